@@ -1,0 +1,111 @@
+# One Makefile, out of tree in build/<variant>/. `make help` lists the targets.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+SAN ?=
+COVER ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+VARIANT := $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(eval) ,-,$(subst $(comma),-,$(SAN))))$(if $(COVER),-cover)
+comma := ,
+O := build/$(VARIANT)
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Werror
+override CPPFLAGS += -I. -D_GNU_SOURCE
+override CFLAGS += -std=c11 $(WARNINGS) -fstack-protector-strong -fPIC -MMD -MP
+override CFLAGS += $(if $(filter gcc,$(notdir $(CC))),-Wno-missing-field-initializers -Wno-format-truncation)
+ifneq ($(SAN),)
+override CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+override LDFLAGS += -fsanitize=$(SAN)
+else
+override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+ifneq ($(COVER),)
+override CFLAGS += --coverage
+override LDFLAGS += --coverage
+endif
+override LDFLAGS += -pie -Wl,-z,relro,-z,now
+
+src = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)))
+APDU := $(call src,apdu/*.c)
+CRYPTO := $(call src,crypto/*.c)
+MIKEY := $(call src,mikey/*.c)
+OTA := $(call src,ota/*.c)
+CARD := $(call src,card/os/*.c card/applets/*.c)
+CARD_IO := $(filter-out $(O)/card/io/main.o,$(call src,card/io/*.c))
+HOST_LIB := $(call src,host/lib/*.c)
+HOST_CLI := $(call src,host/cli/*.c)
+NET := $(filter-out $(O)/provisioning/cli/main.o,$(call src,provisioning/*.c provisioning/cli/*.c))
+SUPPORT := $(call src,tests/support/*.c)
+PCSC_CFLAGS := -I/usr/include/PCSC
+
+LIBS_CARD := -lcrypto
+LIBS_IO := -lsqlite3 -ljansson -lcrypto
+LIBS_HOST := -lpcsclite -lsrtp2 -ljansson -lcrypto
+LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread
+
+PROGRAMS := $(O)/prose-card $(O)/prose-ue $(O)/prose-net
+LIBRARIES := $(O)/libprose-card.a $(O)/libprose-ue.so $(O)/libprose-ue.a
+
+.PHONY: all check check-unit check-e2e check-asan check-valgrind check-long demo bench deps lint format fuzz cover requirements install clean help
+all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC    $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/%,$<),$(PCSC_CFLAGS)) -c -o $@ $<
+
+define archive
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  AR    $@")
+	$(Q)rm -f $@ && ar rcs $@ $^
+endef
+define link
+	$(if $(Q),@echo "  LD    $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+endef
+
+# Each layer is an archive; a program links only the archives below it, so that a wrong arrow fails here too.
+$(O)/libapdu.a: $(APDU)
+	$(archive)
+$(O)/libcrypto-prose.a: $(CRYPTO)
+	$(archive)
+$(O)/libmikey.a: $(MIKEY)
+	$(archive)
+$(O)/libota.a: $(OTA)
+	$(archive)
+SHARED := $(O)/libmikey.a $(O)/libota.a $(O)/libcrypto-prose.a $(O)/libapdu.a
+# What the phone links: no card-secret objects (tests/check-layers lists them too).
+PHONE_CRYPTO := $(filter-out %/sakke.o %/fp1024.o %/eccsi.o %/seal.o %/discovery.o,$(CRYPTO))
+PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o,$(MIKEY)) $(OTA) $(PHONE_CRYPTO) $(APDU)
+$(O)/libprose-card.a: $(CARD) $(MIKEY) $(OTA) $(CRYPTO) $(APDU)
+	$(archive)
+$(O)/libcard-io.a: $(CARD_IO)
+	$(archive)
+$(O)/libprose-ue.a: $(PHONE)
+	$(archive)
+$(O)/libprose-ue.so: $(PHONE)
+	$(if $(Q),@echo "  LD    $@")
+	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,libprose-ue.so.0 -Wl,--version-script=host/lib/exports.map -o $@ $^ $(LIBS_HOST)
+$(O)/prose-card: $(O)/card/io/main.o $(O)/libcard-io.a $(O)/libprose-card.a
+	$(link) $(LIBS_IO)
+$(O)/prose-ue: $(HOST_CLI) $(O)/libprose-ue.a
+	$(link) $(LIBS_HOST)
+$(O)/prose-net: $(O)/provisioning/cli/main.o $(NET) $(SHARED)
+	$(link) $(LIBS_IO)
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include tests/tests.mk
+
+deps: ## install what is missing (asks on a terminal; YES=1 answers)
+	@packaging/install-deps all
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18 | sort

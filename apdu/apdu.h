@@ -1,0 +1,52 @@
+/* apdu.h - command APDUs, cases 1 to 4, short and extended (ISO 7816-3 12.1, TS 102 221 10.1). The one parser. */
+#ifndef APDU_APDU_H
+#define APDU_APDU_H
+
+#include "apdu/bytes.h"
+#include "apdu/sw.h"
+
+struct command_apdu {
+	uint8_t cla, ins, p1, p2;
+	struct bytes data; /* Lc octets, borrowed from the input */
+	bool has_le;       /* cases 2 and 4 */
+	bool extended;     /* three-octet lengths */
+	size_t ne;         /* octets expected at most: 0 without Le, 256 or 65536 for an Le of zero */
+};
+
+enum { APDU_COMMAND_MAX = 4 + 3 + 65535 + 2, APDU_RESPONSE_MAX = 65536 + 2 };
+
+/* Split a command APDU. ERR_TRUNCATED below four octets, ERR_MALFORMED if the lengths do not add up. */
+MUST_USE enum status apdu_parse(struct bytes in, struct command_apdu *out);
+
+/* Append the APDU, extended lengths only where short ones do not do. */
+void apdu_put(struct buf *, const struct command_apdu *);
+
+/* Logical channel 0..19 of a class byte (TS 102 221 10.1.1). */
+unsigned apdu_channel(uint8_t cla);
+
+/* The class byte for a channel: base 00 or 80, channel 0..19. */
+uint8_t apdu_cla(uint8_t base, unsigned channel);
+
+enum instruction {
+	INS_DEACTIVATE_FILE = 0x04,
+	INS_VERIFY_PIN = 0x20,
+	INS_CHANGE_PIN = 0x24,
+	INS_DISABLE_PIN = 0x26,
+	INS_ENABLE_PIN = 0x28,
+	INS_UNBLOCK_PIN = 0x2C,
+	INS_ACTIVATE_FILE = 0x44,
+	INS_MANAGE_CHANNEL = 0x70,
+	INS_GET_CHALLENGE = 0x84,
+	INS_AUTHENTICATE = 0x88,
+	INS_SELECT = 0xA4,
+	INS_READ_BINARY = 0xB0,
+	INS_READ_RECORD = 0xB2,
+	INS_GET_RESPONSE = 0xC0,
+	INS_ENVELOPE = 0xC2,
+	INS_UPDATE_BINARY = 0xD6,
+	INS_UPDATE_RECORD = 0xDC,
+	INS_STATUS = 0xF2,
+	INS_TERMINAL_PROFILE = 0x10
+};
+
+#endif

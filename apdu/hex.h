@@ -1,0 +1,26 @@
+/* hex.h - text encodings of octets: hexadecimal and base64 (RFC 4648 section 4). */
+#ifndef APDU_HEX_H
+#define APDU_HEX_H
+
+#include "apdu/bytes.h"
+
+/* Append the octets that the hex digits in text stand for; blanks between octets are skipped.
+ * ERR_MALFORMED on any other character or an odd number of digits. */
+MUST_USE enum status hex_decode(struct bytes text, struct buf *out);
+
+/* Write 2n lower-case digits and a zero into out, which holds at least 2n + 1 characters. Returns out. */
+char *hex_encode(struct bytes in, char *out);
+
+/* Append base64 with padding. */
+void base64_encode(struct bytes in, struct buf *out);
+
+/* Append what the base64 text stands for. ERR_MALFORMED on anything but complete, padded groups. Not constant-time. */
+MUST_USE enum status base64_decode(struct bytes text, struct buf *out);
+
+/* ICCID or IMSI digits to nibble-swapped BCD padded with F (ITU E.118, 3GPP 31.102 4.2.2); out gets n octets. */
+MUST_USE enum status bcd_encode(const char *digits, uint8_t *out, size_t n);
+
+/* The digits of nibble-swapped BCD up to the first F, with a zero; out holds 2n + 1 characters. ERR_MALFORMED on A..E. */
+MUST_USE enum status bcd_decode(struct bytes in, char *out);
+
+#endif

@@ -1,0 +1,57 @@
+/* ids.h - file, application and toolkit identifiers used by more than one side. */
+#ifndef APDU_IDS_H
+#define APDU_IDS_H
+
+enum {
+	FID_MF = 0x3F00,
+	FID_CURRENT_ADF = 0x7FFF,
+	FID_DIR = 0x2F00,
+	FID_PL = 0x2F05,
+	FID_ARR_MF = 0x2F06,
+	FID_ICCID = 0x2FE2,
+	FID_ADF_USIM = 0x7FF0, /* internal handle; a phone selects by AID or 7FFF */
+	FID_IMSI = 0x6F07,
+	FID_ARR = 0x6F06,
+	FID_AD = 0x6FAD,
+	FID_UST = 0x6F38,
+	FID_ACC = 0x6F78,
+	FID_DF_PROSE = 0x5F90,
+	FID_PROSE_MON = 0x4F01,
+	FID_PROSE_ANN = 0x4F02,
+	FID_PROSE_FUNC = 0x4F03,
+	FID_PROSE_RADIO_COM = 0x4F04,
+	FID_PROSE_RADIO_MON = 0x4F05,
+	FID_PROSE_RADIO_ANN = 0x4F06,
+	FID_PROSE_POLICY = 0x4F07,
+	FID_PROSE_PLMN = 0x4F08,
+	FID_PROSE_GC = 0x4F09,
+	FID_PST = 0x4F10,
+	FID_PROSE_UIRC = 0x4F11,
+	FID_PROSE_GM_DISCOVERY = 0x4F12,
+	FID_PROSE_RELAY = 0x4F13,
+	FID_PROSE_RELAY_DISCOVERY = 0x4F14
+};
+
+enum { ICCID_LEN = 10, CARD_ID_LEN = ICCID_LEN, TAR_LEN = 3, AID_MAX = 16 };
+
+/* 3GPP RID, USIM, then country and provider FF as unassigned (TS 101 220 annex E). */
+#define AID_USIM "\xA0\x00\x00\x00\x87\x10\x02\xFF\xFF\xFF\xFF\x89\x07\x09\x00\x00"
+/* Proprietary, unregistered (ISO 7816-5 category F): "PROSE", instance 01 = the operator's domain. */
+#define AID_PROSE "\xF0\x50\x52\x4F\x53\x45\x01"
+
+/* TARs of the remote file management applications (TS 102 226, TS 101 220 annex D). */
+#define TAR_RFM_UICC "\xB0\x00\x00"
+#define TAR_RFM_USIM "\xB0\x00\x11"
+#define TAR_RFM_PROSE "\xB0\x5F\x90" /* ours: DF_ProSe, scripts all or nothing */
+
+/* Access rule references: records of EF_ARR that every profile of ours carries, in this order. */
+enum arr_record {
+	ARR_READ_ALWAYS = 1,  /* READ always, the rest ADM1 */
+	ARR_READ_PIN,         /* READ PIN1, UPDATE and (de)activate ADM1 */
+	ARR_UPDATE_PIN,       /* READ and UPDATE PIN1, (de)activate ADM1 */
+	ARR_ADM,              /* all ADM1 */
+	ARR_READ_ALWAYS_ONLY, /* READ always, everything else never */
+	ARR_RECORDS = ARR_READ_ALWAYS_ONLY
+};
+
+#endif

@@ -1,0 +1,102 @@
+/* prose.h - the ProSe applet's interface: instructions, data objects, limits. docs/prose-applet.md explains each. */
+#ifndef APDU_PROSE_H
+#define APDU_PROSE_H
+
+enum prose_instruction {
+	INS_PROSE_STATUS = 0x10,         /* state of the domain */
+	INS_PROSE_INSTALL = 0x12,        /* a sealed object */
+	INS_PROSE_IMPORT_GMK = 0x14,     /* a MIKEY-SAKKE I_MESSAGE */
+	INS_PROSE_START_SESSION = 0x16,  /* make GSK and the MIKEY-PSK offer */
+	INS_PROSE_JOIN_SESSION = 0x18,   /* open an offer */
+	INS_PROSE_RELEASE_KEY = 0x1A,    /* GSK and salt of a session, counted */
+	INS_PROSE_LIST = 0x1C,           /* P1: enum prose_list */
+	INS_PROSE_COMPUTE_CODES = 0x20,  /* codes (announce) or look-up values (monitor) for a slot range */
+	INS_PROSE_ANNOUNCE = 0x22,       /* one PC5_DISCOVERY frame, profile 33.303 */
+	INS_PROSE_MATCH = 0x24           /* one received frame: match or no match */
+};
+
+enum prose_list { PROSE_LIST_KEY_SETS = 1, PROSE_LIST_GROUPS, PROSE_LIST_GMKS, PROSE_LIST_DISCOVERY };
+
+/* Data objects of commands and responses. Times are seconds since 1970 in 8 octets. */
+enum prose_tag {
+	TAG_TIME = 0x80,
+	TAG_GROUP_URI = 0x81,
+	TAG_MESSAGE = 0x82, /* a whole MIKEY message */
+	TAG_GMK_ID = 0x83,
+	TAG_NOT_BEFORE = 0x84,
+	TAG_NOT_AFTER = 0x85,
+	TAG_SESSION_ID = 0x86,
+	TAG_SSRC = 0x87,
+	TAG_KNOWN = 0x88, /* 01: this offer was opened before */
+	TAG_GSK = 0x89,
+	TAG_SALT = 0x8A,
+	TAG_COUNT = 0x8B,
+	TAG_PROFILE = 0x8C,
+	TAG_USER_URI = 0x8D,
+	TAG_KMS_URI = 0x8E,
+	TAG_PERIOD_NUMBER = 0x8F,
+	TAG_NAME = 0x90,
+	TAG_RIGHTS = 0x91,
+	TAG_SLOT = 0x92,
+	TAG_CODES = 0x93,
+	TAG_FRAME = 0x94,
+	TAG_MATCH = 0x95,
+	TAG_FLOOR = 0x96,
+	TAG_LATEST = 0x97,
+	TAG_SENDER_URI = 0x98,
+	TAG_BUDGET = 0x99,
+	TAG_INDEX = 0x9A,
+	TAG_SLOT_SECONDS = 0x9B,
+	TAG_POLICY = 0x9C,
+	TAG_CARD_ID = 0x9D,
+	TAG_ENTRY = 0xA0
+};
+
+/* What travels inside a sealed object (apdu/sealed.h), as TLVs. */
+enum kms_certificate_tag { KMSC_URI = 0x80, KMSC_Z, KMSC_KPAK, KMSC_PERIOD, KMSC_OFFSET };
+enum key_set_tag { KEYSET_KMS_URI = 0x80, KEYSET_USER_URI, KEYSET_PERIOD_NUMBER, KEYSET_RSK, KEYSET_SSK, KEYSET_PVT };
+enum group_record_tag { GROUP_URI = 0x80, GROUP_SIGNER_URI, GROUP_POLICY, GROUP_KMS_URI };
+enum discovery_key_tag {
+	DISC_PROFILE = 0x80,
+	DISC_RIGHTS,
+	DISC_CODE,            /* ProSe ID (tr-2.1) or ProSe Restricted Code (33.303), 1..23 octets */
+	DISC_APPLICATION_KEY, /* tr-2.1: 16..64 octets */
+	DISC_DUSK,            /* 33.303: 16 or 32 octets */
+	DISC_DUIK,
+	DISC_SLOT_SECONDS
+};
+enum time_tag { TIME_FLOOR = 0x80 };
+
+enum group_policy {
+	GROUP_POLICY_SIGN = 0x01,    /* offers carry and need an ECCSI signature */
+	GROUP_POLICY_IN_CARD = 0x02, /* GSK never leaves the card */
+	GROUP_POLICY_PROFILE_B = 0x04 /* offers use PRF-HMAC-SHA-256 and the key id extension */
+};
+
+enum discovery_profile { DISCOVERY_TR_21 = 1, DISCOVERY_33303 = 2 };
+enum discovery_right { RIGHT_ANNOUNCE = 1, RIGHT_MONITOR = 2 };
+
+enum {
+	PROSE_CODE_LEN = 23,        /* a code on the air */
+	PROSE_LOOKUP_LEN = 16,      /* what a monitor key yields: truncated SHA-256 of the octets on the air */
+	PROSE_FRAME_LEN = 29,       /* PC5_DISCOVERY */
+	PROSE_CODES_MAX = 2048,     /* per COMPUTE CODES */
+	PROSE_URI_MAX = 128,
+	PROSE_NAME_MAX = 64,
+	PROSE_SESSION_ID_LEN = 8,
+	GSK_LEN = 16,
+	GSK_SALT_LEN = 14,
+	GMK_LEN = 16,
+	DISCOVERY_KEY_MIN = 16
+};
+
+/* Clocks (DESIGN.md 3.5), seconds. */
+enum {
+	PROSE_OFFER_WINDOW = 60,          /* T of an offer against the phone's time */
+	PROSE_CODE_WINDOW = 60,           /* codes leave for latest +- this */
+	PROSE_SLOT_BUDGET = 1 << 20,      /* slots times keys per power-on */
+	PROSE_LATEST_STEP = 600,          /* durable steps of `latest` */
+	PROSE_FLOOR_STEP_MAX = 400 * 86400 /* one sealed time moves floor by at most this */
+};
+
+#endif

@@ -1,0 +1,57 @@
+#include "apdu/secret.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+void secret_clean(void *p, size_t n)
+{
+	if (n > 0)
+		OPENSSL_cleanse(p, n);
+}
+
+void secret_wipe(struct secret *s)
+{
+	secret_clean(s, sizeof *s);
+}
+
+void secret_large_wipe(struct secret_large *s)
+{
+	secret_clean(s, sizeof *s);
+}
+
+struct bytes secret_bytes(const struct secret *s)
+{
+	return (struct bytes){ s->data, s->len };
+}
+
+struct bytes secret_large_bytes(const struct secret_large *s)
+{
+	return (struct bytes){ s->data, s->len };
+}
+
+enum status secret_set(struct secret *s, struct bytes v)
+{
+	secret_wipe(s);
+	if (v.n > sizeof s->data)
+		return ERR_NO_SPACE;
+	if (v.n > 0)
+		memcpy(s->data, v.p, v.n);
+	s->len = v.n;
+	return OK;
+}
+
+enum status secret_large_set(struct secret_large *s, struct bytes v)
+{
+	secret_large_wipe(s);
+	if (v.n > sizeof s->data)
+		return ERR_NO_SPACE;
+	if (v.n > 0)
+		memcpy(s->data, v.p, v.n);
+	s->len = v.n;
+	return OK;
+}
+
+bool secret_equals(struct bytes a, struct bytes b)
+{
+	return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
+}

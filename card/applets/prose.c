@@ -1,0 +1,178 @@
+/* The ProSe applet: command table, birth, and what may be read of its state. */
+#include "apdu/sealed.h"
+#include "card/applets/prose.h"
+
+#include <string.h>
+
+#include "apdu/birth.h"
+#include "apdu/tlv.h"
+#include "apdu/sealed.h"
+#include "card/applets/applets.h"
+
+_Static_assert(sizeof(struct prose_state) <= APPLET_TRANSIENT, "session table fits transient memory");
+
+struct prose_state *prose_state(struct applet *a)
+{
+	return (struct prose_state *)(void *)a->transient;
+}
+
+/* Parameters: BIRTH_TRK_ID, BIRTH_TRK, BIRTH_INK, BIRTH_TIME. */
+static enum status prose_install(struct applet *a, struct bytes parameters)
+{
+	SECRET_LARGE record = { 0 };
+	struct buf b = { record.data, 0, sizeof record.data, false };
+	uint8_t raw[16];
+	struct buf time = BUF_OF(raw);
+	struct bytes id, trk, ink, floor;
+
+	TRY(tlv_find(parameters, BIRTH_TRK_ID, &id));
+	TRY(tlv_find(parameters, BIRTH_TRK, &trk));
+	TRY(tlv_find(parameters, BIRTH_INK, &ink));
+	TRY(tlv_find(parameters, BIRTH_TIME, &floor));
+	if (id.n != 1 || trk.n != 32 || ink.n != 32 || floor.n != 8)
+		return ERR_MALFORMED;
+	buf_put(&b, id);
+	buf_put(&b, trk);
+	buf_put(&b, ink);
+	buf_put(&time, floor);
+	buf_put(&time, floor);
+	TRY(applet_put(a, BYTES_STR("trk"), buf_bytes(&b)));
+	return applet_put(a, BYTES_STR("time"), buf_bytes(&time));
+}
+
+static void prose_deselect(struct applet *a)
+{
+	secret_clean(a->transient, sizeof a->transient);
+}
+
+static enum sw cmd_prose_status(struct command *c)
+{
+	KMS_CERTIFICATE kms = { 0 };
+	uint64_t floor, latest;
+	enum status st = prose_time_read(c->applet, &floor, &latest);
+
+	if (st != OK)
+		return sw_of(st);
+	tlv_put(c->rsp, TAG_CARD_ID, BYTES_OF(c->card->env.card_id));
+	tlv_put_uint(c->rsp, TAG_FLOOR, 8, floor);
+	tlv_put_uint(c->rsp, TAG_LATEST, 8, latest);
+	tlv_put_uint(c->rsp, TAG_BUDGET, 4, PROSE_SLOT_BUDGET - prose_state(c->applet)->slots_spent);
+	if (prose_load_kms(c->applet, &kms) == OK)
+		tlv_put(c->rsp, TAG_KMS_URI, kms.kms.uri);
+	return SW_OK;
+}
+
+static enum status list_key_set(const struct secret_large *record, struct buf *e)
+{
+	KEY_SET k = { .record = *record };
+
+	TRY(prose_parse_key_set(&k));
+	tlv_put(e, TAG_USER_URI, k.user_uri);
+	tlv_put_uint(e, TAG_PERIOD_NUMBER, 8, k.period_number);
+	return OK;
+}
+
+static enum status list_group(const struct secret_large *record, struct buf *e)
+{
+	GROUP g = { .record = *record };
+
+	TRY(prose_parse_group(&g));
+	tlv_put(e, TAG_GROUP_URI, g.uri);
+	tlv_put(e, TAG_SENDER_URI, g.signer_uri);
+	tlv_put_uint(e, TAG_POLICY, 1, g.policy);
+	return OK;
+}
+
+static enum status list_gmk(const struct secret_large *record, struct buf *e)
+{
+	struct bytes in = secret_large_bytes(record);
+	uint64_t stamp, not_before, not_after, id;
+
+	if (!bytes_take_uint(&in, 8, &stamp) || !bytes_take_uint(&in, 8, &not_before) ||
+		!bytes_take_uint(&in, 8, &not_after) || !bytes_take_uint(&in, 4, &id))
+		return ERR_MALFORMED;
+	tlv_put_uint(e, TAG_GMK_ID, 4, id);
+	tlv_put_uint(e, TAG_NOT_BEFORE, 8, not_before);
+	tlv_put_uint(e, TAG_NOT_AFTER, 8, not_after);
+	return OK;
+}
+
+/* Name, validity, profile, rights and slot length; the code and the keys stay inside. */
+static enum status list_discovery(const struct secret_large *record, struct buf *e)
+{
+	static const struct {
+		uint32_t from, to;
+	} shown[] = { { TAG_NAME, TAG_NAME }, { TAG_NOT_BEFORE, TAG_NOT_BEFORE }, { TAG_NOT_AFTER, TAG_NOT_AFTER } };
+	struct bytes in = secret_large_bytes(record), v;
+	struct tlv t;
+
+	for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+		TRY(tlv_next(&in, &t));
+		if (t.tag != shown[i].from)
+			return ERR_MALFORMED;
+		tlv_put(e, shown[i].to, t.value);
+	}
+	TRY(tlv_find(in, DISC_PROFILE, &v));
+	tlv_put(e, TAG_PROFILE, v);
+	TRY(tlv_find(in, DISC_RIGHTS, &v));
+	tlv_put(e, TAG_RIGHTS, v);
+	TRY(tlv_find(in, DISC_SLOT_SECONDS, &v));
+	tlv_put(e, TAG_SLOT_SECONDS, v);
+	return OK;
+}
+
+static enum sw cmd_prose_list(struct command *c)
+{
+	static const struct {
+		const char *prefix;
+		enum status (*put)(const struct secret_large *, struct buf *);
+	} lists[] = {
+		[PROSE_LIST_KEY_SETS] = { "ks/", list_key_set },
+		[PROSE_LIST_GROUPS] = { "grp/", list_group },
+		[PROSE_LIST_GMKS] = { "gmk/", list_gmk },
+		[PROSE_LIST_DISCOVERY] = { "d/", list_discovery },
+	};
+	struct record_name name = { 0 };
+	struct bytes prefix;
+
+	if (c->p1 < PROSE_LIST_KEY_SETS || c->p1 > PROSE_LIST_DISCOVERY)
+		return SW_WRONG_P1P2;
+	prefix = bytes_str(lists[c->p1].prefix);
+	while (applet_next(c->applet, prefix, name_bytes(&name), &name) == OK) {
+		SECRET_LARGE record = { 0 };
+		uint8_t raw[512];
+		struct buf e = BUF_OF(raw);
+		enum status st = applet_get(c->applet, name_bytes(&name), &record);
+
+		if (st != OK || (st = lists[c->p1].put(&record, &e)) != OK || (st = buf_status(&e)) != OK)
+			return sw_of(st);
+		tlv_put(c->rsp, TAG_ENTRY, buf_bytes(&e));
+	}
+	return SW_OK;
+}
+
+#define ROW(ins, p1_mask, apdu_case, lc_min, lc_max, needs, handler, name) \
+	{ 0x80, 0x80, ins, p1_mask, 0x00, apdu_case, lc_min, lc_max, needs, handler, name }
+
+/* Guards: INSTALL and IMPORT are authenticated by what they carry; the rest acts for the user, who has verified PIN1. */
+static const struct command_row rows[] = {
+	ROW(INS_PROSE_STATUS, 0x00, CASE_2, 0, 0, NEEDS_NOTHING, cmd_prose_status, "PROSE STATUS"),
+	ROW(INS_PROSE_INSTALL, 0x00, CASE_3, 1, SEALED_MAX + 512, NEEDS_NOTHING, prose_cmd_install, "INSTALL SEALED OBJECT"),
+	ROW(INS_PROSE_IMPORT_GMK, 0x00, CASE_4, 1, 4096, NEEDS_NOTHING, prose_cmd_import_gmk, "IMPORT GMK"),
+	ROW(INS_PROSE_START_SESSION, 0x00, CASE_4, 1, 512, NEEDS_PIN, prose_cmd_start_session, "START SESSION"),
+	ROW(INS_PROSE_JOIN_SESSION, 0x00, CASE_4, 1, 4096, NEEDS_PIN, prose_cmd_join_session, "JOIN SESSION"),
+	ROW(INS_PROSE_RELEASE_KEY, 0x00, CASE_4, 1, 64, NEEDS_PIN, prose_cmd_release_key, "RELEASE KEY"),
+	ROW(INS_PROSE_LIST, 0x0F, CASE_2, 0, 0, NEEDS_PIN, cmd_prose_list, "LIST"),
+	ROW(INS_PROSE_COMPUTE_CODES, 0x03, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_compute_codes, "COMPUTE CODES"),
+	ROW(INS_PROSE_ANNOUNCE, 0x00, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_announce, "ANNOUNCE"),
+	ROW(INS_PROSE_MATCH, 0x00, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_match, "MATCH"),
+};
+
+const struct applet_class prose_class = {
+	.name = "ProSe",
+	.aid = { (const uint8_t *)AID_PROSE, sizeof AID_PROSE - 1 },
+	.rows = rows,
+	.row_count = sizeof rows / sizeof *rows,
+	.install = prose_install,
+	.deselect = prose_deselect,
+};

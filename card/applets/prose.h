@@ -1,0 +1,108 @@
+/* prose.h - inside the ProSe applet: its records, its clock, its session table. The wire interface is apdu/prose.h. */
+#ifndef CARD_APPLETS_PROSE_H
+#define CARD_APPLETS_PROSE_H
+
+#include "apdu/prose.h"
+#include "card/os/card.h"
+#include "mikey/identity.h"
+
+/* Records of an instance: "trk", "time", "kms", "ks/<period>", "grp/<group>", "gmk/<group>/<id>", "gmr/<group>",
+ * "rel/<group>", "ofr", "seq/<kind>/<name>", "d/<name>"; groups and names by the first 8 octets of their SHA-256. */
+
+enum { SESSIONS_MAX = 8, DIGEST_LEN = 8 };
+
+struct prose_session {
+	bool used;
+	uint8_t id[PROSE_SESSION_ID_LEN];
+	uint8_t digest[DIGEST_LEN]; /* of the offer as opened; zero for sessions started here */
+	uint8_t group[DIGEST_LEN];
+	uint32_t ssrc;
+	uint64_t opened; /* order of use */
+	bool in_card;
+	struct secret gsk, salt;
+};
+
+/* Transient memory, wiped by reset and deselect. */
+struct prose_state {
+	struct prose_session session[SESSIONS_MAX];
+	uint64_t latest; /* 0: not read from the store yet */
+	uint64_t opened;
+	uint32_t slots_spent;
+};
+
+struct prose_kms_certificate {
+	struct secret_large record; /* the views below point here */
+	struct mikey_kms kms;
+	const uint8_t *z, *kpak;
+};
+
+struct prose_key_set {
+	struct secret_large record;
+	struct bytes user_uri, rsk;
+	uint64_t period_number;
+	struct secret ssk;
+	const uint8_t *pvt, *hs;
+};
+
+struct prose_group {
+	struct secret_large record;
+	struct bytes uri, signer_uri;
+	uint8_t policy;
+	uint8_t digest[DIGEST_LEN];
+};
+
+struct prose_state *prose_state(struct applet *);
+
+/* prose_time.c - DESIGN.md 3.5. Accept the phone's time; *effective is the larger of it, `latest` and `floor`. */
+MUST_USE enum status prose_time_accept(struct applet *, uint64_t phone_time, uint64_t *effective);
+/* The window for codes: latest +- PROSE_CODE_WINDOW. */
+MUST_USE bool prose_time_in_window(struct applet *, uint64_t t);
+/* A sealed time: floor moves up by a bounded step, latest is set to it. */
+MUST_USE enum status prose_time_set_floor(struct applet *, uint64_t floor);
+MUST_USE enum status prose_time_read(struct applet *, uint64_t *floor, uint64_t *latest);
+
+/* prose_install.c */
+enum sw prose_cmd_install(struct command *);
+
+/* prose_records.c - loading and naming */
+MUST_USE enum status prose_digest(const struct bytes *parts, size_t n, uint8_t out[static DIGEST_LEN]);
+struct record_name prose_record_name(const char *kind, const uint8_t digest[static DIGEST_LEN]);
+MUST_USE enum status prose_load_kms(struct applet *, struct prose_kms_certificate *);
+MUST_USE enum status prose_load_key_set(struct applet *, uint64_t period_number, struct prose_key_set *);
+MUST_USE enum status prose_parse_key_set(struct prose_key_set *);
+MUST_USE enum status prose_load_group(struct applet *, struct bytes uri, struct prose_group *);
+MUST_USE enum status prose_parse_group(struct prose_group *);
+/* A ring of the last n digests under a name: whether this one is in it, and put it in. */
+MUST_USE enum status prose_ring_seen(struct applet *, struct bytes name, const uint8_t digest[static DIGEST_LEN], bool *seen);
+MUST_USE enum status prose_ring_add(struct applet *, struct bytes name, const uint8_t digest[static DIGEST_LEN]);
+void prose_kms_wipe(struct prose_kms_certificate *);
+void prose_key_set_wipe(struct prose_key_set *);
+void prose_group_wipe(struct prose_group *);
+#define KMS_CERTIFICATE __attribute__((cleanup(prose_kms_wipe))) struct prose_kms_certificate
+#define KEY_SET __attribute__((cleanup(prose_key_set_wipe))) struct prose_key_set
+#define GROUP __attribute__((cleanup(prose_group_wipe))) struct prose_group
+
+/* One group master key: record "gmk/<group>/<id>". */
+struct prose_gmk {
+	uint64_t stamp, not_before, not_after; /* stamp: NTP time of its message */
+	uint32_t id;
+	struct secret key;
+};
+enum { GMK_RECORD_LEN = 28 + GMK_LEN, GMKS_PER_GROUP = 4 };
+MUST_USE enum status prose_gmk_next(struct applet *, const uint8_t group[static DIGEST_LEN], struct record_name *after,
+	struct prose_gmk *out);
+void prose_gmk_wipe(struct prose_gmk *);
+#define GMK __attribute__((cleanup(prose_gmk_wipe))) struct prose_gmk
+
+/* prose_gmk.c, prose_session.c, prose_discovery.c */
+enum sw prose_cmd_import_gmk(struct command *);
+enum sw prose_cmd_start_session(struct command *);
+enum sw prose_cmd_join_session(struct command *);
+enum sw prose_cmd_release_key(struct command *);
+enum sw prose_cmd_compute_codes(struct command *);
+enum sw prose_cmd_announce(struct command *);
+enum sw prose_cmd_match(struct command *);
+/* The payload of a discovery key; ERR_DENIED for a key that is too short. */
+MUST_USE enum status prose_discovery_check(struct bytes payload);
+
+#endif

@@ -1,0 +1,172 @@
+/* INSTALL SEALED OBJECT: what the domain's operator sends through the phone (DESIGN.md 3.4). */
+#include <string.h>
+
+#include "apdu/tlv.h"
+#include "card/applets/prose.h"
+#include "crypto/eccsi.h"
+#include "crypto/sakke.h"
+#include "crypto/seal.h"
+
+enum { KEY_SETS_MAX = 3 }; /* two periods, and the next one issued early */
+
+static enum status load_transport_keys(struct applet *a, uint8_t trk_id, struct secret *trk, struct secret *ink)
+{
+	SECRET_LARGE record = { 0 };
+	struct bytes in, id, t, i;
+
+	TRY(applet_get(a, BYTES_STR("trk"), &record));
+	in = secret_large_bytes(&record);
+	if (!bytes_take(&in, 1, &id) || !bytes_take(&in, SEALED_KEY_LEN, &t) || !bytes_take(&in, SEALED_KEY_LEN, &i))
+		return ERR_MALFORMED;
+	if (id.p[0] != trk_id)
+		return ERR_NOT_FOUND;
+	TRY(secret_set(trk, t));
+	return secret_set(ink, i);
+}
+
+/* The sequence grows per (kind, name). */
+static enum sw check_sequence(struct applet *a, const struct sealed_header *h, struct record_name *name)
+{
+	SECRET_LARGE stored = { 0 };
+	uint8_t digest[DIGEST_LEN], kind = (uint8_t)h->kind;
+	enum status st = prose_digest((struct bytes[]){ { &kind, 1 }, h->name }, 2, digest);
+
+	if (st != OK)
+		return sw_of(st);
+	*name = prose_record_name("seq", digest);
+	st = applet_get(a, name_bytes(name), &stored);
+	if (st != OK && st != ERR_NOT_FOUND)
+		return sw_of(st);
+	return st == OK && h->sequence <= bytes_uint(secret_large_bytes(&stored)) ? SW_PROSE_REPLAY : SW_OK;
+}
+
+static enum sw install_kms(struct applet *a, struct bytes payload)
+{
+	KMS_CERTIFICATE k = { 0 };
+	enum status st = applet_put(a, BYTES_STR("kms"), payload);
+
+	if (st != OK || (st = prose_load_kms(a, &k)) != OK)
+		return sw_of(st);
+	return k.kms.uri.n > 0 && k.kms.uri.n <= PROSE_URI_MAX && k.kms.period > 0 ? SW_OK : SW_WRONG_DATA;
+}
+
+static enum status drop_old_key_sets(struct applet *a)
+{
+	struct record_name name = { 0 }, first = { 0 };
+	size_t n = 0;
+
+	while (applet_next(a, BYTES_STR("ks/"), name_bytes(&name), &name) == OK)
+		if (n++ == 0)
+			first = name;
+	return n > KEY_SETS_MAX ? applet_erase(a, name_bytes(&first)) : OK;
+}
+
+/* RSK and SSK are checked against the KMS certificate before they are kept (RFC 6508 6.1.2, RFC 6507 5.1.2). */
+static enum sw install_key_set(struct applet *a, struct bytes payload)
+{
+	KMS_CERTIFICATE kms = { 0 };
+	KEY_SET k = { 0 };
+	SECRET_LARGE record = { 0 };
+	struct buf b = { record.data, 0, sizeof record.data, false };
+	uint8_t uid[MIKEY_UID_LEN], hs[ECCSI_HASH_LEN];
+	struct record_name name;
+	enum status st;
+
+	if (prose_load_kms(a, &kms) != OK)
+		return SW_PROSE_NOT_PROVISIONED;
+	if ((st = secret_large_set(&k.record, payload)) != OK || (st = prose_parse_key_set(&k)) != OK ||
+		(st = mikey_uid(&kms.kms, k.user_uri, k.period_number, uid)) != OK)
+		return sw_of(st);
+	if (sakke_validate(kms.z, BYTES_OF(uid), k.rsk) != OK ||
+		eccsi_validate(kms.kpak, BYTES_OF(uid), &k.ssk, k.pvt, hs) != OK)
+		return SW_PROSE_SIGNATURE;
+	buf_put(&b, payload);
+	tlv_put(&b, KEYSET_PVT + 1, BYTES_OF(hs));
+	name = name_format("ks/%016llx", (unsigned long long)k.period_number);
+	if ((st = buf_status(&b)) != OK || (st = applet_put(a, name_bytes(&name), buf_bytes(&b))) != OK)
+		return sw_of(st);
+	return sw_of(drop_old_key_sets(a));
+}
+
+static enum sw install_group(struct applet *a, struct bytes payload)
+{
+	GROUP g = { 0 };
+	struct record_name name;
+	enum status st = secret_large_set(&g.record, payload);
+
+	if (st != OK || (st = prose_parse_group(&g)) != OK)
+		return sw_of(st);
+	name = prose_record_name("grp", g.digest);
+	return sw_of(applet_put(a, name_bytes(&name), payload));
+}
+
+static enum sw install_discovery(struct applet *a, const struct sealed_header *h, struct bytes payload)
+{
+	SECRET_LARGE record = { 0 };
+	struct buf b = { record.data, 0, sizeof record.data, false };
+	uint8_t digest[DIGEST_LEN];
+	struct record_name name;
+	enum status st = prose_digest(&h->name, 1, digest);
+
+	if (st != OK || (st = prose_discovery_check(payload)) != OK)
+		return st == ERR_DENIED ? SW_WRONG_DATA : sw_of(st);
+	tlv_put(&b, TAG_NAME, h->name);
+	tlv_put_uint(&b, TAG_NOT_BEFORE, 8, h->not_before);
+	tlv_put_uint(&b, TAG_NOT_AFTER, 8, h->not_after);
+	buf_put(&b, payload);
+	name = prose_record_name("d", digest);
+	if ((st = buf_status(&b)) != OK)
+		return sw_of(st);
+	return sw_of(applet_put(a, name_bytes(&name), buf_bytes(&b)));
+}
+
+static enum sw install_time(struct applet *a, struct bytes payload)
+{
+	struct bytes floor;
+	enum status st = tlv_find(payload, TIME_FLOOR, &floor);
+
+	if (st != OK || floor.n != 8)
+		return SW_WRONG_DATA;
+	return prose_time_set_floor(a, bytes_uint(floor)) == OK ? SW_OK : SW_PROSE_TIME;
+}
+
+static enum sw install(struct applet *a, const struct sealed_header *h, struct bytes payload)
+{
+	switch (h->kind) {
+	case SEALED_KMS_CERTIFICATE: return install_kms(a, payload);
+	case SEALED_KEY_SET: return install_key_set(a, payload);
+	case SEALED_GROUP: return install_group(a, payload);
+	case SEALED_DISCOVERY_KEY: return install_discovery(a, h, payload);
+	case SEALED_TIME: return install_time(a, payload);
+	default: return SW_FUNCTION_NOT_SUPPORTED;
+	}
+}
+
+enum sw prose_cmd_install(struct command *c)
+{
+	struct applet *a = c->applet;
+	SECRET trk = { 0 };
+	SECRET ink = { 0 };
+	SECRET_LARGE payload = { 0 };
+	struct record_name sequence_name;
+	struct sealed s;
+	uint8_t raw[8];
+	struct buf sequence = BUF_OF(raw);
+	enum sw sw;
+
+	if (sealed_parse(c->data, &s) != OK)
+		return SW_WRONG_DATA;
+	if (!bytes_equal(s.header.domain, (struct bytes){ a->aid, a->aid_len }) ||
+		!bytes_equal(s.header.card_id, BYTES_OF(c->card->env.card_id)))
+		return SW_PROSE_RECIPIENT;
+	if (load_transport_keys(a, s.header.trk_id, &trk, &ink) != OK)
+		return SW_PROSE_NO_KEY;
+	if (seal_open(secret_bytes(&trk), secret_bytes(&ink), &s, &payload) != OK)
+		return SW_PROSE_SIGNATURE;
+	if ((sw = check_sequence(a, &s.header, &sequence_name)) != SW_OK)
+		return sw;
+	if ((sw = install(a, &s.header, secret_large_bytes(&payload))) != SW_OK)
+		return sw;
+	buf_put_uint(&sequence, 8, s.header.sequence);
+	return sw_of(applet_put(a, name_bytes(&sequence_name), buf_bytes(&sequence)));
+}

@@ -1,0 +1,167 @@
+#include "card/applets/prose.h"
+
+#include <string.h>
+
+#include "apdu/hex.h"
+#include "apdu/tlv.h"
+#include "crypto/eccsi.h"
+#include "crypto/hash.h"
+#include "crypto/sakke.h"
+
+enum { RING_ENTRIES = 16 };
+
+enum status prose_digest(const struct bytes *parts, size_t n, uint8_t out[static DIGEST_LEN])
+{
+	uint8_t digest[SHA256_LEN];
+
+	TRY(sha256(parts, n, digest));
+	memcpy(out, digest, DIGEST_LEN);
+	return OK;
+}
+
+struct record_name prose_record_name(const char *kind, const uint8_t digest[static DIGEST_LEN])
+{
+	char hex[2 * DIGEST_LEN + 1];
+
+	return name_format("%s/%s", kind, hex_encode((struct bytes){ digest, DIGEST_LEN }, hex));
+}
+
+void prose_kms_wipe(struct prose_kms_certificate *k)
+{
+	secret_clean(k, sizeof *k);
+}
+
+void prose_key_set_wipe(struct prose_key_set *k)
+{
+	secret_clean(k, sizeof *k);
+}
+
+void prose_group_wipe(struct prose_group *g)
+{
+	secret_clean(g, sizeof *g);
+}
+
+void prose_gmk_wipe(struct prose_gmk *g)
+{
+	secret_clean(g, sizeof *g);
+}
+
+enum status prose_load_kms(struct applet *a, struct prose_kms_certificate *out)
+{
+	struct bytes z, kpak, period, offset;
+
+	TRY(applet_get(a, BYTES_STR("kms"), &out->record));
+	TRY(tlv_find(secret_large_bytes(&out->record), KMSC_URI, &out->kms.uri));
+	TRY(tlv_find(secret_large_bytes(&out->record), KMSC_Z, &z));
+	TRY(tlv_find(secret_large_bytes(&out->record), KMSC_KPAK, &kpak));
+	TRY(tlv_find(secret_large_bytes(&out->record), KMSC_PERIOD, &period));
+	TRY(tlv_find(secret_large_bytes(&out->record), KMSC_OFFSET, &offset));
+	if (z.n != SAKKE_POINT_LEN || kpak.n != ECCSI_POINT_LEN || period.n > 8 || offset.n > 8)
+		return ERR_MALFORMED;
+	out->z = z.p;
+	out->kpak = kpak.p;
+	out->kms.period = bytes_uint(period);
+	out->kms.offset = bytes_uint(offset);
+	return OK;
+}
+
+enum status prose_parse_key_set(struct prose_key_set *k)
+{
+	struct bytes all = secret_large_bytes(&k->record), ssk, pvt, hs, number;
+
+	TRY(tlv_find(all, KEYSET_USER_URI, &k->user_uri));
+	TRY(tlv_find(all, KEYSET_PERIOD_NUMBER, &number));
+	TRY(tlv_find(all, KEYSET_RSK, &k->rsk));
+	TRY(tlv_find(all, KEYSET_SSK, &ssk));
+	TRY(tlv_find(all, KEYSET_PVT, &pvt));
+	if (k->rsk.n != SAKKE_POINT_LEN || ssk.n != ECCSI_SCALAR_LEN || pvt.n != ECCSI_POINT_LEN || number.n > 8 ||
+		k->user_uri.n == 0 || k->user_uri.n > PROSE_URI_MAX)
+		return ERR_MALFORMED;
+	k->period_number = bytes_uint(number);
+	k->pvt = pvt.p;
+	k->hs = tlv_find(all, KEYSET_PVT + 1, &hs) == OK && hs.n == ECCSI_HASH_LEN ? hs.p : NULL;
+	return secret_set(&k->ssk, ssk);
+}
+
+enum status prose_load_key_set(struct applet *a, uint64_t period_number, struct prose_key_set *out)
+{
+	struct record_name name = name_format("ks/%016llx", (unsigned long long)period_number);
+
+	TRY(applet_get(a, name_bytes(&name), &out->record));
+	return prose_parse_key_set(out);
+}
+
+enum status prose_parse_group(struct prose_group *g)
+{
+	struct bytes all = secret_large_bytes(&g->record), policy;
+
+	TRY(tlv_find(all, GROUP_URI, &g->uri));
+	TRY(tlv_find(all, GROUP_SIGNER_URI, &g->signer_uri));
+	TRY(tlv_find(all, GROUP_POLICY, &policy));
+	if (g->uri.n == 0 || g->uri.n > PROSE_URI_MAX || g->signer_uri.n == 0 || g->signer_uri.n > PROSE_URI_MAX ||
+		policy.n != 1)
+		return ERR_MALFORMED;
+	g->policy = policy.p[0];
+	return prose_digest(&g->uri, 1, g->digest);
+}
+
+enum status prose_load_group(struct applet *a, struct bytes uri, struct prose_group *out)
+{
+	struct record_name name;
+
+	TRY(prose_digest(&uri, 1, out->digest));
+	name = prose_record_name("grp", out->digest);
+	TRY(applet_get(a, name_bytes(&name), &out->record));
+	return prose_parse_group(out);
+}
+
+enum status prose_ring_seen(struct applet *a, struct bytes name, const uint8_t digest[static DIGEST_LEN], bool *seen)
+{
+	SECRET_LARGE ring = { 0 };
+	enum status st = applet_get(a, name, &ring);
+
+	*seen = false;
+	if (st == ERR_NOT_FOUND)
+		return OK;
+	TRY(st);
+	for (size_t i = 0; i + DIGEST_LEN <= ring.len; i += DIGEST_LEN)
+		if (memcmp(ring.data + i, digest, DIGEST_LEN) == 0)
+			*seen = true;
+	return OK;
+}
+
+enum status prose_ring_add(struct applet *a, struct bytes name, const uint8_t digest[static DIGEST_LEN])
+{
+	SECRET_LARGE ring = { 0 };
+	uint8_t raw[RING_ENTRIES * DIGEST_LEN];
+	struct buf b = BUF_OF(raw);
+	enum status st = applet_get(a, name, &ring);
+	size_t keep;
+
+	if (st != OK && st != ERR_NOT_FOUND)
+		return st;
+	keep = ring.len < sizeof raw - DIGEST_LEN ? ring.len : sizeof raw - DIGEST_LEN;
+	buf_put(&b, (struct bytes){ digest, DIGEST_LEN });
+	buf_put(&b, (struct bytes){ ring.data, keep });
+	return applet_put(a, name, buf_bytes(&b));
+}
+
+enum status prose_gmk_next(struct applet *a, const uint8_t group[static DIGEST_LEN], struct record_name *after,
+	struct prose_gmk *out)
+{
+	struct record_name prefix = prose_record_name("gmk", group), found;
+	SECRET_LARGE record = { 0 };
+	struct bytes in, key;
+	uint64_t id;
+
+	TRY(applet_next(a, name_bytes(&prefix), name_bytes(after), &found));
+	*after = found;
+	TRY(applet_get(a, name_bytes(&found), &record));
+	in = secret_large_bytes(&record);
+	if (!bytes_take_uint(&in, 8, &out->stamp) || !bytes_take_uint(&in, 8, &out->not_before) ||
+		!bytes_take_uint(&in, 8, &out->not_after) || !bytes_take_uint(&in, 4, &id) ||
+		!bytes_take(&in, GMK_LEN, &key) || in.n != 0)
+		return ERR_MALFORMED;
+	out->id = (uint32_t)id;
+	return secret_set(&out->key, key);
+}

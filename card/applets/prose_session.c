@@ -1,0 +1,295 @@
+/* START, JOIN and RELEASE KEY: a group session key under the GMK (seed 003 6.Z.4.5). */
+#include <string.h>
+
+#include "apdu/tlv.h"
+#include "card/applets/prose.h"
+#include "crypto/eccsi.h"
+#include "mikey/psk.h"
+
+static const struct bytes offers_name = { (const uint8_t *)"ofr", 3 };
+
+static struct prose_session *find_session(struct prose_state *s, struct bytes id)
+{
+	for (size_t i = 0; i < SESSIONS_MAX; i++)
+		if (s->session[i].used && bytes_equal(BYTES_OF(s->session[i].id), id))
+			return &s->session[i];
+	return NULL;
+}
+
+static struct prose_session *find_offer(struct prose_state *s, const uint8_t digest[static DIGEST_LEN])
+{
+	for (size_t i = 0; i < SESSIONS_MAX; i++)
+		if (s->session[i].used && memcmp(s->session[i].digest, digest, DIGEST_LEN) == 0)
+			return &s->session[i];
+	return NULL;
+}
+
+/* A free row, or the one opened first, wiped. */
+static struct prose_session *new_session(struct command *c, const struct prose_group *g)
+{
+	struct prose_state *s = prose_state(c->applet);
+	struct prose_session *best = &s->session[0];
+
+	for (size_t i = 0; i < SESSIONS_MAX && best->used; i++)
+		if (!s->session[i].used || s->session[i].opened < best->opened)
+			best = &s->session[i];
+	secret_clean(best, sizeof *best);
+	if (rng_fill(c->card->env.rng, best->id, sizeof best->id) != OK)
+		return NULL;
+	best->used = true;
+	best->opened = ++s->opened;
+	best->in_card = (g->policy & GROUP_POLICY_IN_CARD) != 0;
+	memcpy(best->group, g->digest, DIGEST_LEN);
+	return best;
+}
+
+/* The current GMK: valid now, newest time stamp. SW_PROSE_EXPIRED if there are keys but none is valid. */
+static enum sw current_gmk(struct applet *a, const uint8_t group[static DIGEST_LEN], uint64_t now, struct prose_gmk *out)
+{
+	struct record_name name = { 0 };
+	bool any = false, found = false;
+	GMK g = { 0 };
+
+	while (prose_gmk_next(a, group, &name, &g) == OK) {
+		any = true;
+		if (g.not_before <= now && now < g.not_after && (!found || g.stamp > out->stamp)) {
+			*out = g;
+			found = true;
+		}
+	}
+	return found ? SW_OK : any ? SW_PROSE_EXPIRED : SW_PROSE_NO_KEY;
+}
+
+static enum sw sign(struct command *c, const struct prose_key_set *k, struct buf *message)
+{
+	uint8_t signature[ECCSI_SIGNATURE_LEN];
+	enum status st;
+
+	if (k->hs == NULL)
+		return SW_PROSE_NOT_PROVISIONED;
+	mikey_put_sign_header(message);
+	if ((st = buf_status(message)) != OK ||
+		(st = eccsi_sign(c->card->env.rng, k->hs, &k->ssk, k->pvt, buf_bytes(message), signature)) != OK)
+		return sw_of(st);
+	buf_put(message, BYTES_OF(signature));
+	return sw_of(buf_status(message));
+}
+
+struct start_request {
+	struct bytes time, group_uri, ssrc, session;
+};
+
+static enum status start_request_parse(struct bytes in, struct start_request *r)
+{
+	struct tlv t;
+
+	*r = (struct start_request){ 0 };
+	while (in.n > 0) {
+		TRY(tlv_next(&in, &t));
+		switch (t.tag) {
+		case TAG_TIME: TRY(tlv_set_once(&r->time, t.value)); break;
+		case TAG_GROUP_URI: TRY(tlv_set_once(&r->group_uri, t.value)); break;
+		case TAG_SSRC: TRY(tlv_set_once(&r->ssrc, t.value)); break;
+		case TAG_SESSION_ID: TRY(tlv_set_once(&r->session, t.value)); break;
+		default: return ERR_MALFORMED;
+		}
+	}
+	return r->time.n == 8 && r->group_uri.n > 0 && r->group_uri.n <= PROSE_URI_MAX && r->ssrc.n == 4 ? OK : ERR_MALFORMED;
+}
+
+/* Make GSK and the offer; with a session id, refresh that session's offer under the same GSK (DESIGN.md 3.5). */
+enum sw prose_cmd_start_session(struct command *c)
+{
+	struct start_request r;
+	struct prose_session *s;
+	KMS_CERTIFICATE kms = { 0 };
+	KEY_SET keys = { 0 };
+	GROUP g = { 0 };
+	GMK gmk = { 0 };
+	struct mikey_offer offer = { .sp = mikey_sp_aes_cm_sha1_80 };
+	uint8_t rand[16], raw[MIKEY_MESSAGE_MAX];
+	struct buf message = BUF_OF(raw);
+	uint64_t now;
+	enum status st;
+	enum sw sw;
+
+	if (start_request_parse(c->data, &r) != OK)
+		return SW_WRONG_DATA;
+	if ((st = prose_time_accept(c->applet, bytes_uint(r.time), &now)) != OK)
+		return sw_of(st);
+	if (prose_load_group(c->applet, r.group_uri, &g) != OK)
+		return SW_PROSE_NO_KEY;
+	if (prose_load_kms(c->applet, &kms) != OK ||
+		prose_load_key_set(c->applet, mikey_period_number(&kms.kms, now), &keys) != OK)
+		return SW_PROSE_NOT_PROVISIONED;
+	if ((sw = current_gmk(c->applet, g.digest, now, &gmk)) != SW_OK)
+		return sw;
+	if (r.session.n > 0) {
+		s = find_session(prose_state(c->applet), r.session);
+		if (s == NULL || memcmp(s->group, g.digest, DIGEST_LEN) != 0)
+			return SW_REFERENCE_NOT_FOUND;
+	} else {
+		if ((s = new_session(c, &g)) == NULL || rng_secret(c->card->env.rng, &s->gsk, GSK_LEN) != OK ||
+			rng_secret(c->card->env.rng, &s->salt, GSK_SALT_LEN) != OK)
+			return SW_TECHNICAL_PROBLEM;
+		s->ssrc = (uint32_t)bytes_uint(r.ssrc);
+	}
+	if (rng_fill(c->card->env.rng, rand, sizeof rand) != OK)
+		return SW_TECHNICAL_PROBLEM;
+	offer.profile = (g.policy & GROUP_POLICY_PROFILE_B) != 0 ? MIKEY_PROFILE_B : MIKEY_PROFILE_A;
+	offer.gmk_id = gmk.id;
+	offer.ssrc = s->ssrc;
+	offer.ntp = mikey_ntp(bytes_uint(r.time));
+	offer.rand = BYTES_OF(rand);
+	offer.sender_uri = keys.user_uri;
+	offer.receiver_uri = g.uri;
+	offer.signed_by_sender = (g.policy & GROUP_POLICY_SIGN) != 0;
+	if ((st = mikey_guk_id(secret_bytes(&gmk.key), keys.user_uri, gmk.id, &offer.csb_id)) != OK ||
+		(st = mikey_psk_build(secret_bytes(&gmk.key), &offer, &s->gsk, &s->salt, &message)) != OK)
+		return sw_of(st);
+	if (offer.signed_by_sender && (sw = sign(c, &keys, &message)) != SW_OK)
+		return sw;
+	tlv_put(c->rsp, TAG_SESSION_ID, BYTES_OF(s->id));
+	tlv_put_uint(c->rsp, TAG_GMK_ID, 4, gmk.id);
+	tlv_put(c->rsp, TAG_MESSAGE, buf_bytes(&message));
+	return SW_OK;
+}
+
+/* The GMK an offer names: by GUK-ID and sender, by the Key-ID extension where there is one. */
+static enum sw offered_gmk(struct applet *a, const uint8_t group[static DIGEST_LEN], const struct mikey *m, uint64_t now,
+	struct prose_gmk *out)
+{
+	struct record_name name = { 0 };
+	uint32_t named = 0, id;
+	bool has_id = mikey_psk_gmk_id(m, &named) == OK;
+	enum sw sw = SW_PROSE_NO_KEY;
+	GMK g = { 0 };
+
+	while (prose_gmk_next(a, group, &name, &g) == OK) {
+		if (mikey_guk_id(secret_bytes(&g.key), m->id[0], m->header.csb_id, &id) != OK || id != g.id ||
+			(has_id && named != g.id))
+			continue;
+		if (g.not_before > now || now >= g.not_after) {
+			sw = SW_PROSE_EXPIRED;
+			continue;
+		}
+		*out = g;
+		return SW_OK;
+	}
+	return sw;
+}
+
+static enum sw check_offer_signature(struct applet *a, const struct prose_group *g, const struct mikey *m)
+{
+	KMS_CERTIFICATE kms = { 0 };
+	uint8_t uid[MIKEY_UID_LEN];
+
+	if (m->signature.n == 0)
+		return (g->policy & GROUP_POLICY_SIGN) != 0 ? SW_PROSE_POLICY : SW_OK;
+	if (prose_load_kms(a, &kms) != OK)
+		return SW_PROSE_NOT_PROVISIONED;
+	if (mikey_uid(&kms.kms, m->id[0], mikey_period_number(&kms.kms, mikey_unix(m->time)), uid) != OK ||
+		eccsi_verify(kms.kpak, BYTES_OF(uid), m->signed_part, m->signature) != OK)
+		return SW_PROSE_SIGNATURE;
+	return SW_OK;
+}
+
+static enum sw open_offer(struct command *c, const struct prose_group *g, const struct mikey *m, uint64_t now,
+	const uint8_t digest[static DIGEST_LEN], struct prose_session **out)
+{
+	SECRET gsk = { 0 };
+	SECRET salt = { 0 };
+	GMK gmk = { 0 };
+	struct prose_session *s;
+	enum status st;
+	enum sw sw;
+
+	if ((sw = offered_gmk(c->applet, g->digest, m, now, &gmk)) != SW_OK ||
+		(sw = check_offer_signature(c->applet, g, m)) != SW_OK)
+		return sw;
+	st = mikey_psk_open(secret_bytes(&gmk.key), m, &gsk, &salt);
+	if (st == OK && (gsk.len != GSK_LEN || salt.len != GSK_SALT_LEN))
+		return SW_WRONG_DATA;
+	if (st != OK)
+		return st == ERR_CRYPTO ? SW_PROSE_SIGNATURE : sw_of(st);
+	if ((s = new_session(c, g)) == NULL)
+		return SW_TECHNICAL_PROBLEM;
+	s->gsk = gsk;
+	s->salt = salt;
+	memcpy(s->digest, digest, DIGEST_LEN);
+	if (mikey_psk_ssrc(m, &s->ssrc) != OK)
+		s->ssrc = 0;
+	*out = s;
+	return SW_OK;
+}
+
+enum sw prose_cmd_join_session(struct command *c)
+{
+	struct bytes time, message;
+	struct prose_session *s;
+	struct mikey m;
+	GROUP g = { 0 };
+	uint8_t digest[DIGEST_LEN];
+	uint64_t now, phone, sent;
+	bool seen = false;
+	enum status st;
+	enum sw sw;
+
+	if (tlv_find(c->data, TAG_TIME, &time) != OK || time.n != 8 || tlv_find(c->data, TAG_MESSAGE, &message) != OK ||
+		mikey_parse(message, &m) != OK || m.header.data_type != 0 || m.id[0].n == 0 || m.id[1].n == 0)
+		return SW_WRONG_DATA;
+	phone = bytes_uint(time);
+	sent = mikey_unix(m.time);
+	if ((st = prose_time_accept(c->applet, phone, &now)) != OK)
+		return sw_of(st);
+	if (prose_load_group(c->applet, m.id[1], &g) != OK)
+		return SW_PROSE_NO_KEY;
+	if (sent > phone + PROSE_OFFER_WINDOW || sent + PROSE_OFFER_WINDOW < phone)
+		return SW_PROSE_TIME;
+	if ((st = prose_digest(&m.kemac.maced, 1, digest)) != OK ||
+		(st = prose_ring_seen(c->applet, offers_name, digest, &seen)) != OK)
+		return sw_of(st);
+	s = seen ? find_offer(prose_state(c->applet), digest) : NULL;
+	if (s == NULL && (sw = open_offer(c, &g, &m, now, digest, &s)) != SW_OK)
+		return sw;
+	if (!seen && (st = prose_ring_add(c->applet, offers_name, digest)) != OK)
+		return sw_of(st);
+	tlv_put(c->rsp, TAG_SESSION_ID, BYTES_OF(s->id));
+	tlv_put_uint(c->rsp, TAG_SSRC, 4, s->ssrc);
+	tlv_put_uint(c->rsp, TAG_KNOWN, 1, seen ? 1 : 0);
+	tlv_put(c->rsp, TAG_SENDER_URI, m.id[0]);
+	tlv_put(c->rsp, TAG_GROUP_URI, g.uri);
+	return SW_OK;
+}
+
+/* GSK and salt for the phone's SRTP stack, if the group's policy lets them out; every release is counted. */
+enum sw prose_cmd_release_key(struct command *c)
+{
+	struct prose_session *s;
+	SECRET_LARGE stored = { 0 };
+	struct record_name name;
+	struct bytes id;
+	uint64_t count;
+	uint8_t raw[8];
+	struct buf b = BUF_OF(raw);
+	enum status st;
+
+	if (tlv_find(c->data, TAG_SESSION_ID, &id) != OK)
+		return SW_WRONG_DATA;
+	if ((s = find_session(prose_state(c->applet), id)) == NULL)
+		return SW_REFERENCE_NOT_FOUND;
+	if (s->in_card)
+		return SW_PROSE_POLICY;
+	name = prose_record_name("rel", s->group);
+	st = applet_get(c->applet, name_bytes(&name), &stored);
+	if (st != OK && st != ERR_NOT_FOUND)
+		return sw_of(st);
+	count = bytes_uint(secret_large_bytes(&stored)) + 1;
+	buf_put_uint(&b, 8, count);
+	if ((st = applet_put(c->applet, name_bytes(&name), buf_bytes(&b))) != OK)
+		return sw_of(st);
+	tlv_put(c->rsp, TAG_GSK, secret_bytes(&s->gsk));
+	tlv_put(c->rsp, TAG_SALT, secret_bytes(&s->salt));
+	tlv_put_uint(c->rsp, TAG_COUNT, 8, count);
+	return SW_OK;
+}

@@ -1,0 +1,129 @@
+#include "card/io/key_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apdu/hex.h"
+#include "crypto/hash.h"
+#include "crypto/rng.h"
+
+enum { KEY_LEN = 32, TEXT_MAX = 80 };
+
+static enum status fail(enum status st, char *reason, size_t n, const char *what, const char *source)
+{
+	(void)snprintf(reason, n, "%s: %s", source, what);
+	return st;
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+	char pa[PATH_MAX], pb[PATH_MAX], *sa, *sb;
+
+	if (realpath(a, pa) == NULL)
+		return false;
+	if (realpath(b, pb) == NULL) { /* the image need not exist yet: its folder counts */
+		char copy[PATH_MAX];
+
+		(void)snprintf(copy, sizeof copy, "%s", b);
+		sb = strrchr(copy, '/');
+		if (sb != NULL)
+			*sb = 0;
+		if (realpath(sb != NULL ? copy : ".", pb) == NULL || strlen(pb) + 2 > sizeof pb)
+			return false;
+		(void)strcat(pb, "/");
+	}
+	sa = strrchr(pa, '/');
+	sb = strrchr(pb, '/');
+	return sa != NULL && sb != NULL && sa - pa == sb - pb && strncmp(pa, pb, (size_t)(sa - pa)) == 0;
+}
+
+static enum status read_key(int fd, struct secret *key)
+{
+	SECRET_LARGE text = { 0 };
+	struct buf b = { key->data, 0, KEY_LEN, false };
+	ssize_t n = read(fd, text.data, TEXT_MAX);
+
+	if (n == KEY_LEN)
+		return secret_set(key, (struct bytes){ text.data, KEY_LEN });
+	if (n < 2 * KEY_LEN || hex_decode((struct bytes){ text.data, (size_t)n }, &b) != OK || b.len != KEY_LEN)
+		return ERR_MALFORMED;
+	key->len = KEY_LEN;
+	return OK;
+}
+
+enum status key_file_read(const char *source, const char *image, struct secret *key, char *reason, size_t n)
+{
+	char path[PATH_MAX];
+	struct stat info;
+	enum status st;
+	int fd;
+
+	if (strncmp(source, "fd:", 3) == 0) {
+		st = read_key(atoi(source + 3), key);
+		return st == OK ? OK : fail(st, reason, n, "does not hold 32 octets or 64 hex digits", source);
+	}
+	if (strncmp(source, "credential:", 11) == 0) {
+		const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+		if (dir == NULL || strchr(source + 11, '/') != NULL)
+			return fail(ERR_NOT_FOUND, reason, n, "no systemd credential of that name", source);
+		(void)snprintf(path, sizeof path, "%s/%s", dir, source + 11);
+	} else {
+		(void)snprintf(path, sizeof path, "%s", source);
+		if (image != NULL && same_folder(path, image))
+			return fail(ERR_DENIED, reason, n, "the key must not lie in the image's folder: move it elsewhere", source);
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &info) != 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		return fail(ERR_NOT_FOUND, reason, n, strerror(errno), source);
+	}
+	if ((info.st_mode & 077) != 0) {
+		(void)close(fd);
+		return fail(ERR_DENIED, reason, n, "others may read this key file: chmod 600 it", source);
+	}
+	st = read_key(fd, key);
+	(void)close(fd);
+	return st == OK ? OK : fail(st, reason, n, "does not hold 32 octets or 64 hex digits", source);
+}
+
+enum status key_file_insecure(struct secret *key)
+{
+	key->len = KEY_LEN;
+	return sha256((struct bytes[]){ BYTES_STR("prose-card insecure test key") }, 1, key->data);
+}
+
+enum status key_file_create(const char *path)
+{
+	SECRET key = { 0 };
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool ok;
+
+	if (fd < 0)
+		return errno == EEXIST ? ERR_DENIED : ERR_IO;
+	ok = rng_secret(&rng_system, &key, KEY_LEN) == OK && write(fd, key.data, KEY_LEN) == KEY_LEN && fsync(fd) == 0;
+	(void)close(fd);
+	return ok ? OK : ERR_IO;
+}
+
+enum status file_shred(const char *path)
+{
+	static const uint8_t zeros[4096];
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	struct stat info;
+	bool ok = fd >= 0 && fstat(fd, &info) == 0;
+
+	for (off_t done = 0; ok && done < info.st_size; done += (off_t)sizeof zeros)
+		ok = write(fd, zeros, sizeof zeros) == (ssize_t)sizeof zeros;
+	ok = ok && fsync(fd) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return ok && unlink(path) == 0 ? OK : ERR_IO;
+}

@@ -1,0 +1,401 @@
+/* prose-card: create, run, reader, info, dump, maker, key. One verb a function; argp makes --help. */
+#include <argp.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apdu/birth.h"
+#include "apdu/hex.h"
+#include "apdu/tlv.h"
+#include "card/io/birth.h"
+#include "card/io/key_file.h"
+#include "card/io/reader.h"
+#include "card/io/secret_table.h"
+#include "card/io/vpcd.h"
+
+const char *argp_program_version = "prose-card 0.1";
+
+enum { EXIT_USAGE = 2, EXIT_REFUSED = 9 };
+
+static struct card the_card;
+
+struct arguments {
+	const char *image_key, *reader, *maker_key, *order, *secrets, *folder, *words[READERS_MAX + 1];
+	size_t count;
+	bool insecure, test, json, with_secrets, quiet;
+	char **command;
+};
+
+enum option_key { OPT_INSECURE = 256, OPT_MAKER, OPT_SECRETS_FLAG, OPT_TEST, OPT_JSON, OPT_FOLDER };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case 'k': a->image_key = arg; return 0;
+	case 'r': a->reader = arg; return 0;
+	case 'q': a->quiet = true; return 0;
+	case OPT_INSECURE: a->insecure = true; return 0;
+	case OPT_MAKER: a->maker_key = arg; return 0;
+	case OPT_SECRETS_FLAG: a->with_secrets = true; return 0;
+	case OPT_TEST: a->test = true; return 0;
+	case OPT_JSON: a->json = true; return 0;
+	case OPT_FOLDER: a->folder = arg; return 0;
+	case ARGP_KEY_ARG:
+		if (a->count > READERS_MAX)
+			argp_error(state, "too many arguments (at most %d cards in one world)", READERS_MAX);
+		a->words[a->count++] = arg;
+		/* Everything behind "--" is the command of `reader`. */
+		return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+#define KEY_OPTIONS                                                                                                          \
+	{ "image-key", 'k', "SOURCE", 0, "Image key: a 0600 file outside the image's folder, fd:N, or credential:NAME", 0 }, \
+	{                                                                                                                    \
+		"insecure-test-key", OPT_INSECURE, NULL, 0, "Use the key that everybody knows (cards of PLMN 001-01 only)", 0   \
+	}
+
+static int refuse(const char *verb, const char *reason, int code)
+{
+	(void)fprintf(stderr, "prose-card %s: %s\n", verb, reason);
+	return code;
+}
+
+static int load_key(const char *verb, const struct arguments *a, const char *image, struct secret *key)
+{
+	char reason[256];
+
+	if (a->insecure == (a->image_key != NULL))
+		return refuse(verb, "give either --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
+	if (a->insecure)
+		return key_file_insecure(key) == OK ? 0 : EXIT_FAILURE;
+	return key_file_read(a->image_key, image, key, reason, sizeof reason) == OK ? 0 : refuse(verb, reason, EXIT_REFUSED);
+}
+
+/* Open an existing image and check that the insecure key is only used where it may be. */
+static int open_existing(const char *verb, const struct arguments *a, const char *path, struct image **image,
+	struct image_options *o)
+{
+	SECRET key = { 0 };
+	enum image_error e;
+	int rc = load_key(verb, a, path, &key);
+
+	if (rc != 0)
+		return rc;
+	*o = (struct image_options){ .path = path, .key = secret_bytes(&key) };
+	e = image_open(image, o);
+	o->key = (struct bytes){ 0 };
+	if (e != IMAGE_OK) {
+		(void)fprintf(stderr, "prose-card %s: %s: %s\n", verb, path, image_error_text(e));
+		return (int)e;
+	}
+	return 0;
+}
+
+static int birth_secrets(const struct arguments *a, const struct order *o, struct secret_large *secrets)
+{
+	struct bytes id;
+	char reason[256];
+
+	if (a->test)
+		return birth_test_secrets(o, secrets) == OK
+			? 0
+			: refuse("create", "--test is for IMSIs of PLMN 001-01 only: order a card with `prose-net card new`", EXIT_REFUSED);
+	if (a->count != 3 || a->maker_key == NULL)
+		return refuse("create", "needs ORDER SECRETS IMAGE and --maker-key FILE (or --test ORDER IMAGE)", EXIT_USAGE);
+	if (a->insecure)
+		return refuse("create", "--insecure-test-key goes with --test only", EXIT_USAGE);
+	if (birth_secrets_open(a->words[1], a->maker_key, secrets, reason, sizeof reason) != OK)
+		return refuse("create", reason, EXIT_REFUSED);
+	if (tlv_find(secret_large_bytes(secrets), BIRTH_CARD_ID, &id) != OK || !bytes_equal(id, BYTES_OF(o->card_id)))
+		return refuse("create", "the secrets file belongs to another order", EXIT_REFUSED);
+	return 0;
+}
+
+static int create_image(const struct arguments *a, const struct order *o, const char *path, struct bytes secrets)
+{
+	SECRET key = { 0 };
+	struct image_options io = { .path = path, .create = true, .insecure_test_key = a->insecure };
+	struct card_env env = { .rng = &rng_system };
+	struct image *image;
+	enum image_error e;
+	enum status st;
+	int rc = load_key("create", a, path, &key);
+
+	if (rc != 0)
+		return rc;
+	io.key = secret_bytes(&key);
+	memcpy(io.card_id, o->card_id, sizeof io.card_id);
+	if ((e = image_open(&image, &io)) != IMAGE_OK) {
+		(void)fprintf(stderr, "prose-card create: %s: %s\n", path,
+			e == IMAGE_BUSY ? "exists already: a card is born once" : image_error_text(e));
+		return (int)e;
+	}
+	env.backend = image_backend(image);
+	memcpy(env.card_id, o->card_id, sizeof env.card_id);
+	st = profile_install(&the_card, &env, &o->who, secrets);
+	card_power_off(&the_card);
+	image_close(&image);
+	if (st != OK) {
+		(void)unlink(path);
+		return refuse("create", status_text(st), EXIT_FAILURE);
+	}
+	return 0;
+}
+
+static int verb_create(struct arguments *a)
+{
+	SECRET_LARGE secrets = { 0 };
+	struct order o;
+	char reason[256];
+	const char *path = a->count > 0 ? a->words[a->count - 1] : NULL;
+	int rc;
+
+	if (path == NULL || a->count < 2)
+		return refuse("create", "needs ORDER SECRETS IMAGE (see --help)", EXIT_USAGE);
+	if (order_read(a->words[0], &o, reason, sizeof reason) != OK)
+		return refuse("create", reason, EXIT_REFUSED);
+	if ((rc = birth_secrets(a, &o, &secrets)) != 0 || (rc = create_image(a, &o, path, secret_large_bytes(&secrets))) != 0)
+		return rc;
+	if (!a->test && file_shred(a->words[1]) != OK)
+		return refuse("create", "the card is born, but the secrets file could not be shredded: remove it yourself", EXIT_FAILURE);
+	(void)printf("%s: card %s\n", path, o.who.iccid);
+	return 0;
+}
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop = 1;
+}
+
+/* No core dumps, no ptrace by the same user; SIGTERM and SIGINT end the loop between two APDUs. */
+static void harden(void)
+{
+	const struct rlimit none = { 0, 0 };
+	struct sigaction action = { .sa_handler = on_signal }; /* no SA_RESTART: recv must return */
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGINT, &action, NULL);
+}
+
+static int verb_run(struct arguments *a)
+{
+	struct vpcd_options v = { .quiet = a->quiet };
+	struct card_env env = { .rng = &rng_system };
+	struct image_options o;
+	struct image *image;
+	enum status st;
+	int rc;
+
+	if (a->count != 1 || vpcd_parse(a->reader != NULL ? a->reader : "127.0.0.1:35963", &v) != OK)
+		return refuse("run", "needs IMAGE, and --reader as ADDRESS:PORT", EXIT_USAGE);
+	harden();
+	if ((rc = open_existing("run", a, a->words[0], &image, &o)) != 0)
+		return rc;
+	env.backend = image_backend(image);
+	memcpy(env.card_id, o.card_id, sizeof env.card_id);
+	if ((st = card_power_on(&the_card, &env)) == OK)
+		st = vpcd_run(&the_card, &env, &v, &stop);
+	card_power_off(&the_card);
+	image_close(&image);
+	return st == OK ? 0 : refuse("run", status_text(st), EXIT_FAILURE);
+}
+
+static int verb_reader(struct arguments *a)
+{
+	struct reader_options o = { .program = "/proc/self/exe", .key = a->image_key, .folder = a->folder, .command = a->command };
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	if (n > 0) {
+		self[n] = 0;
+		o.program = self;
+	}
+	if (a->count == 0 || a->command == NULL || a->insecure == (a->image_key != NULL))
+		return refuse("reader", "needs IMAGE... -- COMMAND, and --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
+	for (size_t i = 0; i < a->count && i < READERS_MAX; i++)
+		o.images[o.count++] = a->words[i];
+	return reader_run(&o);
+}
+
+static int verb_info(struct arguments *a)
+{
+	struct image_options o;
+	struct image *image;
+	char iccid[2 * CARD_ID_LEN + 1];
+	int rc;
+
+	if (a->count != 1)
+		return refuse("info", "needs IMAGE", EXIT_USAGE);
+	if ((rc = open_existing("info", a, a->words[0], &image, &o)) != 0)
+		return rc;
+	if (bcd_decode(BYTES_OF(o.card_id), iccid) != OK)
+		iccid[0] = 0;
+	if (a->json)
+		(void)printf("{\"iccid\": \"%s\", \"records\": %zu, \"insecure_test_key\": %s}\n", iccid, image_record_count(image),
+			o.insecure_test_key ? "true" : "false");
+	else
+		(void)printf("card      %s\nrecords   %zu, all authentic\nimage key %s\n", iccid, image_record_count(image),
+			o.insecure_test_key ? "INSECURE TEST KEY: everybody can read this image" : "secret");
+	image_close(&image);
+	return 0;
+}
+
+static void dump_secrets(struct store *s, const struct record_name *name, json_t *list)
+{
+	SECRET_LARGE content = { 0 };
+	char hex[2 * SECRET_LARGE_MAX + 1];
+	struct bytes value;
+
+	for (size_t i = 0; i < secret_row_count; i++) {
+		struct bytes prefix = bytes_str(secret_rows[i].record);
+
+		if (name->n < prefix.n || !bytes_equal((struct bytes){ name->text, prefix.n }, prefix) ||
+			store_get_large(s, name_bytes(name), &content) != OK ||
+			secret_row_value(&secret_rows[i], secret_large_bytes(&content), &value) != OK)
+			continue;
+		(void)json_array_append_new(list,
+			json_pack("{s:s,s:s%,s:s,s:b}", "key", secret_rows[i].key, "record", (const char *)name->text, name->n, "hex",
+				hex_encode(value, hex), "leaves_card", secret_rows[i].leaves ? 1 : 0));
+	}
+	secret_clean(hex, sizeof hex);
+}
+
+static int verb_dump(struct arguments *a)
+{
+	static struct store s;
+	struct record_name name = { 0 };
+	struct image_options o;
+	struct image *image;
+	json_t *records = json_array(), *secrets = json_array(), *root;
+	int rc;
+
+	if (a->count != 1)
+		return refuse("dump", "needs IMAGE", EXIT_USAGE);
+	if ((rc = open_existing("dump", a, a->words[0], &image, &o)) != 0)
+		return rc;
+	store_init(&s, image_backend(image));
+	while (store_next(&s, (struct bytes){ 0 }, name_bytes(&name), &name) == OK) {
+		(void)json_array_append_new(records, json_stringn((const char *)name.text, name.n));
+		if (a->with_secrets)
+			dump_secrets(&s, &name, secrets);
+	}
+	root = json_pack("{s:o}", "records", records);
+	if (a->with_secrets)
+		(void)json_object_set(root, "secrets", secrets);
+	(void)json_dumpf(root, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(root);
+	json_decref(secrets);
+	image_close(&image);
+	return 0;
+}
+
+static int verb_maker(struct arguments *a)
+{
+	char reason[256];
+
+	if (a->count != 2)
+		return refuse("maker", "needs KEY.pem CERTIFICATE.pem, both new", EXIT_USAGE);
+	return birth_make_maker(a->words[0], a->words[1], reason, sizeof reason) == OK ? 0 : refuse("maker", reason, EXIT_REFUSED);
+}
+
+static int verb_key(struct arguments *a)
+{
+	if (a->count != 1)
+		return refuse("key", "needs FILE", EXIT_USAGE);
+	return key_file_create(a->words[0]) == OK ? 0 : refuse("key", "the file exists already, or cannot be written", EXIT_REFUSED);
+}
+
+static const struct argp_option run_options[] = { KEY_OPTIONS,
+	{ "reader", 'r', "ADDRESS:PORT", 0, "vpcd reader slot to join (default 127.0.0.1:35963)", 0 },
+	{ "quiet", 'q', NULL, 0, "No line when the card enters a reader", 0 }, { 0 } };
+static const struct argp_option create_options[] = { KEY_OPTIONS,
+	{ "maker-key", OPT_MAKER, "FILE", 0, "Card maker's private key (PEM), from `prose-card maker`", 0 },
+	{ "test", OPT_TEST, NULL, 0, "Published test secrets, PLMN 001-01 only", 0 }, { 0 } };
+static const struct argp_option reader_options[] = { KEY_OPTIONS,
+	{ "folder", OPT_FOLDER, "DIR", 0, "Keep logs and reader configuration here (default: a temporary folder)", 0 }, { 0 } };
+static const struct argp_option info_options[] = { KEY_OPTIONS, { "json", OPT_JSON, NULL, 0, "Machine-readable", 0 }, { 0 } };
+static const struct argp_option dump_options[] = { KEY_OPTIONS,
+	{ "secrets", OPT_SECRETS_FLAG, NULL, 0, "Print the keys too (the table of DESIGN 3.3)", 0 }, { 0 } };
+static const struct argp_option no_options[] = { { 0 } };
+
+static const struct verb {
+	const char *name;
+	int (*run)(struct arguments *);
+	const struct argp_option *options;
+	const char *words, *help, *example;
+} verbs[] = {
+	{ "create", verb_create, create_options, "ORDER SECRETS IMAGE", "Birth: make a card image from an order; the secrets file is shredded",
+		"prose-card create --maker-key maker.pem --image-key keys/image.key order.json order.secrets card.img" },
+	{ "run", verb_run, run_options, "IMAGE", "Put a card into a vpcd reader until SIGTERM", "prose-card run --image-key keys/image.key card.img" },
+	{ "reader", verb_reader, reader_options, "IMAGE... -- COMMAND...", "Run COMMAND in a private world with pcscd, a reader and a card for each image",
+		"prose-card reader --image-key keys/image.key a.img b.img -- opensc-tool -l" },
+	{ "info", verb_info, info_options, "IMAGE", "Check an image and say whose it is", "prose-card info --image-key keys/image.key card.img" },
+	{ "dump", verb_dump, dump_options, "IMAGE", "List an image's records as JSON", "prose-card dump --image-key keys/image.key card.img" },
+	{ "maker", verb_maker, no_options, "KEY CERTIFICATE", "Make the card maker's key pair", "prose-card maker maker.pem maker.crt" },
+	{ "key", verb_key, no_options, "FILE", "Make an image key, mode 0600", "prose-card key keys/image.key" },
+};
+
+static void usage(FILE *out)
+{
+	(void)fprintf(out, "Usage: prose-card VERB [OPTION...] ARGUMENT...\nA software UICC.\n\n");
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		(void)fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].help);
+	(void)fprintf(out, "\nExamples:\n");
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		(void)fprintf(out, "  %s\n", verbs[i].example);
+	(void)fprintf(out, "\n`prose-card VERB --help` explains a verb. Exit status: 0 done, 2 usage, 3 no image, 4 not an\n"
+			   "image, 5 wrong image key, 6 image tampered with, 7 image in use, 8 I/O, 9 refused.\n");
+}
+
+static int run_verb(const struct verb *v, int argc, char **argv)
+{
+	char doc[512];
+	struct arguments a = { 0 };
+	struct argp argp = { v->options, parse, v->words, doc, NULL, NULL, NULL };
+
+	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--") == 0 && v->run == verb_reader) {
+			a.command = argv + i + 1;
+			argv[i] = NULL;
+			argc = i;
+		}
+	}
+	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+		return EXIT_USAGE;
+	return v->run(&a);
+}
+
+int main(int argc, char **argv)
+{
+	argp_err_exit_status = EXIT_USAGE;
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		usage(argc < 2 ? stderr : stdout);
+		return argc < 2 ? EXIT_USAGE : 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		(void)puts(argp_program_version);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return run_verb(&verbs[i], argc - 1, argv + 1);
+	(void)fprintf(stderr, "prose-card: no verb \"%s\"; try prose-card --help\n", argv[1]);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,184 @@
+#include "card/io/vpcd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CONTROL_OFF = 0, CONTROL_ON = 1, CONTROL_RESET = 2, CONTROL_ATR = 4, RETRY_MS = 100 };
+
+enum status vpcd_parse(const char *text, struct vpcd_options *o)
+{
+	const char *colon = strrchr(text, ':');
+	char *end;
+	unsigned long port;
+
+	if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof o->host)
+		return ERR_MALFORMED;
+	memcpy(o->host, text, (size_t)(colon - text));
+	o->host[colon - text] = 0;
+	port = strtoul(colon + 1, &end, 10);
+	if (*end != 0 || port == 0 || port > 65535)
+		return ERR_MALFORMED;
+	o->port = (uint16_t)port;
+	return OK;
+}
+
+static int dial(const struct vpcd_options *o)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(o->port) };
+	int fd, one = 1;
+
+	if (inet_pton(AF_INET, o->host, &to.sin_addr) != 1 || (fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+		return -1;
+	if (connect(fd, (const struct sockaddr *)&to, sizeof to) != 0) {
+		(void)close(fd);
+		return -1;
+	}
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	return fd;
+}
+
+static bool receive(int fd, uint8_t *out, size_t n)
+{
+	while (n > 0) {
+		/* vpcd sends length and body apart without TCP_NODELAY: without this, 44 ms an APDU. Not sticky. */
+		int one = 1;
+		ssize_t got;
+
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+		got = recv(fd, out, n, 0);
+		if (got <= 0)
+			return false; /* EINTR too: a signal means stop */
+		out += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static bool answer(int fd, struct buf *frame)
+{
+	struct bytes left = buf_bytes(frame);
+
+	frame->p[0] = (uint8_t)((frame->len - 2) >> 8);
+	frame->p[1] = (uint8_t)(frame->len - 2);
+	while (left.n > 0) {
+		ssize_t n = send(fd, left.p, left.n, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return false;
+		left.p += n;
+		left.n -= (size_t)n;
+	}
+	return true;
+}
+
+/* Somebody outside could connect to a port that listens on all addresses (spec recipes.md section 1). */
+static void warn_if_open(uint16_t port)
+{
+	FILE *f = fopen("/proc/net/tcp", "r");
+	char line[256];
+	unsigned address, p, state;
+
+	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+		if (sscanf(line, " %*d: %8X:%4X %*8X:%*4X %2X", &address, &p, &state) == 3 && p == port && state == 0x0A &&
+			(ntohl(address) >> 24) != 127) {
+			FILE *d = fopen("/proc/net/dev", "r");
+			int devices = -2;
+
+			while (d != NULL && fgets(line, sizeof line, d) != NULL)
+				devices++;
+			if (d != NULL)
+				(void)fclose(d);
+			if (devices > 1)
+				(void)fprintf(stderr,
+					"prose-card: warning: the reader's port %u listens on all addresses, so other hosts can reach it;\n"
+					"  use `prose-card reader -- CMD`, which gives it a network of its own\n",
+					(unsigned)port);
+			break;
+		}
+	}
+	if (f != NULL)
+		(void)fclose(f);
+}
+
+struct link {
+	int fd;
+	struct card *card;
+	const struct card_env *env;
+	uint8_t in[65536], out[2 + APDU_RESPONSE_MAX];
+};
+
+static bool control(struct link *l, uint8_t what)
+{
+	struct buf frame = { l->out, 2, sizeof l->out, false };
+
+	switch (what) {
+	case CONTROL_ATR:
+		buf_put(&frame, card_atr);
+		return answer(l->fd, &frame);
+	case CONTROL_OFF:
+	case CONTROL_ON:
+	case CONTROL_RESET: card_reset(l->card); return true;
+	default: return true;
+	}
+}
+
+static bool one_message(struct link *l)
+{
+	struct buf frame = { l->out, 2, sizeof l->out, false };
+	uint8_t head[2];
+	size_t n;
+	bool ok;
+
+	if (!receive(l->fd, head, 2))
+		return false;
+	n = (size_t)(head[0] << 8 | head[1]);
+	if (n == 0)
+		return true;
+	if (!receive(l->fd, l->in, n))
+		return false;
+	if (n == 1)
+		return control(l, l->in[0]);
+	card_transmit(l->card, (struct bytes){ l->in, n }, &frame);
+	ok = frame.len <= 2 + 65535 && answer(l->fd, &frame);
+	secret_clean(l->in, n);
+	secret_clean(l->out, frame.len);
+	return ok;
+}
+
+enum status vpcd_run(struct card *card, const struct card_env *env, const struct vpcd_options *o, volatile sig_atomic_t *stop)
+{
+	static struct link l;
+	bool warned = false;
+	enum status st = OK;
+
+	while (*stop == 0) {
+		l.card = card;
+		l.env = env;
+		if ((l.fd = dial(o)) < 0) {
+			(void)poll(NULL, 0, RETRY_MS);
+			continue;
+		}
+		if (!warned)
+			warn_if_open(o->port);
+		warned = true;
+		if (!o->quiet)
+			(void)fprintf(stderr, "prose-card: in the reader at %s:%u\n", o->host, (unsigned)o->port);
+		card_reset(card);
+		while (*stop == 0 && one_message(&l))
+			;
+		(void)close(l.fd);
+		card_reset(card);
+		if (*stop == 0)
+			(void)poll(NULL, 0, RETRY_MS);
+	}
+	secret_clean(&l, sizeof l);
+	return st;
+}

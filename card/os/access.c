@@ -1,0 +1,107 @@
+#include "card/os/access.h"
+
+#include "apdu/tlv.h"
+#include "card/os/pin.h"
+
+enum { TAG_AM = 0x80, TAG_SC_ALWAYS = 0x90, TAG_SC_NEVER = 0x97, TAG_SC_CRT = 0xA4, TAG_SC_OR = 0xA0, TAG_SC_AND = 0xAF };
+enum { KEY_PIN1 = 0x01, KEY_ADM1 = 0x0A };
+
+#define RULE(s) { (const uint8_t *)(s), sizeof(s) - 1 }
+
+const struct bytes arr_rules[ARR_RECORDS] = {
+	RULE("\x80\x01\x01\x90\x00\x80\x01\x1A\xA4\x06\x83\x01\x0A\x95\x01\x08"),
+	RULE("\x80\x01\x01\xA4\x06\x83\x01\x01\x95\x01\x08\x80\x01\x1A\xA4\x06\x83\x01\x0A\x95\x01\x08"),
+	RULE("\x80\x01\x03\xA4\x06\x83\x01\x01\x95\x01\x08\x80\x01\x18\xA4\x06\x83\x01\x0A\x95\x01\x08"),
+	RULE("\x80\x01\x1B\xA4\x06\x83\x01\x0A\x95\x01\x08"),
+	RULE("\x80\x01\x01\x90\x00\x80\x01\x1A\x97\x00"),
+};
+
+bool access_verified(struct card *card, const struct channel *ch, uint8_t key_reference)
+{
+	switch (key_reference) {
+	case KEY_PIN1: return ch->adm || card->pin1_verified || !pin_is_enabled(card);
+	case KEY_ADM1: return ch->adm;
+	default: return false;
+	}
+}
+
+static bool condition_holds(struct card *card, const struct channel *ch, const struct tlv *sc);
+
+/* OR over the conditions in a template (any = true), or AND (any = false); an empty template never holds. */
+static bool template_holds(struct card *card, const struct channel *ch, struct bytes in, bool any)
+{
+	struct tlv sc;
+	bool seen = false;
+
+	while (in.n > 0) {
+		if (tlv_next(&in, &sc) != OK)
+			return false;
+		seen = true;
+		if (condition_holds(card, ch, &sc) == any)
+			return any;
+	}
+	return seen && !any;
+}
+
+static bool condition_holds(struct card *card, const struct channel *ch, const struct tlv *sc)
+{
+	struct bytes reference;
+
+	switch (sc->tag) {
+	case TAG_SC_ALWAYS: return true;
+	case TAG_SC_CRT:
+		return tlv_find(sc->value, 0x83, &reference) == OK && reference.n == 1 &&
+		       access_verified(card, ch, reference.p[0]);
+	case TAG_SC_OR: return template_holds(card, ch, sc->value, true);
+	case TAG_SC_AND: return template_holds(card, ch, sc->value, false);
+	default: return false; /* TAG_SC_NEVER, and whatever this card does not know */
+	}
+}
+
+/* AM_DO followed by one or more SC_DO, repeated; FF padding ends it. All conditions behind a matching AM must hold. */
+static bool rule_allows(struct card *card, const struct channel *ch, struct bytes rule, enum access_mode mode)
+{
+	bool matching = false, holds = false;
+	struct tlv t;
+
+	while (rule.n > 0 && tlv_next(&rule, &t) == OK) {
+		if (t.tag >= 0x80 && t.tag <= 0x8F) {
+			if (matching && holds)
+				return true;
+			matching = t.tag == TAG_AM && t.value.n == 1 && (t.value.p[0] & mode) != 0;
+			holds = matching;
+		} else {
+			holds = holds && condition_holds(card, ch, &t);
+		}
+	}
+	return matching && holds;
+}
+
+/* EF_ARR of the file's DF or the nearest parent (9.2.7): 6F06 inside an application, 2F06 at the MF. */
+static uint8_t find_arr(const struct file_system *fs, uint8_t index)
+{
+	uint8_t df = file_is_df(&fs->file[index]) && fs->file[index].type != FILE_ADF ? index : fs->file[index].parent;
+
+	for (;; df = fs->file[df].parent) {
+		uint8_t arr = file_child(fs, df, df == FILE_MF ? FID_ARR_MF : FID_ARR);
+
+		if (arr != FILE_NONE || df == FILE_MF)
+			return arr;
+	}
+}
+
+enum sw access_check(struct card *card, const struct channel *ch, uint8_t index, enum access_mode mode)
+{
+	uint8_t raw[1024];
+	struct buf b = BUF_OF(raw);
+	const struct file *f = &card->fs.file[index];
+	uint8_t arr = find_arr(&card->fs, index);
+	struct bytes rule;
+
+	if (arr == FILE_NONE || f->arr_record == 0 || f->arr_record > card->fs.file[arr].record_count ||
+		file_read(&card->fs, arr, &b) != OK)
+		return SW_SECURITY_NOT_SATISFIED;
+	rule = (struct bytes){ raw + (size_t)(f->arr_record - 1) * card->fs.file[arr].record_len,
+		card->fs.file[arr].record_len };
+	return rule_allows(card, ch, rule, mode) ? SW_OK : SW_SECURITY_NOT_SATISFIED;
+}

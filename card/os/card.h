@@ -1,0 +1,74 @@
+/* card.h - libprose-card: a whole card without I/O. The caller supplies memory, random octets and a store backend.
+ *
+ *   struct card *card = ...;                      (static or heap, about 500 KiB)
+ *   card_power_on(card, &env);                    (load; cold reset)
+ *   card_transmit(card, c_apdu, &r_apdu);         (any number of times)
+ *   card_reset(card);                             (warm reset: volatile state is gone)
+ *   card_power_off(card);                         (wipes RAM)
+ */
+#ifndef CARD_OS_CARD_H
+#define CARD_OS_CARD_H
+
+#include "apdu/apdu.h"
+#include "apdu/ids.h"
+#include "card/os/applet.h"
+#include "card/os/file.h"
+#include "crypto/rng.h"
+
+enum { CHANNELS = 4, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 8 };
+
+struct card_env {
+	struct store_backend *backend;
+	struct rng *rng;
+	uint8_t card_id[CARD_ID_LEN]; /* ICCID as in EF_ICCID */
+};
+
+/* What belongs to one logical channel. */
+struct channel {
+	bool open;
+	bool adm; /* a script of a security domain: satisfies ADM1 */
+	uint8_t number;
+	uint8_t df, ef; /* indexes; ef may be FILE_NONE */
+	uint8_t record; /* pointer, 0: undefined */
+	struct applet *applet; /* selected application, or NULL */
+};
+
+struct card {
+	struct card_env env;
+	struct store store;
+	struct file_system fs;
+	struct channel channel[CHANNELS + 1]; /* the last one runs scripts */
+	struct applet applet[APPLETS_MAX];
+	size_t applet_count;
+	bool pin1_verified;
+	bool terminal_profile; /* seen since reset */
+
+	/* What waits for GET RESPONSE, and what a chain of commands has gathered. */
+	uint8_t response[APDU_RESPONSE_MAX];
+	struct buf answer; /* the response of the command being run */
+	size_t pending_at, pending_n;
+	uint8_t pending_channel;
+	uint8_t chain[CHAIN_MAX];
+	size_t chain_n;
+	uint8_t chain_header[4];
+	bool chaining;
+};
+
+/* ATR: T=0 only, four channels, extended lengths (spec uicc.md section 1). */
+extern const struct bytes card_atr;
+
+/* Load the card and reset it. ERR_NOT_FOUND if the store holds no card, other errors for a damaged one. */
+MUST_USE enum status card_power_on(struct card *, const struct card_env *);
+void card_reset(struct card *);
+void card_power_off(struct card *);
+
+/* Run one command APDU; append the response APDU (data and SW). Never fails: what goes wrong is a status word. */
+void card_transmit(struct card *, struct bytes command, struct buf *response);
+
+/* Inside the card: run one command on a channel without 61xx, chaining or commit. Used by card_transmit and by scripts. */
+enum sw card_dispatch(struct card *, struct channel *, const struct command_apdu *, struct buf *rsp);
+
+/* The only bridge from enum status to enum sw, for cases where no specification asks for a particular word. */
+enum sw sw_of(enum status);
+
+#endif

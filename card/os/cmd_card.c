@@ -1,0 +1,96 @@
+/* MANAGE CHANNEL, GET CHALLENGE, TERMINAL PROFILE, ENVELOPE (TS 102 221 11.1.17, 11.1.18, 11.2). */
+#include <string.h>
+
+#include "apdu/tlv.h"
+#include "card/os/commands.h"
+
+static enum sw open_channel(struct command *c)
+{
+	struct channel *ch = NULL;
+	bool by_number = c->p2 != 0;
+
+	if (by_number) {
+		if (c->p2 >= CHANNELS)
+			return SW_WRONG_P1P2;
+		ch = &c->card->channel[c->p2];
+		if (ch->open)
+			return SW_CHANNEL_NOT_SUPPORTED;
+	} else {
+		for (size_t i = 1; i < CHANNELS && ch == NULL; i++)
+			if (!c->card->channel[i].open)
+				ch = &c->card->channel[i];
+		if (ch == NULL)
+			return SW_CHANNEL_NOT_SUPPORTED;
+	}
+	ch->open = true;
+	ch->adm = false;
+	ch->applet = NULL;
+	channel_enter(ch, c->channel->number == 0 ? FILE_MF : c->channel->df);
+	if (!by_number)
+		buf_put_u8(c->rsp, ch->number);
+	return SW_OK;
+}
+
+static enum sw close_channel(struct command *c)
+{
+	struct channel *ch;
+
+	if (c->p2 == 0 || c->p2 >= CHANNELS)
+		return SW_WRONG_P1P2;
+	ch = &c->card->channel[c->p2];
+	if (!ch->open)
+		return SW_CHANNEL_NOT_SUPPORTED;
+	if (ch->applet != NULL && ch->applet->class->deselect != NULL)
+		ch->applet->class->deselect(ch->applet);
+	ch->applet = NULL;
+	ch->open = false;
+	return SW_OK;
+}
+
+enum sw cmd_manage_channel(struct command *c)
+{
+	switch (c->p1) {
+	case 0x00: return open_channel(c);
+	case 0x80: return close_channel(c);
+	default: return SW_WRONG_P1P2;
+	}
+}
+
+enum sw cmd_get_challenge(struct command *c)
+{
+	uint8_t *out = buf_reserve(c->rsp, c->ne <= 64 ? c->ne : 64);
+
+	if (out == NULL || rng_fill(c->card->env.rng, out, c->rsp->len) != OK)
+		return SW_TECHNICAL_PROBLEM;
+	return SW_OK;
+}
+
+enum sw cmd_terminal_profile(struct command *c)
+{
+	c->card->terminal_profile = true;
+	return SW_OK;
+}
+
+/* SMS-PP download (TS 31.111 7.1.1): the TPDU goes to the applet that handles secured packets. Comprehension bits are ignored. */
+enum sw cmd_envelope(struct command *c)
+{
+	struct bytes in = c->data, tpdu = { 0 };
+	struct tlv outer, t;
+
+	if (tlv_next(&in, &outer) != OK || in.n != 0)
+		return SW_WRONG_DATA;
+	if (outer.tag != 0xD1)
+		return SW_FUNCTION_NOT_SUPPORTED;
+	while (outer.value.n > 0) {
+		if (tlv_next(&outer.value, &t) != OK)
+			return SW_WRONG_DATA;
+		if ((t.tag | 0x80) == 0x8B && tlv_set_once(&tpdu, t.value) != OK)
+			return SW_WRONG_DATA;
+	}
+	if (tpdu.n == 0)
+		return SW_WRONG_DATA;
+	for (size_t i = 0; i < c->card->applet_count; i++)
+		if (c->card->applet[i].class->envelope != NULL)
+			return c->card->applet[i].class->envelope(&c->card->applet[i], tpdu, c->rsp);
+	return SW_FUNCTION_NOT_SUPPORTED;
+}

@@ -1,0 +1,82 @@
+/* store.h - the card's non-volatile memory: one APDU, one commit (DESIGN.md 3.2).
+ * Puts gather in RAM and are written together by store_commit, before the response leaves. store_put_now alone writes at
+ * once: PIN tries and counters, which must survive an abort. Everything under a name is one value of at most RECORD_MAX octets. */
+#ifndef CARD_OS_STORE_H
+#define CARD_OS_STORE_H
+
+#include "apdu/secret.h"
+
+enum { RECORD_NAME_MAX = 48, RECORD_MAX = 8192, STORE_PENDING_MAX = 192, STORE_ARENA = 96 * 1024 };
+
+struct record_name {
+	size_t n;
+	uint8_t text[RECORD_NAME_MAX]; /* printable ASCII, e.g. "pin/01" */
+};
+
+struct store_change {
+	struct bytes name, value;
+	bool erase;
+};
+
+/* What a store stands on. write is atomic and durable: after OK all changes survive power loss, after an error none did. */
+struct store_backend {
+	enum status (*load)(struct store_backend *, struct bytes name, struct buf *out);
+	enum status (*next)(struct store_backend *, struct bytes prefix, struct bytes after, struct record_name *out);
+	enum status (*write)(struct store_backend *, const struct store_change *, size_t n);
+};
+
+struct store_pending {
+	struct record_name name;
+	size_t at, n; /* in the arena */
+	bool erase;
+};
+
+struct store {
+	struct store_backend *backend;
+	struct store_pending pending[STORE_PENDING_MAX];
+	size_t count, used;
+	bool failed; /* a put did not fit: commit will refuse */
+	uint8_t arena[STORE_ARENA];
+};
+
+struct store_mark {
+	size_t count, used;
+};
+
+void store_init(struct store *, struct store_backend *);
+
+/* Append the value to out. ERR_NOT_FOUND if there is none. */
+MUST_USE enum status store_get(struct store *, struct bytes name, struct buf *out);
+MUST_USE enum status store_get_secret(struct store *, struct bytes name, struct secret *out);
+MUST_USE enum status store_get_large(struct store *, struct bytes name, struct secret_large *out);
+
+/* The next name after `after` (empty: the first) that begins with prefix. ERR_NOT_FOUND at the end. */
+MUST_USE enum status store_next(struct store *, struct bytes prefix, struct bytes after, struct record_name *out);
+
+MUST_USE enum status store_put(struct store *, struct bytes name, struct bytes value);
+MUST_USE enum status store_erase(struct store *, struct bytes name);
+
+/* Write and commit this one record now. ERR_BUG if the pending changes already hold it. */
+MUST_USE enum status store_put_now(struct store *, struct bytes name, struct bytes value);
+
+struct store_mark store_savepoint(const struct store *);
+void store_rollback_to(struct store *, struct store_mark);
+MUST_USE bool store_is_clean(const struct store *);
+
+/* Write all pending changes in one transaction. No pending changes: no transaction. */
+MUST_USE enum status store_commit(struct store *);
+void store_abort(struct store *);
+
+/* A store view cannot name records outside its prefix: what an applet instance gets. */
+struct store_view {
+	struct store *store;
+	struct record_name prefix;
+};
+
+/* view's prefix || name, ready for the calls above. ERR_BUG if it is too long. */
+MUST_USE enum status view_name(const struct store_view *, struct bytes name, struct record_name *out);
+struct bytes name_bytes(const struct record_name *);
+/* printf-like helper for names: "gmk/%08x". */
+struct record_name name_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

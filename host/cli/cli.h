@@ -1,0 +1,72 @@
+/* cli.h - what the verbs of prose-ue share: options, the open card, messages. */
+#ifndef HOST_CLI_CLI_H
+#define HOST_CLI_CLI_H
+
+#include <argp.h>
+
+#include "apdu/bytes.h"
+#include "host/lib/prose-ue.h"
+
+enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
+
+struct arguments {
+	const char *reader, *pin_file, *trace; /* every verb */
+	const char *group, *audio, *media, *offers, *pc5, *name, *out;
+	bool json, first_packet, once;
+	long seconds, lead_in, resend, count, offer_skip;
+	const char *words[WORDS_MAX];
+	size_t word_count;
+	struct prose_card *card; /* open while the verb runs; NULL for verbs that need none */
+};
+
+struct verb {
+	const char *name;
+	int (*run)(struct arguments *);
+	bool needs_card;
+	const struct argp_option *options;
+	const char *words, *help, *example;
+};
+
+/* One verb a file, listed in main.c. */
+int verb_readers(struct arguments *);
+int verb_info(struct arguments *);
+int verb_list(struct arguments *);
+int verb_cat(struct arguments *);
+int verb_put(struct arguments *);
+int verb_provision(struct arguments *);
+int verb_group(struct arguments *);
+int verb_call(struct arguments *);
+int verb_announce(struct arguments *);
+int verb_discover(struct arguments *);
+int verb_ota(struct arguments *);
+int verb_apdu(struct arguments *);
+
+enum option_key {
+	OPT_GROUP = 256, OPT_AUDIO, OPT_MEDIA, OPT_OFFERS, OPT_PC5, OPT_NAME, OPT_OUT, OPT_JSON, OPT_FIRST, OPT_SECONDS,
+	OPT_LEAD_IN, OPT_RESEND, OPT_COUNT, OPT_TRACE, OPT_PIN, OPT_ONCE, OPT_SKIP
+};
+
+/* "prose-ue VERB: sentence", and the exit status for a result. */
+int complain(const struct arguments *, const char *verb, const char *about, enum prose_result);
+int usage_error(const char *verb, const char *sentence);
+
+/* A whole file into a buffer of room octets. False, with a message, if it cannot be read or is too large. */
+bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, size_t *n);
+
+uint64_t now_seconds(void);
+uint64_t now_microseconds(void);
+
+/* UDP on a multicast group of the loopback interface: the simulated PC5, and where offers and media go. */
+struct multicast {
+	int fd;
+	char address[64];
+	uint16_t port;
+};
+/* "ADDRESS:PORT" */
+bool multicast_open(const char *text, bool receive, struct multicast *out);
+bool multicast_send(const struct multicast *, const uint8_t *data, size_t n);
+/* Wait at most ms (negative: for ever) for a datagram. Its length, 0 on time-out, -1 on error. */
+long multicast_receive(const struct multicast *, uint8_t *out, size_t room, int ms);
+void multicast_close(struct multicast *);
+
+#endif

@@ -1,0 +1,228 @@
+/* prose-ue readers, info, list, cat, put, provision, group, ota, apdu. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "apdu/hex.h"
+#include "apdu/sw.h"
+#include "host/cli/cli.h"
+
+enum { OBJECT_MAX = 16384, PATH_FIDS = 8 };
+
+int verb_readers(struct arguments *a)
+{
+	char *names = prose_pcsc_readers();
+
+	(void)a;
+	if (names == NULL)
+		return complain(a, "readers", NULL, PROSE_NO_READER);
+	for (const char *n = names; *n != 0; n += strlen(n) + 1)
+		(void)puts(n);
+	free(names);
+	return 0;
+}
+
+static const char *date(uint64_t t, char out[24])
+{
+	time_t seconds = (time_t)t;
+	struct tm tm;
+
+	if (t == UINT64_MAX || gmtime_r(&seconds, &tm) == NULL)
+		return "no end";
+	(void)strftime(out, 24, "%Y-%m-%d %H:%M:%SZ", &tm);
+	return out;
+}
+
+int verb_info(struct arguments *a)
+{
+	char iccid[21] = "", from[24], to[24];
+	struct prose_state s;
+	enum prose_result r = prose_iccid(a->card, iccid);
+
+	if (r == PROSE_OK)
+		r = prose_state_read(a->card, &s);
+	if (r != PROSE_OK)
+		return complain(a, "info", NULL, r);
+	if (a->json)
+		(void)printf("{\"iccid\": \"%s\", \"kms\": \"%s\", \"floor\": %llu, \"latest\": %llu, \"slot_budget\": %lu}\n", iccid, s.kms_uri,
+			(unsigned long long)s.floor, (unsigned long long)s.latest, (unsigned long)s.slot_budget);
+	else
+		(void)printf("ICCID        %s\nKMS          %s\ntime floor   %s\ntime latest  %s\nslot budget  %lu\n", iccid,
+			s.kms_uri[0] != 0 ? s.kms_uri : "(not provisioned)", date(s.floor, from), date(s.latest, to), (unsigned long)s.slot_budget);
+	return 0;
+}
+
+static void print_entry(void *context, const struct prose_entry *e)
+{
+	const enum prose_list_kind *kind = context;
+	char from[24], to[24];
+
+	switch (*kind) {
+	case PROSE_KEY_SETS: (void)printf("key set    %s, period %llu\n", e->uri, (unsigned long long)e->period_number); break;
+	case PROSE_GROUPS: (void)printf("group      %s, keys from %s%s%s\n", e->uri, e->signer_uri,
+				   (e->policy & 1) != 0 ? ", signed offers" : "", (e->policy & 2) != 0 ? ", key stays in the card" : ""); break;
+	case PROSE_GMKS: (void)printf("GMK        %08lx, %s to %s\n", (unsigned long)e->gmk_id, date(e->not_before, from), date(e->not_after, to)); break;
+	default: (void)printf("discovery  %s, %s, %s%s, slots of %u s, until %s\n", e->name, e->profile == 1 ? "tr-2.1" : "33.303",
+			 (e->rights & 1) != 0 ? "announce " : "", (e->rights & 2) != 0 ? "monitor" : "", e->slot_seconds, date(e->not_after, to)); break;
+	}
+}
+
+int verb_list(struct arguments *a)
+{
+	for (enum prose_list_kind k = PROSE_KEY_SETS; k <= PROSE_DISCOVERY_KEYS; k++) {
+		enum prose_result r = prose_list(a->card, k, print_entry, &k);
+
+		if (r != PROSE_OK)
+			return complain(a, "list", NULL, r);
+	}
+	return 0;
+}
+
+/* "7FFF/5F90/4F05" */
+static bool parse_path(const char *text, uint16_t *path, size_t *n)
+{
+	for (*n = 0; *text != 0 && *n < PATH_FIDS; (*n)++) {
+		uint8_t raw[2];
+		struct buf b = BUF_OF(raw);
+
+		if (strlen(text) < 4 || hex_decode((struct bytes){ (const uint8_t *)text, 4 }, &b) != OK || b.len != 2)
+			return false;
+		path[*n] = (uint16_t)(raw[0] << 8 | raw[1]);
+		text += 4;
+		if (*text == '/')
+			text++;
+	}
+	return *n > 0 && *text == 0;
+}
+
+int verb_cat(struct arguments *a)
+{
+	uint16_t path[PATH_FIDS];
+	uint8_t content[8192];
+	char hex[2 * sizeof content + 1];
+	size_t path_len, n = sizeof content;
+	enum prose_result r;
+
+	if (a->word_count != 1 || !parse_path(a->words[0], path, &path_len))
+		return usage_error("cat", "needs a path of file ids, such as 7FFF/5F90/4F05 or 2FE2");
+	r = prose_file_read(a->card, path, path_len, content, &n);
+	if (r != PROSE_OK)
+		return complain(a, "cat", a->words[0], r);
+	(void)puts(hex_encode((struct bytes){ content, n }, hex));
+	return 0;
+}
+
+int verb_put(struct arguments *a)
+{
+	uint16_t path[PATH_FIDS];
+	uint8_t content[255];
+	struct buf b = BUF_OF(content);
+	size_t path_len;
+	enum prose_result r;
+
+	if (a->word_count != 2 || !parse_path(a->words[0], path, &path_len) || hex_decode(bytes_str(a->words[1]), &b) != OK)
+		return usage_error("put", "needs a path of file ids and the content in hex");
+	r = prose_file_update(a->card, path, path_len, (unsigned)a->count, content, b.len);
+	return r == PROSE_OK ? 0 : complain(a, "put", a->words[0], r);
+}
+
+/* A file holds one sealed object, or several back to back: each is a TLV of its own. */
+int verb_provision(struct arguments *a)
+{
+	static uint8_t content[OBJECT_MAX];
+	size_t n, done = 0;
+
+	if (a->word_count == 0)
+		return usage_error("provision", "needs files of sealed objects");
+	for (size_t i = 0; i < a->word_count; i++) {
+		struct bytes left;
+
+		if (!read_file("provision", a->words[i], content, sizeof content, &n))
+			return EXIT_FAILURE;
+		left = (struct bytes){ content, n };
+		while (left.n > 0) {
+			/* 7F50 82 LLLL or 81 LL or LL */
+			size_t head = left.n > 3 && left.p[2] == 0x82 ? 5 : left.n > 3 && left.p[2] == 0x81 ? 4 : 3;
+			size_t len = head == 5 && left.n > 4 ? (size_t)(left.p[3] << 8 | left.p[4]) : head == 4 ? left.p[3] : left.n > 2 ? left.p[2] : 0;
+			struct bytes object;
+			enum prose_result r;
+
+			if (!bytes_take(&left, head + len, &object))
+				return complain(a, "provision", a->words[i], PROSE_FORMAT);
+			if ((r = prose_install(a->card, object.p, object.n)) != PROSE_OK)
+				return complain(a, "provision", a->words[i], r);
+			done++;
+		}
+	}
+	(void)printf("%zu object%s installed\n", done, done == 1 ? "" : "s");
+	return 0;
+}
+
+int verb_group(struct arguments *a)
+{
+	uint8_t message[4096];
+	struct prose_gmk g;
+	size_t n;
+	char from[24], to[24];
+	enum prose_result r;
+
+	if (a->word_count != 2 || strcmp(a->words[0], "import") != 0)
+		return usage_error("group", "say `group import FILE`, a MIKEY-SAKKE message");
+	if (!read_file("group import", a->words[1], message, sizeof message, &n))
+		return EXIT_FAILURE;
+	if ((r = prose_import_gmk(a->card, now_seconds(), message, n, &g)) != PROSE_OK)
+		return complain(a, "group import", a->words[1], r);
+	if (a->json)
+		(void)printf("{\"group\": \"%s\", \"gmk_id\": \"%08lx\", \"not_before\": %llu, \"not_after\": %llu}\n", g.group_uri,
+			(unsigned long)g.gmk_id, (unsigned long long)g.not_before, (unsigned long long)g.not_after);
+	else
+		(void)printf("%s: GMK %08lx, %s to %s\n", g.group_uri, (unsigned long)g.gmk_id, date(g.not_before, from), date(g.not_after, to));
+	return 0;
+}
+
+int verb_ota(struct arguments *a)
+{
+	uint8_t text[1024], tpdu[400], por[256];
+	char hex[2 * sizeof por + 1];
+	struct buf b = BUF_OF(tpdu);
+	size_t n, por_len = sizeof por;
+	enum prose_result r;
+	FILE *out = stdout;
+
+	if (a->word_count != 2 || strcmp(a->words[0], "deliver") != 0)
+		return usage_error("ota", "say `ota deliver FILE`, an SMS-DELIVER TPDU in hex");
+	if (!read_file("ota deliver", a->words[1], text, sizeof text, &n))
+		return EXIT_FAILURE;
+	if (hex_decode((struct bytes){ text, n }, &b) != OK)
+		return complain(a, "ota deliver", a->words[1], PROSE_FORMAT);
+	if ((r = prose_ota_deliver(a->card, tpdu, b.len, por, &por_len)) != PROSE_OK)
+		return complain(a, "ota deliver", a->words[1], r);
+	if (a->out != NULL && (out = fopen(a->out, "we")) == NULL)
+		return usage_error("ota deliver", "--out cannot be written");
+	(void)fprintf(out, "%s\n", hex_encode((struct bytes){ por, por_len }, hex));
+	if (out != stdout)
+		(void)fclose(out);
+	return 0;
+}
+
+int verb_apdu(struct arguments *a)
+{
+	static uint8_t command[65600], response[65600];
+	static char hex[2 * sizeof response + 1];
+
+	if (a->word_count == 0)
+		return usage_error("apdu", "needs command APDUs in hex");
+	for (size_t i = 0; i < a->word_count; i++) {
+		struct buf b = BUF_OF(command);
+		size_t n = sizeof response;
+		enum prose_result r;
+
+		if (hex_decode(bytes_str(a->words[i]), &b) != OK)
+			return complain(a, "apdu", a->words[i], PROSE_FORMAT);
+		if ((r = prose_apdu(a->card, command, b.len, response, &n)) != PROSE_OK)
+			return complain(a, "apdu", a->words[i], r);
+		(void)puts(hex_encode((struct bytes){ response, n }, hex));
+	}
+	return 0;
+}

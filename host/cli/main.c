@@ -1,0 +1,183 @@
+/* prose-ue: the command line of the middleware. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/secret.h"
+#include "host/cli/cli.h"
+
+const char *argp_program_version = "prose-ue 0.1";
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case 'r': a->reader = arg; return 0;
+	case OPT_PIN: a->pin_file = arg; return 0;
+	case OPT_TRACE: a->trace = arg; return 0;
+	case OPT_GROUP: a->group = arg; return 0;
+	case OPT_AUDIO: a->audio = arg; return 0;
+	case OPT_MEDIA: a->media = arg; return 0;
+	case OPT_OFFERS: a->offers = arg; return 0;
+	case OPT_PC5: a->pc5 = arg; return 0;
+	case OPT_NAME: a->name = arg; return 0;
+	case OPT_OUT: a->out = arg; return 0;
+	case OPT_JSON: a->json = true; return 0;
+	case OPT_FIRST: a->first_packet = true; return 0;
+	case OPT_SECONDS: a->seconds = atol(arg); return 0;
+	case OPT_LEAD_IN: a->lead_in = atol(arg); return 0;
+	case OPT_RESEND: a->resend = atol(arg); return 0;
+	case OPT_COUNT: a->count = atol(arg); return 0;
+	case ARGP_KEY_INIT:
+		if (state->root_argp->children != NULL && state->child_inputs != NULL)
+			state->child_inputs[0] = a;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->word_count == WORDS_MAX)
+			argp_error(state, "too many arguments");
+		a->words[a->word_count++] = arg;
+		return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+#define JSON { "json", OPT_JSON, NULL, 0, "Machine-readable", 0 }
+#define SECONDS(text) { "seconds", OPT_SECONDS, "N", 0, text, 0 }
+
+static const struct argp_option none[] = { { 0 } };
+static const struct argp_option json_only[] = { JSON, { 0 } };
+static const struct argp_option call_options[] = {
+	{ "group", OPT_GROUP, "URI", 0, "The group", 0 },
+	{ "offers", OPT_OFFERS, "ADDRESS:PORT", 0, "Multicast group that carries SDP offers", 0 },
+	{ "media", OPT_MEDIA, "ADDRESS:PORT", 0, "start: multicast group for SRTP", 0 },
+	{ "audio", OPT_AUDIO, "FILE", 0, "start: A-law, mono, 8 kHz WAV file to send", 0 },
+	{ "lead-in", OPT_LEAD_IN, "MS", 0, "start: silence before the audio (default 0)", 0 },
+	{ "resend", OPT_RESEND, "MS", 0, "start: repeat the offer this often (default 5000)", 0 },
+	{ "first-packet", OPT_FIRST, NULL, 0, "join: wait until a packet decrypts, and say when", 0 },
+	SECONDS("join: wait this long for an offer (default 20)"), { 0 } };
+static const struct argp_option announce_options[] = { { "name", OPT_NAME, "NAME", 0, "Discovery key to announce with", 0 },
+	{ "pc5", OPT_PC5, "ADDRESS:PORT", 0, "Multicast group that stands for PC5", 0 },
+	{ "count", OPT_COUNT, "N", 0, "Frames to send, two a second (default 1)", 0 }, { 0 } };
+static const struct argp_option discover_options[] = { { "pc5", OPT_PC5, "ADDRESS:PORT", 0, "Multicast group that stands for PC5", 0 },
+	{ "count", OPT_COUNT, "N", 0, "Stop after N matches (default: never)", 0 }, SECONDS("Listen this long (default 20)"), JSON, { 0 } };
+static const struct argp_option ota_options[] = { { "out", OPT_OUT, "FILE", 0, "Write the response packet here", 0 }, { 0 } };
+static const struct argp_option put_options[] = { { "count", OPT_COUNT, "N", 0, "Record number (record files)", 0 }, { 0 } };
+
+static const struct verb verbs[] = {
+	{ "readers", verb_readers, false, none, "", "List PC/SC readers", "prose-ue readers" },
+	{ "info", verb_info, true, json_only, "", "Whose card this is, and its time", "prose-ue --reader 'Card 0' info" },
+	{ "list", verb_list, true, none, "", "Key sets, groups, GMKs and discovery keys on the card", "prose-ue --pin-file pin list" },
+	{ "cat", verb_cat, true, none, "PATH", "Read a file by its path", "prose-ue --pin-file pin cat 7FFF/5F90/4F05" },
+	{ "put", verb_put, true, put_options, "PATH HEX", "Update a file, where the access rules allow it", "prose-ue --pin-file pin put 7FFF/5F90/4F09 00" },
+	{ "provision", verb_provision, true, none, "FILE...", "Carry sealed objects to the card", "prose-ue provision outbox/8900.keys" },
+	{ "group", verb_group, true, json_only, "import FILE", "Hand a MIKEY-SAKKE message to the card", "prose-ue group import rekey/alice.mikey" },
+	{ "call", verb_call, true, call_options, "start|join", "Talk to a group, or listen to it",
+		"prose-ue --pin-file pin call join --group sip:fire@example.org --offers 239.255.33.4:6003" },
+	{ "announce", verb_announce, true, announce_options, "", "Announce over PC5", "prose-ue announce --name alice --pc5 239.255.33.3:6000" },
+	{ "discover", verb_discover, true, discover_options, "", "Watch PC5 for those we may see", "prose-ue discover --pc5 239.255.33.3:6000 --seconds 10" },
+	{ "ota", verb_ota, true, ota_options, "deliver FILE", "Give an OTA short message to the card", "prose-ue ota deliver push.sms --out push.por" },
+	{ "apdu", verb_apdu, true, none, "HEX...", "Send raw command APDUs", "prose-ue apdu 00A4000C022FE2 00B000000A" },
+};
+
+static const struct argp_option common_options[] = {
+	{ "reader", 'r', "NAME", 0, "Reader, by the beginning of its name (default: the first with a card)", -1 },
+	{ "pin-file", OPT_PIN, "FILE", 0, "File that holds PIN1", -1 },
+	{ "trace", OPT_TRACE, "FILE", 0, "Append every APDU here, PINs blanked", -1 }, { 0 } };
+
+static bool pin_from_file(void *context, char pin[9])
+{
+	const struct arguments *a = context;
+	FILE *f = a->pin_file != NULL ? fopen(a->pin_file, "re") : NULL;
+	bool ok;
+
+	if (f == NULL)
+		return false;
+	(void)setvbuf(f, NULL, _IONBF, 0);
+	ok = fgets(pin, 9, f) != NULL;
+	pin[strcspn(pin, "\r\n")] = 0;
+	(void)fclose(f);
+	return ok;
+}
+
+static int run_verb(const struct verb *v, struct arguments *a)
+{
+	struct prose_options o = { pin_from_file, a };
+	struct prose_transport t;
+	enum prose_result r;
+	int rc;
+
+	if (!v->needs_card)
+		return v->run(a);
+	r = prose_pcsc_open(a->reader, &t);
+	if (r == PROSE_OK && a->trace != NULL && (r = prose_trace_open(t, a->trace, &t)) != PROSE_OK)
+		t.close(t.context);
+	if (r != PROSE_OK || (r = prose_card_open(t, &o, &a->card)) != PROSE_OK)
+		return complain(a, v->name, a->reader, r);
+	rc = v->run(a);
+	prose_card_close(&a->card);
+	return rc;
+}
+
+static void usage(FILE *out)
+{
+	(void)fprintf(out, "Usage: prose-ue [OPTION...] VERB [OPTION...] ARGUMENT...\nThe phone's side of a ProSe UICC.\n\n");
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		(void)fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].help);
+	(void)fprintf(out, "\nExamples:\n");
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		(void)fprintf(out, "  %s\n", verbs[i].example);
+	(void)fprintf(out, "\n`prose-ue VERB --help` explains a verb. Exit status: 0 done, 1 failed, 2 usage, 3 the card\n"
+			   "refused, 4 no reader or card.\n");
+}
+
+/* The verb is the first word; options may stand on both sides of it. */
+static int verb_index(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] != '-')
+			return i;
+		if ((strcmp(argv[i], "--reader") == 0 || strcmp(argv[i], "-r") == 0 || strcmp(argv[i], "--pin-file") == 0 ||
+			    strcmp(argv[i], "--trace") == 0))
+			i++;
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0)
+			return 0;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .seconds = 20, .resend = 5000 };
+	int at = verb_index(argc, argv);
+
+	argp_err_exit_status = EXIT_USAGE;
+	if (at == 0) {
+		bool asked = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "--version") == 0);
+
+		if (asked && strcmp(argv[1], "--version") == 0)
+			(void)puts(argp_program_version);
+		else
+			usage(asked ? stdout : stderr);
+		return asked ? 0 : EXIT_USAGE;
+	}
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+		struct argp common = { .options = common_options, .parser = parse };
+		struct argp_child children[] = { { &common, 0, "Every verb:", 1 }, { 0 } };
+		char doc[512];
+		struct argp argp = { verbs[i].options, parse, verbs[i].words, doc, children, NULL, NULL };
+
+		if (strcmp(argv[at], verbs[i].name) != 0)
+			continue;
+		(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", verbs[i].help, verbs[i].example);
+		if (strcmp(verbs[i].name, "announce") == 0)
+			a.count = 1;
+		/* argp sees the words without the verb. */
+		memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof *argv);
+		if (argp_parse(&argp, argc - 1, argv, 0, NULL, &a) != 0)
+			return EXIT_USAGE;
+		return run_verb(&verbs[i], &a);
+	}
+	(void)fprintf(stderr, "prose-ue: no verb \"%s\"; try prose-ue --help\n", argv[at]);
+	return EXIT_USAGE;
+}

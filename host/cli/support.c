@@ -1,0 +1,106 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/cli/cli.h"
+
+int complain(const struct arguments *a, const char *verb, const char *about, enum prose_result r)
+{
+	const char *why = r == PROSE_REFUSED && a->card != NULL ? prose_card_error(a->card) : prose_result_text(r);
+
+	(void)fprintf(stderr, "prose-ue %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
+	return r == PROSE_REFUSED || r == PROSE_PIN_NEEDED ? EXIT_REFUSED : r == PROSE_NO_CARD || r == PROSE_NO_READER ? EXIT_NO_CARD : EXIT_FAILURE;
+}
+
+int usage_error(const char *verb, const char *sentence)
+{
+	(void)fprintf(stderr, "prose-ue %s: %s\n", verb, sentence);
+	return EXIT_USAGE;
+}
+
+bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, size_t *n)
+{
+	FILE *f = fopen(path, "rbe");
+	bool ok;
+
+	if (f == NULL) {
+		(void)fprintf(stderr, "prose-ue %s: %s: %s\n", verb, path, strerror(errno));
+		return false;
+	}
+	*n = fread(out, 1, room, f);
+	ok = ferror(f) == 0 && fgetc(f) == EOF;
+	if (!ok)
+		(void)fprintf(stderr, "prose-ue %s: %s: larger than %zu octets, or unreadable\n", verb, path, room);
+	(void)fclose(f);
+	return ok;
+}
+
+uint64_t now_microseconds(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+uint64_t now_seconds(void)
+{
+	return now_microseconds() / 1000000;
+}
+
+bool multicast_open(const char *text, bool receive, struct multicast *m)
+{
+	const char *colon = text != NULL ? strrchr(text, ':') : NULL;
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	struct ip_mreqn group = { 0 };
+	unsigned char loop = 1;
+	int one = 1;
+
+	*m = (struct multicast){ .fd = -1 };
+	if (colon == NULL || (size_t)(colon - text) >= sizeof m->address)
+		return false;
+	memcpy(m->address, text, (size_t)(colon - text));
+	m->port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	at.sin_port = htons(m->port);
+	if (inet_pton(AF_INET, m->address, &at.sin_addr) != 1 || m->port == 0 ||
+		(m->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
+		return false;
+	group.imr_multiaddr = at.sin_addr;
+	group.imr_address.s_addr = htonl(INADDR_LOOPBACK);
+	if (setsockopt(m->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+		setsockopt(m->fd, IPPROTO_IP, IP_MULTICAST_IF, &group, sizeof group) != 0 ||
+		setsockopt(m->fd, IPPROTO_IP, IP_MULTICAST_LOOP, &loop, sizeof loop) != 0 ||
+		(receive && (bind(m->fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
+				    setsockopt(m->fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) != 0)) ||
+		(!receive && connect(m->fd, (const struct sockaddr *)&at, sizeof at) != 0)) {
+		multicast_close(m);
+		return false;
+	}
+	return true;
+}
+
+bool multicast_send(const struct multicast *m, const uint8_t *data, size_t n)
+{
+	return send(m->fd, data, n, 0) == (ssize_t)n;
+}
+
+long multicast_receive(const struct multicast *m, uint8_t *out, size_t room, int ms)
+{
+	struct pollfd p = { m->fd, POLLIN, 0 };
+	int ready = poll(&p, 1, ms);
+
+	return ready <= 0 ? ready : recv(m->fd, out, room, 0);
+}
+
+void multicast_close(struct multicast *m)
+{
+	if (m->fd >= 0)
+		(void)close(m->fd);
+	m->fd = -1;
+}

@@ -1,0 +1,146 @@
+/* The PC/SC transport: the only file of the phone side that includes winscard.h. */
+#include <stdlib.h>
+#include <string.h>
+#include <winscard.h>
+
+#include "host/lib/prose-ue.h"
+
+struct pcsc {
+	SCARDCONTEXT context;
+	SCARDHANDLE card;
+	DWORD protocol;
+	char reader[MAX_READERNAME + 1];
+};
+
+static enum prose_result result_of(LONG rc)
+{
+	switch (rc) {
+	case SCARD_S_SUCCESS: return PROSE_OK;
+	case SCARD_W_RESET_CARD: return PROSE_RESET;
+	case SCARD_E_NO_SERVICE:
+	case SCARD_E_UNKNOWN_READER:
+	case SCARD_E_NO_READERS_AVAILABLE:
+	case SCARD_E_READER_UNAVAILABLE: return PROSE_NO_READER;
+	case SCARD_E_NO_SMARTCARD:
+	case SCARD_W_REMOVED_CARD:
+	case SCARD_W_UNPOWERED_CARD: return PROSE_NO_CARD;
+	case SCARD_E_INSUFFICIENT_BUFFER: return PROSE_NO_SPACE;
+	default: return PROSE_IO;
+	}
+}
+
+static enum prose_result pcsc_transmit(void *context, const uint8_t *c, size_t c_len, uint8_t *r, size_t *n)
+{
+	struct pcsc *p = context;
+	DWORD room = *n;
+	LONG rc = SCardTransmit(p->card, p->protocol == SCARD_PROTOCOL_T1 ? SCARD_PCI_T1 : SCARD_PCI_T0, c, c_len, NULL, r, &room);
+
+	*n = rc == SCARD_S_SUCCESS ? room : 0;
+	return result_of(rc);
+}
+
+/* After another client's reset the handle is dead until we reconnect; the caller restores what was lost. */
+static enum prose_result reconnect(struct pcsc *p, DWORD initialization)
+{
+	return result_of(SCardReconnect(p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, initialization, &p->protocol));
+}
+
+static enum prose_result pcsc_begin(void *context)
+{
+	struct pcsc *p = context;
+	LONG rc = SCardBeginTransaction(p->card);
+
+	if (rc == SCARD_W_RESET_CARD) {
+		enum prose_result r = reconnect(p, SCARD_LEAVE_CARD);
+
+		if (r != PROSE_OK)
+			return r;
+		rc = SCardBeginTransaction(p->card);
+		return rc == SCARD_S_SUCCESS ? PROSE_RESET : result_of(rc);
+	}
+	return result_of(rc);
+}
+
+static void pcsc_end(void *context)
+{
+	struct pcsc *p = context;
+
+	(void)SCardEndTransaction(p->card, SCARD_LEAVE_CARD);
+}
+
+static enum prose_result pcsc_reset(void *context)
+{
+	return reconnect(context, SCARD_RESET_CARD);
+}
+
+static void pcsc_close(void *context)
+{
+	struct pcsc *p = context;
+
+	(void)SCardDisconnect(p->card, SCARD_LEAVE_CARD);
+	(void)SCardReleaseContext(p->context);
+	free(p);
+}
+
+static char *list_readers(SCARDCONTEXT context)
+{
+	DWORD n = 0;
+	char *names;
+
+	if (SCardListReaders(context, NULL, NULL, &n) != SCARD_S_SUCCESS || n == 0 || (names = calloc(1, n + 1)) == NULL)
+		return NULL;
+	if (SCardListReaders(context, NULL, names, &n) != SCARD_S_SUCCESS) {
+		free(names);
+		return NULL;
+	}
+	return names;
+}
+
+char *prose_pcsc_readers(void)
+{
+	SCARDCONTEXT context;
+	char *names;
+
+	if (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) != SCARD_S_SUCCESS)
+		return NULL;
+	names = list_readers(context);
+	(void)SCardReleaseContext(context);
+	return names;
+}
+
+static enum prose_result connect_first(struct pcsc *p, const char *wanted)
+{
+	char *names = list_readers(p->context);
+	enum prose_result r = PROSE_NO_READER;
+
+	for (const char *name = names; name != NULL && *name != 0; name += strlen(name) + 1) {
+		if (wanted != NULL && strncmp(name, wanted, strlen(wanted)) != 0)
+			continue;
+		r = result_of(SCardConnect(p->context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &p->card, &p->protocol));
+		if (r == PROSE_OK)
+			break;
+	}
+	free(names);
+	return r;
+}
+
+enum prose_result prose_pcsc_open(const char *reader, struct prose_transport *out)
+{
+	struct pcsc *p = calloc(1, sizeof *p);
+	enum prose_result r;
+
+	if (p == NULL)
+		return PROSE_NO_SPACE;
+	r = result_of(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &p->context));
+	if (r != PROSE_OK) {
+		free(p);
+		return PROSE_NO_READER;
+	}
+	if ((r = connect_first(p, reader)) != PROSE_OK) {
+		(void)SCardReleaseContext(p->context);
+		free(p);
+		return r;
+	}
+	*out = (struct prose_transport){ p, pcsc_transmit, pcsc_begin, pcsc_end, pcsc_reset, pcsc_close };
+	return PROSE_OK;
+}

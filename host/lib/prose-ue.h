@@ -1,0 +1,154 @@
+/* prose-ue.h - libprose-ue, the phone's side of the ProSe UICC.
+ *
+ * A phone stack opens a card over a transport (PC/SC is shipped; AT+CGLA, QMI or OMAPI plug in), verifies the PIN, and makes
+ * typed calls. Long-term secrets never come out of any of them: the one key that does is a call's GSK, counted by the card.
+ * Not thread-safe: one thread a card. Nothing here starts threads, installs signal handlers or reads a clock: the caller
+ * gives the time. Each call blocks for its APDUs: about 0.1 ms each over PC/SC, 40 ms where the card does SAKKE. */
+#ifndef PROSE_UE_H
+#define PROSE_UE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum prose_result {
+	PROSE_OK = 0,
+	PROSE_NO_READER,  /* no such reader, or no pcscd */
+	PROSE_NO_CARD,    /* the reader is empty */
+	PROSE_RESET,      /* the card was reset under us: selections, PIN and sessions are gone; calls retry once by themselves */
+	PROSE_IO,         /* the link failed */
+	PROSE_REFUSED,    /* the card said no: prose_card_status and prose_card_error tell why */
+	PROSE_PIN_NEEDED, /* no PIN given, or it was wrong */
+	PROSE_FORMAT,     /* an argument or an answer is malformed */
+	PROSE_NOT_FOUND,
+	PROSE_NO_SPACE    /* a buffer is too small, or no memory */
+};
+const char *prose_result_text(enum prose_result);
+
+/* How APDUs reach the card. All functions get context; begin, end and reset may be NULL. */
+struct prose_transport {
+	void *context;
+	/* Send a whole C-APDU (short or extended), get the whole R-APDU. *n: room in, length out. */
+	enum prose_result (*transmit)(void *context, const uint8_t *command, size_t command_len, uint8_t *response, size_t *n);
+	enum prose_result (*begin)(void *context); /* exclusive use until end */
+	void (*end)(void *context);
+	enum prose_result (*reset)(void *context);
+	void (*close)(void *context);
+};
+
+/* PC/SC. reader: a prefix of the reader's name; NULL for the first one with a card. SHARED, T=0 or T=1. */
+enum prose_result prose_pcsc_open(const char *reader, struct prose_transport *out);
+/* Names, each ended by a zero, an empty one at the end; free() it. NULL if there is no pcscd. */
+char *prose_pcsc_readers(void);
+/* Write every APDU as a line of hex into a file, PIN commands blanked; takes over `inner`. NULL file: PROSE_NO_SPACE. */
+enum prose_result prose_trace_open(struct prose_transport inner, const char *path, struct prose_transport *out);
+
+struct prose_card;
+
+struct prose_options {
+	/* Asked when the card wants PIN1: write 4..8 digits and a zero into pin[9]. false: there is none. */
+	bool (*pin)(void *context, char pin[9]);
+	void *pin_context;
+};
+
+/* Open the card on a logical channel of its own and select the ProSe applet. Takes over the transport, also on failure. */
+enum prose_result prose_card_open(struct prose_transport, const struct prose_options *, struct prose_card **out);
+void prose_card_close(struct prose_card **);
+unsigned prose_card_status(const struct prose_card *);     /* last status word */
+const char *prose_card_error(const struct prose_card *);   /* one sentence for people about it */
+
+/* One raw APDU on the basic channel, nothing followed: the whole R-APDU with its status word. *n: room in, length out. */
+enum prose_result prose_apdu(struct prose_card *, const uint8_t *command, size_t command_len, uint8_t *response, size_t *n);
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+/* ICCID as digits and a zero (TS 102 221 13.2). */
+enum prose_result prose_iccid(struct prose_card *, char digits[21]);
+/* Content of an EF by its path, e.g. {0x7FFF, 0x5F90, 0x4F05} or {0x2FE2}; 7FFF is the USIM. Record files: records joined. */
+enum prose_result prose_file_read(struct prose_card *, const uint16_t *path, size_t path_len, uint8_t *out, size_t *n);
+/* UPDATE BINARY at offset 0 / UPDATE RECORD (record >= 1), if the access rules let the PIN's holder. */
+enum prose_result prose_file_update(struct prose_card *, const uint16_t *path, size_t path_len, unsigned record,
+	const uint8_t *data, size_t n);
+
+/* ---- provisioning ------------------------------------------------------------------------------------------------ */
+
+/* Carry a sealed object to the card (DESIGN.md 3.4). */
+enum prose_result prose_install(struct prose_card *, const uint8_t *object, size_t n);
+
+struct prose_gmk {
+	char group_uri[129];
+	uint32_t gmk_id;
+	uint64_t not_before, not_after; /* seconds since 1970; UINT64_MAX: no end */
+};
+/* Hand over a whole MIKEY-SAKKE I_MESSAGE; signer, recipient, time and replay are checked on the card. */
+enum prose_result prose_import_gmk(struct prose_card *, uint64_t now, const uint8_t *message, size_t n, struct prose_gmk *out);
+
+struct prose_state {
+	char kms_uri[129];
+	uint64_t floor, latest; /* the card's time, seconds since 1970 */
+	uint32_t slot_budget;
+};
+enum prose_result prose_state_read(struct prose_card *, struct prose_state *);
+
+/* Lists: call back once an entry; unused fields are zero. */
+enum prose_list_kind { PROSE_KEY_SETS = 1, PROSE_GROUPS, PROSE_GMKS, PROSE_DISCOVERY_KEYS };
+struct prose_entry {
+	char uri[129], signer_uri[129], name[65];
+	uint64_t period_number, not_before, not_after;
+	uint32_t gmk_id;
+	unsigned policy, profile, rights, slot_seconds;
+};
+enum prose_result prose_list(struct prose_card *, enum prose_list_kind, void (*each)(void *, const struct prose_entry *), void *);
+
+/* ---- group calls ------------------------------------------------------------------------------------------------- */
+
+struct prose_session {
+	uint8_t id[8];
+	uint32_t ssrc;
+	bool known;           /* this very offer was opened before */
+	char sender_uri[129];
+	char group_uri[129];
+};
+/* Make a session key on the card and the MIKEY-PSK offer that carries it. With refresh, a new offer for that session. */
+enum prose_result prose_call_start(struct prose_card *, uint64_t now, const char *group_uri, uint32_t ssrc,
+	const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n);
+/* Open an offer. */
+enum prose_result prose_call_join(struct prose_card *, uint64_t now, const uint8_t *message, size_t n, struct prose_session *out);
+/* The GSK and salt for the SRTP stack, if the group's policy lets them out. Wipe them after the call. */
+enum prose_result prose_call_key(struct prose_card *, const uint8_t session[8], uint8_t gsk[16], uint8_t salt[14],
+	uint64_t *released);
+
+/* ---- discovery --------------------------------------------------------------------------------------------------- */
+
+enum { PROSE_FRAME = 29 };
+/* One PC5_DISCOVERY frame of a key with the announce right, for the slot of `now`. */
+enum prose_result prose_announce(struct prose_card *, uint64_t now, const char *name, uint8_t frame[29]);
+
+/* The index of what may be heard: per slot the card yields a value a key, a received frame is one look-up. */
+struct prose_watch;
+enum prose_result prose_watch_new(struct prose_watch **out);
+void prose_watch_free(struct prose_watch **);
+/* Make the index cover now, one slot of tolerance each side. Cheap when the slot has not changed. */
+enum prose_result prose_watch_update(struct prose_watch *, struct prose_card *, uint64_t now);
+size_t prose_watch_size(const struct prose_watch *);
+struct prose_match {
+	char name[65];
+	uint64_t slot;
+};
+/* A received frame: PROSE_OK and *match for a new match; PROSE_NOT_FOUND for foreign, forged, late or repeated frames. */
+enum prose_result prose_watch_frame(struct prose_watch *, struct prose_card *, uint64_t now, const uint8_t frame[29],
+	struct prose_match *match);
+
+/* ---- over the air ------------------------------------------------------------------------------------------------ */
+
+/* An SMS-DELIVER TPDU with a secured packet -> ENVELOPE (SMS-PP download). *n: room in, length of the response packet out. */
+enum prose_result prose_ota_deliver(struct prose_card *, const uint8_t *tpdu, size_t tpdu_len, uint8_t *por, size_t *n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,233 @@
+/* The ProSe applet's commands as typed calls (docs/prose-applet.md). */
+#include <string.h>
+
+#include "apdu/prose.h"
+#include "apdu/secret.h"
+#include "apdu/tlv.h"
+#include "host/lib/session.h"
+#include "ota/sms.h"
+
+enum { RESPONSE_MAX = 65536, REQUEST_MAX = 4096 };
+
+/* A text field of an answer, zero-terminated. */
+static bool take_text(struct bytes in, uint32_t tag, char *out, size_t room)
+{
+	struct bytes v;
+
+	if (tlv_find(in, tag, &v) != OK || v.n >= room)
+		return false;
+	memcpy(out, v.p, v.n);
+	out[v.n] = 0;
+	return true;
+}
+
+static bool take_number(struct bytes in, uint32_t tag, uint64_t *out)
+{
+	struct bytes v;
+
+	if (tlv_find(in, tag, &v) != OK || v.n > 8)
+		return false;
+	*out = bytes_uint(v);
+	return true;
+}
+
+enum prose_result prose_install(struct prose_card *c, const uint8_t *object, size_t n)
+{
+	return session_command(c, INS_PROSE_INSTALL, 0, (struct bytes){ object, n }, 0);
+}
+
+static enum prose_result send_message(struct prose_card *c, uint8_t ins, uint64_t now, struct bytes message)
+{
+	uint8_t raw[REQUEST_MAX];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, TAG_MESSAGE, message);
+	return b.failed ? PROSE_NO_SPACE : session_command(c, ins, 0, buf_bytes(&b), 256);
+}
+
+enum prose_result prose_import_gmk(struct prose_card *c, uint64_t now, const uint8_t *message, size_t n, struct prose_gmk *out)
+{
+	enum prose_result r = send_message(c, INS_PROSE_IMPORT_GMK, now, (struct bytes){ message, n });
+	uint64_t id;
+
+	if (r != PROSE_OK)
+		return r;
+	*out = (struct prose_gmk){ 0 };
+	if (!take_text(c->answer, TAG_GROUP_URI, out->group_uri, sizeof out->group_uri) ||
+		!take_number(c->answer, TAG_GMK_ID, &id) || !take_number(c->answer, TAG_NOT_BEFORE, &out->not_before) ||
+		!take_number(c->answer, TAG_NOT_AFTER, &out->not_after))
+		return PROSE_FORMAT;
+	out->gmk_id = (uint32_t)id;
+	return PROSE_OK;
+}
+
+enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out)
+{
+	enum prose_result r = session_command(c, INS_PROSE_STATUS, 0, (struct bytes){ 0 }, 256);
+	uint64_t budget;
+
+	if (r != PROSE_OK)
+		return r;
+	*out = (struct prose_state){ 0 };
+	if (!take_number(c->answer, TAG_FLOOR, &out->floor) || !take_number(c->answer, TAG_LATEST, &out->latest) ||
+		!take_number(c->answer, TAG_BUDGET, &budget))
+		return PROSE_FORMAT;
+	out->slot_budget = (uint32_t)budget;
+	(void)take_text(c->answer, TAG_KMS_URI, out->kms_uri, sizeof out->kms_uri);
+	return PROSE_OK;
+}
+
+static void fill_entry(struct bytes in, struct prose_entry *e)
+{
+	uint64_t v;
+
+	*e = (struct prose_entry){ 0 };
+	if (!take_text(in, TAG_GROUP_URI, e->uri, sizeof e->uri))
+		(void)take_text(in, TAG_USER_URI, e->uri, sizeof e->uri);
+	(void)take_text(in, TAG_SENDER_URI, e->signer_uri, sizeof e->signer_uri);
+	(void)take_text(in, TAG_NAME, e->name, sizeof e->name);
+	(void)take_number(in, TAG_PERIOD_NUMBER, &e->period_number);
+	(void)take_number(in, TAG_NOT_BEFORE, &e->not_before);
+	(void)take_number(in, TAG_NOT_AFTER, &e->not_after);
+	e->gmk_id = take_number(in, TAG_GMK_ID, &v) ? (uint32_t)v : 0;
+	e->policy = take_number(in, TAG_POLICY, &v) ? (unsigned)v : 0;
+	e->profile = take_number(in, TAG_PROFILE, &v) ? (unsigned)v : 0;
+	e->rights = take_number(in, TAG_RIGHTS, &v) ? (unsigned)v : 0;
+	e->slot_seconds = take_number(in, TAG_SLOT_SECONDS, &v) ? (unsigned)v : 0;
+}
+
+enum prose_result prose_list(struct prose_card *c, enum prose_list_kind kind, void (*each)(void *, const struct prose_entry *),
+	void *context)
+{
+	enum prose_result r = session_command(c, INS_PROSE_LIST, (uint8_t)kind, (struct bytes){ 0 }, RESPONSE_MAX);
+	struct bytes in = c->answer;
+	struct prose_entry e;
+	struct tlv t;
+
+	if (r != PROSE_OK)
+		return r;
+	while (in.n > 0) {
+		if (tlv_next(&in, &t) != OK)
+			return PROSE_FORMAT;
+		fill_entry(t.value, &e);
+		if (each != NULL)
+			each(context, &e);
+	}
+	return PROSE_OK;
+}
+
+enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const char *group_uri, uint32_t ssrc,
+	const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n)
+{
+	uint8_t raw[REQUEST_MAX];
+	struct buf b = BUF_OF(raw);
+	struct bytes id, offer;
+	enum prose_result r;
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, TAG_GROUP_URI, bytes_str(group_uri));
+	tlv_put_uint(&b, TAG_SSRC, 4, ssrc);
+	if (refresh != NULL)
+		tlv_put(&b, TAG_SESSION_ID, (struct bytes){ refresh, PROSE_SESSION_ID_LEN });
+	if (b.failed)
+		return PROSE_NO_SPACE;
+	if ((r = session_command(c, INS_PROSE_START_SESSION, 0, buf_bytes(&b), REQUEST_MAX)) != PROSE_OK)
+		return r;
+	*out = (struct prose_session){ .ssrc = ssrc };
+	if (tlv_find(c->answer, TAG_SESSION_ID, &id) != OK || id.n != sizeof out->id ||
+		tlv_find(c->answer, TAG_MESSAGE, &offer) != OK)
+		return PROSE_FORMAT;
+	if (offer.n > *n)
+		return PROSE_NO_SPACE;
+	memcpy(out->id, id.p, sizeof out->id);
+	memcpy(message, offer.p, offer.n);
+	*n = offer.n;
+	return PROSE_OK;
+}
+
+enum prose_result prose_call_join(struct prose_card *c, uint64_t now, const uint8_t *message, size_t n, struct prose_session *out)
+{
+	enum prose_result r = send_message(c, INS_PROSE_JOIN_SESSION, now, (struct bytes){ message, n });
+	struct bytes id;
+	uint64_t v;
+
+	if (r != PROSE_OK)
+		return r;
+	*out = (struct prose_session){ 0 };
+	if (tlv_find(c->answer, TAG_SESSION_ID, &id) != OK || id.n != sizeof out->id || !take_number(c->answer, TAG_SSRC, &v))
+		return PROSE_FORMAT;
+	memcpy(out->id, id.p, sizeof out->id);
+	out->ssrc = (uint32_t)v;
+	out->known = take_number(c->answer, TAG_KNOWN, &v) && v != 0;
+	(void)take_text(c->answer, TAG_SENDER_URI, out->sender_uri, sizeof out->sender_uri);
+	(void)take_text(c->answer, TAG_GROUP_URI, out->group_uri, sizeof out->group_uri);
+	return PROSE_OK;
+}
+
+enum prose_result prose_call_key(struct prose_card *c, const uint8_t session[8], uint8_t gsk[16], uint8_t salt[14],
+	uint64_t *released)
+{
+	uint8_t raw[32];
+	struct buf b = BUF_OF(raw);
+	struct bytes k, s;
+	enum prose_result r;
+
+	tlv_put(&b, TAG_SESSION_ID, (struct bytes){ session, PROSE_SESSION_ID_LEN });
+	if ((r = session_command(c, INS_PROSE_RELEASE_KEY, 0, buf_bytes(&b), 256)) != PROSE_OK)
+		return r;
+	if (tlv_find(c->answer, TAG_GSK, &k) != OK || k.n != GSK_LEN || tlv_find(c->answer, TAG_SALT, &s) != OK ||
+		s.n != GSK_SALT_LEN || !take_number(c->answer, TAG_COUNT, released))
+		return PROSE_FORMAT;
+	memcpy(gsk, k.p, k.n);
+	memcpy(salt, s.p, s.n);
+	secret_clean(c->response, 256);
+	secret_clean(c->gathered, 256);
+	return PROSE_OK;
+}
+
+enum prose_result prose_announce(struct prose_card *c, uint64_t now, const char *name, uint8_t frame[29])
+{
+	uint8_t raw[128];
+	struct buf b = BUF_OF(raw);
+	struct bytes f;
+	enum prose_result r;
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, TAG_NAME, bytes_str(name));
+	if (b.failed)
+		return PROSE_FORMAT;
+	if ((r = session_command(c, INS_PROSE_ANNOUNCE, 0, buf_bytes(&b), 256)) != PROSE_OK)
+		return r;
+	if (tlv_find(c->answer, TAG_FRAME, &f) != OK || f.n != PROSE_FRAME_LEN)
+		return PROSE_FORMAT;
+	memcpy(frame, f.p, f.n);
+	return PROSE_OK;
+}
+
+enum prose_result prose_ota_deliver(struct prose_card *c, const uint8_t *tpdu, size_t tpdu_len, uint8_t *por, size_t *n)
+{
+	uint8_t raw[512];
+	struct buf b = BUF_OF(raw);
+	unsigned channel;
+	enum prose_result r;
+
+	sms_envelope_put(&b, (struct bytes){ tpdu, tpdu_len });
+	if (b.failed)
+		return PROSE_NO_SPACE;
+	if ((r = session_begin(c, PLACE_PROSE)) != PROSE_OK)
+		return r;
+	channel = c->channel; /* toolkit commands are for the basic channel */
+	c->channel = 0;
+	r = session_exchange(c, &(struct request){ 0x80, INS_ENVELOPE, 0, 0, buf_bytes(&b), 256 });
+	c->channel = channel;
+	session_end(c);
+	if (r != PROSE_OK)
+		return r;
+	if (c->answer.n > *n)
+		return PROSE_NO_SPACE;
+	if (c->answer.n > 0)
+		memcpy(por, c->answer.p, c->answer.n);
+	*n = c->answer.n;
+	return PROSE_OK;
+}

@@ -1,0 +1,237 @@
+#include "host/lib/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/ids.h"
+#include "apdu/secret.h"
+
+const char *prose_result_text(enum prose_result r)
+{
+	static const char *const text[] = {
+		[PROSE_OK] = "done",
+		[PROSE_NO_READER] = "no such reader: is pcscd running, and the name right (prose-ue readers)?",
+		[PROSE_NO_CARD] = "there is no card in the reader",
+		[PROSE_RESET] = "another program reset the card",
+		[PROSE_IO] = "the link to the card failed",
+		[PROSE_REFUSED] = "the card refused",
+		[PROSE_PIN_NEEDED] = "the card wants PIN1: give --pin-file, and the right one",
+		[PROSE_FORMAT] = "malformed data",
+		[PROSE_NOT_FOUND] = "not found",
+		[PROSE_NO_SPACE] = "not enough room",
+	};
+	return (size_t)r < sizeof text / sizeof *text ? text[r] : "unknown result";
+}
+
+unsigned prose_card_status(const struct prose_card *c)
+{
+	return c->sw;
+}
+
+const char *prose_card_error(const struct prose_card *c)
+{
+	return c->error;
+}
+
+static enum prose_result transmit(struct prose_card *c, const struct command_apdu *a, struct bytes *data)
+{
+	struct buf b = BUF_OF(c->command);
+	size_t n = sizeof c->response;
+	enum prose_result r;
+
+	apdu_put(&b, a);
+	if (b.failed)
+		return PROSE_NO_SPACE;
+	r = c->transport.transmit(c->transport.context, b.p, b.len, c->response, &n);
+	secret_clean(c->command, b.len);
+	if (r != PROSE_OK)
+		return r;
+	if (n < 2)
+		return PROSE_IO;
+	c->sw = (unsigned)(c->response[n - 2] << 8 | c->response[n - 1]);
+	*data = (struct bytes){ c->response, n - 2 };
+	return PROSE_OK;
+}
+
+enum prose_result session_exchange(struct prose_card *c, const struct request *q)
+{
+	struct command_apdu a = {
+		.cla = apdu_cla(q->cla, c->channel),
+		.ins = q->ins,
+		.p1 = q->p1,
+		.p2 = q->p2,
+		.data = q->data,
+		.has_le = q->ne > 0,
+		.ne = q->ne,
+		.extended = q->ne > 256 || q->data.n > 255,
+	};
+	struct buf all = BUF_OF(c->gathered);
+	struct bytes data;
+	enum prose_result r;
+
+	for (;;) {
+		if ((r = transmit(c, &a, &data)) != PROSE_OK)
+			return r;
+		buf_put(&all, data);
+		if ((c->sw & 0xFF00) == SW_WRONG_LE && a.has_le && a.ne != (c->sw & 0xFF)) {
+			a.ne = (c->sw & 0xFF) == 0 ? 256 : c->sw & 0xFF;
+			a.extended = false;
+			continue;
+		}
+		if ((c->sw & 0xFF00) != SW_BYTES_READY)
+			break;
+		a = (struct command_apdu){ .cla = apdu_cla(0x00, c->channel), .ins = INS_GET_RESPONSE, .has_le = true,
+			.ne = (c->sw & 0xFF) == 0 ? 256 : c->sw & 0xFF };
+	}
+	c->answer = buf_bytes(&all);
+	if (all.failed)
+		return PROSE_NO_SPACE;
+	(void)snprintf(c->error, sizeof c->error, "%s (%04X)", sw_text(c->sw), c->sw);
+	return sw_commits((enum sw)c->sw) && (c->sw & 0xFFF0) != SW_TRIES_LEFT ? PROSE_OK : PROSE_REFUSED;
+}
+
+/* PIN1 from the callback; PROSE_PIN_NEEDED if there is none or it is wrong. */
+enum prose_result session_verify_pin(struct prose_card *c)
+{
+	char pin[9] = { 0 };
+	uint8_t padded[8];
+	struct request q = { 0x00, INS_VERIFY_PIN, 0, 0x01, { 0 }, 0 };
+	enum prose_result r;
+
+	if (c->options.pin == NULL || !c->options.pin(c->options.pin_context, pin))
+		return PROSE_PIN_NEEDED;
+	memset(padded, 0xFF, sizeof padded);
+	memcpy(padded, pin, strnlen(pin, 8));
+	secret_clean(pin, sizeof pin);
+	q.data = BYTES_OF(padded);
+	r = session_exchange(c, &q);
+	secret_clean(padded, sizeof padded);
+	return r == PROSE_REFUSED && c->sw != SW_DATA_INVALIDATED ? PROSE_PIN_NEEDED : r == PROSE_REFUSED ? PROSE_OK : r;
+}
+
+static enum prose_result open_channel(struct prose_card *c)
+{
+	const struct request q = { 0x00, INS_MANAGE_CHANNEL, 0x00, 0x00, { 0 }, 1 };
+	enum prose_result r;
+
+	c->channel = 0;
+	r = session_exchange(c, &q);
+	if (r == PROSE_REFUSED)
+		return PROSE_OK; /* a card with the basic channel only */
+	if (r != PROSE_OK)
+		return r;
+	if (c->answer.n != 1)
+		return PROSE_FORMAT;
+	c->channel = c->answer.p[0];
+	c->channel_open = true;
+	return PROSE_OK;
+}
+
+static enum prose_result go_to(struct prose_card *c, enum session_place place)
+{
+	struct request q = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_PROSE), 0 };
+
+	switch (place) {
+	case PLACE_PROSE: return session_exchange(c, &q);
+	case PLACE_MF:
+		q.p1 = 0x00;
+		q.data = BYTES_STR("\x3F\x00");
+		return session_exchange(c, &q);
+	default: return PROSE_OK;
+	}
+}
+
+/* The applet stays selected on our channel, so PLACE_PROSE costs nothing unless something else was done there. */
+enum prose_result session_begin(struct prose_card *c, enum session_place place)
+{
+	enum prose_result r = c->transport.begin != NULL ? c->transport.begin(c->transport.context) : PROSE_OK;
+
+	if (r == PROSE_RESET) {
+		c->channel_open = false;
+		if ((r = open_channel(c)) == PROSE_OK)
+			r = go_to(c, PLACE_PROSE);
+	}
+	if (r == PROSE_OK && place != PLACE_PROSE)
+		r = go_to(c, place);
+	if (r != PROSE_OK && c->transport.end != NULL && r != PROSE_NO_CARD)
+		c->transport.end(c->transport.context);
+	return r;
+}
+
+void session_end(struct prose_card *c)
+{
+	if (c->transport.end != NULL)
+		c->transport.end(c->transport.context);
+}
+
+enum prose_result session_command(struct prose_card *c, uint8_t ins, uint8_t p1, struct bytes data, size_t ne)
+{
+	const struct request q = { 0x80, ins, p1, 0, data, ne };
+	enum prose_result r = session_begin(c, PLACE_PROSE);
+
+	if (r != PROSE_OK)
+		return r;
+	r = session_exchange(c, &q);
+	if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK)
+		r = session_exchange(c, &q);
+	session_end(c);
+	return r;
+}
+
+enum prose_result prose_card_open(struct prose_transport transport, const struct prose_options *options, struct prose_card **out)
+{
+	struct prose_card *c = calloc(1, sizeof *c);
+	enum prose_result r = PROSE_NO_SPACE;
+
+	*out = NULL;
+	if (c == NULL) {
+		transport.close(transport.context);
+		return r;
+	}
+	c->transport = transport;
+	if (options != NULL)
+		c->options = *options;
+	r = transport.begin != NULL ? transport.begin(transport.context) : PROSE_OK;
+	if (r == PROSE_OK || r == PROSE_RESET) {
+		if ((r = open_channel(c)) == PROSE_OK && go_to(c, PLACE_PROSE) == PROSE_REFUSED)
+			r = PROSE_OK; /* a card without the applet still has files */
+		session_end(c);
+	}
+	if (r != PROSE_OK) {
+		prose_card_close(&c);
+		return r;
+	}
+	*out = c;
+	return PROSE_OK;
+}
+
+void prose_card_close(struct prose_card **card)
+{
+	struct prose_card *c = *card;
+	struct request q = { 0x00, INS_MANAGE_CHANNEL, 0x80, 0, { 0 }, 0 };
+
+	if (c == NULL)
+		return;
+	if (c->channel_open && c->transport.begin != NULL && c->transport.begin(c->transport.context) == PROSE_OK) {
+		q.p2 = (uint8_t)c->channel;
+		c->channel = 0;
+		(void)session_exchange(c, &q);
+		session_end(c);
+	}
+	c->transport.close(c->transport.context);
+	secret_clean(c, sizeof *c);
+	free(c);
+	*card = NULL;
+}
+
+enum prose_result prose_apdu(struct prose_card *c, const uint8_t *command, size_t command_len, uint8_t *response, size_t *n)
+{
+	enum prose_result r = session_begin(c, PLACE_PROSE);
+
+	if (r != PROSE_OK)
+		return r;
+	r = c->transport.transmit(c->transport.context, command, command_len, response, n);
+	session_end(c);
+	return r;
+}

@@ -1,0 +1,42 @@
+/* session.h - one card on one logical channel: exchange with 61xx and 6Cxx followed, recovery after somebody's reset. */
+#ifndef HOST_LIB_SESSION_H
+#define HOST_LIB_SESSION_H
+
+#include "apdu/apdu.h"
+#include "host/lib/prose-ue.h"
+
+struct prose_card {
+	struct prose_transport transport;
+	struct prose_options options;
+	unsigned channel;
+	bool channel_open;
+	unsigned sw;
+	char error[160];
+	uint8_t command[APDU_COMMAND_MAX], response[APDU_RESPONSE_MAX];
+	struct bytes answer; /* data of the last exchange, in `response` or `gathered` */
+	uint8_t gathered[65536];
+};
+
+/* What is selected on our channel before a sequence. */
+enum session_place { PLACE_PROSE, PLACE_MF, PLACE_ANY };
+
+struct request {
+	uint8_t cla, ins, p1, p2;
+	struct bytes data;
+	size_t ne; /* 0: no data expected */
+};
+
+/* Begin exclusive use; after a foreign reset channel, applet and PIN are restored first. Every begin needs its end. */
+enum prose_result session_begin(struct prose_card *, enum session_place);
+void session_end(struct prose_card *);
+
+/* One command, inside begin and end. On PROSE_OK card->answer holds the data; PROSE_REFUSED for any status but 9000, 91xx, 62xx. */
+enum prose_result session_exchange(struct prose_card *, const struct request *);
+
+/* VERIFY PIN1 with what the callback gives, inside begin and end. */
+enum prose_result session_verify_pin(struct prose_card *);
+
+/* begin, exchange on the ProSe applet (PIN asked for on 6982, once), end. */
+enum prose_result session_command(struct prose_card *, uint8_t ins, uint8_t p1, struct bytes data, size_t ne);
+
+#endif

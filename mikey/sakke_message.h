@@ -1,0 +1,40 @@
+/* sakke_message.h - the MIKEY-SAKKE I_MESSAGE (RFC 6509 section 2, TS 33.180 E.2) and its key parameters (E.6). */
+#ifndef MIKEY_SAKKE_MESSAGE_H
+#define MIKEY_SAKKE_MESSAGE_H
+
+#include "crypto/rng.h"
+#include "mikey/identity.h"
+#include "mikey/message.h"
+
+enum { SAKKE_ID_SCHEME_UID = 2, GMK_ID_LIST_MAX = 256 };
+
+struct sakke_message {
+	uint32_t csb_id;
+	uint64_t ntp;
+	struct bytes rand;
+	struct bytes initiator_uri, responder_uri;
+	struct bytes initiator_kms_uri, responder_kms_uri;
+	struct bytes sakke_data;     /* 273 */
+	struct bytes key_parameters; /* extension 7; empty to leave out */
+};
+
+/* Append HDR .. SAKKE, [EXT], and the SIGN header. The caller appends the ECCSI signature over all of it. */
+void sakke_message_put(struct buf *, const struct sakke_message *);
+
+struct key_parameters {
+	uint8_t key_type; /* purpose: 0 GMK */
+	bool revoked;
+	uint64_t activation, expiry; /* seconds since 1970; expiry 0: none given */
+	struct bytes text;
+	struct bytes group; /* first group id, empty if none */
+};
+
+/* Append extension data: parameters in AES-128-GCM under a key derived from the transported key. */
+MUST_USE enum status key_parameters_seal(struct rng *, struct bytes key, uint32_t key_id, uint64_t created,
+	const struct key_parameters *, struct buf *out);
+
+/* Decrypt into *plain and read it; views of *out point into *plain. ERR_CRYPTO for a wrong tag or key. */
+MUST_USE enum status key_parameters_open(struct bytes key, struct bytes data, struct secret_large *plain,
+	struct key_parameters *out);
+
+#endif

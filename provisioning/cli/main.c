@@ -1,0 +1,455 @@
+/* prose-net: the operator's command line. Nouns and verbs from a table; every run is one database transaction. */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apdu/hex.h"
+#include "apdu/sw.h"
+#include "apdu/tlv.h"
+#include "ota/packet.h"
+#include "provisioning/operator.h"
+
+const char *argp_program_version = "prose-net 0.1";
+
+enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
+
+struct arguments {
+	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file;
+	long long period, offset, valid, starts, record, slot, shift;
+	const char *words[WORDS_MAX];
+	size_t count;
+	struct db *db;
+};
+
+enum option_key {
+	OPT_STATE = 256, OPT_KEY, OPT_OUT, OPT_CARD, OPT_USER, OPT_IMSI, OPT_MAKER, OPT_URI, OPT_PERIOD, OPT_OFFSET, OPT_MANAGER,
+	OPT_POLICY, OPT_VALID, OPT_STARTS, OPT_PROFILE, OPT_RIGHTS, OPT_TAR, OPT_FILE, OPT_RECORD, OPT_SLOT, OPT_SHIFT
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case OPT_STATE: a->state = arg; return 0;
+	case OPT_KEY: a->key = arg; return 0;
+	case OPT_OUT: a->out = arg; return 0;
+	case OPT_CARD: a->card = arg; return 0;
+	case OPT_USER: a->user = arg; return 0;
+	case OPT_IMSI: a->imsi = arg; return 0;
+	case OPT_MAKER: a->maker = arg; return 0;
+	case OPT_URI: a->uri = arg; return 0;
+	case OPT_MANAGER: a->manager = arg; return 0;
+	case OPT_POLICY: a->policy = arg; return 0;
+	case OPT_PROFILE: a->profile = arg; return 0;
+	case OPT_RIGHTS: a->rights = arg; return 0;
+	case OPT_TAR: a->tar = arg; return 0;
+	case OPT_FILE: a->file = arg; return 0;
+	case OPT_PERIOD: a->period = atoll(arg); return 0;
+	case OPT_OFFSET: a->offset = atoll(arg); return 0;
+	case OPT_VALID: a->valid = atoll(arg); return 0;
+	case OPT_STARTS: a->starts = atoll(arg); return 0;
+	case OPT_RECORD: a->record = atoll(arg); return 0;
+	case OPT_SLOT: a->slot = atoll(arg); return 0;
+	case OPT_SHIFT: a->shift = atoll(arg); return 0;
+	case ARGP_KEY_INIT:
+		if (state->root_argp->children != NULL && state->child_inputs != NULL)
+			state->child_inputs[0] = a;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->count == WORDS_MAX)
+			argp_error(state, "too many arguments");
+		a->words[a->count++] = arg;
+		return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int fail(const char *verb, const char *about, const char *why, int code)
+{
+	(void)fprintf(stderr, "prose-net %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
+	return code;
+}
+
+static int report(const char *verb, const char *about, enum status st)
+{
+	switch (st) {
+	case OK: return 0;
+	case ERR_NOT_FOUND: return fail(verb, about, "not known here: create it first", EXIT_REFUSED);
+	case ERR_DENIED: return fail(verb, about, "exists already", EXIT_REFUSED);
+	case ERR_NO_SPACE: return fail(verb, about, "does not fit (an update must fit one short message: about 90 octets)", EXIT_REFUSED);
+	default: return fail(verb, about, status_text(st), EXIT_FAILURE);
+	}
+}
+
+static uint64_t now(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+/* Files become visible only after the transaction that made them: a counter or sequence number that anybody has seen is one
+ * the database remembers. Until then they are called PATH.new. */
+static char *pending[4096];
+static size_t pending_count;
+
+static enum status write_file(const char *path, struct bytes content)
+{
+	char new_path[PATH_MAX];
+	bool ok;
+	int fd;
+
+	(void)snprintf(new_path, sizeof new_path, "%s.new", path);
+	if (pending_count == sizeof pending / sizeof *pending || (pending[pending_count] = strdup(path)) == NULL)
+		return ERR_NO_SPACE;
+	pending_count++;
+	fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ok = fd >= 0 && write(fd, content.p, content.n) == (ssize_t)content.n && fsync(fd) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return ok ? OK : ERR_IO;
+}
+
+static enum status publish_files(bool committed)
+{
+	char new_path[PATH_MAX];
+	enum status st = OK;
+
+	for (size_t i = 0; i < pending_count; i++) {
+		(void)snprintf(new_path, sizeof new_path, "%s.new", pending[i]);
+		if ((committed ? rename(new_path, pending[i]) : unlink(new_path)) != 0 && committed)
+			st = ERR_IO;
+		free(pending[i]);
+	}
+	pending_count = 0;
+	return st;
+}
+
+static uint8_t output[OUTPUT_MAX];
+
+static int card_new(struct arguments *a)
+{
+	struct buf cms = BUF_OF(output);
+	char pin[9], path[PATH_MAX], text[256];
+	enum status st;
+
+	if (a->card == NULL || a->imsi == NULL || a->maker == NULL || a->out == NULL)
+		return fail("card new", NULL, "needs --card ICCID, --imsi, --maker-cert and --out DIR", EXIT_USAGE);
+	st = order_new(a->db, a->card, a->imsi, now(), a->maker, &cms, pin);
+	if (st == ERR_CRYPTO)
+		return fail("card new", a->maker, "is not a certificate to encrypt to", EXIT_REFUSED);
+	if (st != OK)
+		return st == ERR_MALFORMED ? fail("card new", NULL, "an ICCID has 18 to 20 digits, an IMSI 15", EXIT_USAGE) : report("card new", a->card, st);
+	(void)mkdir(a->out, 0700);
+	(void)snprintf(path, sizeof path, "%s/%s.secrets", a->out, a->card);
+	st = write_file(path, buf_bytes(&cms));
+	(void)snprintf(path, sizeof path, "%s/%s.json", a->out, a->card);
+	(void)snprintf(text, sizeof text, "{\"iccid\": \"%s\", \"imsi\": \"%s\", \"pin1_enabled\": true}\n", a->card, a->imsi);
+	if (st == OK)
+		st = write_file(path, bytes_str(text));
+	(void)snprintf(path, sizeof path, "%s/%s.pin", a->out, a->card);
+	(void)snprintf(text, sizeof text, "%s\n", pin);
+	if (st == OK)
+		st = write_file(path, bytes_str(text));
+	secret_clean(pin, sizeof pin);
+	secret_clean(text, sizeof text);
+	return report("card new", a->out, st);
+}
+
+static int kms_new(struct arguments *a)
+{
+	if (a->uri == NULL)
+		return fail("kms init", NULL, "needs --uri", EXIT_USAGE);
+	return report("kms init", a->uri, kms_init(a->db, a->uri, (uint64_t)a->period, (uint64_t)a->offset));
+}
+
+static int kms_keys(struct arguments *a)
+{
+	struct buf b = BUF_OF(output);
+	enum status st;
+
+	if (a->card == NULL || a->user == NULL || a->out == NULL)
+		return fail("kms issue", NULL, "needs --card ICCID, --user URI and --out FILE", EXIT_USAGE);
+	st = kms_issue(a->db, a->card, a->user, (uint64_t)((long long)now() + a->shift * a->period), &b);
+	if (st == OK)
+		st = write_file(a->out, buf_bytes(&b));
+	return report("kms issue", a->user, st);
+}
+
+static unsigned flags_of(const char *text, const char *const *names)
+{
+	unsigned flags = 0;
+
+	for (size_t i = 0; text != NULL && names[i] != NULL; i++)
+		if (strstr(text, names[i]) != NULL)
+			flags |= 1U << i;
+	return flags;
+}
+
+static int group_create(struct arguments *a)
+{
+	static const char *const names[] = { "sign", "in-card", "profile-b", NULL };
+	struct db_group g = { .policy = flags_of(a->policy, names) };
+
+	if (a->count != 1 || a->manager == NULL || strlen(a->words[0]) > PROSE_URI_MAX || strlen(a->manager) > PROSE_URI_MAX)
+		return fail("group create", NULL, "needs GROUP and --manager URI", EXIT_USAGE);
+	(void)snprintf(g.uri, sizeof g.uri, "%s", a->words[0]);
+	(void)snprintf(g.manager_uri, sizeof g.manager_uri, "%s", a->manager);
+	return report("group create", g.uri, db_group_add(a->db, &g));
+}
+
+static int group_add(struct arguments *a)
+{
+	struct buf b = BUF_OF(output);
+	enum status st;
+
+	if (a->count != 2 || a->out == NULL)
+		return fail("group add", NULL, "needs GROUP USER and --out FILE", EXIT_USAGE);
+	st = db_member_set(a->db, a->words[0], a->words[1], true);
+	if (st == ERR_DENIED)
+		st = ERR_NOT_FOUND; /* foreign key */
+	if (st == OK && (st = group_record(a->db, a->words[0], a->words[1], &b)) == OK)
+		st = write_file(a->out, buf_bytes(&b));
+	return report("group add", a->words[1], st);
+}
+
+static int group_remove(struct arguments *a)
+{
+	if (a->count != 2)
+		return fail("group remove", NULL, "needs GROUP USER", EXIT_USAGE);
+	return report("group remove", a->words[1], db_member_set(a->db, a->words[0], a->words[1], false));
+}
+
+struct rekey_output {
+	const char *folder;
+	unsigned members;
+};
+
+static enum status write_message(void *context, const char *user, const char *iccid, struct bytes message)
+{
+	struct rekey_output *o = context;
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof path, "%s/%s.mikey", o->folder, iccid);
+	TRY(write_file(path, message));
+	o->members++;
+	if (isatty(2))
+		(void)fprintf(stderr, "\r%u members, now %-40.40s", o->members, user);
+	return OK;
+}
+
+static int group_new_key(struct arguments *a)
+{
+	struct rekey_output o = { a->out, 0 };
+	uint64_t t = now();
+	uint32_t id = 0;
+	enum status st;
+
+	if (a->count != 1 || a->out == NULL)
+		return fail("group rekey", NULL, "needs GROUP and --out DIR", EXIT_USAGE);
+	(void)mkdir(a->out, 0700);
+	t = (uint64_t)((long long)t + a->starts);
+	st = group_rekey(a->db, a->words[0], now(), t, t + (uint64_t)a->valid, write_message, &o, &id);
+	if (isatty(2))
+		(void)fputc('\n', stderr);
+	if (st == OK)
+		(void)printf("%s: GMK %08lx for %u members\n", a->words[0], (unsigned long)id, o.members);
+	return report("group rekey", a->words[0], st);
+}
+
+static int discovery_create(struct arguments *a)
+{
+	enum discovery_profile p = a->profile != NULL && strcmp(a->profile, "tr-2.1") == 0 ? DISCOVERY_TR_21 : DISCOVERY_33303;
+
+	if (a->count != 1 || (a->profile != NULL && strcmp(a->profile, "tr-2.1") != 0 && strcmp(a->profile, "33.303") != 0))
+		return fail("discovery renew", NULL, "needs NAME, and --profile tr-2.1 or 33.303", EXIT_USAGE);
+	return report("discovery renew", a->words[0], discovery_renew(a->db, a->words[0], p, (unsigned)a->slot));
+}
+
+static int discovery_give(struct arguments *a)
+{
+	static const char *const names[] = { "announce", "monitor", NULL };
+	struct buf b = BUF_OF(output);
+	enum status st;
+
+	if (a->count != 1 || a->card == NULL || a->out == NULL || flags_of(a->rights, names) == 0)
+		return fail("discovery grant", NULL, "needs NAME, --card ICCID, --rights announce,monitor and --out FILE", EXIT_USAGE);
+	st = discovery_grant(a->db, a->words[0], a->card, flags_of(a->rights, names), now() - 3600, now() + (uint64_t)a->valid, &b);
+	if (st == OK)
+		st = write_file(a->out, buf_bytes(&b));
+	return report("discovery grant", a->words[0], st);
+}
+
+static int card_time(struct arguments *a)
+{
+	uint8_t raw[16];
+	struct buf payload = BUF_OF(raw), b = BUF_OF(output);
+	enum status st;
+
+	if (a->card == NULL || a->out == NULL)
+		return fail("card time", NULL, "needs --card ICCID and --out FILE", EXIT_USAGE);
+	tlv_put_uint(&payload, TIME_FLOOR, 8, now());
+	st = operator_seal(a->db, a->card, SEALED_TIME, BYTES_STR("time"), 0, UINT64_MAX, buf_bytes(&payload), &b);
+	if (st == OK)
+		st = write_file(a->out, buf_bytes(&b));
+	return report("card time", a->card, st);
+}
+
+static int ota_push(struct arguments *a)
+{
+	uint8_t tar[TAR_LEN], fid[2], content[255], tpdu_raw[256];
+	struct buf t = BUF_OF(tar), f = BUF_OF(fid), c = BUF_OF(content), tpdu = BUF_OF(tpdu_raw);
+	char hex[2 * sizeof tpdu_raw + 2];
+	uint64_t counter = 0;
+	enum status st;
+
+	if (a->card == NULL || a->file == NULL || a->out == NULL || a->count != 1 ||
+		hex_decode(bytes_str(a->tar != NULL ? a->tar : "B05F90"), &t) != OK || t.len != TAR_LEN ||
+		hex_decode(bytes_str(a->file), &f) != OK || f.len != 2 || hex_decode(bytes_str(a->words[0]), &c) != OK)
+		return fail("ota update", NULL, "needs HEX, --card ICCID, --file FID, --out FILE; --tar is three octets", EXIT_USAGE);
+	st = ota_update(a->db, a->card, tar, (uint16_t)(fid[0] << 8 | fid[1]), (unsigned)a->record, buf_bytes(&c), &tpdu, &counter);
+	if (st == OK) {
+		(void)strcat(hex_encode(buf_bytes(&tpdu), hex), "\n");
+		st = write_file(a->out, bytes_str(hex));
+	}
+	if (st == OK)
+		(void)printf("%s: counter %llu\n", a->out, (unsigned long long)counter);
+	return report("ota update", a->card, st);
+}
+
+static int ota_check(struct arguments *a)
+{
+	static const char *const rsc[] = { "done", "MAC wrong", "counter too low: a replay", "counter too high", "counter blocked",
+		"ciphering error", "refused, the card does not say why (wrong key, changed packet, level)", "no memory", "more time",
+		"TAR unknown", "security level too low" };
+	uint8_t raw[256];
+	char text[2 * sizeof raw + 2] = "";
+	struct buf b = BUF_OF(raw);
+	FILE *f = a->count == 1 ? fopen(a->words[0], "re") : NULL;
+	struct ota_verdict v;
+	enum status st;
+
+	if (f == NULL || a->card == NULL || fgets(text, sizeof text, f) == NULL || hex_decode(bytes_str(text), &b) != OK) {
+		if (f != NULL)
+			(void)fclose(f);
+		return fail("ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
+	}
+	(void)fclose(f);
+	if ((st = ota_verify(a->db, a->card, buf_bytes(&b), &v)) != OK)
+		return fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
+	if (v.rsc != RSC_OK) {
+		(void)printf("RSC %02X (%s), %s\n", (unsigned)v.rsc, v.rsc < sizeof rsc / sizeof *rsc ? rsc[v.rsc] : "unknown",
+			v.secured ? "signed by the card" : "NOT signed");
+		return EXIT_REFUSED;
+	}
+	(void)printf("RSC 00, signed by the card: counter %llu, %u commands, %04X (%s)\n", (unsigned long long)v.counter, v.executed,
+		v.sw, sw_text(v.sw));
+	return v.sw == SW_OK ? 0 : EXIT_REFUSED;
+}
+
+#define OUT(text) { "out", OPT_OUT, "PATH", 0, text, 0 }
+#define CARD { "card", OPT_CARD, "ICCID", 0, "The card", 0 }
+#define USER { "user", OPT_USER, "URI", 0, "The user's identity", 0 }
+#define VALID { "valid", OPT_VALID, "SECONDS", 0, "Period of use (default 30 days)", 0 }
+
+static const struct argp_option card_new_options[] = { CARD, { "imsi", OPT_IMSI, "IMSI", 0, "15 digits", 0 },
+	{ "maker-cert", OPT_MAKER, "FILE", 0, "Card maker's certificate (PEM)", 0 }, OUT("Folder for order, secrets and PIN letter"), { 0 } };
+static const struct argp_option card_time_options[] = { CARD, OUT("Sealed object"), { 0 } };
+static const struct argp_option kms_init_options[] = { { "uri", OPT_URI, "URI", 0, "The KMS's identity", 0 },
+	{ "period", OPT_PERIOD, "SECONDS", 0, "Key period (default 2592000)", 0 }, { "offset", OPT_OFFSET, "SECONDS", 0, "Period offset (default 0)", 0 }, { 0 } };
+static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed objects"),
+	{ "periods-ahead", OPT_SHIFT, "N", 0, "For the Nth next key period (default 0, the current one)", 0 },
+	{ "period", OPT_PERIOD, "SECONDS", 0, "The KMS's key period (default 2592000)", 0 }, { 0 } };
+static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys", 0 },
+	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b", 0 }, { 0 } };
+static const struct argp_option group_add_options[] = { OUT("Sealed group record for the member's card"), { 0 } };
+static const struct argp_option rekey_options[] = { OUT("Folder, one message a member"), VALID,
+	{ "starts", OPT_STARTS, "SECONDS", 0, "Begin of use from now (default 0; may be negative)", 0 }, { 0 } };
+static const struct argp_option renew_options[] = { { "profile", OPT_PROFILE, "NAME", 0, "tr-2.1 or 33.303 (default)", 0 },
+	{ "slot", OPT_SLOT, "SECONDS", 0, "Slot length of tr-2.1 (default 1)", 0 }, { 0 } };
+static const struct argp_option grant_options[] = { CARD, { "rights", OPT_RIGHTS, "LIST", 0, "announce, monitor", 0 }, VALID, OUT("Sealed object"), { 0 } };
+static const struct argp_option ota_options[] = { CARD, { "tar", OPT_TAR, "HEX", 0, "Toolkit application (default B05F90, DF_ProSe)", 0 },
+	{ "file", OPT_FILE, "FID", 0, "File below the TAR's directory", 0 }, { "record", OPT_RECORD, "N", 0, "Record number", 0 }, OUT("SMS-DELIVER in hex"), { 0 } };
+static const struct argp_option verify_options[] = { CARD, { 0 } };
+static const struct argp_option none[] = { { 0 } };
+
+static const struct verb {
+	const char *noun, *verb;
+	int (*run)(struct arguments *);
+	const struct argp_option *options;
+	const char *words, *help, *example;
+} verbs[] = {
+	{ "card", "new", card_new, card_new_options, "", "Order a card: identities, encrypted secrets, PIN letter", "prose-net card new --card 8900101000000000017 --imsi 001010000000001 --maker-cert maker.crt --out orders" },
+	{ "card", "time", card_time, card_time_options, "", "Sealed time for a card", "prose-net card time --card 8900101000000000017 --out time.sealed" },
+	{ "kms", "init", kms_new, kms_init_options, "", "Make the KMS's master keys", "prose-net kms init --uri kms.example.org" },
+	{ "kms", "issue", kms_keys, kms_issue_options, "", "Key set of a user, sealed to a card", "prose-net kms issue --card 8900101000000000017 --user sip:alice@example.org --out alice.keys" },
+	{ "group", "create", group_create, group_create_options, "GROUP", "Create a group", "prose-net group create sip:fire@example.org --manager sip:gm@example.org --policy sign" },
+	{ "group", "add", group_add, group_add_options, "GROUP USER", "Make a user a member", "prose-net group add sip:fire@example.org sip:alice@example.org --out alice.group" },
+	{ "group", "remove", group_remove, none, "GROUP USER", "Leave a user out from the next key on", "prose-net group remove sip:fire@example.org sip:alice@example.org" },
+	{ "group", "rekey", group_new_key, rekey_options, "GROUP", "New GMK, one MIKEY-SAKKE message a member", "prose-net group rekey sip:fire@example.org --out rekey" },
+	{ "discovery", "renew", discovery_create, renew_options, "NAME", "New discovery keys under a name; old ones stop matching", "prose-net discovery renew alice --profile 33.303" },
+	{ "discovery", "grant", discovery_give, grant_options, "NAME", "Give a card those keys, with rights", "prose-net discovery grant alice --card 8900101000000000017 --rights announce --out alice.disc" },
+	{ "ota", "update", ota_push, ota_options, "HEX", "Update a file over the air", "prose-net ota update 01FF --card 8900101000000000017 --file 4F05 --out push.sms" },
+	{ "ota", "verify", ota_check, verify_options, "FILE", "What the card answered", "prose-net ota verify --card 8900101000000000017 push.por" },
+};
+
+static const struct argp_option common_options[] = { { "state", OPT_STATE, "DIR", 0, "Where the database is (default ./prose-net)", -1 },
+	{ "master-key", OPT_KEY, "FILE", 0, "0600 file that wraps all secrets at rest (default DIR.key)", -1 }, { 0 } };
+
+static void usage(FILE *out)
+{
+	(void)fprintf(out, "Usage: prose-net NOUN VERB [OPTION...] ARGUMENT...\nThe operator's side: cards, keys, groups, discovery, over the air.\n\n");
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		(void)fprintf(out, "  %-9s %-7s %s\n", verbs[i].noun, verbs[i].verb, verbs[i].help);
+	(void)fprintf(out, "\nExamples:\n");
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		(void)fprintf(out, "  %s\n", verbs[i].example);
+	(void)fprintf(out, "\n`prose-net NOUN VERB --help` explains a verb. Exit status: 0 done, 1 failed, 2 usage, 3 refused.\n");
+}
+
+static int run_verb(const struct verb *v, int argc, char **argv)
+{
+	struct argp common = { .options = common_options, .parser = parse };
+	struct argp_child children[] = { { &common, 0, "Every verb:", 1 }, { 0 } };
+	struct arguments a = { .state = "prose-net", .period = 2592000, .valid = 2592000, .slot = 1 };
+	char doc[512], key[PATH_MAX], reason[512], name[64];
+	struct argp argp = { v->options, parse, v->words, doc, children, NULL, NULL };
+	int rc;
+
+	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);
+	(void)snprintf(name, sizeof name, "%s %s", v->noun, v->verb);
+	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+		return EXIT_USAGE;
+	(void)snprintf(key, sizeof key, "%s.key", a.state);
+	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
+		return fail(name, NULL, reason, EXIT_REFUSED);
+	rc = report(name, NULL, db_begin(a.db));
+	if (rc == 0)
+		rc = v->run(&a);
+	if (rc == 0)
+		rc = report(name, NULL, db_commit(a.db));
+	if (publish_files(rc == 0) != OK)
+		rc = fail(name, NULL, "the output files could not be put in place", EXIT_FAILURE);
+	db_close(&a.db);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	argp_err_exit_status = EXIT_USAGE;
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		(void)puts(argp_program_version);
+		return 0;
+	}
+	for (size_t i = 0; argc >= 3 && i < sizeof verbs / sizeof *verbs; i++)
+		if (strcmp(argv[1], verbs[i].noun) == 0 && strcmp(argv[2], verbs[i].verb) == 0)
+			return run_verb(&verbs[i], argc - 2, argv + 2);
+	usage(argc >= 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr);
+	return argc >= 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_USAGE;
+}

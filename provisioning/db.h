@@ -1,0 +1,65 @@
+/* db.h - the operator's state: SQLite, secrets wrapped at rest with AES-256-GCM under the master key. */
+#ifndef PROVISIONING_DB_H
+#define PROVISIONING_DB_H
+
+#include "apdu/ids.h"
+#include "apdu/secret.h"
+
+struct db;
+
+/* Open (or create) DIR/state.db; key_path is a 0600 file of 32 octets, made if the database is new and it does not exist.
+ * NULL on failure, with a sentence in reason. */
+struct db *db_open(const char *folder, const char *key_path, char *reason, size_t n);
+void db_close(struct db **);
+
+/* All changes between begin and commit are one transaction; db_close without commit rolls back. */
+MUST_USE enum status db_begin(struct db *);
+MUST_USE enum status db_commit(struct db *);
+
+struct db_card {
+	char iccid[21];
+	char imsi[16];
+	uint8_t card_id[CARD_ID_LEN];
+	uint64_t ota_counter; /* last one sent */
+	uint64_t sequence;    /* last one used in a sealed object */
+};
+
+MUST_USE enum status db_card_add(struct db *, const struct db_card *, struct bytes secrets);
+/* secrets may be NULL. */
+MUST_USE enum status db_card_get(struct db *, const char *iccid, struct db_card *, struct secret_large *secrets);
+/* Take the next sequence or counter; durable before it is used. */
+MUST_USE enum status db_card_next_sequence(struct db *, const char *iccid, uint64_t *out);
+MUST_USE enum status db_card_next_counter(struct db *, const char *iccid, uint64_t *out);
+
+struct db_kms {
+	char uri[129];
+	uint64_t period, offset;
+};
+/* keys: z(128) || KSAK(32) || Z(257) || KPAK(65). One KMS a database. */
+MUST_USE enum status db_kms_set(struct db *, const struct db_kms *, struct bytes keys);
+MUST_USE enum status db_kms_get(struct db *, struct db_kms *, struct secret_large *keys);
+
+MUST_USE enum status db_user_set(struct db *, const char *uri, const char *iccid);
+MUST_USE enum status db_user_card(struct db *, const char *uri, char iccid[21]);
+
+struct db_group {
+	char uri[129], manager_uri[129];
+	unsigned policy;
+};
+MUST_USE enum status db_group_add(struct db *, const struct db_group *);
+MUST_USE enum status db_group_get(struct db *, const char *uri, struct db_group *);
+MUST_USE enum status db_member_set(struct db *, const char *group, const char *user, bool member);
+/* Call back for every member, in order of URI; stops at the first status that is not OK. */
+MUST_USE enum status db_member_each(struct db *, const char *group, enum status (*each)(void *, const char *user), void *);
+MUST_USE enum status db_gmk_add(struct db *, const char *group, uint32_t id, uint64_t not_before, uint64_t not_after,
+	struct bytes key);
+
+struct db_discovery {
+	char name[65];
+	unsigned profile, slot_seconds;
+};
+/* keys: the payload TLVs of apdu/prose.h without rights. Replaces what was there. */
+MUST_USE enum status db_discovery_set(struct db *, const struct db_discovery *, struct bytes keys);
+MUST_USE enum status db_discovery_get(struct db *, const char *name, struct db_discovery *, struct secret_large *keys);
+
+#endif

@@ -1,0 +1,104 @@
+#include "provisioning/kms.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "apdu/tlv.h"
+#include "crypto/eccsi.h"
+#include "crypto/sakke.h"
+
+void kms_wipe(struct kms *k)
+{
+	secret_clean(k, sizeof *k);
+}
+
+enum status kms_init(struct db *db, const char *uri, uint64_t period, uint64_t offset)
+{
+	SECRET_LARGE z = { 0 };
+	SECRET_LARGE keys = { 0 };
+	SECRET ksak = { 0 };
+	struct buf b = { keys.data, 0, sizeof keys.data, false };
+	uint8_t public_key[SAKKE_POINT_LEN], kpak[ECCSI_POINT_LEN];
+	struct db_kms k = { .period = period, .offset = offset };
+
+	if (strlen(uri) == 0 || strlen(uri) >= sizeof k.uri || period == 0 || offset >= period)
+		return ERR_MALFORMED;
+	(void)snprintf(k.uri, sizeof k.uri, "%s", uri);
+	TRY(sakke_kms_new(&rng_system, &z, public_key));
+	TRY(eccsi_kms_new(&rng_system, &ksak, kpak));
+	buf_put(&b, secret_large_bytes(&z));
+	buf_put(&b, secret_bytes(&ksak));
+	buf_put(&b, BYTES_OF(public_key));
+	buf_put(&b, BYTES_OF(kpak));
+	return db_kms_set(db, &k, buf_bytes(&b));
+}
+
+enum status kms_load(struct db *db, struct kms *k)
+{
+	struct bytes in, z, ksak, public_key, kpak;
+
+	TRY(db_kms_get(db, &k->record, &k->keys));
+	in = secret_large_bytes(&k->keys);
+	if (!bytes_take(&in, SAKKE_FIELD_LEN, &z) || !bytes_take(&in, ECCSI_SCALAR_LEN, &ksak) ||
+		!bytes_take(&in, SAKKE_POINT_LEN, &public_key) || !bytes_take(&in, ECCSI_POINT_LEN, &kpak))
+		return ERR_MALFORMED;
+	TRY(secret_large_set(&k->z, z));
+	TRY(secret_set(&k->ksak, ksak));
+	k->public_key = public_key.p;
+	k->kpak = kpak.p;
+	k->identity = (struct mikey_kms){ bytes_str(k->record.uri), k->record.period, k->record.offset };
+	return OK;
+}
+
+enum status kms_signer_new(const struct kms *k, const char *uri, uint64_t when, struct kms_signer *s)
+{
+	uint8_t uid[MIKEY_UID_LEN];
+
+	TRY(mikey_uid(&k->identity, bytes_str(uri), mikey_period_number(&k->identity, when), uid));
+	TRY(eccsi_extract(&rng_system, &k->ksak, k->kpak, BYTES_OF(uid), &s->ssk, s->pvt));
+	return eccsi_validate(k->kpak, BYTES_OF(uid), &s->ssk, s->pvt, s->hs);
+}
+
+static enum status put_certificate(struct db *db, const struct kms *k, const char *iccid, struct buf *out)
+{
+	uint8_t raw[1024];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put(&b, KMSC_URI, k->identity.uri);
+	tlv_put(&b, KMSC_Z, (struct bytes){ k->public_key, SAKKE_POINT_LEN });
+	tlv_put(&b, KMSC_KPAK, (struct bytes){ k->kpak, ECCSI_POINT_LEN });
+	tlv_put_uint(&b, KMSC_PERIOD, 8, k->identity.period);
+	tlv_put_uint(&b, KMSC_OFFSET, 8, k->identity.offset);
+	TRY(buf_status(&b));
+	return operator_seal(db, iccid, SEALED_KMS_CERTIFICATE, k->identity.uri, 0, UINT64_MAX, buf_bytes(&b), out);
+}
+
+enum status kms_issue(struct db *db, const char *iccid, const char *uri, uint64_t when, struct buf *out)
+{
+	SECRET_LARGE rsk = { 0 };
+	SECRET_LARGE payload = { 0 };
+	struct buf b = { payload.data, 0, sizeof payload.data, false };
+	__attribute__((cleanup(kms_wipe))) struct kms k = { 0 };
+	struct kms_signer s = { 0 };
+	uint8_t uid[MIKEY_UID_LEN];
+	uint64_t number;
+	enum status st;
+
+	if (strlen(uri) == 0 || strlen(uri) > PROSE_URI_MAX)
+		return ERR_MALFORMED;
+	TRY(kms_load(db, &k));
+	number = mikey_period_number(&k.identity, when);
+	TRY(mikey_uid(&k.identity, bytes_str(uri), number, uid));
+	TRY(sakke_extract(&k.z, BYTES_OF(uid), &rsk));
+	TRY(kms_signer_new(&k, uri, when, &s));
+	tlv_put(&b, KEYSET_KMS_URI, k.identity.uri);
+	tlv_put(&b, KEYSET_USER_URI, bytes_str(uri));
+	tlv_put_uint(&b, KEYSET_PERIOD_NUMBER, 8, number);
+	tlv_put(&b, KEYSET_RSK, secret_large_bytes(&rsk));
+	tlv_put(&b, KEYSET_SSK, secret_bytes(&s.ssk));
+	tlv_put(&b, KEYSET_PVT, BYTES_OF(s.pvt));
+	secret_wipe(&s.ssk);
+	if ((st = buf_status(&b)) == OK && (st = put_certificate(db, &k, iccid, out)) == OK)
+		st = operator_seal(db, iccid, SEALED_KEY_SET, bytes_str(uri), 0, UINT64_MAX, buf_bytes(&b), out);
+	return st == OK ? db_user_set(db, uri, iccid) : st;
+}

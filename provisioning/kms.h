@@ -1,0 +1,29 @@
+/* kms.h - the KMS's keys inside the operator's process. */
+#ifndef PROVISIONING_KMS_H
+#define PROVISIONING_KMS_H
+
+#include "mikey/identity.h"
+#include "provisioning/operator.h"
+
+struct kms {
+	struct db_kms record;
+	struct mikey_kms identity;
+	struct secret_large z;
+	struct secret ksak;
+	struct secret_large keys; /* as stored */
+	const uint8_t *public_key, *kpak;
+};
+
+void kms_wipe(struct kms *);
+#define KMS __attribute__((cleanup(kms_wipe))) struct kms
+
+MUST_USE enum status kms_load(struct db *, struct kms *);
+
+/* The signing half of an identity: SSK, PVT and HS of `uri` in the period that holds `when`. */
+struct kms_signer {
+	struct secret ssk;
+	uint8_t pvt[65], hs[32];
+};
+MUST_USE enum status kms_signer_new(const struct kms *, const char *uri, uint64_t when, struct kms_signer *);
+
+#endif

@@ -1,0 +1,116 @@
+#include <openssl/cms.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apdu/birth.h"
+#include "apdu/hex.h"
+#include "apdu/tlv.h"
+#include "crypto/seal.h"
+#include "provisioning/operator.h"
+
+static enum status put_random(struct buf *b, uint32_t tag, size_t n)
+{
+	uint8_t *at;
+
+	tlv_put_header(b, tag, n);
+	if ((at = buf_reserve(b, n)) == NULL)
+		return ERR_NO_SPACE;
+	return rng_fill(&rng_system, at, n);
+}
+
+/* n digits, uniform: octets of 250 and more are thrown away. */
+static enum status random_digits(char *out, size_t n)
+{
+	uint8_t octet;
+
+	for (size_t i = 0; i < n;) {
+		TRY(rng_fill(&rng_system, &octet, 1));
+		if (octet < 250)
+			out[i++] = (char)('0' + octet % 10);
+	}
+	out[n] = 0;
+	return OK;
+}
+
+static enum status make_secrets(const struct db_card *c, uint64_t now, struct secret_large *out, char pin[9])
+{
+	struct buf b = { out->data, 0, sizeof out->data, false };
+	char puk[9];
+	uint8_t padded[8];
+
+	TRY(random_digits(pin, 4));
+	TRY(random_digits(puk, 8));
+	memset(padded, 0xFF, sizeof padded);
+	memcpy(padded, pin, 4);
+	tlv_put(&b, BIRTH_CARD_ID, BYTES_OF(c->card_id));
+	TRY(put_random(&b, BIRTH_K, 16));
+	TRY(put_random(&b, BIRTH_OPC, 16));
+	tlv_put(&b, BIRTH_PIN1, BYTES_OF(padded));
+	tlv_put(&b, BIRTH_PUK1, (struct bytes){ (const uint8_t *)puk, 8 });
+	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
+	TRY(put_random(&b, BIRTH_OTA_KIC, 16));
+	TRY(put_random(&b, BIRTH_OTA_KID, 16));
+	tlv_put_uint(&b, BIRTH_TRK_ID, 1, 1);
+	TRY(put_random(&b, BIRTH_TRK, SEALED_KEY_LEN));
+	TRY(put_random(&b, BIRTH_INK, SEALED_KEY_LEN));
+	tlv_put_uint(&b, BIRTH_TIME, 8, now);
+	out->len = b.len;
+	return buf_status(&b);
+}
+
+static enum status encrypt(struct bytes plain, const char *certificate, struct buf *out)
+{
+	BIO *file = BIO_new_file(certificate, "r"), *in = BIO_new_mem_buf(plain.p, (int)plain.n);
+	X509 *x = file != NULL ? PEM_read_bio_X509(file, NULL, NULL, NULL) : NULL;
+	STACK_OF(X509) *to = sk_X509_new_null();
+	CMS_ContentInfo *cms = NULL;
+	unsigned char *der = NULL;
+	int n = -1;
+
+	if (x != NULL && to != NULL && in != NULL && sk_X509_push(to, x) == 1)
+		cms = CMS_encrypt(to, in, EVP_aes_256_gcm(), CMS_BINARY);
+	if (cms != NULL && (n = i2d_CMS_ContentInfo(cms, &der)) > 0)
+		buf_put(out, (struct bytes){ der, (size_t)n });
+	OPENSSL_free(der);
+	CMS_ContentInfo_free(cms);
+	sk_X509_free(to);
+	X509_free(x);
+	BIO_free(in);
+	BIO_free(file);
+	return n > 0 ? buf_status(out) : ERR_CRYPTO;
+}
+
+enum status order_new(struct db *db, const char *iccid, const char *imsi, uint64_t now, const char *maker_certificate,
+	struct buf *cms, char pin[9])
+{
+	SECRET_LARGE secrets = { 0 };
+	struct db_card c = { 0 };
+
+	if (strlen(iccid) < 18 || strlen(iccid) > 20 || strlen(imsi) != 15)
+		return ERR_MALFORMED;
+	(void)snprintf(c.iccid, sizeof c.iccid, "%s", iccid);
+	(void)snprintf(c.imsi, sizeof c.imsi, "%s", imsi);
+	TRY(bcd_encode(iccid, c.card_id, sizeof c.card_id));
+	TRY(make_secrets(&c, now, &secrets, pin));
+	TRY(encrypt(secret_large_bytes(&secrets), maker_certificate, cms));
+	return db_card_add(db, &c, secret_large_bytes(&secrets));
+}
+
+enum status operator_seal(struct db *db, const char *iccid, enum sealed_kind kind, struct bytes name, uint64_t not_before,
+	uint64_t not_after, struct bytes payload, struct buf *out)
+{
+	SECRET_LARGE secrets = { 0 };
+	struct sealed_header h = { .domain = BYTES_STR(AID_PROSE), .kind = kind, .name = name, .not_before = not_before, .not_after = not_after };
+	struct bytes id, trk, ink;
+	struct db_card c;
+
+	TRY(db_card_next_sequence(db, iccid, &h.sequence));
+	TRY(db_card_get(db, iccid, &c, &secrets));
+	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_TRK_ID, &id));
+	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_TRK, &trk));
+	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_INK, &ink));
+	h.card_id = BYTES_OF(c.card_id);
+	h.trk_id = (uint8_t)bytes_uint(id);
+	return seal(&rng_system, trk, ink, &h, payload, out);
+}
