@@ -295,6 +295,12 @@ static int verb_dump(struct arguments *a)
 			dump_secrets(&s, &name, secrets);
 	}
 	root = json_pack("{s:o}", "records", records);
+	if (a->with_secrets) {
+		char hex[2 * SECRET_MAX + 1];
+
+		(void)json_array_append_new(secrets, json_pack("{s:s,s:s,s:b}", "key", "record key", "hex", hex_encode(image_record_key(image), hex), "leaves_card", 0));
+		secret_clean(hex, sizeof hex);
+	}
 	if (a->with_secrets)
 		(void)json_object_set(root, "secrets", secrets);
 	(void)json_dumpf(root, stdout, JSON_INDENT(2));

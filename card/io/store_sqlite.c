@@ -521,6 +521,11 @@ struct store_backend *image_backend(struct image *im)
 	return &im->backend;
 }
 
+struct bytes image_record_key(const struct image *im)
+{
+	return secret_bytes(&im->record_key);
+}
+
 size_t image_record_count(const struct image *im)
 {
 	return im->count;

@@ -33,6 +33,8 @@ struct image_options {
 enum image_error image_open(struct image **out, struct image_options *);
 void image_close(struct image **);
 struct store_backend *image_backend(struct image *);
+/* The key that seals this card's records: for `dump --secrets` and the leak check, nothing else. */
+struct bytes image_record_key(const struct image *);
 size_t image_record_count(const struct image *);
 
 #endif

@@ -259,6 +259,7 @@ static int call_join(struct arguments *a)
 	uint8_t raw[2048];
 	struct buf mikey = BUF_OF(raw);
 	uint64_t released;
+	char at[96];
 	enum prose_result r;
 	bool heard = true;
 
@@ -273,17 +274,18 @@ static int call_join(struct arguments *a)
 		return EXIT_FAILURE;
 	}
 	multicast_close(&offers);
+	/* In the media group before the card is asked: what is sent meanwhile waits in the socket. */
+	(void)snprintf(at, sizeof at, "%s:%u", m.address, (unsigned)m.port);
+	if (a->first_packet && !multicast_open(at, true, &media))
+		return usage_error("call join", "the offer's media address cannot be joined");
 	r = prose_call_join(a->card, now_seconds(), mikey.p, mikey.len, &s);
 	if (r == PROSE_OK)
 		r = prose_call_key(a->card, s.id, gsk.data, salt.data, &released);
 	if (r != PROSE_OK)
 		return complain(a, "call join", a->group, r);
 	if (a->first_packet) {
-		char at[96];
-
-		(void)snprintf(at, sizeof at, "%s:%u", m.address, (unsigned)m.port);
 		srtp = srtp_stream_new(secret_bytes(&gsk), secret_bytes(&salt), m.ssrc, false);
-		heard = srtp != NULL && multicast_open(at, true, &media) && first_packet(a, &media, srtp);
+		heard = srtp != NULL && first_packet(a, &media, srtp);
 		multicast_close(&media);
 		srtp_stream_free(&srtp);
 	}

@@ -1,18 +1,18 @@
 # lib.sh - steps of the demo: a name, a time, ok or FAILED. Counters live in $WORK so that both halves of the story add up.
 step() { # step "sentence" command...
-	local title=$1 start end rc
+	local title=$1 began ended rc
 	shift
-	start=$(date +%s%N)
+	began=$(date +%s%N)
 	"$@" >"$WORK/step.log" 2>&1
 	rc=$?
-	end=$(date +%s%N)
+	ended=$(date +%s%N)
 	if [ $rc = 0 ]; then
 		echo x >>"$WORK/passed"
-		printf '  ok     %5d ms  %s\n' $(((end - start) / 1000000)) "$title"
+		printf '  ok     %5d ms  %s\n' $(((ended - began) / 1000000)) "$title"
 		sed -n 's/^NOTE /                     /p' "$WORK/step.log"
 	else
 		echo x >>"$WORK/failed"
-		printf '  FAILED %5d ms  %s\n' $(((end - start) / 1000000)) "$title"
+		printf '  FAILED %5d ms  %s\n' $(((ended - began) / 1000000)) "$title"
 		sed 's/^/      | /' "$WORK/step.log" | tail -15
 	fi
 	return 0
