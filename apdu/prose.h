@@ -3,16 +3,16 @@
 #define APDU_PROSE_H
 
 enum prose_instruction {
-	INS_PROSE_STATUS = 0x10,         /* state of the domain */
-	INS_PROSE_INSTALL = 0x12,        /* a sealed object */
-	INS_PROSE_IMPORT_GMK = 0x14,     /* a MIKEY-SAKKE I_MESSAGE */
-	INS_PROSE_START_SESSION = 0x16,  /* make GSK and the MIKEY-PSK offer */
-	INS_PROSE_JOIN_SESSION = 0x18,   /* open an offer */
-	INS_PROSE_RELEASE_KEY = 0x1A,    /* GSK and salt of a session, counted */
-	INS_PROSE_LIST = 0x1C,           /* P1: enum prose_list */
-	INS_PROSE_COMPUTE_CODES = 0x20,  /* codes (announce) or look-up values (monitor) for a slot range */
-	INS_PROSE_ANNOUNCE = 0x22,       /* one PC5_DISCOVERY frame, profile 33.303 */
-	INS_PROSE_MATCH = 0x24           /* one received frame: match or no match */
+	INS_PROSE_STATUS = 0x10,        /* state of the domain */
+	INS_PROSE_INSTALL = 0x12,       /* a sealed object */
+	INS_PROSE_IMPORT_GMK = 0x14,    /* a MIKEY-SAKKE I_MESSAGE */
+	INS_PROSE_START_SESSION = 0x16, /* make GSK and the MIKEY-PSK offer */
+	INS_PROSE_JOIN_SESSION = 0x18,  /* open an offer */
+	INS_PROSE_RELEASE_KEY = 0x1A,   /* GSK and salt of a session, counted */
+	INS_PROSE_LIST = 0x1C,          /* P1: enum prose_list */
+	INS_PROSE_COMPUTE_CODES = 0x20, /* codes (announce) or look-up values (monitor) for a slot range */
+	INS_PROSE_ANNOUNCE = 0x22,      /* one PC5_DISCOVERY frame, profile 33.303 */
+	INS_PROSE_MATCH = 0x24          /* one received frame: match or no match */
 };
 
 enum prose_list { PROSE_LIST_KEY_SETS = 1, PROSE_LIST_GROUPS, PROSE_LIST_GMKS, PROSE_LIST_DISCOVERY };
@@ -68,8 +68,8 @@ enum discovery_key_tag {
 enum time_tag { TIME_FLOOR = 0x80 };
 
 enum group_policy {
-	GROUP_POLICY_SIGN = 0x01,    /* offers carry and need an ECCSI signature */
-	GROUP_POLICY_IN_CARD = 0x02, /* GSK never leaves the card */
+	GROUP_POLICY_SIGN = 0x01,     /* offers carry and need an ECCSI signature */
+	GROUP_POLICY_IN_CARD = 0x02,  /* GSK never leaves the card */
 	GROUP_POLICY_PROFILE_B = 0x04 /* offers use PRF-HMAC-SHA-256 and the key id extension */
 };
 
@@ -77,10 +77,10 @@ enum discovery_profile { DISCOVERY_TR_21 = 1, DISCOVERY_33303 = 2 };
 enum discovery_right { RIGHT_ANNOUNCE = 1, RIGHT_MONITOR = 2 };
 
 enum {
-	PROSE_CODE_LEN = 23,        /* a code on the air */
-	PROSE_LOOKUP_LEN = 16,      /* what a monitor key yields: truncated SHA-256 of the octets on the air */
-	PROSE_FRAME_LEN = 29,       /* PC5_DISCOVERY */
-	PROSE_CODES_MAX = 2048,     /* per COMPUTE CODES */
+	PROSE_CODE_LEN = 23,    /* a code on the air */
+	PROSE_LOOKUP_LEN = 16,  /* what a monitor key yields: truncated SHA-256 of the octets on the air */
+	PROSE_FRAME_LEN = 29,   /* PC5_DISCOVERY */
+	PROSE_CODES_MAX = 2048, /* per COMPUTE CODES */
 	PROSE_URI_MAX = 128,
 	PROSE_NAME_MAX = 64,
 	PROSE_SESSION_ID_LEN = 8,
@@ -92,10 +92,10 @@ enum {
 
 /* Clocks (DESIGN.md 3.5), seconds. */
 enum {
-	PROSE_OFFER_WINDOW = 60,          /* T of an offer against the phone's time */
-	PROSE_CODE_WINDOW = 60,           /* codes leave for latest +- this */
-	PROSE_SLOT_BUDGET = 1 << 20,      /* slots times keys per power-on */
-	PROSE_LATEST_STEP = 600,          /* durable steps of `latest` */
+	PROSE_OFFER_WINDOW = 60,           /* T of an offer against the phone's time */
+	PROSE_CODE_WINDOW = 60,            /* codes leave for latest +- this */
+	PROSE_SLOT_BUDGET = 1 << 20,       /* slots times keys per power-on */
+	PROSE_LATEST_STEP = 600,           /* durable steps of `latest` */
 	PROSE_FLOOR_STEP_MAX = 400 * 86400 /* one sealed time moves floor by at most this */
 };
 

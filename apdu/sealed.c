@@ -20,8 +20,17 @@ enum status sealed_parse(struct bytes in, struct sealed *out)
 	static const struct {
 		size_t min, max;
 	} limits[] = {
-		{ 1, 1 }, { 5, AID_MAX }, { CARD_ID_LEN, CARD_ID_LEN }, { 1, 1 }, { 1, 1 }, { 1, 64 }, { 8, 8 }, { 8, 8 },
-		{ 8, 8 }, { SEALED_IV_LEN + SEALED_TAG_LEN + 1, SEALED_MAX }, { SEALED_MAC_LEN, SEALED_MAC_LEN },
+		{ 1, 1 },
+		{ 5, AID_MAX },
+		{ CARD_ID_LEN, CARD_ID_LEN },
+		{ 1, 1 },
+		{ 1, 1 },
+		{ 1, 64 },
+		{ 8, 8 },
+		{ 8, 8 },
+		{ 8, 8 },
+		{ SEALED_IV_LEN + SEALED_TAG_LEN + 1, SEALED_MAX },
+		{ SEALED_MAC_LEN, SEALED_MAC_LEN },
 	};
 	struct bytes value[sizeof limits / sizeof *limits];
 	struct bytes rest, body;

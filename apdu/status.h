@@ -17,11 +17,11 @@ enum status {
 #define MUST_USE __attribute__((warn_unused_result))
 
 /* TRY(x): return x's status early unless it is OK. The only control-flow macro here. */
-#define TRY(x)                         \
-	do {                           \
-		enum status st_ = (x); \
-		if (st_ != OK)         \
-			return st_;    \
+#define TRY(x)                                                                                                                 \
+	do {                                                                                                                   \
+		enum status st_ = (x);                                                                                         \
+		if (st_ != OK)                                                                                                 \
+			return st_;                                                                                            \
 	} while (0)
 
 /* One English phrase for a status ("input ends too early"); never NULL. */

@@ -80,10 +80,10 @@ static EVP_CIPHER_CTX *gcm_start(bool encrypt, struct bytes key, struct bytes iv
 	int n = 0;
 
 	if (c != NULL && ctx != NULL && aad.n <= INT_MAX && iv.n >= 1 && iv.n <= 16 &&
-		EVP_CipherInit_ex(ctx, c, NULL, NULL, NULL, encrypt ? 1 : 0) == 1 &&
-		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_IVLEN, (int)iv.n, NULL) == 1 &&
-		EVP_CipherInit_ex(ctx, NULL, NULL, key.p, iv.p, encrypt ? 1 : 0) == 1 &&
-		(aad.n == 0 || EVP_CipherUpdate(ctx, NULL, &n, aad.p, (int)aad.n) == 1))
+	        EVP_CipherInit_ex(ctx, c, NULL, NULL, NULL, encrypt ? 1 : 0) == 1 &&
+	        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_IVLEN, (int)iv.n, NULL) == 1 &&
+	        EVP_CipherInit_ex(ctx, NULL, NULL, key.p, iv.p, encrypt ? 1 : 0) == 1 &&
+	        (aad.n == 0 || EVP_CipherUpdate(ctx, NULL, &n, aad.p, (int)aad.n) == 1))
 		return ctx;
 	EVP_CIPHER_CTX_free(ctx);
 	return NULL;
@@ -94,8 +94,8 @@ enum status aes_gcm_seal(struct bytes key, struct bytes iv, struct bytes aad, st
 	EVP_CIPHER_CTX *ctx = gcm_start(true, key, iv, aad);
 	int n = 0;
 	bool ok = ctx != NULL && in.n <= INT_MAX && (in.n == 0 || EVP_EncryptUpdate(ctx, out, &n, in.p, (int)in.n) == 1) &&
-		  EVP_EncryptFinal_ex(ctx, out + in.n, &n) == 1 &&
-		  EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, GCM_TAG_LEN, out + in.n) == 1;
+	          EVP_EncryptFinal_ex(ctx, out + in.n, &n) == 1 &&
+	          EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, GCM_TAG_LEN, out + in.n) == 1;
 
 	EVP_CIPHER_CTX_free(ctx);
 	return ok ? OK : ERR_CRYPTO;
@@ -110,7 +110,7 @@ enum status aes_gcm_open(struct bytes key, struct bytes iv, struct bytes aad, st
 	bool ok;
 
 	if (in.n < GCM_TAG_LEN || in.n > INT_MAX || !bytes_take(&in, in.n - GCM_TAG_LEN, &text) ||
-		!bytes_take_copy(&in, expected, GCM_TAG_LEN))
+	        !bytes_take_copy(&in, expected, GCM_TAG_LEN))
 		return ERR_TRUNCATED;
 	ctx = gcm_start(false, key, iv, aad);
 	ok = ctx != NULL && (text.n == 0 || EVP_DecryptUpdate(ctx, out, &n, text.p, (int)text.n) == 1) &&

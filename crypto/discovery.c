@@ -19,7 +19,7 @@ static struct bytes counter_octets(uint32_t counter, uint8_t out[4])
 }
 
 enum status discovery_tr21_code(const struct prose_profile *p, struct bytes key, struct bytes id, uint32_t slot,
-	uint8_t code[static DISCOVERY_CODE_LEN])
+        uint8_t code[static DISCOVERY_CODE_LEN])
 {
 	uint8_t digest[SHA256_LEN], raw[4];
 	const struct bytes params[] = { id, counter_octets(slot, raw) };
@@ -45,7 +45,7 @@ enum { KEYSTREAM_AT = SHA256_LEN - DISCOVERY_CODE_LEN - DISCOVERY_MIC_LEN };
 
 /* type || code || MIC || LSB, before scrambling. */
 static enum status clear_frame(const struct prose_profile *p, const struct discovery_keys_33303 *k, uint32_t counter,
-	uint8_t frame[static DISCOVERY_FRAME_LEN])
+        uint8_t frame[static DISCOVERY_FRAME_LEN])
 {
 	uint8_t digest[SHA256_LEN], raw[4];
 	struct bytes params[3];
@@ -66,7 +66,7 @@ static enum status clear_frame(const struct prose_profile *p, const struct disco
 }
 
 enum status discovery_33303_frame(const struct prose_profile *p, const struct discovery_keys_33303 *k, uint32_t counter,
-	uint8_t frame[static DISCOVERY_FRAME_LEN])
+        uint8_t frame[static DISCOVERY_FRAME_LEN])
 {
 	uint8_t stream[SHA256_LEN];
 
@@ -80,7 +80,7 @@ enum status discovery_33303_frame(const struct prose_profile *p, const struct di
 }
 
 enum status discovery_33303_code(const struct prose_profile *p, const struct discovery_keys_33303 *k, uint32_t counter,
-	uint8_t code[static DISCOVERY_CODE_LEN])
+        uint8_t code[static DISCOVERY_CODE_LEN])
 {
 	uint8_t frame[DISCOVERY_FRAME_LEN];
 
@@ -90,8 +90,8 @@ enum status discovery_33303_code(const struct prose_profile *p, const struct dis
 	return OK;
 }
 
-enum status discovery_33303_check(const struct prose_profile *p, const struct discovery_keys_33303 *k, uint32_t counter,
-	struct bytes frame, bool *match)
+enum status discovery_33303_check(
+        const struct prose_profile *p, const struct discovery_keys_33303 *k, uint32_t counter, struct bytes frame, bool *match)
 {
 	uint8_t expected[DISCOVERY_FRAME_LEN];
 

@@ -19,7 +19,7 @@ extern const struct prose_profile prose_profile_default;
 
 /* tr-2.1: leftmost 23 octets of HMAC-SHA-256(ProSe Application Key, FC || ProSe ID || L || slot(4) || L). */
 MUST_USE enum status discovery_tr21_code(const struct prose_profile *, struct bytes application_key, struct bytes prose_id,
-	uint32_t slot, uint8_t code[static DISCOVERY_CODE_LEN]);
+        uint32_t slot, uint8_t code[static DISCOVERY_CODE_LEN]);
 
 struct discovery_keys_33303 {
 	struct bytes dusk, duik; /* 16 or 32 octets */
@@ -28,15 +28,15 @@ struct discovery_keys_33303 {
 
 /* 33.303 sender: type || code || MIC scrambled, then the counter's low octet: 29 octets. */
 MUST_USE enum status discovery_33303_frame(const struct prose_profile *, const struct discovery_keys_33303 *, uint32_t counter,
-	uint8_t frame[static DISCOVERY_FRAME_LEN]);
+        uint8_t frame[static DISCOVERY_FRAME_LEN]);
 
 /* The scrambled code octets of a slot: the same in every frame of it, hence what a monitor looks up. */
 MUST_USE enum status discovery_33303_code(const struct prose_profile *, const struct discovery_keys_33303 *, uint32_t counter,
-	uint8_t code[static DISCOVERY_CODE_LEN]);
+        uint8_t code[static DISCOVERY_CODE_LEN]);
 
 /* 33.303 receiver: whether the frame is the one these keys make at this counter, MIC included. */
-MUST_USE enum status discovery_33303_check(const struct prose_profile *, const struct discovery_keys_33303 *, uint32_t counter,
-	struct bytes frame, bool *match);
+MUST_USE enum status discovery_33303_check(
+        const struct prose_profile *, const struct discovery_keys_33303 *, uint32_t counter, struct bytes frame, bool *match);
 
 /* The counter nearest to `now` whose low octet is lsb. */
 uint32_t discovery_counter(uint32_t now, uint8_t lsb);

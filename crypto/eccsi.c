@@ -36,8 +36,8 @@ static enum status p256_open(struct p256 *c)
 		return ERR_CRYPTO;
 	c->q = EC_GROUP_get0_order(c->group);
 	if (BN_MONT_CTX_set(c->mont, c->q, c->pool) != 1 ||
-		EC_POINT_point2oct(c->group, EC_GROUP_get0_generator(c->group), POINT_CONVERSION_UNCOMPRESSED, c->g,
-			sizeof c->g, c->pool) != sizeof c->g)
+	        EC_POINT_point2oct(c->group, EC_GROUP_get0_generator(c->group), POINT_CONVERSION_UNCOMPRESSED, c->g,
+	                sizeof c->g, c->pool) != sizeof c->g)
 		return ERR_CRYPTO;
 	return OK;
 }
@@ -107,8 +107,7 @@ static EC_POINT *decode_point(struct p256 *c, const uint8_t in[static ECCSI_POIN
 
 static bool encode_point(struct p256 *c, const EC_POINT *p, uint8_t out[static ECCSI_POINT_LEN])
 {
-	return EC_POINT_point2oct(c->group, p, POINT_CONVERSION_UNCOMPRESSED, out, ECCSI_POINT_LEN, c->pool) ==
-	       ECCSI_POINT_LEN;
+	return EC_POINT_point2oct(c->group, p, POINT_CONVERSION_UNCOMPRESSED, out, ECCSI_POINT_LEN, c->pool) == ECCSI_POINT_LEN;
 }
 
 /* out = [k]G, constant-time in k. */
@@ -122,7 +121,8 @@ static bool base_mul(struct p256 *c, const BIGNUM *k, uint8_t out[static ECCSI_P
 /* A random scalar in 1..q-1 by rejection; how often it rejects depends on discarded values only. */
 static enum status random_scalar(struct p256 *c, struct rng *rng, BIGNUM *k)
 {
-	SECRET s = { 0 };
+	SECRET
+	s = { 0 };
 
 	for (int i = 0; i < 64; i++) {
 		TRY(rng_secret(rng, &s, ECCSI_SCALAR_LEN));
@@ -134,8 +134,8 @@ static enum status random_scalar(struct p256 *c, struct rng *rng, BIGNUM *k)
 	return ERR_CRYPTO;
 }
 
-static enum status hash_hs(struct p256 *c, const uint8_t *kpak, struct bytes id, const uint8_t *pvt,
-	uint8_t hs[static ECCSI_HASH_LEN])
+static enum status hash_hs(
+        struct p256 *c, const uint8_t *kpak, struct bytes id, const uint8_t *pvt, uint8_t hs[static ECCSI_HASH_LEN])
 {
 	const struct bytes parts[] = { BYTES_OF(c->g), { kpak, ECCSI_POINT_LEN }, id, { pvt, ECCSI_POINT_LEN } };
 
@@ -171,7 +171,7 @@ enum status eccsi_kms_new(struct rng *rng, struct secret *ksak, uint8_t kpak[sta
 }
 
 enum status eccsi_extract(struct rng *rng, const struct secret *ksak, const uint8_t kpak[static ECCSI_POINT_LEN],
-	struct bytes id, struct secret *ssk, uint8_t pvt[static ECCSI_POINT_LEN])
+        struct bytes id, struct secret *ssk, uint8_t pvt[static ECCSI_POINT_LEN])
 {
 	uint8_t digest[ECCSI_HASH_LEN];
 	BIGNUM *v, *k, *hs, *s;
@@ -190,7 +190,7 @@ enum status eccsi_extract(struct rng *rng, const struct secret *ksak, const uint
 			return ERR_CRYPTO;
 		TRY(hash_hs(&c, kpak, id, pvt, digest));
 		if (BN_bin2bn(digest, sizeof digest, hs) == NULL || !reduce_q(&c, hs, hs) || !mul_q(&c, s, hs, v) ||
-			BN_mod_add_quick(s, s, k, c.q) != 1)
+		        BN_mod_add_quick(s, s, k, c.q) != 1)
 			return ERR_CRYPTO;
 		if (!BN_is_zero(s) && !BN_is_zero(hs))
 			return secret_of(s, ssk);
@@ -199,7 +199,7 @@ enum status eccsi_extract(struct rng *rng, const struct secret *ksak, const uint
 }
 
 enum status eccsi_validate(const uint8_t kpak[static ECCSI_POINT_LEN], struct bytes id, const struct secret *ssk,
-	const uint8_t pvt[static ECCSI_POINT_LEN], uint8_t hs[static ECCSI_HASH_LEN])
+        const uint8_t pvt[static ECCSI_POINT_LEN], uint8_t hs[static ECCSI_HASH_LEN])
 {
 	uint8_t left[ECCSI_POINT_LEN];
 	P256 c;
@@ -210,20 +210,20 @@ enum status eccsi_validate(const uint8_t kpak[static ECCSI_POINT_LEN], struct by
 	POINT *sum = EC_POINT_new(c.group);
 	BIGNUM *s = number_of(&c, secret_bytes(ssk)), *h = number(&c);
 
-	if (a == NULL || v == NULL || sum == NULL || s == NULL || h == NULL || ssk->len != ECCSI_SCALAR_LEN ||
-		BN_is_zero(s) || BN_cmp(s, c.q) >= 0)
+	if (a == NULL || v == NULL || sum == NULL || s == NULL || h == NULL || ssk->len != ECCSI_SCALAR_LEN || BN_is_zero(s) ||
+	        BN_cmp(s, c.q) >= 0)
 		return ERR_CRYPTO;
 	TRY(hash_hs(&c, kpak, id, pvt, hs));
 	/* [SSK]G = KPAK + [HS]PVT: the secret is multiplied alone, as one scalar. */
 	if (BN_bin2bn(hs, ECCSI_HASH_LEN, h) == NULL || !base_mul(&c, s, left) ||
-		EC_POINT_mul(c.group, sum, NULL, v, h, c.pool) != 1 || EC_POINT_add(c.group, sum, sum, a, c.pool) != 1)
+	        EC_POINT_mul(c.group, sum, NULL, v, h, c.pool) != 1 || EC_POINT_add(c.group, sum, sum, a, c.pool) != 1)
 		return ERR_CRYPTO;
 	POINT *l = decode_point(&c, left);
 	return l != NULL && EC_POINT_cmp(c.group, l, sum, c.pool) == 0 ? OK : ERR_CRYPTO;
 }
 
 enum status eccsi_sign(struct rng *rng, const uint8_t hs[static ECCSI_HASH_LEN], const struct secret *ssk,
-	const uint8_t pvt[static ECCSI_POINT_LEN], struct bytes message, uint8_t signature[static ECCSI_SIGNATURE_LEN])
+        const uint8_t pvt[static ECCSI_POINT_LEN], struct bytes message, uint8_t signature[static ECCSI_SIGNATURE_LEN])
 {
 	uint8_t point[ECCSI_POINT_LEN];
 	BIGNUM *j, *k, *r, *he, *t;
@@ -243,8 +243,7 @@ enum status eccsi_sign(struct rng *rng, const uint8_t hs[static ECCSI_HASH_LEN],
 			return ERR_CRYPTO;
 		TRY(hash_he(hs, point + 1, message, he));
 		/* s = (HE + r * SSK)^-1 * j */
-		if (!reduce_q(&c, r, r) || !reduce_q(&c, he, he) || !mul_q(&c, t, r, k) ||
-			BN_mod_add_quick(t, t, he, c.q) != 1)
+		if (!reduce_q(&c, r, r) || !reduce_q(&c, he, he) || !mul_q(&c, t, r, k) || BN_mod_add_quick(t, t, he, c.q) != 1)
 			return ERR_CRYPTO;
 		if (BN_is_zero(t))
 			continue;
@@ -257,15 +256,15 @@ enum status eccsi_sign(struct rng *rng, const uint8_t hs[static ECCSI_HASH_LEN],
 	return ERR_CRYPTO;
 }
 
-enum status eccsi_verify(const uint8_t kpak[static ECCSI_POINT_LEN], struct bytes id, struct bytes message,
-	struct bytes signature)
+enum status eccsi_verify(
+        const uint8_t kpak[static ECCSI_POINT_LEN], struct bytes id, struct bytes message, struct bytes signature)
 {
 	uint8_t hs[ECCSI_HASH_LEN];
 	struct bytes r_bytes, s_bytes, pvt;
 	P256 c;
 
 	if (!bytes_take(&signature, 32, &r_bytes) || !bytes_take(&signature, 32, &s_bytes) ||
-		!bytes_take(&signature, ECCSI_POINT_LEN, &pvt) || signature.n != 0)
+	        !bytes_take(&signature, ECCSI_POINT_LEN, &pvt) || signature.n != 0)
 		return ERR_CRYPTO;
 	TRY(p256_open(&c));
 	POINT *a = decode_point(&c, kpak);
@@ -276,7 +275,7 @@ enum status eccsi_verify(const uint8_t kpak[static ECCSI_POINT_LEN], struct byte
 	BIGNUM *h = number(&c), *he = number(&c), *p = number(&c), *x = number(&c);
 
 	if (a == NULL || v == NULL || y == NULL || j == NULL || r == NULL || s == NULL || h == NULL || he == NULL ||
-		p == NULL || x == NULL || EC_GROUP_get_curve(c.group, p, NULL, NULL, c.pool) != 1)
+	        p == NULL || x == NULL || EC_GROUP_get_curve(c.group, p, NULL, NULL, c.pool) != 1)
 		return ERR_CRYPTO;
 	if (BN_is_zero(r) || BN_cmp(r, p) >= 0 || BN_is_zero(s) || BN_cmp(s, c.q) >= 0)
 		return ERR_CRYPTO;
@@ -284,9 +283,9 @@ enum status eccsi_verify(const uint8_t kpak[static ECCSI_POINT_LEN], struct byte
 	TRY(hash_he(hs, r_bytes.p, message, he));
 	/* Y = [HS]PVT + KPAK;  J = [s]([HE]G + [r]Y) */
 	if (BN_bin2bn(hs, sizeof hs, h) == NULL || EC_POINT_mul(c.group, y, NULL, v, h, c.pool) != 1 ||
-		EC_POINT_add(c.group, y, y, a, c.pool) != 1 || EC_POINT_mul(c.group, j, he, y, r, c.pool) != 1 ||
-		EC_POINT_mul(c.group, j, NULL, j, s, c.pool) != 1 || EC_POINT_is_at_infinity(c.group, j) ||
-		EC_POINT_get_affine_coordinates(c.group, j, x, NULL, c.pool) != 1)
+	        EC_POINT_add(c.group, y, y, a, c.pool) != 1 || EC_POINT_mul(c.group, j, he, y, r, c.pool) != 1 ||
+	        EC_POINT_mul(c.group, j, NULL, j, s, c.pool) != 1 || EC_POINT_is_at_infinity(c.group, j) ||
+	        EC_POINT_get_affine_coordinates(c.group, j, x, NULL, c.pool) != 1)
 		return ERR_CRYPTO;
 	return !BN_is_zero(x) && BN_cmp(x, r) == 0 ? OK : ERR_CRYPTO;
 }

@@ -14,7 +14,7 @@ MUST_USE enum status hmac_sha256(struct bytes key, const struct bytes *parts, si
 MUST_USE enum status hmac_sha1(struct bytes key, const struct bytes *parts, size_t n, uint8_t out[static SHA1_LEN]);
 
 /* KDF of TS 33.220 B.2: HMAC-SHA-256(key, FC || P0 || L0 || P1 || L1 ...), at most 8 parameters. */
-MUST_USE enum status kdf_33220(struct bytes key, uint8_t fc, const struct bytes *params, size_t n,
-	uint8_t out[static SHA256_LEN]);
+MUST_USE enum status kdf_33220(
+        struct bytes key, uint8_t fc, const struct bytes *params, size_t n, uint8_t out[static SHA256_LEN]);
 
 #endif

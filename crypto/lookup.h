@@ -7,6 +7,7 @@
 enum { DISCOVERY_CODE_LEN = 23, DISCOVERY_LOOKUP_LEN = 16 };
 
 /* SHA-256 of the 23 code octets on the air, first 16 octets. Knowing it does not help to announce. */
-MUST_USE enum status discovery_lookup(const uint8_t code[static DISCOVERY_CODE_LEN], uint8_t lookup[static DISCOVERY_LOOKUP_LEN]);
+MUST_USE enum status discovery_lookup(
+        const uint8_t code[static DISCOVERY_CODE_LEN], uint8_t lookup[static DISCOVERY_LOOKUP_LEN]);
 
 #endif

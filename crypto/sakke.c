@@ -87,7 +87,7 @@ static enum status mask(struct field *f, const BIGNUM *w, const uint8_t *in, uin
 static enum status load_z(struct field *f, const struct secret_large *z, BIGNUM *out)
 {
 	if (z->len != SAKKE_FIELD_LEN || BN_bin2bn(z->data, SAKKE_FIELD_LEN, out) == NULL || BN_cmp(out, f->q) >= 0 ||
-		BN_num_bits(out) < 2)
+	        BN_num_bits(out) < 2)
 		return ERR_MALFORMED;
 	return OK;
 }
@@ -139,7 +139,7 @@ enum status sakke_extract(const struct secret_large *z, struct bytes id, struct 
 	TRY(identifier(&f, id, a));
 	TRY(load_z(&f, z, k));
 	if (BN_mod_add_quick(k, k, a, f.q) != 1 || BN_is_zero(k) || BN_copy(e, f.q) == NULL || BN_sub_word(e, 2) != 1 ||
-		BN_mod_exp_mont_consttime(k, k, e, f.q, f.pool, f.mont_q) != 1)
+	        BN_mod_exp_mont_consttime(k, k, e, f.q, f.pool, f.mont_q) != 1)
 		return ERR_CRYPTO;
 	point_generator(&f, &p);
 	point_mul(&f, &p, k, &p);
@@ -166,7 +166,7 @@ enum status sakke_validate(const uint8_t public_key[static SAKKE_POINT_LEN], str
 }
 
 enum status sakke_encapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id, const struct secret *ssv,
-	uint8_t data[static SAKKE_DATA_LEN])
+        uint8_t data[static SAKKE_DATA_LEN])
 {
 	FIELD f;
 	struct point i;
@@ -187,10 +187,11 @@ enum status sakke_encapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], 
 }
 
 enum status sakke_decapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id, struct bytes rsk,
-	struct bytes data, struct secret *ssv)
+        struct bytes data, struct secret *ssv)
 {
 	FIELD f;
-	SECRET candidate = { .len = SAKKE_SSV_LEN };
+	SECRET
+	candidate = { .len = SAKKE_SSV_LEN };
 	struct point i, k, r_point;
 	uint8_t test[SAKKE_POINT_LEN];
 	struct bytes r_bytes, h;
@@ -198,8 +199,7 @@ enum status sakke_decapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], 
 	bool on_curve, equal;
 
 	secret_wipe(ssv);
-	if (data.n != SAKKE_DATA_LEN || !bytes_take(&data, SAKKE_POINT_LEN, &r_bytes) ||
-		!bytes_take(&data, SAKKE_SSV_LEN, &h))
+	if (data.n != SAKKE_DATA_LEN || !bytes_take(&data, SAKKE_POINT_LEN, &r_bytes) || !bytes_take(&data, SAKKE_SSV_LEN, &h))
 		return ERR_CRYPTO;
 	TRY(field_open(&f));
 	i = point_new(&f);

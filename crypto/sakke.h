@@ -14,7 +14,8 @@ MUST_USE enum status sakke_kms_new(struct rng *, struct secret_large *z, uint8_t
 /* Z for a known z. */
 MUST_USE enum status sakke_kms_public(const struct secret_large *z, uint8_t public_key[static SAKKE_POINT_LEN]);
 
-/* KMS: the Receiver Secret Key [(id + z)^-1]P, 257 octets (6.1.1). ERR_MALFORMED if id, as an integer, is below 2 or not below q. */
+/* KMS: the Receiver Secret Key [(id + z)^-1]P, 257 octets (6.1.1). ERR_MALFORMED if id, as an integer, is below 2 or not below
+ * q. */
 MUST_USE enum status sakke_extract(const struct secret_large *z, struct bytes id, struct secret_large *rsk);
 
 /* Holder: <[id]P + Z, RSK> = g, which must hold before the key is used (6.1.2). ERR_CRYPTO otherwise. */
@@ -22,10 +23,10 @@ MUST_USE enum status sakke_validate(const uint8_t public_key[static SAKKE_POINT_
 
 /* Sender: encapsulate a 16-octet SSV to id: R || H, 273 octets (6.2.1). Deterministic in (SSV, id). */
 MUST_USE enum status sakke_encapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id,
-	const struct secret *ssv, uint8_t data[static SAKKE_DATA_LEN]);
+        const struct secret *ssv, uint8_t data[static SAKKE_DATA_LEN]);
 
 /* Receiver (6.2.2): ssv is set only when the check of R passes; ERR_CRYPTO for every other case. */
 MUST_USE enum status sakke_decapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id, struct bytes rsk,
-	struct bytes data, struct secret *ssv);
+        struct bytes data, struct secret *ssv);
 
 #endif

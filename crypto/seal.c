@@ -4,7 +4,7 @@
 #include "crypto/hash.h"
 
 enum status seal(struct rng *rng, struct bytes trk, struct bytes ink, const struct sealed_header *h, struct bytes payload,
-	struct buf *out)
+        struct buf *out)
 {
 	uint8_t raw[SEALED_MAX + 512];
 	uint8_t mac[SHA256_LEN], iv[SEALED_IV_LEN];

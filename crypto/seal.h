@@ -6,8 +6,8 @@
 #include "crypto/rng.h"
 
 /* Append the sealed object of this header and payload. trk and ink are 32 octets. */
-MUST_USE enum status seal(struct rng *, struct bytes trk, struct bytes ink, const struct sealed_header *, struct bytes payload,
-	struct buf *out);
+MUST_USE enum status seal(
+        struct rng *, struct bytes trk, struct bytes ink, const struct sealed_header *, struct bytes payload, struct buf *out);
 
 /* Check the MAC first, then decrypt. ERR_CRYPTO, with nothing in *payload, if either fails. */
 MUST_USE enum status seal_open(struct bytes trk, struct bytes ink, const struct sealed *, struct secret_large *payload);

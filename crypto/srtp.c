@@ -12,7 +12,8 @@ struct srtp_stream {
 struct srtp_stream *srtp_stream_new(struct bytes key, struct bytes salt, uint32_t ssrc, bool outbound)
 {
 	static bool ready;
-	SECRET master = { .len = SRTP_KEY_LEN + SRTP_SALT_LEN };
+	SECRET
+	master = { .len = SRTP_KEY_LEN + SRTP_SALT_LEN };
 	struct srtp_stream *s = calloc(1, sizeof *s);
 	srtp_policy_t policy = { 0 };
 

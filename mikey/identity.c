@@ -25,8 +25,8 @@ static void put_integer(struct buf *b, uint64_t v)
 	put_parameter(b, buf_bytes(&n));
 }
 
-enum status mikey_uid(const struct mikey_kms *kms, struct bytes user_uri, uint64_t period_number,
-	uint8_t uid[static MIKEY_UID_LEN])
+enum status mikey_uid(
+        const struct mikey_kms *kms, struct bytes user_uri, uint64_t period_number, uint8_t uid[static MIKEY_UID_LEN])
 {
 	uint8_t raw[1024];
 	struct buf s = BUF_OF(raw);

@@ -17,8 +17,8 @@ struct mikey_kms {
 uint64_t mikey_period_number(const struct mikey_kms *, uint64_t unix_seconds);
 
 /* UID = SHA-256(00 || "MIKEY-SAKKE-UID" ...): both the ECCSI ID and the SAKKE identifier of a user in a period. */
-MUST_USE enum status mikey_uid(const struct mikey_kms *, struct bytes user_uri, uint64_t period_number,
-	uint8_t uid[static MIKEY_UID_LEN]);
+MUST_USE enum status mikey_uid(
+        const struct mikey_kms *, struct bytes user_uri, uint64_t period_number, uint8_t uid[static MIKEY_UID_LEN]);
 
 /* GUK-ID of a user for a GMK-ID, and back: the 28 low bits are XORed with the user's salt, so it is its own inverse. */
 MUST_USE enum status mikey_guk_id(struct bytes gmk, struct bytes user_uri, uint32_t gmk_id, uint32_t *out);

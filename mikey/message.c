@@ -50,8 +50,8 @@ static enum status parse_map(struct bytes *in, struct mikey_header *h)
 	case MIKEY_MAP_GENERIC:
 		for (unsigned i = 0; i < h->cs_count; i++) {
 			if (!bytes_take(in, 2, &skipped) || !take_u8(in, &policies) ||
-				!bytes_take(in, policies & 0x7FU, &skipped) || !take_long(in, &skipped) ||
-				!take_u8(in, &spi_len) || !bytes_take(in, spi_len, &skipped))
+			        !bytes_take(in, policies & 0x7FU, &skipped) || !take_long(in, &skipped) ||
+			        !take_u8(in, &spi_len) || !bytes_take(in, spi_len, &skipped))
 				return ERR_TRUNCATED;
 		}
 		h->map = (struct bytes){ start.p, start.n - in->n };
@@ -66,7 +66,7 @@ static enum status parse_header(struct bytes *in, struct mikey_header *h, uint8_
 	uint64_t csb_id;
 
 	if (!take_u8(in, &version) || !take_u8(in, &h->data_type) || !take_u8(in, next) || !take_u8(in, &flags) ||
-		!bytes_take_uint(in, 4, &csb_id) || !take_u8(in, &h->cs_count) || !take_u8(in, &h->map_type))
+	        !bytes_take_uint(in, 4, &csb_id) || !take_u8(in, &h->cs_count) || !take_u8(in, &h->map_type))
 		return ERR_TRUNCATED;
 	h->prf = flags & 0x7F;
 	h->answer_wanted = (flags & 0x80) != 0;

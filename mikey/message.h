@@ -47,12 +47,12 @@ struct mikey_header {
 
 struct mikey {
 	struct mikey_header header;
-	uint64_t time;          /* NTP: seconds since 1900 << 32 | fraction */
+	uint64_t time; /* NTP: seconds since 1900 << 32 | fraction */
 	struct bytes time_octets;
 	struct bytes rand;
-	struct bytes id[2];              /* IDi, IDr of ID payloads */
-	struct bytes role[MIKEY_ROLES];  /* IDR payloads by role */
-	struct bytes sp;                 /* parameters of the first security policy */
+	struct bytes id[2];             /* IDi, IDr of ID payloads */
+	struct bytes role[MIKEY_ROLES]; /* IDR payloads by role */
+	struct bytes sp;                /* parameters of the first security policy */
 	struct {
 		uint8_t type;
 		struct bytes data;
@@ -67,7 +67,7 @@ struct mikey {
 		uint8_t params, id_scheme;
 		struct bytes data;
 	} sakke;
-	struct bytes signature; /* ECCSI, 129 octets; empty if none */
+	struct bytes signature;   /* ECCSI, 129 octets; empty if none */
 	struct bytes signed_part; /* everything before the signature octets */
 };
 

@@ -29,8 +29,8 @@ static enum status xor_p(unsigned prf, struct bytes s, struct bytes label, struc
 	return OK;
 }
 
-enum status mikey_derive(unsigned prf, struct bytes inkey, uint32_t constant, uint8_t cs_id, uint32_t csb_id,
-	struct bytes rand, struct secret *out, size_t len)
+enum status mikey_derive(unsigned prf, struct bytes inkey, uint32_t constant, uint8_t cs_id, uint32_t csb_id, struct bytes rand,
+        struct secret *out, size_t len)
 {
 	uint8_t raw[LABEL_MAX];
 	struct buf label = BUF_OF(raw);

@@ -18,6 +18,6 @@ enum { MIKEY_CS_ID_MESSAGE = 0xFF };
 
 /* len octets (1..64) from inkey and label = constant || cs_id || csb_id || rand. prf 0 or 1. Constant-time in inkey. */
 MUST_USE enum status mikey_derive(unsigned prf, struct bytes inkey, uint32_t constant, uint8_t cs_id, uint32_t csb_id,
-	struct bytes rand, struct secret *out, size_t len);
+        struct bytes rand, struct secret *out, size_t len);
 
 #endif

@@ -20,16 +20,17 @@ static void message_keys_wipe(struct message_keys *k)
 	secret_clean(k, sizeof *k);
 }
 
-static enum status message_keys(struct bytes psk, unsigned prf, uint32_t csb_id, struct bytes rand, uint64_t ntp,
-	struct message_keys *k)
+static enum status message_keys(
+        struct bytes psk, unsigned prf, uint32_t csb_id, struct bytes rand, uint64_t ntp, struct message_keys *k)
 {
-	SECRET salt = { 0 };
+	SECRET
+	salt = { 0 };
 	uint8_t mix[14] = { 0 };
 	struct buf b = BUF_OF(mix);
 
 	TRY(mikey_derive(prf, psk, MIKEY_FROM_PSK_ENCRYPTION, MIKEY_CS_ID_MESSAGE, csb_id, rand, &k->encr, 16));
 	TRY(mikey_derive(prf, psk, MIKEY_FROM_PSK_AUTHENTICATION, MIKEY_CS_ID_MESSAGE, csb_id, rand, &k->auth,
-		prf == MIKEY_PRF_SHA1 ? 20 : 32));
+	        prf == MIKEY_PRF_SHA1 ? 20 : 32));
 	TRY(mikey_derive(prf, psk, MIKEY_FROM_PSK_SALT, MIKEY_CS_ID_MESSAGE, csb_id, rand, &salt, 14));
 	buf_put_uint(&b, 2, 0);
 	buf_put_uint(&b, 4, csb_id);
@@ -46,7 +47,7 @@ static enum status mac(const struct message_keys *k, unsigned mac_alg, struct by
 {
 	*len = mac_alg == MIKEY_MAC_HMAC_SHA1 ? SHA1_LEN : SHA256_LEN;
 	return mac_alg == MIKEY_MAC_HMAC_SHA1 ? hmac_sha1(secret_bytes(&k->auth), &maced, 1, out)
-					      : hmac_sha256(secret_bytes(&k->auth), &maced, 1, out);
+	                                      : hmac_sha256(secret_bytes(&k->auth), &maced, 1, out);
 }
 
 static void put_key_data(struct buf *b, const struct secret *gsk, const struct secret *salt, struct bytes mki)
@@ -98,13 +99,14 @@ static void put_map_and_front(struct buf *b, const struct mikey_offer *o)
 		mikey_put_sp(b, o->sp, MIKEY_KEMAC);
 }
 
-enum status mikey_psk_build(struct bytes psk, const struct mikey_offer *o, const struct secret *gsk,
-	const struct secret *salt, struct buf *out)
+enum status mikey_psk_build(
+        struct bytes psk, const struct mikey_offer *o, const struct secret *gsk, const struct secret *salt, struct buf *out)
 {
 	unsigned prf = o->profile == MIKEY_PROFILE_A ? MIKEY_PRF_SHA1 : MIKEY_PRF_SHA256;
 	unsigned mac_alg = o->profile == MIKEY_PROFILE_A ? MIKEY_MAC_HMAC_SHA1 : MIKEY_MAC_HMAC_SHA256;
 	size_t start = out->len, mac_len;
-	SECRET_LARGE plain = { 0 };
+	SECRET_LARGE
+	plain = { 0 };
 	struct buf key_data = { plain.data, 0, KEY_DATA_MAX, false };
 	MESSAGE_KEYS k = { 0 };
 	uint8_t mac_octets[SHA256_LEN];
@@ -143,7 +145,8 @@ static enum status take_key(struct bytes in, struct secret *gsk, struct secret *
 
 enum status mikey_psk_open(struct bytes psk, const struct mikey *m, struct secret *gsk, struct secret *salt)
 {
-	SECRET_LARGE plain = { 0 };
+	SECRET_LARGE
+	plain = { 0 };
 	MESSAGE_KEYS k = { 0 };
 	uint8_t expected[SHA256_LEN];
 	enum status st;
@@ -152,7 +155,7 @@ enum status mikey_psk_open(struct bytes psk, const struct mikey *m, struct secre
 	secret_wipe(gsk);
 	secret_wipe(salt);
 	if (m->header.data_type != MIKEY_PSK_INIT || m->kemac.encr != MIKEY_ENCR_AES_CM_128 ||
-		m->kemac.data.n > sizeof plain.data)
+	        m->kemac.data.n > sizeof plain.data)
 		return ERR_MALFORMED;
 	TRY(message_keys(psk, m->header.prf, m->header.csb_id, m->rand, m->time, &k));
 	TRY(mac(&k, m->kemac.mac_alg, m->kemac.maced, expected, &n));

@@ -27,8 +27,8 @@ struct mikey_offer {
 extern const struct bytes mikey_sp_aes_cm_sha1_80;
 
 /* Append the message with gsk and salt as TEK+SALT, encrypted and MACed under psk. */
-MUST_USE enum status mikey_psk_build(struct bytes psk, const struct mikey_offer *, const struct secret *gsk,
-	const struct secret *salt, struct buf *out);
+MUST_USE enum status mikey_psk_build(
+        struct bytes psk, const struct mikey_offer *, const struct secret *gsk, const struct secret *salt, struct buf *out);
 
 /* Check the MAC under psk, decrypt, take the first TEK+SALT. ERR_CRYPTO for a wrong MAC; gsk and salt empty on any error. */
 MUST_USE enum status mikey_psk_open(struct bytes psk, const struct mikey *, struct secret *gsk, struct secret *salt);

@@ -40,12 +40,13 @@ static enum status parameters_key(struct bytes key, struct bytes id, struct secr
 	return OK;
 }
 
-enum status key_parameters_seal(struct rng *rng, struct bytes key, uint32_t key_id, uint64_t created,
-	const struct key_parameters *p, struct buf *out)
+enum status key_parameters_seal(
+        struct rng *rng, struct bytes key, uint32_t key_id, uint64_t created, const struct key_parameters *p, struct buf *out)
 {
 	uint8_t raw[512], iv[PARAMETERS_IV_LEN], aad_raw[AAD_LEN];
 	struct buf plain = BUF_OF(raw), aad = BUF_OF(aad_raw);
-	SECRET k = { 0 };
+	SECRET
+	k = { 0 };
 	uint8_t *text;
 
 	buf_put_u8(&plain, p->key_type);
@@ -87,8 +88,8 @@ static enum status parse_plain(struct bytes in, struct key_parameters *out)
 
 	*out = (struct key_parameters){ 0 };
 	if (!bytes_take_uint(&in, 1, &type) || !bytes_take_uint(&in, 4, &status) ||
-		!bytes_take_uint(&in, 5, &out->activation) || !bytes_take_uint(&in, 5, &out->expiry) ||
-		!bytes_take_uint(&in, 2, &n) || !bytes_take(&in, (size_t)n, &out->text))
+	        !bytes_take_uint(&in, 5, &out->activation) || !bytes_take_uint(&in, 5, &out->expiry) ||
+	        !bytes_take_uint(&in, 2, &n) || !bytes_take(&in, (size_t)n, &out->text))
 		return ERR_MALFORMED;
 	out->key_type = (uint8_t)type;
 	out->revoked = (status & STATUS_NOT_REVOKED) == 0;
@@ -97,7 +98,7 @@ static enum status parse_plain(struct bytes in, struct key_parameters *out)
 	if (groups.n == 0 || !bytes_take_uint(&groups, 1, &n) || n == 0)
 		return OK;
 	if (!bytes_take_uint(&groups, 1, &n) || !bytes_take_uint(&groups, 2, &n) ||
-		!bytes_take(&groups, (size_t)n, &out->group))
+	        !bytes_take(&groups, (size_t)n, &out->group))
 		return ERR_MALFORMED;
 	return OK;
 }
@@ -105,12 +106,13 @@ static enum status parse_plain(struct bytes in, struct key_parameters *out)
 enum status key_parameters_open(struct bytes key, struct bytes data, struct secret_large *plain, struct key_parameters *out)
 {
 	struct bytes aad, text;
-	SECRET k = { 0 };
+	SECRET
+	k = { 0 };
 	uint64_t flags, n;
 
 	secret_large_wipe(plain);
 	if (!bytes_take(&data, AAD_LEN, &aad) || !bytes_take_uint(&data, 1, &flags) || !bytes_take_uint(&data, 2, &n) ||
-		!bytes_take(&data, (size_t)n, &text) || data.n != 0 || text.n < GCM_TAG_LEN || text.n > sizeof plain->data)
+	        !bytes_take(&data, (size_t)n, &text) || data.n != 0 || text.n < GCM_TAG_LEN || text.n > sizeof plain->data)
 		return ERR_MALFORMED;
 	if (aad.p[0] != EXT_MARK || aad.p[11] != ALG_AES_128_GCM)
 		return ERR_MALFORMED;

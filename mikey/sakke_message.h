@@ -30,11 +30,11 @@ struct key_parameters {
 };
 
 /* Append extension data: parameters in AES-128-GCM under a key derived from the transported key. */
-MUST_USE enum status key_parameters_seal(struct rng *, struct bytes key, uint32_t key_id, uint64_t created,
-	const struct key_parameters *, struct buf *out);
+MUST_USE enum status key_parameters_seal(
+        struct rng *, struct bytes key, uint32_t key_id, uint64_t created, const struct key_parameters *, struct buf *out);
 
 /* Decrypt into *plain and read it; views of *out point into *plain. ERR_CRYPTO for a wrong tag or key. */
-MUST_USE enum status key_parameters_open(struct bytes key, struct bytes data, struct secret_large *plain,
-	struct key_parameters *out);
+MUST_USE enum status key_parameters_open(
+        struct bytes key, struct bytes data, struct secret_large *plain, struct key_parameters *out);
 
 #endif

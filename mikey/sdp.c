@@ -12,7 +12,7 @@ void sdp_put(struct buf *b, const struct sdp_offer *o)
 	buf_put(b, BYTES_STR("v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns="));
 	buf_put(b, o->group_uri);
 	(void)snprintf(line, sizeof line, "\r\nc=IN IP4 %s/1\r\nt=0 0\r\nm=audio %u RTP/SAVP 8\r\na=ssrc:%lu cname:prose\r\n",
-		o->address, (unsigned)o->port, (unsigned long)o->ssrc);
+	        o->address, (unsigned)o->port, (unsigned long)o->ssrc);
 	buf_put(b, bytes_str(line));
 	buf_put(b, BYTES_STR("a=rtpmap:8 PCMA/8000\r\na=sendonly\r\na=key-mgmt:mikey "));
 	base64_encode(o->mikey, b);

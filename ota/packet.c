@@ -25,9 +25,8 @@ static enum status truncated_cmac(const struct ota_keys *k, const struct bytes *
 
 static bool speaks(uint8_t spi1, uint8_t kic, uint8_t kid)
 {
-	return (spi1 & ~(uint8_t)SPI1_COUNTER_STRICT) == (SPI1_CC | SPI1_CIPHERED) &&
-	       (spi1 & SPI1_COUNTER_HIGHER) != 0 && (kic & 0x0F) == KEY_AES && (kid & 0x0F) == KEY_AES &&
-	       kic >> 4 == kid >> 4 && kic >> 4 != 0;
+	return (spi1 & ~(uint8_t)SPI1_COUNTER_STRICT) == (SPI1_CC | SPI1_CIPHERED) && (spi1 & SPI1_COUNTER_HIGHER) != 0 &&
+	       (kic & 0x0F) == KEY_AES && (kid & 0x0F) == KEY_AES && kic >> 4 == kid >> 4 && kic >> 4 != 0;
 }
 
 enum status ota_command_build(const struct ota_keys *k, const struct ota_command *c, struct buf *out)
@@ -63,7 +62,7 @@ enum status ota_command_peek(struct bytes in, struct ota_command *out)
 
 	*out = (struct ota_command){ 0 };
 	if (!bytes_take_uint(&in, 2, &cpl) || cpl != in.n || !bytes_take_uint(&in, 1, &chl) || chl < 13 || chl > in.n ||
-		!bytes_take(&in, 4, &b) || !bytes_take_copy(&in, out->tar, OTA_TAR_LEN))
+	        !bytes_take(&in, 4, &b) || !bytes_take_copy(&in, out->tar, OTA_TAR_LEN))
 		return ERR_MALFORMED;
 	out->spi1 = b.p[0];
 	out->spi2 = b.p[1];
@@ -80,15 +79,15 @@ enum status ota_command_open(const struct ota_keys *k, struct bytes packet, stru
 	secret_large_wipe(plain);
 	TRY(ota_command_peek(packet, out));
 	if (!speaks(out->spi1, out->kic, out->kid) || out->kic >> 4 != k->kvn || packet.p[2] != CHL ||
-		!bytes_take(&packet, HEADER_LEN, &head) || packet.n % AES_BLOCK != 0 || packet.n < CIPHERED_FIXED ||
-		packet.n > sizeof plain->data)
+	        !bytes_take(&packet, HEADER_LEN, &head) || packet.n % AES_BLOCK != 0 || packet.n < CIPHERED_FIXED ||
+	        packet.n > sizeof plain->data)
 		return ERR_CRYPTO;
 	TRY(aes_cbc_decrypt(k->kic, packet, plain->data));
 	plain->len = packet.n;
 	text = secret_large_bytes(plain);
 	fixed = (struct bytes){ text.p, COUNTER_LEN + 1 };
 	if (!bytes_take_uint(&text, COUNTER_LEN, &out->counter) || !bytes_take(&text, 1, &pad_octet) ||
-		!bytes_take(&text, OTA_CC_LEN, &cc))
+	        !bytes_take(&text, OTA_CC_LEN, &cc))
 		return ERR_CRYPTO;
 	TRY(truncated_cmac(k, (struct bytes[]){ head, fixed, text }, 3, expected));
 	if (!secret_equals(BYTES_OF(expected), cc) || pad_octet.p[0] >= AES_BLOCK || pad_octet.p[0] > text.n)
@@ -126,7 +125,7 @@ enum status ota_response_build(const struct ota_keys *k, uint8_t spi2, const str
 }
 
 enum status ota_response_open(const struct ota_keys *k, uint8_t spi2, struct bytes packet, struct secret_large *plain,
-	struct ota_response *out, bool *secured)
+        struct ota_response *out, bool *secured)
 {
 	struct bytes udh, whole = packet, text, fixed, cc, head;
 	bool with_cc = (spi2 & SPI2_POR_CC) != 0, ciphered = (spi2 & SPI2_POR_CIPHERED) != 0;
@@ -137,13 +136,13 @@ enum status ota_response_open(const struct ota_keys *k, uint8_t spi2, struct byt
 	*out = (struct ota_response){ 0 };
 	*secured = false;
 	if (!bytes_take(&packet, sizeof response_udh, &udh) || !bytes_equal(udh, BYTES_OF(response_udh)) ||
-		!bytes_take_uint(&packet, 2, &rpl) || rpl != packet.n || !bytes_take_uint(&packet, 1, &rhl) ||
-		!bytes_take_copy(&packet, out->tar, OTA_TAR_LEN) || packet.n > sizeof plain->data)
+	        !bytes_take_uint(&packet, 2, &rpl) || rpl != packet.n || !bytes_take_uint(&packet, 1, &rhl) ||
+	        !bytes_take_copy(&packet, out->tar, OTA_TAR_LEN) || packet.n > sizeof plain->data)
 		return ERR_MALFORMED;
 	head = (struct bytes){ whole.p, whole.n - packet.n };
 	if (rhl == 10) { /* an error from before the MAC was right: never secured */
 		if (!bytes_take_uint(&packet, COUNTER_LEN, &out->counter) || !bytes_take_uint(&packet, 1, &pad) ||
-			!bytes_take_uint(&packet, 1, &rsc))
+		        !bytes_take_uint(&packet, 1, &rsc))
 			return ERR_MALFORMED;
 		out->rsc = (uint8_t)rsc;
 		return rsc != RSC_OK ? OK : ERR_CRYPTO;
@@ -158,7 +157,7 @@ enum status ota_response_open(const struct ota_keys *k, uint8_t spi2, struct byt
 	text = secret_large_bytes(plain);
 	fixed = (struct bytes){ text.p, COUNTER_LEN + 2 };
 	if (!bytes_take_uint(&text, COUNTER_LEN, &out->counter) || !bytes_take_uint(&text, 1, &pad) ||
-		!bytes_take_uint(&text, 1, &rsc) || !bytes_take(&text, OTA_CC_LEN, &cc))
+	        !bytes_take_uint(&text, 1, &rsc) || !bytes_take(&text, OTA_CC_LEN, &cc))
 		return ERR_MALFORMED;
 	TRY(truncated_cmac(k, (struct bytes[]){ head, fixed, text }, 3, expected));
 	if (!secret_equals(BYTES_OF(expected), cc) || pad > text.n || pad >= AES_BLOCK)

@@ -57,8 +57,8 @@ MUST_USE enum status ota_command_peek(struct bytes packet, struct ota_command *o
 
 /* Decrypt into plain, check the CC, then fill out (data is a view into plain). One error, ERR_CRYPTO, for everything that
  * can be wrong before the MAC is right, after the same work. */
-MUST_USE enum status ota_command_open(const struct ota_keys *, struct bytes packet, struct secret_large *plain,
-	struct ota_command *out);
+MUST_USE enum status ota_command_open(
+        const struct ota_keys *, struct bytes packet, struct secret_large *plain, struct ota_command *out);
 
 struct ota_response {
 	uint8_t tar[OTA_TAR_LEN];
@@ -68,10 +68,11 @@ struct ota_response {
 };
 
 /* Append a response packet behind UDH 02 71 00, secured as spi2 asks. keys NULL: unsecured, counter zero. */
-MUST_USE enum status ota_response_build(const struct ota_keys *keys, uint8_t spi2, const struct ota_response *, struct buf *out);
+MUST_USE enum status ota_response_build(
+        const struct ota_keys *keys, uint8_t spi2, const struct ota_response *, struct buf *out);
 
 /* Check and open a response packet (with its 02 71 00). *secured tells whether a CC was there and right. */
 MUST_USE enum status ota_response_open(const struct ota_keys *, uint8_t spi2, struct bytes packet, struct secret_large *plain,
-	struct ota_response *out, bool *secured);
+        struct ota_response *out, bool *secured);
 
 #endif

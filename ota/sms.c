@@ -29,8 +29,8 @@ enum status sms_deliver_parse(struct bytes in, struct bytes *packet)
 	bool secured = false;
 
 	if (!bytes_take_uint(&in, 1, &first) || !bytes_take_uint(&in, 1, &digits) ||
-		!bytes_take(&in, 1 + (size_t)(digits + 1) / 2, &skipped) || !bytes_take_uint(&in, 1, &pid) ||
-		!bytes_take_uint(&in, 1, &dcs) || !bytes_take(&in, 7, &skipped) || !bytes_take_uint(&in, 1, &udl))
+	        !bytes_take(&in, 1 + (size_t)(digits + 1) / 2, &skipped) || !bytes_take_uint(&in, 1, &pid) ||
+	        !bytes_take_uint(&in, 1, &dcs) || !bytes_take(&in, 7, &skipped) || !bytes_take_uint(&in, 1, &udl))
 		return ERR_TRUNCATED;
 	if ((first & 0x43) != MTI_DELIVER_UDHI || pid != PID_USIM_DOWNLOAD || (dcs != DCS_CLASS_2 && dcs != 0x16))
 		return ERR_NOT_FOUND;
@@ -38,7 +38,7 @@ enum status sms_deliver_parse(struct bytes in, struct bytes *packet)
 		return ERR_MALFORMED;
 	while (udh.n > 0) {
 		if (!bytes_take_uint(&udh, 1, &ie) || !bytes_take_uint(&udh, 1, &ie_len) ||
-			!bytes_take(&udh, (size_t)ie_len, &skipped))
+		        !bytes_take(&udh, (size_t)ie_len, &skipped))
 			return ERR_MALFORMED;
 		secured = secured || ie == IE_SECURITY_HEADER;
 	}

@@ -23,15 +23,15 @@ struct db {
 enum { MASTER_LEN = 32, WRAPPED_MAX = SECRET_LARGE_MAX + GCM_IV_LEN + GCM_TAG_LEN };
 
 static const char schema[] =
-	"CREATE TABLE IF NOT EXISTS card(iccid TEXT PRIMARY KEY, imsi TEXT NOT NULL, secrets BLOB NOT NULL,"
-	" ota_counter INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0);"
-	"CREATE TABLE IF NOT EXISTS kms(uri TEXT PRIMARY KEY, period INTEGER NOT NULL, offset INTEGER NOT NULL, keys BLOB NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS user(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid));"
-	"CREATE TABLE IF NOT EXISTS grp(uri TEXT PRIMARY KEY, manager TEXT NOT NULL, policy INTEGER NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS member(grp TEXT NOT NULL REFERENCES grp(uri), user TEXT NOT NULL REFERENCES user(uri), PRIMARY KEY(grp, user));"
-	"CREATE TABLE IF NOT EXISTS gmk(grp TEXT NOT NULL REFERENCES grp(uri), id INTEGER NOT NULL, not_before INTEGER NOT NULL,"
-	" not_after INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY(grp, id));"
-	"CREATE TABLE IF NOT EXISTS discovery(name TEXT PRIMARY KEY, profile INTEGER NOT NULL, slot_seconds INTEGER NOT NULL, keys BLOB NOT NULL);";
+        "CREATE TABLE IF NOT EXISTS card(iccid TEXT PRIMARY KEY, imsi TEXT NOT NULL, secrets BLOB NOT NULL,"
+        " ota_counter INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0);"
+        "CREATE TABLE IF NOT EXISTS kms(uri TEXT PRIMARY KEY, period INTEGER NOT NULL, offset INTEGER NOT NULL, keys BLOB NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS user(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid));"
+        "CREATE TABLE IF NOT EXISTS grp(uri TEXT PRIMARY KEY, manager TEXT NOT NULL, policy INTEGER NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS member(grp TEXT NOT NULL REFERENCES grp(uri), user TEXT NOT NULL REFERENCES user(uri), PRIMARY KEY(grp, user));"
+        "CREATE TABLE IF NOT EXISTS gmk(grp TEXT NOT NULL REFERENCES grp(uri), id INTEGER NOT NULL, not_before INTEGER NOT NULL,"
+        " not_after INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY(grp, id));"
+        "CREATE TABLE IF NOT EXISTS discovery(name TEXT PRIMARY KEY, profile INTEGER NOT NULL, slot_seconds INTEGER NOT NULL, keys BLOB NOT NULL);";
 
 static enum status read_master(const char *path, bool create, struct secret *out)
 {
@@ -42,7 +42,7 @@ static enum status read_master(const char *path, bool create, struct secret *out
 	if (fd < 0 && errno == ENOENT && create) {
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (fd < 0 || rng_secret(&rng_system, out, MASTER_LEN) != OK ||
-			write(fd, out->data, MASTER_LEN) != MASTER_LEN || fsync(fd) != 0 || lseek(fd, 0, SEEK_SET) != 0) {
+		        write(fd, out->data, MASTER_LEN) != MASTER_LEN || fsync(fd) != 0 || lseek(fd, 0, SEEK_SET) != 0) {
 			if (fd >= 0)
 				(void)close(fd);
 			return ERR_IO;
@@ -69,12 +69,14 @@ struct db *db_open(const char *folder, const char *key_path, char *reason, size_
 	st = read_master(key_path, access(path, F_OK) != 0, &db->master);
 	if (st != OK) {
 		(void)snprintf(reason, n, "%s: %s", key_path,
-			st == ERR_DENIED ? "must be a 0600 file of 32 octets" : "no such master key (it is made together with a new database only)");
+		        st == ERR_DENIED ? "must be a 0600 file of 32 octets"
+		                         : "no such master key (it is made together with a new database only)");
 		db_close(&db);
 	} else if (sqlite3_open_v2(path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK ||
-		   sqlite3_busy_timeout(db->sql, 10000) != SQLITE_OK ||
-		   sqlite3_exec(db->sql, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", NULL, NULL, NULL) != SQLITE_OK ||
-		   sqlite3_exec(db->sql, schema, NULL, NULL, NULL) != SQLITE_OK) {
+	           sqlite3_busy_timeout(db->sql, 10000) != SQLITE_OK ||
+	           sqlite3_exec(db->sql, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", NULL,
+	                   NULL, NULL) != SQLITE_OK ||
+	           sqlite3_exec(db->sql, schema, NULL, NULL, NULL) != SQLITE_OK) {
 		(void)snprintf(reason, n, "%s: %s", path, db->sql != NULL ? sqlite3_errmsg(db->sql) : "no memory");
 		db_close(&db);
 	} else {
@@ -253,7 +255,8 @@ enum status db_kms_set(struct db *db, const struct db_kms *k, struct bytes keys)
 		return ERR_DENIED;
 	TRY(wrap(db, "kms", keys, &b));
 	wrapped = buf_bytes(&b);
-	return finish(prepare(db, "INSERT INTO kms VALUES(?,?,?,?)", "siib", k->uri, (sqlite3_int64)k->period, (sqlite3_int64)k->offset, &wrapped));
+	return finish(prepare(db, "INSERT INTO kms VALUES(?,?,?,?)", "siib", k->uri, (sqlite3_int64)k->period,
+	        (sqlite3_int64)k->offset, &wrapped));
 }
 
 enum status db_kms_get(struct db *db, struct db_kms *k, struct secret_large *keys)
@@ -312,7 +315,9 @@ enum status db_group_get(struct db *db, const char *uri, struct db_group *g)
 
 enum status db_member_set(struct db *db, const char *group, const char *user, bool member)
 {
-	return finish(prepare(db, member ? "INSERT OR IGNORE INTO member VALUES(?,?)" : "DELETE FROM member WHERE grp=? AND user=?", "ss", group, user));
+	return finish(
+	        prepare(db, member ? "INSERT OR IGNORE INTO member VALUES(?,?)" : "DELETE FROM member WHERE grp=? AND user=?",
+	                "ss", group, user));
 }
 
 enum status db_member_each(struct db *db, const char *group, enum status (*each)(void *, const char *user), void *context)
@@ -337,8 +342,8 @@ enum status db_gmk_add(struct db *db, const char *group, uint32_t id, uint64_t n
 	label_of("gmk", name, label);
 	TRY(wrap(db, label, key, &b));
 	wrapped = buf_bytes(&b);
-	return finish(prepare(db, "INSERT INTO gmk VALUES(?,?,?,?,?)", "siiib", group, (sqlite3_int64)id, (sqlite3_int64)not_before,
-		(sqlite3_int64)not_after, &wrapped));
+	return finish(prepare(db, "INSERT INTO gmk VALUES(?,?,?,?,?)", "siiib", group, (sqlite3_int64)id,
+	        (sqlite3_int64)not_before, (sqlite3_int64)not_after, &wrapped));
 }
 
 enum status db_discovery_set(struct db *db, const struct db_discovery *d, struct bytes keys)
@@ -352,7 +357,7 @@ enum status db_discovery_set(struct db *db, const struct db_discovery *d, struct
 	TRY(wrap(db, label, keys, &b));
 	wrapped = buf_bytes(&b);
 	return finish(prepare(db, "REPLACE INTO discovery VALUES(?,?,?,?)", "siib", d->name, (sqlite3_int64)d->profile,
-		(sqlite3_int64)d->slot_seconds, &wrapped));
+	        (sqlite3_int64)d->slot_seconds, &wrapped));
 }
 
 enum status db_discovery_get(struct db *db, const char *name, struct db_discovery *d, struct secret_large *keys)

@@ -51,8 +51,8 @@ MUST_USE enum status db_group_get(struct db *, const char *uri, struct db_group 
 MUST_USE enum status db_member_set(struct db *, const char *group, const char *user, bool member);
 /* Call back for every member, in order of URI; stops at the first status that is not OK. */
 MUST_USE enum status db_member_each(struct db *, const char *group, enum status (*each)(void *, const char *user), void *);
-MUST_USE enum status db_gmk_add(struct db *, const char *group, uint32_t id, uint64_t not_before, uint64_t not_after,
-	struct bytes key);
+MUST_USE enum status db_gmk_add(
+        struct db *, const char *group, uint32_t id, uint64_t not_before, uint64_t not_after, struct bytes key);
 
 struct db_discovery {
 	char name[65];

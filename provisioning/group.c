@@ -50,7 +50,9 @@ static enum status member_message(void *context, const char *user)
 	uint8_t signature[ECCSI_SIGNATURE_LEN];
 	struct buf b = BUF_OF(raw), parameters = BUF_OF(parameters_raw);
 	struct sakke_message m = { .ntp = mikey_ntp(r->now) };
-	const struct key_parameters p = { .key_type = MIKEY_PURPOSE_GMK, .activation = r->not_before, .expiry = r->not_after,
+	const struct key_parameters p = { .key_type = MIKEY_PURPOSE_GMK,
+		.activation = r->not_before,
+		.expiry = r->not_after,
 		.group = bytes_str(r->group.uri) };
 	char iccid[21];
 
@@ -75,10 +77,11 @@ static enum status member_message(void *context, const char *user)
 }
 
 enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t not_before, uint64_t not_after,
-	enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *context, uint32_t *gmk_id)
+        enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *context, uint32_t *gmk_id)
 {
-	__attribute__((cleanup(rekey_wipe))) struct rekey r = { .db = db, .now = now, .not_before = not_before,
-		.not_after = not_after, .each = each, .context = context };
+	__attribute__((cleanup(rekey_wipe))) struct rekey r = {
+		.db = db, .now = now, .not_before = not_before, .not_after = not_after, .each = each, .context = context
+	};
 	uint8_t id[4];
 
 	TRY(db_group_get(db, group, &r.group));

@@ -14,9 +14,12 @@ void kms_wipe(struct kms *k)
 
 enum status kms_init(struct db *db, const char *uri, uint64_t period, uint64_t offset)
 {
-	SECRET_LARGE z = { 0 };
-	SECRET_LARGE keys = { 0 };
-	SECRET ksak = { 0 };
+	SECRET_LARGE
+	z = { 0 };
+	SECRET_LARGE
+	keys = { 0 };
+	SECRET
+	ksak = { 0 };
 	struct buf b = { keys.data, 0, sizeof keys.data, false };
 	uint8_t public_key[SAKKE_POINT_LEN], kpak[ECCSI_POINT_LEN];
 	struct db_kms k = { .period = period, .offset = offset };
@@ -40,7 +43,7 @@ enum status kms_load(struct db *db, struct kms *k)
 	TRY(db_kms_get(db, &k->record, &k->keys));
 	in = secret_large_bytes(&k->keys);
 	if (!bytes_take(&in, SAKKE_FIELD_LEN, &z) || !bytes_take(&in, ECCSI_SCALAR_LEN, &ksak) ||
-		!bytes_take(&in, SAKKE_POINT_LEN, &public_key) || !bytes_take(&in, ECCSI_POINT_LEN, &kpak))
+	        !bytes_take(&in, SAKKE_POINT_LEN, &public_key) || !bytes_take(&in, ECCSI_POINT_LEN, &kpak))
 		return ERR_MALFORMED;
 	TRY(secret_large_set(&k->z, z));
 	TRY(secret_set(&k->ksak, ksak));
@@ -75,8 +78,10 @@ static enum status put_certificate(struct db *db, const struct kms *k, const cha
 
 enum status kms_issue(struct db *db, const char *iccid, const char *uri, uint64_t when, struct buf *out)
 {
-	SECRET_LARGE rsk = { 0 };
-	SECRET_LARGE payload = { 0 };
+	SECRET_LARGE
+	rsk = { 0 };
+	SECRET_LARGE
+	payload = { 0 };
 	struct buf b = { payload.data, 0, sizeof payload.data, false };
 	__attribute__((cleanup(kms_wipe))) struct kms k = { 0 };
 	struct kms_signer s = { 0 };

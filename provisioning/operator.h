@@ -9,11 +9,11 @@
 /* order.c - a new card: random K, OPc, PIN, PUK, OTA keys, TrK, InK; secrets as apdu/birth.h TLVs and, encrypted to the card
  * maker's certificate (PEM), as CMS AuthEnvelopedData in DER. pin gets the digits for the user's letter. */
 MUST_USE enum status order_new(struct db *, const char *iccid, const char *imsi, uint64_t now, const char *maker_certificate,
-	struct buf *cms, char pin[9]);
+        struct buf *cms, char pin[9]);
 
 /* Seal a payload for a card; takes the card's next sequence. */
 MUST_USE enum status operator_seal(struct db *, const char *iccid, enum sealed_kind, struct bytes name, uint64_t not_before,
-	uint64_t not_after, struct bytes payload, struct buf *out);
+        uint64_t not_after, struct bytes payload, struct buf *out);
 
 /* kms.c */
 MUST_USE enum status kms_init(struct db *, const char *uri, uint64_t period, uint64_t offset);
@@ -23,16 +23,16 @@ MUST_USE enum status kms_issue(struct db *, const char *iccid, const char *uri, 
 /* group.c - group record for one member's card; a new GMK as one I_MESSAGE a member. */
 MUST_USE enum status group_record(struct db *, const char *group, const char *user, struct buf *out);
 MUST_USE enum status group_rekey(struct db *, const char *group, uint64_t now, uint64_t not_before, uint64_t not_after,
-	enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *, uint32_t *gmk_id);
+        enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *, uint32_t *gmk_id);
 
 /* discovery.c - new keys under a name; a copy of them, with rights, for a card. */
 MUST_USE enum status discovery_renew(struct db *, const char *name, enum discovery_profile, unsigned slot_seconds);
 MUST_USE enum status discovery_grant(struct db *, const char *name, const char *iccid, unsigned rights, uint64_t not_before,
-	uint64_t not_after, struct buf *out);
+        uint64_t not_after, struct buf *out);
 
 /* ota.c - an SMS-DELIVER TPDU that updates a file below the TAR's directory (record 0: transparent); what the card answered. */
-MUST_USE enum status ota_update(struct db *, const char *iccid, const uint8_t tar[static TAR_LEN], uint16_t fid, unsigned record,
-	struct bytes content, struct buf *tpdu, uint64_t *counter);
+MUST_USE enum status ota_update(struct db *, const char *iccid, const uint8_t tar[static TAR_LEN], uint16_t fid,
+        unsigned record, struct bytes content, struct buf *tpdu, uint64_t *counter);
 struct ota_verdict {
 	bool secured;
 	uint8_t rsc;

@@ -82,9 +82,10 @@ static enum status encrypt(struct bytes plain, const char *certificate, struct b
 }
 
 enum status order_new(struct db *db, const char *iccid, const char *imsi, uint64_t now, const char *maker_certificate,
-	struct buf *cms, char pin[9])
+        struct buf *cms, char pin[9])
 {
-	SECRET_LARGE secrets = { 0 };
+	SECRET_LARGE
+	secrets = { 0 };
 	struct db_card c = { 0 };
 
 	if (strlen(iccid) < 18 || strlen(iccid) > 20 || strlen(imsi) != 15)
@@ -98,10 +99,13 @@ enum status order_new(struct db *db, const char *iccid, const char *imsi, uint64
 }
 
 enum status operator_seal(struct db *db, const char *iccid, enum sealed_kind kind, struct bytes name, uint64_t not_before,
-	uint64_t not_after, struct bytes payload, struct buf *out)
+        uint64_t not_after, struct bytes payload, struct buf *out)
 {
-	SECRET_LARGE secrets = { 0 };
-	struct sealed_header h = { .domain = BYTES_STR(AID_PROSE), .kind = kind, .name = name, .not_before = not_before, .not_after = not_after };
+	SECRET_LARGE
+	secrets = { 0 };
+	struct sealed_header h = {
+		.domain = BYTES_STR(AID_PROSE), .kind = kind, .name = name, .not_before = not_before, .not_after = not_after
+	};
 	struct bytes id, trk, ink;
 	struct db_card c;
 

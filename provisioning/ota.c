@@ -21,9 +21,10 @@ static enum status load_keys(struct db *db, const char *iccid, struct secret_lar
 }
 
 enum status ota_update(struct db *db, const char *iccid, const uint8_t tar[static TAR_LEN], uint16_t fid, unsigned record,
-	struct bytes content, struct buf *tpdu, uint64_t *counter)
+        struct bytes content, struct buf *tpdu, uint64_t *counter)
 {
-	SECRET_LARGE secrets = { 0 };
+	SECRET_LARGE
+	secrets = { 0 };
 	uint8_t script_raw[200], packet_raw[OTA_PACKET_MAX], fid_octets[2] = { (uint8_t)(fid >> 8), (uint8_t)fid };
 	struct buf script = BUF_OF(script_raw), packet = BUF_OF(packet_raw);
 	struct ota_command c = { .spi1 = SPI1_DEFAULT, .spi2 = SPI2_DEFAULT };
@@ -47,8 +48,10 @@ enum status ota_update(struct db *db, const char *iccid, const uint8_t tar[stati
 
 enum status ota_verify(struct db *db, const char *iccid, struct bytes por, struct ota_verdict *v)
 {
-	SECRET_LARGE secrets = { 0 };
-	SECRET_LARGE plain = { 0 };
+	SECRET_LARGE
+	secrets = { 0 };
+	SECRET_LARGE
+	plain = { 0 };
 	struct ota_response r;
 	struct script_result result;
 	struct ota_keys k;

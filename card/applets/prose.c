@@ -19,7 +19,8 @@ struct prose_state *prose_state(struct applet *a)
 /* Parameters: BIRTH_TRK_ID, BIRTH_TRK, BIRTH_INK, BIRTH_TIME. */
 static enum status prose_install(struct applet *a, struct bytes parameters)
 {
-	SECRET_LARGE record = { 0 };
+	SECRET_LARGE
+	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	uint8_t raw[16];
 	struct buf time = BUF_OF(raw);
@@ -88,8 +89,8 @@ static enum status list_gmk(const struct secret_large *record, struct buf *e)
 	struct bytes in = secret_large_bytes(record);
 	uint64_t stamp, not_before, not_after, id;
 
-	if (!bytes_take_uint(&in, 8, &stamp) || !bytes_take_uint(&in, 8, &not_before) ||
-		!bytes_take_uint(&in, 8, &not_after) || !bytes_take_uint(&in, 4, &id))
+	if (!bytes_take_uint(&in, 8, &stamp) || !bytes_take_uint(&in, 8, &not_before) || !bytes_take_uint(&in, 8, &not_after) ||
+	        !bytes_take_uint(&in, 4, &id))
 		return ERR_MALFORMED;
 	tlv_put_uint(e, TAG_GMK_ID, 4, id);
 	tlv_put_uint(e, TAG_NOT_BEFORE, 8, not_before);
@@ -139,7 +140,8 @@ static enum sw cmd_prose_list(struct command *c)
 		return SW_WRONG_P1P2;
 	prefix = bytes_str(lists[c->p1].prefix);
 	while (applet_next(c->applet, prefix, name_bytes(&name), &name) == OK) {
-		SECRET_LARGE record = { 0 };
+		SECRET_LARGE
+		record = { 0 };
 		uint8_t raw[512];
 		struct buf e = BUF_OF(raw);
 		enum status st = applet_get(c->applet, name_bytes(&name), &record);
@@ -151,8 +153,10 @@ static enum sw cmd_prose_list(struct command *c)
 	return SW_OK;
 }
 
-#define ROW(ins, p1_mask, apdu_case, lc_min, lc_max, needs, handler, name) \
-	{ 0x80, 0x80, ins, p1_mask, 0x00, apdu_case, lc_min, lc_max, needs, handler, name }
+#define ROW(ins, p1_mask, apdu_case, lc_min, lc_max, needs, handler, name)                                                     \
+	{                                                                                                                      \
+		0x80, 0x80, ins, p1_mask, 0x00, apdu_case, lc_min, lc_max, needs, handler, name                                \
+	}
 
 /* Guards: INSTALL and IMPORT are authenticated by what they carry; the rest acts for the user, who has verified PIN1. */
 static const struct command_row rows[] = {

@@ -89,8 +89,8 @@ struct prose_gmk {
 	struct secret key;
 };
 enum { GMK_RECORD_LEN = 28 + GMK_LEN, GMKS_PER_GROUP = 4 };
-MUST_USE enum status prose_gmk_next(struct applet *, const uint8_t group[static DIGEST_LEN], struct record_name *after,
-	struct prose_gmk *out);
+MUST_USE enum status prose_gmk_next(
+        struct applet *, const uint8_t group[static DIGEST_LEN], struct record_name *after, struct prose_gmk *out);
 void prose_gmk_wipe(struct prose_gmk *);
 #define GMK __attribute__((cleanup(prose_gmk_wipe))) struct prose_gmk
 

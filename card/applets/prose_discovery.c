@@ -35,8 +35,8 @@ static enum status parse_payload(struct bytes in, struct discovery_key *k)
 	TRY(tlv_find(in, DISC_SLOT_SECONDS, &v));
 	k->slot_seconds = v.n <= 2 ? bytes_uint(v) : 0;
 	TRY(tlv_find(in, DISC_CODE, &k->code));
-	if (k->slot_seconds < 1 || k->slot_seconds > 3600 || k->code.n < 1 || k->code.n > PROSE_CODE_LEN ||
-		k->rights == 0 || k->rights > (RIGHT_ANNOUNCE | RIGHT_MONITOR))
+	if (k->slot_seconds < 1 || k->slot_seconds > 3600 || k->code.n < 1 || k->code.n > PROSE_CODE_LEN || k->rights == 0 ||
+	        k->rights > (RIGHT_ANNOUNCE | RIGHT_MONITOR))
 		return ERR_MALFORMED;
 	switch (k->profile) {
 	case DISCOVERY_TR_21:
@@ -105,7 +105,7 @@ static bool spend(struct applet *a, uint32_t slots)
 
 /* Entries of one key: index(2) || slot(8) || code(23) or look-up value(16). */
 static enum sw put_codes(struct applet *a, const struct discovery_key *k, unsigned index, uint64_t from, uint64_t to,
-	bool announce, size_t *left, struct buf *rsp)
+        bool announce, size_t *left, struct buf *rsp)
 {
 	uint8_t code[PROSE_CODE_LEN], lookup[PROSE_LOOKUP_LEN];
 
@@ -144,7 +144,8 @@ static enum status codes_request_parse(struct bytes in, struct codes_request *r)
 		default: return ERR_MALFORMED;
 		}
 	}
-	return r->time.n == 8 && r->from.n == 8 && r->to.n == 8 && bytes_uint(r->from) <= bytes_uint(r->to) ? OK : ERR_MALFORMED;
+	return r->time.n == 8 && r->from.n == 8 && r->to.n == 8 && bytes_uint(r->from) <= bytes_uint(r->to) ? OK
+	                                                                                                    : ERR_MALFORMED;
 }
 
 /* P1: RIGHT_ANNOUNCE gives codes, RIGHT_MONITOR look-up values, of all usable keys or of the named one. */
@@ -241,7 +242,7 @@ static enum status matches(const struct discovery_key *k, uint64_t t, struct byt
 		return discovery_33303_check(&prose_profile_default, &k->keys, counter, frame, match);
 	TRY(code_of(k, counter, code));
 	*match = frame.p[0] == DISCOVERY_TYPE_ANNOUNCE &&
-		 secret_equals(BYTES_OF(code), (struct bytes){ frame.p + 1, PROSE_CODE_LEN });
+	         secret_equals(BYTES_OF(code), (struct bytes){ frame.p + 1, PROSE_CODE_LEN });
 	secret_clean(code, sizeof code);
 	return OK;
 }
@@ -256,7 +257,7 @@ enum sw prose_cmd_match(struct command *c)
 	enum status st;
 
 	if (tlv_find(c->data, TAG_TIME, &time) != OK || time.n != 8 || tlv_find(c->data, TAG_FRAME, &frame) != OK ||
-		frame.n != PROSE_FRAME_LEN)
+	        frame.n != PROSE_FRAME_LEN)
 		return SW_WRONG_DATA;
 	st = tlv_find(c->data, TAG_INDEX, &only);
 	if (st != OK && st != ERR_NOT_FOUND)

@@ -37,7 +37,7 @@ static bool signer_is_expected(struct applet *a, struct bytes uri)
 		GROUP g = { 0 };
 
 		if (applet_get(a, name_bytes(&name), &g.record) == OK && prose_parse_group(&g) == OK &&
-			bytes_equal(g.signer_uri, uri))
+		        bytes_equal(g.signer_uri, uri))
 			return true;
 	}
 	return false;
@@ -48,13 +48,13 @@ static enum sw check_addresses(struct import *i)
 	const struct bytes *role = i->m.role;
 
 	if (i->m.header.data_type != MIKEY_SAKKE || i->m.sakke.params != SAKKE_PARAMS_1 ||
-		i->m.sakke.id_scheme != SAKKE_ID_SCHEME_UID || role[MIKEY_ROLE_INITIATOR].p == NULL ||
-		role[MIKEY_ROLE_RESPONDER].p == NULL)
+	        i->m.sakke.id_scheme != SAKKE_ID_SCHEME_UID || role[MIKEY_ROLE_INITIATOR].p == NULL ||
+	        role[MIKEY_ROLE_RESPONDER].p == NULL)
 		return SW_WRONG_DATA;
 	if (prose_load_kms(i->a, &i->kms) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
 	if (!bytes_equal(role[MIKEY_ROLE_KMS_INITIATOR], i->kms.kms.uri) ||
-		!bytes_equal(role[MIKEY_ROLE_KMS_RESPONDER], i->kms.kms.uri))
+	        !bytes_equal(role[MIKEY_ROLE_KMS_RESPONDER], i->kms.kms.uri))
 		return SW_PROSE_RECIPIENT;
 	if (prose_load_key_set(i->a, mikey_period_number(&i->kms.kms, i->sent), &i->key_set) != OK)
 		return SW_PROSE_NO_KEY;
@@ -66,8 +66,8 @@ static enum sw check_addresses(struct import *i)
 static enum sw check_signature(struct import *i)
 {
 	uint8_t uid[MIKEY_UID_LEN];
-	enum status st = mikey_uid(&i->kms.kms, i->m.role[MIKEY_ROLE_INITIATOR],
-		mikey_period_number(&i->kms.kms, i->sent), uid);
+	enum status st =
+	        mikey_uid(&i->kms.kms, i->m.role[MIKEY_ROLE_INITIATOR], mikey_period_number(&i->kms.kms, i->sent), uid);
 
 	if (st != OK)
 		return sw_of(st);
@@ -101,11 +101,11 @@ static enum sw decapsulate(struct import *i)
 	struct bytes ext;
 
 	if (mikey_uid(&i->kms.kms, i->key_set.user_uri, i->key_set.period_number, uid) != OK ||
-		sakke_decapsulate(i->kms.z, BYTES_OF(uid), i->key_set.rsk, i->m.sakke.data, &i->gmk) != OK || weak(&i->gmk))
+	        sakke_decapsulate(i->kms.z, BYTES_OF(uid), i->key_set.rsk, i->m.sakke.data, &i->gmk) != OK || weak(&i->gmk))
 		return SW_PROSE_DECAPSULATION;
 	if (mikey_ext(&i->m, MIKEY_EXT_KEY_PARAMETERS, &ext) != OK ||
-		key_parameters_open(secret_bytes(&i->gmk), ext, &i->parameters_plain, &i->parameters) != OK ||
-		i->parameters.key_type != MIKEY_PURPOSE_GMK || i->parameters.group.n == 0)
+	        key_parameters_open(secret_bytes(&i->gmk), ext, &i->parameters_plain, &i->parameters) != OK ||
+	        i->parameters.key_type != MIKEY_PURPOSE_GMK || i->parameters.group.n == 0)
 		return SW_WRONG_DATA;
 	return SW_OK;
 }
@@ -138,7 +138,8 @@ static struct record_name gmk_name(const uint8_t group[static DIGEST_LEN], uint3
 static enum status store_gmk(struct import *i, const struct prose_group *g, uint32_t id)
 {
 	struct record_name name = gmk_name(g->digest, id);
-	SECRET record = { 0 };
+	SECRET
+	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 
 	if (i->parameters.revoked)

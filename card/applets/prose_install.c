@@ -11,7 +11,8 @@ enum { KEY_SETS_MAX = 3 }; /* two periods, and the next one issued early */
 
 static enum status load_transport_keys(struct applet *a, uint8_t trk_id, struct secret *trk, struct secret *ink)
 {
-	SECRET_LARGE record = { 0 };
+	SECRET_LARGE
+	record = { 0 };
 	struct bytes in, id, t, i;
 
 	TRY(applet_get(a, BYTES_STR("trk"), &record));
@@ -27,7 +28,8 @@ static enum status load_transport_keys(struct applet *a, uint8_t trk_id, struct 
 /* The sequence grows per (kind, name). */
 static enum sw check_sequence(struct applet *a, const struct sealed_header *h, struct record_name *name)
 {
-	SECRET_LARGE stored = { 0 };
+	SECRET_LARGE
+	stored = { 0 };
 	uint8_t digest[DIGEST_LEN], kind = (uint8_t)h->kind;
 	enum status st = prose_digest((struct bytes[]){ { &kind, 1 }, h->name }, 2, digest);
 
@@ -66,7 +68,8 @@ static enum sw install_key_set(struct applet *a, struct bytes payload)
 {
 	KMS_CERTIFICATE kms = { 0 };
 	KEY_SET k = { 0 };
-	SECRET_LARGE record = { 0 };
+	SECRET_LARGE
+	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	uint8_t uid[MIKEY_UID_LEN], hs[ECCSI_HASH_LEN];
 	struct record_name name;
@@ -75,10 +78,10 @@ static enum sw install_key_set(struct applet *a, struct bytes payload)
 	if (prose_load_kms(a, &kms) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
 	if ((st = secret_large_set(&k.record, payload)) != OK || (st = prose_parse_key_set(&k)) != OK ||
-		(st = mikey_uid(&kms.kms, k.user_uri, k.period_number, uid)) != OK)
+	        (st = mikey_uid(&kms.kms, k.user_uri, k.period_number, uid)) != OK)
 		return sw_of(st);
 	if (sakke_validate(kms.z, BYTES_OF(uid), k.rsk) != OK ||
-		eccsi_validate(kms.kpak, BYTES_OF(uid), &k.ssk, k.pvt, hs) != OK)
+	        eccsi_validate(kms.kpak, BYTES_OF(uid), &k.ssk, k.pvt, hs) != OK)
 		return SW_PROSE_SIGNATURE;
 	buf_put(&b, payload);
 	tlv_put(&b, KEYSET_PVT + 1, BYTES_OF(hs));
@@ -102,7 +105,8 @@ static enum sw install_group(struct applet *a, struct bytes payload)
 
 static enum sw install_discovery(struct applet *a, const struct sealed_header *h, struct bytes payload)
 {
-	SECRET_LARGE record = { 0 };
+	SECRET_LARGE
+	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	uint8_t digest[DIGEST_LEN];
 	struct record_name name;
@@ -145,9 +149,12 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 enum sw prose_cmd_install(struct command *c)
 {
 	struct applet *a = c->applet;
-	SECRET trk = { 0 };
-	SECRET ink = { 0 };
-	SECRET_LARGE payload = { 0 };
+	SECRET
+	trk = { 0 };
+	SECRET
+	ink = { 0 };
+	SECRET_LARGE
+	payload = { 0 };
 	struct record_name sequence_name;
 	struct sealed s;
 	uint8_t raw[8];
@@ -157,7 +164,7 @@ enum sw prose_cmd_install(struct command *c)
 	if (sealed_parse(c->data, &s) != OK)
 		return SW_WRONG_DATA;
 	if (!bytes_equal(s.header.domain, (struct bytes){ a->aid, a->aid_len }) ||
-		!bytes_equal(s.header.card_id, BYTES_OF(c->card->env.card_id)))
+	        !bytes_equal(s.header.card_id, BYTES_OF(c->card->env.card_id)))
 		return SW_PROSE_RECIPIENT;
 	if (load_transport_keys(a, s.header.trk_id, &trk, &ink) != OK)
 		return SW_PROSE_NO_KEY;

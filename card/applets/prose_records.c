@@ -75,7 +75,7 @@ enum status prose_parse_key_set(struct prose_key_set *k)
 	TRY(tlv_find(all, KEYSET_SSK, &ssk));
 	TRY(tlv_find(all, KEYSET_PVT, &pvt));
 	if (k->rsk.n != SAKKE_POINT_LEN || ssk.n != ECCSI_SCALAR_LEN || pvt.n != ECCSI_POINT_LEN || number.n > 8 ||
-		k->user_uri.n == 0 || k->user_uri.n > PROSE_URI_MAX)
+	        k->user_uri.n == 0 || k->user_uri.n > PROSE_URI_MAX)
 		return ERR_MALFORMED;
 	k->period_number = bytes_uint(number);
 	k->pvt = pvt.p;
@@ -99,7 +99,7 @@ enum status prose_parse_group(struct prose_group *g)
 	TRY(tlv_find(all, GROUP_SIGNER_URI, &g->signer_uri));
 	TRY(tlv_find(all, GROUP_POLICY, &policy));
 	if (g->uri.n == 0 || g->uri.n > PROSE_URI_MAX || g->signer_uri.n == 0 || g->signer_uri.n > PROSE_URI_MAX ||
-		policy.n != 1)
+	        policy.n != 1)
 		return ERR_MALFORMED;
 	g->policy = policy.p[0];
 	return prose_digest(&g->uri, 1, g->digest);
@@ -117,7 +117,8 @@ enum status prose_load_group(struct applet *a, struct bytes uri, struct prose_gr
 
 enum status prose_ring_seen(struct applet *a, struct bytes name, const uint8_t digest[static DIGEST_LEN], bool *seen)
 {
-	SECRET_LARGE ring = { 0 };
+	SECRET_LARGE
+	ring = { 0 };
 	enum status st = applet_get(a, name, &ring);
 
 	*seen = false;
@@ -132,7 +133,8 @@ enum status prose_ring_seen(struct applet *a, struct bytes name, const uint8_t d
 
 enum status prose_ring_add(struct applet *a, struct bytes name, const uint8_t digest[static DIGEST_LEN])
 {
-	SECRET_LARGE ring = { 0 };
+	SECRET_LARGE
+	ring = { 0 };
 	uint8_t raw[RING_ENTRIES * DIGEST_LEN];
 	struct buf b = BUF_OF(raw);
 	enum status st = applet_get(a, name, &ring);
@@ -146,11 +148,12 @@ enum status prose_ring_add(struct applet *a, struct bytes name, const uint8_t di
 	return applet_put(a, name, buf_bytes(&b));
 }
 
-enum status prose_gmk_next(struct applet *a, const uint8_t group[static DIGEST_LEN], struct record_name *after,
-	struct prose_gmk *out)
+enum status prose_gmk_next(
+        struct applet *a, const uint8_t group[static DIGEST_LEN], struct record_name *after, struct prose_gmk *out)
 {
 	struct record_name prefix = prose_record_name("gmk", group), found;
-	SECRET_LARGE record = { 0 };
+	SECRET_LARGE
+	record = { 0 };
 	struct bytes in, key;
 	uint64_t id;
 
@@ -159,8 +162,8 @@ enum status prose_gmk_next(struct applet *a, const uint8_t group[static DIGEST_L
 	TRY(applet_get(a, name_bytes(&found), &record));
 	in = secret_large_bytes(&record);
 	if (!bytes_take_uint(&in, 8, &out->stamp) || !bytes_take_uint(&in, 8, &out->not_before) ||
-		!bytes_take_uint(&in, 8, &out->not_after) || !bytes_take_uint(&in, 4, &id) ||
-		!bytes_take(&in, GMK_LEN, &key) || in.n != 0)
+	        !bytes_take_uint(&in, 8, &out->not_after) || !bytes_take_uint(&in, 4, &id) || !bytes_take(&in, GMK_LEN, &key) ||
+	        in.n != 0)
 		return ERR_MALFORMED;
 	out->id = (uint32_t)id;
 	return secret_set(&out->key, key);

@@ -69,7 +69,7 @@ static enum sw sign(struct command *c, const struct prose_key_set *k, struct buf
 		return SW_PROSE_NOT_PROVISIONED;
 	mikey_put_sign_header(message);
 	if ((st = buf_status(message)) != OK ||
-		(st = eccsi_sign(c->card->env.rng, k->hs, &k->ssk, k->pvt, buf_bytes(message), signature)) != OK)
+	        (st = eccsi_sign(c->card->env.rng, k->hs, &k->ssk, k->pvt, buf_bytes(message), signature)) != OK)
 		return sw_of(st);
 	buf_put(message, BYTES_OF(signature));
 	return sw_of(buf_status(message));
@@ -120,7 +120,7 @@ enum sw prose_cmd_start_session(struct command *c)
 	if (prose_load_group(c->applet, r.group_uri, &g) != OK)
 		return SW_PROSE_NO_KEY;
 	if (prose_load_kms(c->applet, &kms) != OK ||
-		prose_load_key_set(c->applet, mikey_period_number(&kms.kms, now), &keys) != OK)
+	        prose_load_key_set(c->applet, mikey_period_number(&kms.kms, now), &keys) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
 	if ((sw = current_gmk(c->applet, g.digest, now, &gmk)) != SW_OK)
 		return sw;
@@ -130,7 +130,7 @@ enum sw prose_cmd_start_session(struct command *c)
 			return SW_REFERENCE_NOT_FOUND;
 	} else {
 		if ((s = new_session(c, &g)) == NULL || rng_secret(c->card->env.rng, &s->gsk, GSK_LEN) != OK ||
-			rng_secret(c->card->env.rng, &s->salt, GSK_SALT_LEN) != OK)
+		        rng_secret(c->card->env.rng, &s->salt, GSK_SALT_LEN) != OK)
 			return SW_TECHNICAL_PROBLEM;
 		s->ssrc = (uint32_t)bytes_uint(r.ssrc);
 	}
@@ -145,7 +145,7 @@ enum sw prose_cmd_start_session(struct command *c)
 	offer.receiver_uri = g.uri;
 	offer.signed_by_sender = (g.policy & GROUP_POLICY_SIGN) != 0;
 	if ((st = mikey_guk_id(secret_bytes(&gmk.key), keys.user_uri, gmk.id, &offer.csb_id)) != OK ||
-		(st = mikey_psk_build(secret_bytes(&gmk.key), &offer, &s->gsk, &s->salt, &message)) != OK)
+	        (st = mikey_psk_build(secret_bytes(&gmk.key), &offer, &s->gsk, &s->salt, &message)) != OK)
 		return sw_of(st);
 	if (offer.signed_by_sender && (sw = sign(c, &keys, &message)) != SW_OK)
 		return sw;
@@ -156,8 +156,8 @@ enum sw prose_cmd_start_session(struct command *c)
 }
 
 /* The GMK an offer names: by GUK-ID and sender, by the Key-ID extension where there is one. */
-static enum sw offered_gmk(struct applet *a, const uint8_t group[static DIGEST_LEN], const struct mikey *m, uint64_t now,
-	struct prose_gmk *out)
+static enum sw offered_gmk(
+        struct applet *a, const uint8_t group[static DIGEST_LEN], const struct mikey *m, uint64_t now, struct prose_gmk *out)
 {
 	struct record_name name = { 0 };
 	uint32_t named = 0, id;
@@ -167,7 +167,7 @@ static enum sw offered_gmk(struct applet *a, const uint8_t group[static DIGEST_L
 
 	while (prose_gmk_next(a, group, &name, &g) == OK) {
 		if (mikey_guk_id(secret_bytes(&g.key), m->id[0], m->header.csb_id, &id) != OK || id != g.id ||
-			(has_id && named != g.id))
+		        (has_id && named != g.id))
 			continue;
 		if (g.not_before > now || now >= g.not_after) {
 			sw = SW_PROSE_EXPIRED;
@@ -189,23 +189,25 @@ static enum sw check_offer_signature(struct applet *a, const struct prose_group 
 	if (prose_load_kms(a, &kms) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
 	if (mikey_uid(&kms.kms, m->id[0], mikey_period_number(&kms.kms, mikey_unix(m->time)), uid) != OK ||
-		eccsi_verify(kms.kpak, BYTES_OF(uid), m->signed_part, m->signature) != OK)
+	        eccsi_verify(kms.kpak, BYTES_OF(uid), m->signed_part, m->signature) != OK)
 		return SW_PROSE_SIGNATURE;
 	return SW_OK;
 }
 
 static enum sw open_offer(struct command *c, const struct prose_group *g, const struct mikey *m, uint64_t now,
-	const uint8_t digest[static DIGEST_LEN], struct prose_session **out)
+        const uint8_t digest[static DIGEST_LEN], struct prose_session **out)
 {
-	SECRET gsk = { 0 };
-	SECRET salt = { 0 };
+	SECRET
+	gsk = { 0 };
+	SECRET
+	salt = { 0 };
 	GMK gmk = { 0 };
 	struct prose_session *s;
 	enum status st;
 	enum sw sw;
 
 	if ((sw = offered_gmk(c->applet, g->digest, m, now, &gmk)) != SW_OK ||
-		(sw = check_offer_signature(c->applet, g, m)) != SW_OK)
+	        (sw = check_offer_signature(c->applet, g, m)) != SW_OK)
 		return sw;
 	st = mikey_psk_open(secret_bytes(&gmk.key), m, &gsk, &salt);
 	if (st == OK && (gsk.len != GSK_LEN || salt.len != GSK_SALT_LEN))
@@ -236,7 +238,7 @@ enum sw prose_cmd_join_session(struct command *c)
 	enum sw sw;
 
 	if (tlv_find(c->data, TAG_TIME, &time) != OK || time.n != 8 || tlv_find(c->data, TAG_MESSAGE, &message) != OK ||
-		mikey_parse(message, &m) != OK || m.header.data_type != 0 || m.id[0].n == 0 || m.id[1].n == 0)
+	        mikey_parse(message, &m) != OK || m.header.data_type != 0 || m.id[0].n == 0 || m.id[1].n == 0)
 		return SW_WRONG_DATA;
 	phone = bytes_uint(time);
 	sent = mikey_unix(m.time);
@@ -247,7 +249,7 @@ enum sw prose_cmd_join_session(struct command *c)
 	if (sent > phone + PROSE_OFFER_WINDOW || sent + PROSE_OFFER_WINDOW < phone)
 		return SW_PROSE_TIME;
 	if ((st = prose_digest(&m.kemac.maced, 1, digest)) != OK ||
-		(st = prose_ring_seen(c->applet, offers_name, digest, &seen)) != OK)
+	        (st = prose_ring_seen(c->applet, offers_name, digest, &seen)) != OK)
 		return sw_of(st);
 	s = seen ? find_offer(prose_state(c->applet), digest) : NULL;
 	if (s == NULL && (sw = open_offer(c, &g, &m, now, digest, &s)) != SW_OK)
@@ -266,7 +268,8 @@ enum sw prose_cmd_join_session(struct command *c)
 enum sw prose_cmd_release_key(struct command *c)
 {
 	struct prose_session *s;
-	SECRET_LARGE stored = { 0 };
+	SECRET_LARGE
+	stored = { 0 };
 	struct record_name name;
 	struct bytes id;
 	uint64_t count;

@@ -35,7 +35,8 @@ static const struct bytes counter_name = { (const uint8_t *)"ota/c", 5 };
 
 static enum status rfm_install(struct applet *a, struct bytes parameters)
 {
-	SECRET record = { 0 };
+	SECRET
+	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	static const uint8_t zero[5];
 	struct bytes kvn, kic, kid;
@@ -84,8 +85,8 @@ static enum sw run_command(struct card *card, struct channel *ch, const struct c
 }
 
 /* Run a script. On an error it stops; what ran stays, unless the TAR says all or nothing. */
-static void run_script(struct card *card, const struct rfm_target *t, struct bytes script, struct script_result *result,
-	struct buf *data)
+static void run_script(
+        struct card *card, const struct rfm_target *t, struct bytes script, struct script_result *result, struct buf *data)
 {
 	struct store_mark start = store_savepoint(&card->store);
 	struct channel *ch = &card->channel[CHANNEL_SCRIPT];
@@ -122,7 +123,8 @@ static void run_script(struct card *card, const struct rfm_target *t, struct byt
 /* Counter rule of 5.1.4 on the stored value; RSC_OK after the new value is durable. */
 static enum status accept_counter(struct applet *a, const struct ota_command *c, enum ota_rsc *rsc)
 {
-	SECRET_LARGE stored = { 0 };
+	SECRET_LARGE
+	stored = { 0 };
 	uint8_t raw[5];
 	struct buf b = BUF_OF(raw);
 	uint64_t last;
@@ -164,8 +166,10 @@ static enum sw refuse_unauthenticated(const struct ota_command *c, struct buf *r
 
 static enum sw rfm_envelope(struct applet *a, struct bytes tpdu, struct buf *rsp)
 {
-	SECRET_LARGE record = { 0 };
-	SECRET_LARGE plain = { 0 };
+	SECRET_LARGE
+	record = { 0 };
+	SECRET_LARGE
+	plain = { 0 };
 	uint8_t raw[SCRIPT_RESPONSE_MAX], answer_raw[SCRIPT_RESPONSE_MAX];
 	struct buf data = BUF_OF(raw), answer = BUF_OF(answer_raw);
 	struct script_result result = { .sw = SW_OK };

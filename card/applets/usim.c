@@ -6,7 +6,8 @@
 /* Parameters: BIRTH_K and BIRTH_OPC. Record "k": K || OPc. */
 static enum status usim_install(struct applet *a, struct bytes parameters)
 {
-	SECRET keys = { 0 };
+	SECRET
+	keys = { 0 };
 	struct buf b = { keys.data, 0, sizeof keys.data, false };
 	struct bytes k, opc;
 

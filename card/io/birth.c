@@ -74,7 +74,7 @@ enum status birth_secrets_open(const char *path, const char *maker_key, struct s
 	else if (cms == NULL)
 		st = fail(ERR_MALFORMED, reason, n, path, "is not a secrets file (CMS, DER)");
 	else if (plain != NULL && CMS_decrypt(cms, key, NULL, NULL, plain, CMS_BINARY) == 1 &&
-		 (len = BIO_get_mem_data(plain, &data)) > 0) {
+	         (len = BIO_get_mem_data(plain, &data)) > 0) {
 		st = secret_large_set(out, (struct bytes){ (const uint8_t *)data, (size_t)len });
 		secret_clean(data, (size_t)len);
 	}
@@ -88,8 +88,10 @@ enum status birth_secrets_open(const char *path, const char *maker_key, struct s
 
 enum status birth_test_secrets(const struct order *o, struct secret_large *out)
 {
-	static const uint8_t k[16] = { 0x46, 0x5b, 0x5c, 0xe8, 0xb1, 0x99, 0xb4, 0x9f, 0xaa, 0x5f, 0x0a, 0x2e, 0xe2, 0x38, 0xa6, 0xbc };
-	static const uint8_t opc[16] = { 0xcd, 0x63, 0xcb, 0x71, 0x95, 0x4a, 0x9f, 0x4e, 0x48, 0xa5, 0x99, 0x4e, 0x37, 0xa0, 0x2b, 0xaf };
+	static const uint8_t k[16] = { 0x46, 0x5b, 0x5c, 0xe8, 0xb1, 0x99, 0xb4, 0x9f, 0xaa, 0x5f, 0x0a, 0x2e, 0xe2, 0x38, 0xa6,
+		0xbc };
+	static const uint8_t opc[16] = { 0xcd, 0x63, 0xcb, 0x71, 0x95, 0x4a, 0x9f, 0x4e, 0x48, 0xa5, 0x99, 0x4e, 0x37, 0xa0,
+		0x2b, 0xaf };
 	uint8_t keys[4][SHA256_LEN];
 	struct buf b = { out->data, 0, sizeof out->data, false };
 
@@ -118,12 +120,13 @@ static X509 *self_signed(EVP_PKEY *key)
 	X509 *x = X509_new();
 	X509_NAME *name = X509_NAME_new();
 	bool ok = x != NULL && name != NULL && X509_set_version(x, 2) == 1 &&
-		  ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), (uint64_t)time(NULL)) == 1 &&
-		  X509_gmtime_adj(X509_getm_notBefore(x), -3600) != NULL &&
-		  X509_gmtime_adj(X509_getm_notAfter(x), 10L * 365 * 86400) != NULL &&
-		  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"prose card maker", -1, -1, 0) == 1 &&
-		  X509_set_subject_name(x, name) == 1 && X509_set_issuer_name(x, name) == 1 && X509_set_pubkey(x, key) == 1 &&
-		  X509_sign(x, key, EVP_sha256()) > 0;
+	          ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), (uint64_t)time(NULL)) == 1 &&
+	          X509_gmtime_adj(X509_getm_notBefore(x), -3600) != NULL &&
+	          X509_gmtime_adj(X509_getm_notAfter(x), 10L * 365 * 86400) != NULL &&
+	          X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"prose card maker", -1, -1, 0) ==
+	                  1 &&
+	          X509_set_subject_name(x, name) == 1 && X509_set_issuer_name(x, name) == 1 && X509_set_pubkey(x, key) == 1 &&
+	          X509_sign(x, key, EVP_sha256()) > 0;
 
 	X509_NAME_free(name);
 	if (!ok) {
@@ -142,7 +145,7 @@ enum status birth_make_maker(const char *key_path, const char *certificate_path,
 	BIO *out = fd >= 0 ? BIO_new_fd(fd, BIO_CLOSE) : NULL, *cert = BIO_new_file(certificate_path, "w");
 
 	if (x != NULL && out != NULL && cert != NULL && PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-		PEM_write_bio_X509(cert, x) == 1)
+	        PEM_write_bio_X509(cert, x) == 1)
 		st = OK;
 	BIO_free(cert);
 	BIO_free(out);

@@ -14,8 +14,8 @@ struct order {
 MUST_USE enum status order_read(const char *path, struct order *, char *reason, size_t n);
 
 /* Decrypt the secrets file with the card maker's private key (PEM). The TLVs of apdu/birth.h. */
-MUST_USE enum status birth_secrets_open(const char *path, const char *maker_key, struct secret_large *out, char *reason,
-	size_t n);
+MUST_USE enum status birth_secrets_open(
+        const char *path, const char *maker_key, struct secret_large *out, char *reason, size_t n);
 
 /* Published test secrets for PLMN 001-01 (3GPP TS 35.208 set 1 and fixed OTA keys), for `create --test`. */
 MUST_USE enum status birth_test_secrets(const struct order *, struct secret_large *out);

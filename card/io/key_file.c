@@ -45,7 +45,8 @@ static bool same_folder(const char *a, const char *b)
 
 static enum status read_key(int fd, struct secret *key)
 {
-	SECRET_LARGE text = { 0 };
+	SECRET_LARGE
+	text = { 0 };
 	struct buf b = { key->data, 0, KEY_LEN, false };
 	ssize_t n = read(fd, text.data, TEXT_MAX);
 
@@ -77,7 +78,8 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 	} else {
 		(void)snprintf(path, sizeof path, "%s", source);
 		if (image != NULL && same_folder(path, image))
-			return fail(ERR_DENIED, reason, n, "the key must not lie in the image's folder: move it elsewhere", source);
+			return fail(
+			        ERR_DENIED, reason, n, "the key must not lie in the image's folder: move it elsewhere", source);
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &info) != 0) {
@@ -102,7 +104,8 @@ enum status key_file_insecure(struct secret *key)
 
 enum status key_file_create(const char *path)
 {
-	SECRET key = { 0 };
+	SECRET
+	key = { 0 };
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	bool ok;
 

@@ -1,4 +1,5 @@
-/* key_file.h - where the image key comes from: a 0600 file outside the image's folder, a descriptor, or a systemd credential. */
+/* key_file.h - where the image key comes from: a 0600 file outside the image's folder, a descriptor, or a systemd credential.
+ */
 #ifndef CARD_IO_KEY_FILE_H
 #define CARD_IO_KEY_FILE_H
 

@@ -58,10 +58,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-#define KEY_OPTIONS                                                                                                          \
-	{ "image-key", 'k', "SOURCE", 0, "Image key: a 0600 file outside the image's folder, fd:N, or credential:NAME", 0 }, \
-	{                                                                                                                    \
-		"insecure-test-key", OPT_INSECURE, NULL, 0, "Use the key that everybody knows (cards of PLMN 001-01 only)", 0   \
+#define KEY_OPTIONS                                                                                                            \
+	{ "image-key", 'k', "SOURCE", 0, "Image key: a 0600 file outside the image's folder, fd:N, or credential:NAME", 0 },   \
+	{                                                                                                                      \
+		"insecure-test-key", OPT_INSECURE, NULL, 0, "Use the key that everybody knows (cards of PLMN 001-01 only)", 0  \
 	}
 
 static int refuse(const char *verb, const char *reason, int code)
@@ -82,10 +82,11 @@ static int load_key(const char *verb, const struct arguments *a, const char *ima
 }
 
 /* Open an existing image and check that the insecure key is only used where it may be. */
-static int open_existing(const char *verb, const struct arguments *a, const char *path, struct image **image,
-	struct image_options *o)
+static int open_existing(
+        const char *verb, const struct arguments *a, const char *path, struct image **image, struct image_options *o)
 {
-	SECRET key = { 0 };
+	SECRET
+	key = { 0 };
 	enum image_error e;
 	int rc = load_key(verb, a, path, &key);
 
@@ -108,8 +109,10 @@ static int birth_secrets(const struct arguments *a, const struct order *o, struc
 
 	if (a->test)
 		return birth_test_secrets(o, secrets) == OK
-			? 0
-			: refuse("create", "--test is for IMSIs of PLMN 001-01 only: order a card with `prose-net card new`", EXIT_REFUSED);
+		               ? 0
+		               : refuse("create",
+		                         "--test is for IMSIs of PLMN 001-01 only: order a card with `prose-net card new`",
+		                         EXIT_REFUSED);
 	if (a->count != 3 || a->maker_key == NULL)
 		return refuse("create", "needs ORDER SECRETS IMAGE and --maker-key FILE (or --test ORDER IMAGE)", EXIT_USAGE);
 	if (a->insecure)
@@ -123,7 +126,8 @@ static int birth_secrets(const struct arguments *a, const struct order *o, struc
 
 static int create_image(const struct arguments *a, const struct order *o, const char *path, struct bytes secrets)
 {
-	SECRET key = { 0 };
+	SECRET
+	key = { 0 };
 	struct image_options io = { .path = path, .create = true, .insecure_test_key = a->insecure };
 	struct card_env env = { .rng = &rng_system };
 	struct image *image;
@@ -137,7 +141,7 @@ static int create_image(const struct arguments *a, const struct order *o, const 
 	memcpy(io.card_id, o->card_id, sizeof io.card_id);
 	if ((e = image_open(&image, &io)) != IMAGE_OK) {
 		(void)fprintf(stderr, "prose-card create: %s: %s\n", path,
-			e == IMAGE_BUSY ? "exists already: a card is born once" : image_error_text(e));
+		        e == IMAGE_BUSY ? "exists already: a card is born once" : image_error_text(e));
 		return (int)e;
 	}
 	env.backend = image_backend(image);
@@ -154,7 +158,8 @@ static int create_image(const struct arguments *a, const struct order *o, const 
 
 static int verb_create(struct arguments *a)
 {
-	SECRET_LARGE secrets = { 0 };
+	SECRET_LARGE
+	secrets = { 0 };
 	struct order o;
 	char reason[256];
 	const char *path = a->count > 0 ? a->words[a->count - 1] : NULL;
@@ -167,7 +172,8 @@ static int verb_create(struct arguments *a)
 	if ((rc = birth_secrets(a, &o, &secrets)) != 0 || (rc = create_image(a, &o, path, secret_large_bytes(&secrets))) != 0)
 		return rc;
 	if (!a->test && file_shred(a->words[1]) != OK)
-		return refuse("create", "the card is born, but the secrets file could not be shredded: remove it yourself", EXIT_FAILURE);
+		return refuse("create", "the card is born, but the secrets file could not be shredded: remove it yourself",
+		        EXIT_FAILURE);
 	(void)printf("%s: card %s\n", path, o.who.iccid);
 	return 0;
 }
@@ -217,7 +223,9 @@ static int verb_run(struct arguments *a)
 
 static int verb_reader(struct arguments *a)
 {
-	struct reader_options o = { .program = "/proc/self/exe", .key = a->image_key, .folder = a->folder, .command = a->command };
+	struct reader_options o = {
+		.program = "/proc/self/exe", .key = a->image_key, .folder = a->folder, .command = a->command
+	};
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
@@ -246,18 +254,19 @@ static int verb_info(struct arguments *a)
 	if (bcd_decode(BYTES_OF(o.card_id), iccid) != OK)
 		iccid[0] = 0;
 	if (a->json)
-		(void)printf("{\"iccid\": \"%s\", \"records\": %zu, \"insecure_test_key\": %s}\n", iccid, image_record_count(image),
-			o.insecure_test_key ? "true" : "false");
+		(void)printf("{\"iccid\": \"%s\", \"records\": %zu, \"insecure_test_key\": %s}\n", iccid,
+		        image_record_count(image), o.insecure_test_key ? "true" : "false");
 	else
 		(void)printf("card      %s\nrecords   %zu, all authentic\nimage key %s\n", iccid, image_record_count(image),
-			o.insecure_test_key ? "INSECURE TEST KEY: everybody can read this image" : "secret");
+		        o.insecure_test_key ? "INSECURE TEST KEY: everybody can read this image" : "secret");
 	image_close(&image);
 	return 0;
 }
 
 static void dump_secrets(struct store *s, const struct record_name *name, json_t *list)
 {
-	SECRET_LARGE content = { 0 };
+	SECRET_LARGE
+	content = { 0 };
 	char hex[2 * SECRET_LARGE_MAX + 1];
 	struct bytes value;
 
@@ -265,12 +274,12 @@ static void dump_secrets(struct store *s, const struct record_name *name, json_t
 		struct bytes prefix = bytes_str(secret_rows[i].record);
 
 		if (name->n < prefix.n || !bytes_equal((struct bytes){ name->text, prefix.n }, prefix) ||
-			store_get_large(s, name_bytes(name), &content) != OK ||
-			secret_row_value(&secret_rows[i], secret_large_bytes(&content), &value) != OK)
+		        store_get_large(s, name_bytes(name), &content) != OK ||
+		        secret_row_value(&secret_rows[i], secret_large_bytes(&content), &value) != OK)
 			continue;
-		(void)json_array_append_new(list,
-			json_pack("{s:s,s:s%,s:s,s:b}", "key", secret_rows[i].key, "record", (const char *)name->text, name->n, "hex",
-				hex_encode(value, hex), "leaves_card", secret_rows[i].leaves ? 1 : 0));
+		(void)json_array_append_new(
+		        list, json_pack("{s:s,s:s%,s:s,s:b}", "key", secret_rows[i].key, "record", (const char *)name->text,
+		                      name->n, "hex", hex_encode(value, hex), "leaves_card", secret_rows[i].leaves ? 1 : 0));
 	}
 	secret_clean(hex, sizeof hex);
 }
@@ -298,7 +307,8 @@ static int verb_dump(struct arguments *a)
 	if (a->with_secrets) {
 		char hex[2 * SECRET_MAX + 1];
 
-		(void)json_array_append_new(secrets, json_pack("{s:s,s:s,s:b}", "key", "record key", "hex", hex_encode(image_record_key(image), hex), "leaves_card", 0));
+		(void)json_array_append_new(secrets, json_pack("{s:s,s:s,s:b}", "key", "record key", "hex",
+		                                             hex_encode(image_record_key(image), hex), "leaves_card", 0));
 		secret_clean(hex, sizeof hex);
 	}
 	if (a->with_secrets)
@@ -317,14 +327,17 @@ static int verb_maker(struct arguments *a)
 
 	if (a->count != 2)
 		return refuse("maker", "needs KEY.pem CERTIFICATE.pem, both new", EXIT_USAGE);
-	return birth_make_maker(a->words[0], a->words[1], reason, sizeof reason) == OK ? 0 : refuse("maker", reason, EXIT_REFUSED);
+	return birth_make_maker(a->words[0], a->words[1], reason, sizeof reason) == OK ? 0
+	                                                                               : refuse("maker", reason, EXIT_REFUSED);
 }
 
 static int verb_key(struct arguments *a)
 {
 	if (a->count != 1)
 		return refuse("key", "needs FILE", EXIT_USAGE);
-	return key_file_create(a->words[0]) == OK ? 0 : refuse("key", "the file exists already, or cannot be written", EXIT_REFUSED);
+	return key_file_create(a->words[0]) == OK
+	               ? 0
+	               : refuse("key", "the file exists already, or cannot be written", EXIT_REFUSED);
 }
 
 static const struct argp_option run_options[] = { KEY_OPTIONS,
@@ -346,14 +359,20 @@ static const struct verb {
 	const struct argp_option *options;
 	const char *words, *help, *example;
 } verbs[] = {
-	{ "create", verb_create, create_options, "ORDER SECRETS IMAGE", "Birth: make a card image from an order; the secrets file is shredded",
-		"prose-card create --maker-key maker.pem --image-key keys/image.key order.json order.secrets card.img" },
-	{ "run", verb_run, run_options, "IMAGE", "Put a card into a vpcd reader until SIGTERM", "prose-card run --image-key keys/image.key card.img" },
-	{ "reader", verb_reader, reader_options, "IMAGE... -- COMMAND...", "Run COMMAND in a private world with pcscd, a reader and a card for each image",
-		"prose-card reader --image-key keys/image.key a.img b.img -- opensc-tool -l" },
-	{ "info", verb_info, info_options, "IMAGE", "Check an image and say whose it is", "prose-card info --image-key keys/image.key card.img" },
-	{ "dump", verb_dump, dump_options, "IMAGE", "List an image's records as JSON", "prose-card dump --image-key keys/image.key card.img" },
-	{ "maker", verb_maker, no_options, "KEY CERTIFICATE", "Make the card maker's key pair", "prose-card maker maker.pem maker.crt" },
+	{ "create", verb_create, create_options, "ORDER SECRETS IMAGE",
+	        "Birth: make a card image from an order; the secrets file is shredded",
+	        "prose-card create --maker-key maker.pem --image-key keys/image.key order.json order.secrets card.img" },
+	{ "run", verb_run, run_options, "IMAGE", "Put a card into a vpcd reader until SIGTERM",
+	        "prose-card run --image-key keys/image.key card.img" },
+	{ "reader", verb_reader, reader_options, "IMAGE... -- COMMAND...",
+	        "Run COMMAND in a private world with pcscd, a reader and a card for each image",
+	        "prose-card reader --image-key keys/image.key a.img b.img -- opensc-tool -l" },
+	{ "info", verb_info, info_options, "IMAGE", "Check an image and say whose it is",
+	        "prose-card info --image-key keys/image.key card.img" },
+	{ "dump", verb_dump, dump_options, "IMAGE", "List an image's records as JSON",
+	        "prose-card dump --image-key keys/image.key card.img" },
+	{ "maker", verb_maker, no_options, "KEY CERTIFICATE", "Make the card maker's key pair",
+	        "prose-card maker maker.pem maker.crt" },
 	{ "key", verb_key, no_options, "FILE", "Make an image key, mode 0600", "prose-card key keys/image.key" },
 };
 
@@ -366,7 +385,7 @@ static void usage(FILE *out)
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		(void)fprintf(out, "  %s\n", verbs[i].example);
 	(void)fprintf(out, "\n`prose-card VERB --help` explains a verb. Exit status: 0 done, 2 usage, 3 no image, 4 not an\n"
-			   "image, 5 wrong image key, 6 image tampered with, 7 image in use, 8 I/O, 9 refused.\n");
+	                   "image, 5 wrong image key, 6 image tampered with, 7 image in use, 8 I/O, 9 refused.\n");
 }
 
 static int run_verb(const struct verb *v, int argc, char **argv)

@@ -146,11 +146,13 @@ static enum status add_usim(struct file_system *fs, const struct card_identity *
 	TRY(add_ef(fs, adf, &acc, BYTES_STR("\x00\x01")));
 	TRY(add_df(fs, adf, FID_DF_PROSE, (struct bytes){ 0 }, &prose));
 	for (size_t i = 0; i < sizeof prose_efs / sizeof *prose_efs; i++)
-		TRY(add_ef(fs, prose, &prose_efs[i], prose_efs[i].fid == FID_PST ? BYTES_STR("\xFF\x0F") : (struct bytes){ 0 }));
+		TRY(add_ef(
+		        fs, prose, &prose_efs[i], prose_efs[i].fid == FID_PST ? BYTES_STR("\xFF\x0F") : (struct bytes){ 0 }));
 	return OK;
 }
 
-enum status profile_install(struct card *card, const struct card_env *env, const struct card_identity *who, struct bytes secrets)
+enum status profile_install(
+        struct card *card, const struct card_env *env, const struct card_identity *who, struct bytes secrets)
 {
 	struct bytes pin, puk;
 

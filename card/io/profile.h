@@ -11,7 +11,7 @@ struct card_identity {
 };
 
 /* Fill an empty store: files, PIN1, applets, keys. secrets: the TLVs of apdu/birth.h. card is scratch memory. */
-MUST_USE enum status profile_install(struct card *card, const struct card_env *, const struct card_identity *,
-	struct bytes secrets);
+MUST_USE enum status profile_install(
+        struct card *card, const struct card_env *, const struct card_identity *, struct bytes secrets);
 
 #endif

@@ -71,7 +71,7 @@ static int enter_world(void)
 			return complain("gid_map");
 	}
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("tmpfs", "/run", "tmpfs", 0, "mode=755") != 0 ||
-		mkdir("/run/pcscd", 0755) != 0)
+	        mkdir("/run/pcscd", 0755) != 0)
 		return complain("a private /run");
 	return loopback_up() == 0 ? 0 : complain("loopback");
 }
@@ -113,7 +113,8 @@ static int write_readers(const char *folder, size_t cards)
 			(void)fclose(f);
 			return complain("the vpcd driver (package vsmartcard-vpcd) cannot be copied");
 		}
-		(void)fprintf(f, "FRIENDLYNAME \"Card %zu\"\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n\n", i, port, path, port);
+		(void)fprintf(f, "FRIENDLYNAME \"Card %zu\"\nDEVICENAME /dev/null:0x%X\nLIBPATH %s\nCHANNELID 0x%X\n\n", i,
+		        port, path, port);
 	}
 	return fclose(f) == 0 ? 0 : -1;
 }
@@ -162,7 +163,7 @@ static bool cards_are_in(size_t cards)
 
 	while (f != NULL && fgets(line, sizeof line, f) != NULL)
 		if (sscanf(line, " %*d: %*8X:%4X %*8X:%*4X %2X", &port, &state) == 2 && state == 1 && port >= FIRST_PORT &&
-			port < FIRST_PORT + cards)
+		        port < FIRST_PORT + cards)
 			seen++;
 	if (f != NULL)
 		(void)fclose(f);
@@ -190,7 +191,8 @@ static int start_world(const struct reader_options *o, const char *folder, struc
 	for (waited = 0; !cards_are_in(o->count); waited += 10) {
 		for (size_t i = 0; i < w->cards; i++)
 			if (waitpid(w->card[i], NULL, WNOHANG) == w->card[i] || waited > WAIT_MS) {
-				(void)fprintf(stderr, "prose-card reader: card %zu did not start, see %s/card%zu.log\n", i, folder, i);
+				(void)fprintf(stderr, "prose-card reader: card %zu did not start, see %s/card%zu.log\n", i,
+				        folder, i);
 				return -1;
 			}
 		(void)poll(NULL, 0, 10);

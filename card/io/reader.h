@@ -7,12 +7,12 @@
 enum { READERS_MAX = 16 };
 
 struct reader_options {
-	const char *program;           /* to run the cards: our own argv[0] */
-	const char *key;               /* image key source, or NULL for --insecure-test-key */
+	const char *program; /* to run the cards: our own argv[0] */
+	const char *key;     /* image key source, or NULL for --insecure-test-key */
 	const char *images[READERS_MAX];
 	size_t count;
-	const char *folder;            /* driver copies, readers.conf, logs; NULL: a temporary folder, removed at the end */
-	char **command;                /* NULL-terminated */
+	const char *folder; /* driver copies, readers.conf, logs; NULL: a temporary folder, removed at the end */
+	char **command;     /* NULL-terminated */
 };
 
 /* Returns CMD's exit status, or 125 when the world could not be built. Nothing of it outlives this call. */

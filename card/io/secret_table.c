@@ -27,7 +27,8 @@ static enum status find_value(const struct secret_row *r, struct bytes content, 
 	*out = content;
 	if (r->tag == 0)
 		return OK;
-	/* A discovery record begins with name and validity, whose tags overlap the payload's: skip what is 90, 84 and 85 there. */
+	/* A discovery record begins with name and validity, whose tags overlap the payload's: skip what is 90, 84 and 85 there.
+	 */
 	for (int i = 0; i < 3 && content.n > 0 && content.p[0] == TAG_NAME; i++)
 		for (int k = 0; k < 3; k++)
 			TRY(tlv_next(&content, &t));

@@ -36,9 +36,11 @@ const char *image_error_text(enum image_error e)
 	switch (e) {
 	case IMAGE_OK: return "ok";
 	case IMAGE_MISSING: return "no such card image: create one with `prose-card create`";
-	case IMAGE_NOT_IMAGE: return "this is not a whole card image (truncated, or another kind of file): restore it from a copy";
+	case IMAGE_NOT_IMAGE:
+		return "this is not a whole card image (truncated, or another kind of file): restore it from a copy";
 	case IMAGE_WRONG_KEY: return "the image key does not fit this image: give the key file that it was created with";
-	case IMAGE_TAMPERED: return "the image was changed behind the card's back (a record edited, replaced, removed or old): it will not be used";
+	case IMAGE_TAMPERED:
+		return "the image was changed behind the card's back (a record edited, replaced, removed or old): it will not be used";
 	case IMAGE_BUSY: return "another process is using this image: stop that card first";
 	default: return "the image could not be read or written";
 	}
@@ -145,7 +147,8 @@ static enum status unseal(const struct image *im, const struct row *r, struct bu
 		return ERR_MALFORMED;
 	if ((at = buf_reserve(out, sealed.n - GCM_TAG_LEN)) == NULL)
 		return ERR_NO_SPACE;
-	return aes_gcm_open(secret_bytes(&im->record_key), iv, put_aad(im, name_bytes(&r->name), r->generation, &aad), sealed, at);
+	return aes_gcm_open(
+	        secret_bytes(&im->record_key), iv, put_aad(im, name_bytes(&r->name), r->generation, &aad), sealed, at);
 }
 
 static enum status backend_load(struct store_backend *b, struct bytes name, struct buf *out)
@@ -164,15 +167,15 @@ static enum status backend_next(struct store_backend *b, struct bytes prefix, st
 	if (i < im->count && after.n > 0 && bytes_equal(name_bytes(&im->rows[i].name), after))
 		i++;
 	if (i >= im->count || im->rows[i].name.n < prefix.n ||
-		!bytes_equal((struct bytes){ im->rows[i].name.text, prefix.n }, prefix))
+	        !bytes_equal((struct bytes){ im->rows[i].name.text, prefix.n }, prefix))
 		return ERR_NOT_FOUND;
 	*out = im->rows[i].name;
 	return OK;
 }
 
 /* HMAC over card, generation and every (name, generation) as they will be after the changes. */
-static enum status root_mac(struct image *im, uint64_t generation, const struct store_change *changes, size_t n,
-	uint8_t mac[SHA256_LEN])
+static enum status root_mac(
+        struct image *im, uint64_t generation, const struct store_change *changes, size_t n, uint8_t mac[SHA256_LEN])
 {
 	size_t room = CARD_ID_LEN + 8 + (im->count + n) * (1 + RECORD_NAME_MAX + 8);
 	uint8_t *raw = malloc(room);
@@ -211,10 +214,11 @@ static enum status root_mac(struct image *im, uint64_t generation, const struct 
 static bool step_put(struct image *im, struct bytes name, uint64_t generation, struct bytes data)
 {
 	bool ok = sqlite3_bind_blob(im->put, 1, im->card_id, CARD_ID_LEN, SQLITE_STATIC) == SQLITE_OK &&
-		  sqlite3_bind_blob(im->put, 2, name.n > 0 ? (const void *)name.p : "", (int)name.n, SQLITE_STATIC) == SQLITE_OK &&
-		  sqlite3_bind_int64(im->put, 3, (sqlite3_int64)generation) == SQLITE_OK &&
-		  sqlite3_bind_blob(im->put, 4, data.p, (int)data.n, SQLITE_STATIC) == SQLITE_OK &&
-		  sqlite3_step(im->put) == SQLITE_DONE;
+	          sqlite3_bind_blob(im->put, 2, name.n > 0 ? (const void *)name.p : "", (int)name.n, SQLITE_STATIC) ==
+	                  SQLITE_OK &&
+	          sqlite3_bind_int64(im->put, 3, (sqlite3_int64)generation) == SQLITE_OK &&
+	          sqlite3_bind_blob(im->put, 4, data.p, (int)data.n, SQLITE_STATIC) == SQLITE_OK &&
+	          sqlite3_step(im->put) == SQLITE_DONE;
 
 	return sqlite3_reset(im->put) == SQLITE_OK && ok;
 }
@@ -222,8 +226,8 @@ static bool step_put(struct image *im, struct bytes name, uint64_t generation, s
 static bool step_erase(struct image *im, struct bytes name)
 {
 	bool ok = sqlite3_bind_blob(im->erase, 1, im->card_id, CARD_ID_LEN, SQLITE_STATIC) == SQLITE_OK &&
-		  sqlite3_bind_blob(im->erase, 2, name.p, (int)name.n, SQLITE_STATIC) == SQLITE_OK &&
-		  sqlite3_step(im->erase) == SQLITE_DONE;
+	          sqlite3_bind_blob(im->erase, 2, name.p, (int)name.n, SQLITE_STATIC) == SQLITE_OK &&
+	          sqlite3_step(im->erase) == SQLITE_DONE;
 
 	return sqlite3_reset(im->erase) == SQLITE_OK && ok;
 }
@@ -240,7 +244,7 @@ static enum status seal_record(const struct image *im, const struct store_change
 		return ERR_NO_SPACE;
 	TRY(rng_fill(&rng_system, iv, GCM_IV_LEN));
 	return aes_gcm_seal(secret_bytes(&im->record_key), (struct bytes){ iv, GCM_IV_LEN },
-		put_aad(im, c->name, generation, &aad), c->value, text);
+	        put_aad(im, c->name, generation, &aad), c->value, text);
 }
 
 static int by_name(const void *a, const void *b)
@@ -259,8 +263,8 @@ struct sealed_batch {
 	struct bytes sealed[STORE_PENDING_MAX];
 };
 
-static enum status seal_batch(struct image *im, const struct store_change *changes, size_t n, uint64_t generation,
-	struct sealed_batch *out)
+static enum status seal_batch(
+        struct image *im, const struct store_change *changes, size_t n, uint64_t generation, struct sealed_batch *out)
 {
 	size_t room = 1;
 	struct buf b;
@@ -282,12 +286,13 @@ static enum status seal_batch(struct image *im, const struct store_change *chang
 }
 
 static bool write_batch(struct image *im, const struct store_change *changes, const struct sealed_batch *batch, size_t n,
-	uint64_t generation, struct bytes root)
+        uint64_t generation, struct bytes root)
 {
 	if (!run(im, "BEGIN IMMEDIATE"))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!(changes[i].erase ? step_erase(im, changes[i].name) : step_put(im, changes[i].name, generation, batch->sealed[i])))
+		if (!(changes[i].erase ? step_erase(im, changes[i].name)
+		                       : step_put(im, changes[i].name, generation, batch->sealed[i])))
 			goto fail;
 	if (step_put(im, (struct bytes){ 0 }, generation, root) && run(im, "COMMIT"))
 		return true;
@@ -311,7 +316,7 @@ static enum status backend_write(struct store_backend *b, const struct store_cha
 	memcpy(changes, given, n * sizeof *changes);
 	qsort(changes, n, sizeof *changes, by_name);
 	if ((st = root_mac(im, generation, changes, n, mac)) != OK ||
-		(st = seal_batch(im, changes, n, generation, &batch)) != OK)
+	        (st = seal_batch(im, changes, n, generation, &batch)) != OK)
 		goto out;
 	buf_put_uint(&root, 8, generation);
 	buf_put(&root, BYTES_OF(mac));
@@ -365,15 +370,16 @@ static enum image_error create_schema(struct image *im, struct image_options *o)
 {
 	uint8_t check[SHA256_LEN];
 	sqlite3_stmt *s = NULL;
-	enum image_error e = exec(im, "PRAGMA application_id=0x50524F53; PRAGMA journal_mode=WAL;"
-				      "CREATE TABLE card(id BLOB PRIMARY KEY, key_check BLOB NOT NULL, insecure INTEGER NOT NULL);"
-				      "CREATE TABLE record(card BLOB NOT NULL, name BLOB NOT NULL, generation INTEGER NOT NULL,"
-				      " data BLOB NOT NULL, PRIMARY KEY(card, name)) WITHOUT ROWID;");
+	enum image_error e =
+	        exec(im, "PRAGMA application_id=0x50524F53; PRAGMA journal_mode=WAL;"
+	                 "CREATE TABLE card(id BLOB PRIMARY KEY, key_check BLOB NOT NULL, insecure INTEGER NOT NULL);"
+	                 "CREATE TABLE record(card BLOB NOT NULL, name BLOB NOT NULL, generation INTEGER NOT NULL,"
+	                 " data BLOB NOT NULL, PRIMARY KEY(card, name)) WITHOUT ROWID;");
 
 	if (e != IMAGE_OK)
 		return e;
 	if (key_check(o->key, check) != OK ||
-		sqlite3_prepare_v2(im->db, "INSERT INTO card VALUES(?,?,?)", -1, &s, NULL) != SQLITE_OK)
+	        sqlite3_prepare_v2(im->db, "INSERT INTO card VALUES(?,?,?)", -1, &s, NULL) != SQLITE_OK)
 		return IMAGE_IO;
 	(void)sqlite3_bind_blob(s, 1, o->card_id, CARD_ID_LEN, SQLITE_STATIC);
 	(void)sqlite3_bind_blob(s, 2, check, sizeof check, SQLITE_STATIC);
@@ -394,10 +400,11 @@ static enum image_error read_card(struct image *im, struct image_options *o)
 		return sqlite_error(rc == SQLITE_ERROR ? SQLITE_NOTADB : rc);
 	rc = sqlite3_step(s);
 	if (rc == SQLITE_ROW && sqlite3_column_bytes(s, 0) == CARD_ID_LEN && sqlite3_column_bytes(s, 1) == SHA256_LEN &&
-		key_check(o->key, check) == OK) {
+	        key_check(o->key, check) == OK) {
 		memcpy(o->card_id, sqlite3_column_blob(s, 0), CARD_ID_LEN);
 		o->insecure_test_key = sqlite3_column_int(s, 2) != 0;
-		e = secret_equals(BYTES_OF(check), (struct bytes){ sqlite3_column_blob(s, 1), SHA256_LEN }) ? IMAGE_OK : IMAGE_WRONG_KEY;
+		e = secret_equals(BYTES_OF(check), (struct bytes){ sqlite3_column_blob(s, 1), SHA256_LEN }) ? IMAGE_OK
+		                                                                                            : IMAGE_WRONG_KEY;
 	} else if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
 		e = sqlite_error(rc);
 	}
@@ -411,7 +418,8 @@ static enum image_error read_rows(struct image *im)
 	uint8_t raw[RECORD_MAX], root[ROOT_LEN] = { 0 }, mac[SHA256_LEN];
 	bool have_root = false;
 	sqlite3_stmt *s = NULL;
-	int rc = sqlite3_prepare_v2(im->db, "SELECT name, generation, data FROM record WHERE card=? ORDER BY name", -1, &s, NULL);
+	int rc = sqlite3_prepare_v2(
+	        im->db, "SELECT name, generation, data FROM record WHERE card=? ORDER BY name", -1, &s, NULL);
 
 	if (rc != SQLITE_OK)
 		return sqlite_error(rc == SQLITE_ERROR ? SQLITE_NOTADB : rc);
@@ -423,8 +431,7 @@ static enum image_error read_rows(struct image *im)
 		if (name.n == 0 && data.n == ROOT_LEN) {
 			memcpy(root, data.p, ROOT_LEN);
 			have_root = true;
-		} else if (name.n == 0 || data.n == 0 ||
-			   set_row(im, name, (uint64_t)sqlite3_column_int64(s, 1), data) != OK) {
+		} else if (name.n == 0 || data.n == 0 || set_row(im, name, (uint64_t)sqlite3_column_int64(s, 1), data) != OK) {
 			(void)sqlite3_finalize(s);
 			return IMAGE_TAMPERED;
 		}
@@ -434,7 +441,7 @@ static enum image_error read_rows(struct image *im)
 		return sqlite_error(rc);
 	im->generation = bytes_uint((struct bytes){ root, 8 });
 	if (!have_root || root_mac(im, im->generation, NULL, 0, mac) != OK ||
-		!secret_equals(BYTES_OF(mac), (struct bytes){ root + 8, SHA256_LEN }))
+	        !secret_equals(BYTES_OF(mac), (struct bytes){ root + 8, SHA256_LEN }))
 		return IMAGE_TAMPERED;
 	for (size_t i = 0; i < im->count; i++) {
 		struct buf b = BUF_OF(raw);
@@ -474,9 +481,9 @@ static enum image_error open_image(struct image *im, struct image_options *o)
 		return e;
 	memcpy(im->card_id, o->card_id, CARD_ID_LEN);
 	if (subkey(o->key, BYTES_STR("prose-card records"), im->card_id, &im->record_key) != OK ||
-		subkey(o->key, BYTES_STR("prose-card root"), im->card_id, &im->root_key) != OK ||
-		sqlite3_prepare_v2(im->db, "REPLACE INTO record VALUES(?,?,?,?)", -1, &im->put, NULL) != SQLITE_OK ||
-		sqlite3_prepare_v2(im->db, "DELETE FROM record WHERE card=? AND name=?", -1, &im->erase, NULL) != SQLITE_OK)
+	        subkey(o->key, BYTES_STR("prose-card root"), im->card_id, &im->root_key) != OK ||
+	        sqlite3_prepare_v2(im->db, "REPLACE INTO record VALUES(?,?,?,?)", -1, &im->put, NULL) != SQLITE_OK ||
+	        sqlite3_prepare_v2(im->db, "DELETE FROM record WHERE card=? AND name=?", -1, &im->erase, NULL) != SQLITE_OK)
 		return IMAGE_NOT_IMAGE;
 	if (o->create)
 		return backend_write(&im->backend, NULL, 0) == OK ? IMAGE_OK : IMAGE_IO;

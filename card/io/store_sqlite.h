@@ -13,8 +13,8 @@ enum image_error {
 	IMAGE_MISSING = 3,   /* no such file */
 	IMAGE_NOT_IMAGE = 4, /* not a card image, or truncated */
 	IMAGE_WRONG_KEY = 5,
-	IMAGE_TAMPERED = 6,  /* a record was edited, replaced, removed or is old */
-	IMAGE_BUSY = 7,      /* another process holds it */
+	IMAGE_TAMPERED = 6, /* a record was edited, replaced, removed or is old */
+	IMAGE_BUSY = 7,     /* another process holds it */
 	IMAGE_IO = 8
 };
 /* One sentence: what is wrong and what to do. The values are the exit codes of prose-card. */
@@ -22,11 +22,11 @@ const char *image_error_text(enum image_error);
 
 struct image_options {
 	const char *path;
-	const char *vfs;         /* NULL: SQLite's default; tests hand in one that loses power */
-	struct bytes key;        /* 32 octets */
-	bool create;             /* a new file; it must not exist */
+	const char *vfs;              /* NULL: SQLite's default; tests hand in one that loses power */
+	struct bytes key;             /* 32 octets */
+	bool create;                  /* a new file; it must not exist */
 	uint8_t card_id[CARD_ID_LEN]; /* with create; otherwise filled in */
-	bool insecure_test_key;  /* with create: remembered and shown by info; otherwise filled in */
+	bool insecure_test_key;       /* with create: remembered and shown by info; otherwise filled in */
 };
 
 /* Open or create. Every record is authenticated before this returns. *out must go to image_close. */

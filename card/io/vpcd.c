@@ -88,7 +88,7 @@ static void warn_if_open(uint16_t port)
 
 	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
 		if (sscanf(line, " %*d: %8X:%4X %*8X:%*4X %2X", &address, &p, &state) == 3 && p == port && state == 0x0A &&
-			(ntohl(address) >> 24) != 127) {
+		        (ntohl(address) >> 24) != 127) {
 			FILE *d = fopen("/proc/net/dev", "r");
 			int devices = -2;
 
@@ -98,9 +98,9 @@ static void warn_if_open(uint16_t port)
 				(void)fclose(d);
 			if (devices > 1)
 				(void)fprintf(stderr,
-					"prose-card: warning: the reader's port %u listens on all addresses, so other hosts can reach it;\n"
-					"  use `prose-card reader -- CMD`, which gives it a network of its own\n",
-					(unsigned)port);
+				        "prose-card: warning: the reader's port %u listens on all addresses, so other hosts can reach it;\n"
+				        "  use `prose-card reader -- CMD`, which gives it a network of its own\n",
+				        (unsigned)port);
 			break;
 		}
 	}
@@ -120,9 +120,7 @@ static bool control(struct link *l, uint8_t what)
 	struct buf frame = { l->out, 2, sizeof l->out, false };
 
 	switch (what) {
-	case CONTROL_ATR:
-		buf_put(&frame, card_atr);
-		return answer(l->fd, &frame);
+	case CONTROL_ATR: buf_put(&frame, card_atr); return answer(l->fd, &frame);
 	case CONTROL_OFF:
 	case CONTROL_ON:
 	case CONTROL_RESET: card_reset(l->card); return true;

@@ -16,7 +16,6 @@ struct vpcd_options {
 MUST_USE enum status vpcd_parse(const char *text, struct vpcd_options *);
 
 /* Serve the card until *stop is set: connect, retry until pcscd is there, come back when it restarts. */
-MUST_USE enum status vpcd_run(struct card *, const struct card_env *, const struct vpcd_options *,
-	volatile sig_atomic_t *stop);
+MUST_USE enum status vpcd_run(struct card *, const struct card_env *, const struct vpcd_options *, volatile sig_atomic_t *stop);
 
 #endif

@@ -6,7 +6,10 @@
 enum { TAG_AM = 0x80, TAG_SC_ALWAYS = 0x90, TAG_SC_NEVER = 0x97, TAG_SC_CRT = 0xA4, TAG_SC_OR = 0xA0, TAG_SC_AND = 0xAF };
 enum { KEY_PIN1 = 0x01, KEY_ADM1 = 0x0A };
 
-#define RULE(s) { (const uint8_t *)(s), sizeof(s) - 1 }
+#define RULE(s)                                                                                                                \
+	{                                                                                                                      \
+		(const uint8_t *)(s), sizeof(s) - 1                                                                            \
+	}
 
 const struct bytes arr_rules[ARR_RECORDS] = {
 	RULE("\x80\x01\x01\x90\x00\x80\x01\x1A\xA4\x06\x83\x01\x0A\x95\x01\x08"),
@@ -99,7 +102,7 @@ enum sw access_check(struct card *card, const struct channel *ch, uint8_t index,
 	struct bytes rule;
 
 	if (arr == FILE_NONE || f->arr_record == 0 || f->arr_record > card->fs.file[arr].record_count ||
-		file_read(&card->fs, arr, &b) != OK)
+	        file_read(&card->fs, arr, &b) != OK)
 		return SW_SECURITY_NOT_SATISFIED;
 	rule = (struct bytes){ raw + (size_t)(f->arr_record - 1) * card->fs.file[arr].record_len,
 		card->fs.file[arr].record_len };

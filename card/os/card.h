@@ -28,8 +28,8 @@ struct channel {
 	bool open;
 	bool adm; /* a script of a security domain: satisfies ADM1 */
 	uint8_t number;
-	uint8_t df, ef; /* indexes; ef may be FILE_NONE */
-	uint8_t record; /* pointer, 0: undefined */
+	uint8_t df, ef;        /* indexes; ef may be FILE_NONE */
+	uint8_t record;        /* pointer, 0: undefined */
 	struct applet *applet; /* selected application, or NULL */
 };
 

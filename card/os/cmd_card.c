@@ -71,7 +71,8 @@ enum sw cmd_terminal_profile(struct command *c)
 	return SW_OK;
 }
 
-/* SMS-PP download (TS 31.111 7.1.1): the TPDU goes to the applet that handles secured packets. Comprehension bits are ignored. */
+/* SMS-PP download (TS 31.111 7.1.1): the TPDU goes to the applet that handles secured packets. Comprehension bits are ignored.
+ */
 enum sw cmd_envelope(struct command *c)
 {
 	struct bytes in = c->data, tpdu = { 0 };

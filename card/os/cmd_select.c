@@ -83,7 +83,8 @@ static enum sw enter_file(struct command *c, uint8_t index)
 
 		channel_enter(ch, index);
 		if (adf != FILE_MF)
-			set_applet(ch, applet_by_aid(c->card, (struct bytes){ c->card->fs.file[adf].aid, c->card->fs.file[adf].aid_len }));
+			set_applet(ch, applet_by_aid(c->card,
+			                       (struct bytes){ c->card->fs.file[adf].aid, c->card->fs.file[adf].aid_len }));
 	} else {
 		if (f->parent != ch->df)
 			ch->df = f->parent;
@@ -146,7 +147,7 @@ enum sw cmd_select(struct command *c)
 		if (c->p1 == P1_FID)
 			index = find_fid(c, (uint16_t)bytes_uint(c->data));
 		else if ((index = file_child(fs, c->channel->df, (uint16_t)bytes_uint(c->data))) != FILE_NONE &&
-			 !file_is_df(&fs->file[index]))
+		         !file_is_df(&fs->file[index]))
 			index = FILE_NONE;
 		break;
 	case P1_PARENT:

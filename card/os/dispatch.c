@@ -20,7 +20,8 @@ const struct command_row os_rows[] = {
 	{ 0x00, 0x80, INS_UNBLOCK_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_unblock_pin, "UNBLOCK PIN" },
 	{ 0x00, 0x80, INS_MANAGE_CHANNEL, 0x80, 0xFF, CASE_2, 0, 0, NEEDS_NOTHING, cmd_manage_channel, "MANAGE CHANNEL" },
 	{ 0x00, 0x80, INS_GET_CHALLENGE, 0x00, 0x00, CASE_2, 0, 0, NEEDS_NOTHING, cmd_get_challenge, "GET CHALLENGE" },
-	{ 0x80, 0xFF, INS_TERMINAL_PROFILE, 0x00, 0x00, CASE_3, 1, 255, NEEDS_NOTHING, cmd_terminal_profile, "TERMINAL PROFILE" },
+	{ 0x80, 0xFF, INS_TERMINAL_PROFILE, 0x00, 0x00, CASE_3, 1, 255, NEEDS_NOTHING, cmd_terminal_profile,
+	        "TERMINAL PROFILE" },
 	{ 0x80, 0xFF, INS_ENVELOPE, 0x00, 0x00, CASE_4, 1, 8192, NEEDS_NOTHING, cmd_envelope, "ENVELOPE" },
 };
 const size_t os_row_count = sizeof os_rows / sizeof *os_rows;
@@ -70,11 +71,21 @@ static enum sw check_lengths(const struct command_row *row, const struct command
 }
 
 static enum sw run_row(struct card *card, struct channel *ch, struct applet *applet, const struct command_row *row,
-	const struct command_apdu *a, struct buf *rsp)
+        const struct command_apdu *a, struct buf *rsp)
 {
 	struct command c = {
-		.cla = a->cla, .ins = a->ins, .p1 = a->p1, .p2 = a->p2, .data = a->data, .ne = a->ne, .has_le = a->has_le,
-		.extended = a->extended, .rsp = rsp, .card = card, .channel = ch, .applet = applet,
+		.cla = a->cla,
+		.ins = a->ins,
+		.p1 = a->p1,
+		.p2 = a->p2,
+		.data = a->data,
+		.ne = a->ne,
+		.has_le = a->has_le,
+		.extended = a->extended,
+		.rsp = rsp,
+		.card = card,
+		.channel = ch,
+		.applet = applet,
 	};
 	enum sw sw;
 

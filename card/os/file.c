@@ -20,7 +20,7 @@ static enum status take_row(struct bytes *in, struct file *f)
 	struct bytes b, row;
 
 	if (!bytes_take(in, ROW_LEN, &row) || !bytes_take_uint(&row, 2, &fid) || !bytes_take(&row, 7, &b) ||
-		!bytes_take_uint(&row, 2, &size))
+	        !bytes_take_uint(&row, 2, &size))
 		return ERR_TRUNCATED;
 	*f = (struct file){
 		.fid = (uint16_t)fid,
@@ -71,8 +71,8 @@ enum status file_system_save(struct file_system *fs)
 
 		buf_put_uint(&b, 2, f->fid);
 		buf_put(&b, (struct bytes){ (const uint8_t[]){ f->parent, f->type, f->sfi, f->life, f->arr_record,
-						    f->record_len, f->record_count },
-				    7 });
+		                                    f->record_len, f->record_count },
+		                    7 });
 		buf_put_uint(&b, 2, f->size);
 		buf_put_u8(&b, f->aid_len);
 		buf_put(&b, BYTES_OF(f->aid));
@@ -175,7 +175,9 @@ void file_put_fcp(const struct file_system *fs, uint8_t index, bool pin1_enabled
 	if (index == FILE_MF)
 		tlv_put(&b, 0xA5, BYTES_STR("\x80\x01\x71"));
 	tlv_put_uint(&b, 0x8A, 1, f->life);
-	tlv_put_uint(&b, 0x8B, 3, (uint64_t)(file_adf_of(fs, index) == FILE_MF || f->type == FILE_ADF ? FID_ARR_MF : FID_ARR) << 8 | f->arr_record);
+	tlv_put_uint(&b, 0x8B, 3,
+	        (uint64_t)(file_adf_of(fs, index) == FILE_MF || f->type == FILE_ADF ? FID_ARR_MF : FID_ARR) << 8 |
+	                f->arr_record);
 	if (file_is_df(f)) { /* PIN status: wpa_supplicant reads the first octet of PS_DO, key reference 01 first */
 		const uint8_t ps[] = { 0x90, 0x01, pin1_enabled ? 0x80 : 0x00, 0x83, 0x01, 0x01 };
 

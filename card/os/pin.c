@@ -24,7 +24,8 @@ static enum status load_pin(struct card *card, struct secret *out)
 
 bool pin_is_enabled(struct card *card)
 {
-	SECRET record = { 0 };
+	SECRET
+	record = { 0 };
 
 	return load_pin(card, &record) != OK || record.data[AT_ENABLED] != 0;
 }
@@ -32,7 +33,8 @@ bool pin_is_enabled(struct card *card)
 enum status pin_create(struct store *s, struct bytes pin, struct bytes puk, bool enabled)
 {
 	const uint8_t tries[2] = { PIN_TRIES, PUK_TRIES };
-	SECRET record = { 0 };
+	SECRET
+	record = { 0 };
 	struct buf b = { record.data, 0, PIN_RECORD_LEN, false };
 
 	buf_put_u8(&b, enabled ? 1 : 0);
@@ -112,7 +114,8 @@ static enum sw save(struct card *card, struct secret *record)
 
 enum sw cmd_verify_pin(struct command *c)
 {
-	SECRET record = { 0 };
+	SECRET
+	record = { 0 };
 	enum sw sw = check_reference(c);
 
 	if (sw != SW_OK)
@@ -131,7 +134,8 @@ enum sw cmd_verify_pin(struct command *c)
 
 enum sw cmd_change_pin(struct command *c)
 {
-	SECRET record = { 0 };
+	SECRET
+	record = { 0 };
 	struct bytes in = c->data, old, new;
 	enum sw sw = check_reference(c);
 
@@ -153,7 +157,8 @@ enum sw cmd_change_pin(struct command *c)
 
 static enum sw switch_pin(struct command *c, bool enable)
 {
-	SECRET record = { 0 };
+	SECRET
+	record = { 0 };
 	enum sw sw = check_reference(c);
 
 	if (sw != SW_OK)
@@ -182,7 +187,8 @@ enum sw cmd_enable_pin(struct command *c)
 
 enum sw cmd_unblock_pin(struct command *c)
 {
-	SECRET record = { 0 };
+	SECRET
+	record = { 0 };
 	struct bytes in = c->data, puk, new;
 	enum sw sw = check_reference(c);
 

@@ -123,7 +123,7 @@ enum status store_next(struct store *s, struct bytes prefix, struct bytes after,
 		struct bytes name = name_bytes(&s->pending[i].name);
 
 		if (has_prefix(name, prefix) && compare(name, after) > 0 && !find_pending(s, name)->erase &&
-			(!found || compare(name, name_bytes(out)) < 0)) {
+		        (!found || compare(name, name_bytes(out)) < 0)) {
 			*out = s->pending[i].name;
 			found = true;
 		}

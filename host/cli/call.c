@@ -59,11 +59,13 @@ static enum prose_result make_offer(struct talk *t, const uint8_t *refresh)
 	uint8_t message[2048];
 	size_t n = sizeof message;
 	struct buf b = BUF_OF(t->sdp);
-	enum prose_result r = prose_call_start(t->a->card, now_seconds(), t->a->group, t->session.ssrc, refresh, &t->session, message, &n);
+	enum prose_result r =
+	        prose_call_start(t->a->card, now_seconds(), t->a->group, t->session.ssrc, refresh, &t->session, message, &n);
 
 	if (r != PROSE_OK)
 		return r;
-	sdp_put(&b, &(struct sdp_offer){ bytes_str(t->a->group), t->media.address, t->media.port, t->session.ssrc, { message, n } });
+	sdp_put(&b, &(struct sdp_offer){
+	                    bytes_str(t->a->group), t->media.address, t->media.port, t->session.ssrc, { message, n } });
 	t->sdp_len = b.len;
 	t->refreshed = now_microseconds();
 	return b.failed ? PROSE_NO_SPACE : PROSE_OK;
@@ -147,8 +149,10 @@ static enum prose_result send_media(struct talk *t, struct bytes samples, uint64
 
 static enum prose_result talk(struct talk *t, struct bytes samples, uint64_t pressed)
 {
-	SECRET gsk = { .len = SRTP_KEY_LEN };
-	SECRET salt = { .len = SRTP_SALT_LEN };
+	SECRET
+	gsk = { .len = SRTP_KEY_LEN };
+	SECRET
+	salt = { .len = SRTP_SALT_LEN };
 	uint64_t released;
 	enum prose_result r = make_offer(t, NULL);
 
@@ -233,15 +237,16 @@ static bool first_packet(struct arguments *a, const struct multicast *media, str
 }
 
 static void print_joined(const struct prose_session *s, const struct sdp_media *m, uint64_t released, const struct secret *gsk,
-	const struct secret *salt)
+        const struct secret *salt)
 {
 	char key[2 * SRTP_KEY_LEN + 1], hex[2 * SRTP_SALT_LEN + 1];
 
-	(void)printf("{\"event\": \"joined\", \"us\": %llu, \"sender\": \"%s\", \"address\": \"%s\", \"port\": %u, \"ssrc\": %lu, "
-		     "\"known\": %s, \"released\": %llu, \"srtp_key\": \"%s%s\"}\n",
-		(unsigned long long)now_microseconds(), s->sender_uri, m->address, (unsigned)m->port, (unsigned long)m->ssrc,
-		s->known ? "true" : "false", (unsigned long long)released, hex_encode(secret_bytes(gsk), key),
-		hex_encode(secret_bytes(salt), hex));
+	(void)printf(
+	        "{\"event\": \"joined\", \"us\": %llu, \"sender\": \"%s\", \"address\": \"%s\", \"port\": %u, \"ssrc\": %lu, "
+	        "\"known\": %s, \"released\": %llu, \"srtp_key\": \"%s%s\"}\n",
+	        (unsigned long long)now_microseconds(), s->sender_uri, m->address, (unsigned)m->port, (unsigned long)m->ssrc,
+	        s->known ? "true" : "false", (unsigned long long)released, hex_encode(secret_bytes(gsk), key),
+	        hex_encode(secret_bytes(salt), hex));
 	(void)fflush(stdout);
 	secret_clean(key, sizeof key);
 	secret_clean(hex, sizeof hex);
@@ -249,8 +254,10 @@ static void print_joined(const struct prose_session *s, const struct sdp_media *
 
 static int call_join(struct arguments *a)
 {
-	SECRET gsk = { .len = SRTP_KEY_LEN };
-	SECRET salt = { .len = SRTP_SALT_LEN };
+	SECRET
+	gsk = { .len = SRTP_KEY_LEN };
+	SECRET
+	salt = { .len = SRTP_SALT_LEN };
 	struct multicast offers, media;
 	struct prose_session s;
 	struct prose_state warm;

@@ -42,8 +42,23 @@ int verb_ota(struct arguments *);
 int verb_apdu(struct arguments *);
 
 enum option_key {
-	OPT_GROUP = 256, OPT_AUDIO, OPT_MEDIA, OPT_OFFERS, OPT_PC5, OPT_NAME, OPT_OUT, OPT_JSON, OPT_FIRST, OPT_SECONDS,
-	OPT_LEAD_IN, OPT_RESEND, OPT_COUNT, OPT_TRACE, OPT_PIN, OPT_ONCE, OPT_SKIP
+	OPT_GROUP = 256,
+	OPT_AUDIO,
+	OPT_MEDIA,
+	OPT_OFFERS,
+	OPT_PC5,
+	OPT_NAME,
+	OPT_OUT,
+	OPT_JSON,
+	OPT_FIRST,
+	OPT_SECONDS,
+	OPT_LEAD_IN,
+	OPT_RESEND,
+	OPT_COUNT,
+	OPT_TRACE,
+	OPT_PIN,
+	OPT_ONCE,
+	OPT_SKIP
 };
 
 /* "prose-ue VERB: sentence", and the exit status for a result. */

@@ -17,7 +17,8 @@ int verb_announce(struct arguments *a)
 	for (long i = 0; r == PROSE_OK && i < a->count; i++) {
 		if (i > 0)
 			(void)poll(NULL, 0, 500);
-		if ((r = prose_announce(a->card, now_seconds(), a->name, frame)) == PROSE_OK && !multicast_send(&pc5, frame, sizeof frame))
+		if ((r = prose_announce(a->card, now_seconds(), a->name, frame)) == PROSE_OK &&
+		        !multicast_send(&pc5, frame, sizeof frame))
 			r = PROSE_IO;
 	}
 	multicast_close(&pc5);
@@ -28,7 +29,7 @@ static void report(const struct arguments *a, const struct prose_match *m)
 {
 	if (a->json)
 		(void)printf("{\"name\": \"%s\", \"slot\": %llu, \"us\": %llu}\n", m->name, (unsigned long long)m->slot,
-			(unsigned long long)now_microseconds());
+		        (unsigned long long)now_microseconds());
 	else
 		(void)printf("%s is near (slot %llu)\n", m->name, (unsigned long long)m->slot);
 	(void)fflush(stdout);
@@ -49,7 +50,8 @@ int verb_discover(struct arguments *a)
 	r = prose_watch_new(&watch);
 	if (r == PROSE_OK)
 		r = prose_watch_update(watch, a->card, now_seconds());
-	(void)printf(a->json ? "{\"watching\": %zu}\n" : "watching, %zu values in the index\n", r == PROSE_OK ? prose_watch_size(watch) : 0);
+	(void)printf(a->json ? "{\"watching\": %zu}\n" : "watching, %zu values in the index\n",
+	        r == PROSE_OK ? prose_watch_size(watch) : 0);
 	(void)fflush(stdout);
 	end = now_microseconds() + (uint64_t)a->seconds * 1000000;
 	while (r == PROSE_OK && now_microseconds() < end && (a->count == 0 || matches < a->count)) {

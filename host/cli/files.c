@@ -45,11 +45,13 @@ int verb_info(struct arguments *a)
 	if (r != PROSE_OK)
 		return complain(a, "info", NULL, r);
 	if (a->json)
-		(void)printf("{\"iccid\": \"%s\", \"kms\": \"%s\", \"floor\": %llu, \"latest\": %llu, \"slot_budget\": %lu}\n", iccid, s.kms_uri,
-			(unsigned long long)s.floor, (unsigned long long)s.latest, (unsigned long)s.slot_budget);
+		(void)printf("{\"iccid\": \"%s\", \"kms\": \"%s\", \"floor\": %llu, \"latest\": %llu, \"slot_budget\": %lu}\n",
+		        iccid, s.kms_uri, (unsigned long long)s.floor, (unsigned long long)s.latest,
+		        (unsigned long)s.slot_budget);
 	else
 		(void)printf("ICCID        %s\nKMS          %s\ntime floor   %s\ntime latest  %s\nslot budget  %lu\n", iccid,
-			s.kms_uri[0] != 0 ? s.kms_uri : "(not provisioned)", date(s.floor, from), date(s.latest, to), (unsigned long)s.slot_budget);
+		        s.kms_uri[0] != 0 ? s.kms_uri : "(not provisioned)", date(s.floor, from), date(s.latest, to),
+		        (unsigned long)s.slot_budget);
 	return 0;
 }
 
@@ -60,11 +62,19 @@ static void print_entry(void *context, const struct prose_entry *e)
 
 	switch (*kind) {
 	case PROSE_KEY_SETS: (void)printf("key set    %s, period %llu\n", e->uri, (unsigned long long)e->period_number); break;
-	case PROSE_GROUPS: (void)printf("group      %s, keys from %s%s%s\n", e->uri, e->signer_uri,
-				   (e->policy & 1) != 0 ? ", signed offers" : "", (e->policy & 2) != 0 ? ", key stays in the card" : ""); break;
-	case PROSE_GMKS: (void)printf("GMK        %08lx, %s to %s\n", (unsigned long)e->gmk_id, date(e->not_before, from), date(e->not_after, to)); break;
-	default: (void)printf("discovery  %s, %s, %s%s, slots of %u s, until %s\n", e->name, e->profile == 1 ? "tr-2.1" : "33.303",
-			 (e->rights & 1) != 0 ? "announce " : "", (e->rights & 2) != 0 ? "monitor" : "", e->slot_seconds, date(e->not_after, to)); break;
+	case PROSE_GROUPS:
+		(void)printf("group      %s, keys from %s%s%s\n", e->uri, e->signer_uri,
+		        (e->policy & 1) != 0 ? ", signed offers" : "", (e->policy & 2) != 0 ? ", key stays in the card" : "");
+		break;
+	case PROSE_GMKS:
+		(void)printf("GMK        %08lx, %s to %s\n", (unsigned long)e->gmk_id, date(e->not_before, from),
+		        date(e->not_after, to));
+		break;
+	default:
+		(void)printf("discovery  %s, %s, %s%s, slots of %u s, until %s\n", e->name,
+		        e->profile == 1 ? "tr-2.1" : "33.303", (e->rights & 1) != 0 ? "announce " : "",
+		        (e->rights & 2) != 0 ? "monitor" : "", e->slot_seconds, date(e->not_after, to));
+		break;
 	}
 }
 
@@ -144,7 +154,10 @@ int verb_provision(struct arguments *a)
 		while (left.n > 0) {
 			/* 7F50 82 LLLL or 81 LL or LL */
 			size_t head = left.n > 3 && left.p[2] == 0x82 ? 5 : left.n > 3 && left.p[2] == 0x81 ? 4 : 3;
-			size_t len = head == 5 && left.n > 4 ? (size_t)(left.p[3] << 8 | left.p[4]) : head == 4 ? left.p[3] : left.n > 2 ? left.p[2] : 0;
+			size_t len = head == 5 && left.n > 4 ? (size_t)(left.p[3] << 8 | left.p[4])
+			             : head == 4             ? left.p[3]
+			             : left.n > 2            ? left.p[2]
+			                                     : 0;
 			struct bytes object;
 			enum prose_result r;
 
@@ -174,10 +187,12 @@ int verb_group(struct arguments *a)
 	if ((r = prose_import_gmk(a->card, now_seconds(), message, n, &g)) != PROSE_OK)
 		return complain(a, "group import", a->words[1], r);
 	if (a->json)
-		(void)printf("{\"group\": \"%s\", \"gmk_id\": \"%08lx\", \"not_before\": %llu, \"not_after\": %llu}\n", g.group_uri,
-			(unsigned long)g.gmk_id, (unsigned long long)g.not_before, (unsigned long long)g.not_after);
+		(void)printf("{\"group\": \"%s\", \"gmk_id\": \"%08lx\", \"not_before\": %llu, \"not_after\": %llu}\n",
+		        g.group_uri, (unsigned long)g.gmk_id, (unsigned long long)g.not_before,
+		        (unsigned long long)g.not_after);
 	else
-		(void)printf("%s: GMK %08lx, %s to %s\n", g.group_uri, (unsigned long)g.gmk_id, date(g.not_before, from), date(g.not_after, to));
+		(void)printf("%s: GMK %08lx, %s to %s\n", g.group_uri, (unsigned long)g.gmk_id, date(g.not_before, from),
+		        date(g.not_after, to));
 	return 0;
 }
 

@@ -42,13 +42,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-#define JSON { "json", OPT_JSON, NULL, 0, "Machine-readable", 0 }
-#define SECONDS(text) { "seconds", OPT_SECONDS, "N", 0, text, 0 }
+#define JSON                                                                                                                   \
+	{                                                                                                                      \
+		"json", OPT_JSON, NULL, 0, "Machine-readable", 0                                                               \
+	}
+#define SECONDS(text)                                                                                                          \
+	{                                                                                                                      \
+		"seconds", OPT_SECONDS, "N", 0, text, 0                                                                        \
+	}
 
 static const struct argp_option none[] = { { 0 } };
 static const struct argp_option json_only[] = { JSON, { 0 } };
-static const struct argp_option call_options[] = {
-	{ "group", OPT_GROUP, "URI", 0, "The group", 0 },
+static const struct argp_option call_options[] = { { "group", OPT_GROUP, "URI", 0, "The group", 0 },
 	{ "offers", OPT_OFFERS, "ADDRESS:PORT", 0, "Multicast group that carries SDP offers", 0 },
 	{ "media", OPT_MEDIA, "ADDRESS:PORT", 0, "start: multicast group for SRTP", 0 },
 	{ "audio", OPT_AUDIO, "FILE", 0, "start: A-law, mono, 8 kHz WAV file to send", 0 },
@@ -59,31 +64,41 @@ static const struct argp_option call_options[] = {
 static const struct argp_option announce_options[] = { { "name", OPT_NAME, "NAME", 0, "Discovery key to announce with", 0 },
 	{ "pc5", OPT_PC5, "ADDRESS:PORT", 0, "Multicast group that stands for PC5", 0 },
 	{ "count", OPT_COUNT, "N", 0, "Frames to send, two a second (default 1)", 0 }, { 0 } };
-static const struct argp_option discover_options[] = { { "pc5", OPT_PC5, "ADDRESS:PORT", 0, "Multicast group that stands for PC5", 0 },
-	{ "count", OPT_COUNT, "N", 0, "Stop after N matches (default: never)", 0 }, SECONDS("Listen this long (default 20)"), JSON, { 0 } };
+static const struct argp_option discover_options[] = { { "pc5", OPT_PC5, "ADDRESS:PORT", 0,
+	                                                       "Multicast group that stands for PC5", 0 },
+	{ "count", OPT_COUNT, "N", 0, "Stop after N matches (default: never)", 0 }, SECONDS("Listen this long (default 20)"),
+	JSON, { 0 } };
 static const struct argp_option ota_options[] = { { "out", OPT_OUT, "FILE", 0, "Write the response packet here", 0 }, { 0 } };
 static const struct argp_option put_options[] = { { "count", OPT_COUNT, "N", 0, "Record number (record files)", 0 }, { 0 } };
 
 static const struct verb verbs[] = {
 	{ "readers", verb_readers, false, none, "", "List PC/SC readers", "prose-ue readers" },
 	{ "info", verb_info, true, json_only, "", "Whose card this is, and its time", "prose-ue --reader 'Card 0' info" },
-	{ "list", verb_list, true, none, "", "Key sets, groups, GMKs and discovery keys on the card", "prose-ue --pin-file pin list" },
+	{ "list", verb_list, true, none, "", "Key sets, groups, GMKs and discovery keys on the card",
+	        "prose-ue --pin-file pin list" },
 	{ "cat", verb_cat, true, none, "PATH", "Read a file by its path", "prose-ue --pin-file pin cat 7FFF/5F90/4F05" },
-	{ "put", verb_put, true, put_options, "PATH HEX", "Update a file, where the access rules allow it", "prose-ue --pin-file pin put 7FFF/5F90/4F09 00" },
-	{ "provision", verb_provision, true, none, "FILE...", "Carry sealed objects to the card", "prose-ue provision outbox/8900.keys" },
-	{ "group", verb_group, true, json_only, "import FILE", "Hand a MIKEY-SAKKE message to the card", "prose-ue group import rekey/alice.mikey" },
+	{ "put", verb_put, true, put_options, "PATH HEX", "Update a file, where the access rules allow it",
+	        "prose-ue --pin-file pin put 7FFF/5F90/4F09 00" },
+	{ "provision", verb_provision, true, none, "FILE...", "Carry sealed objects to the card",
+	        "prose-ue provision outbox/8900.keys" },
+	{ "group", verb_group, true, json_only, "import FILE", "Hand a MIKEY-SAKKE message to the card",
+	        "prose-ue group import rekey/alice.mikey" },
 	{ "call", verb_call, true, call_options, "start|join", "Talk to a group, or listen to it",
-		"prose-ue --pin-file pin call join --group sip:fire@example.org --offers 239.255.33.4:6003" },
-	{ "announce", verb_announce, true, announce_options, "", "Announce over PC5", "prose-ue announce --name alice --pc5 239.255.33.3:6000" },
-	{ "discover", verb_discover, true, discover_options, "", "Watch PC5 for those we may see", "prose-ue discover --pc5 239.255.33.3:6000 --seconds 10" },
-	{ "ota", verb_ota, true, ota_options, "deliver FILE", "Give an OTA short message to the card", "prose-ue ota deliver push.sms --out push.por" },
+	        "prose-ue --pin-file pin call join --group sip:fire@example.org --offers 239.255.33.4:6003" },
+	{ "announce", verb_announce, true, announce_options, "", "Announce over PC5",
+	        "prose-ue announce --name alice --pc5 239.255.33.3:6000" },
+	{ "discover", verb_discover, true, discover_options, "", "Watch PC5 for those we may see",
+	        "prose-ue discover --pc5 239.255.33.3:6000 --seconds 10" },
+	{ "ota", verb_ota, true, ota_options, "deliver FILE", "Give an OTA short message to the card",
+	        "prose-ue ota deliver push.sms --out push.por" },
 	{ "apdu", verb_apdu, true, none, "HEX...", "Send raw command APDUs", "prose-ue apdu 00A4000C022FE2 00B000000A" },
 };
 
 static const struct argp_option common_options[] = {
 	{ "reader", 'r', "NAME", 0, "Reader, by the beginning of its name (default: the first with a card)", -1 },
 	{ "pin-file", OPT_PIN, "FILE", 0, "File that holds PIN1", -1 },
-	{ "trace", OPT_TRACE, "FILE", 0, "Append every APDU here, PINs blanked", -1 }, { 0 } };
+	{ "trace", OPT_TRACE, "FILE", 0, "Append every APDU here, PINs blanked", -1 }, { 0 }
+};
 
 static bool pin_from_file(void *context, char pin[9])
 {
@@ -128,7 +143,7 @@ static void usage(FILE *out)
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		(void)fprintf(out, "  %s\n", verbs[i].example);
 	(void)fprintf(out, "\n`prose-ue VERB --help` explains a verb. Exit status: 0 done, 1 failed, 2 usage, 3 the card\n"
-			   "refused, 4 no reader or card.\n");
+	                   "refused, 4 no reader or card.\n");
 }
 
 /* The verb is the first word; options may stand on both sides of it. */
@@ -138,7 +153,7 @@ static int verb_index(int argc, char **argv)
 		if (argv[i][0] != '-')
 			return i;
 		if ((strcmp(argv[i], "--reader") == 0 || strcmp(argv[i], "-r") == 0 || strcmp(argv[i], "--pin-file") == 0 ||
-			    strcmp(argv[i], "--trace") == 0))
+		            strcmp(argv[i], "--trace") == 0))
 			i++;
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0)
 			return 0;

@@ -15,7 +15,9 @@ int complain(const struct arguments *a, const char *verb, const char *about, enu
 	const char *why = r == PROSE_REFUSED && a->card != NULL ? prose_card_error(a->card) : prose_result_text(r);
 
 	(void)fprintf(stderr, "prose-ue %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
-	return r == PROSE_REFUSED || r == PROSE_PIN_NEEDED ? EXIT_REFUSED : r == PROSE_NO_CARD || r == PROSE_NO_READER ? EXIT_NO_CARD : EXIT_FAILURE;
+	return r == PROSE_REFUSED || r == PROSE_PIN_NEEDED  ? EXIT_REFUSED
+	       : r == PROSE_NO_CARD || r == PROSE_NO_READER ? EXIT_NO_CARD
+	                                                    : EXIT_FAILURE;
 }
 
 int usage_error(const char *verb, const char *sentence)
@@ -69,16 +71,16 @@ bool multicast_open(const char *text, bool receive, struct multicast *m)
 	m->port = (uint16_t)strtoul(colon + 1, NULL, 10);
 	at.sin_port = htons(m->port);
 	if (inet_pton(AF_INET, m->address, &at.sin_addr) != 1 || m->port == 0 ||
-		(m->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
+	        (m->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
 		return false;
 	group.imr_multiaddr = at.sin_addr;
 	group.imr_address.s_addr = htonl(INADDR_LOOPBACK);
 	if (setsockopt(m->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-		setsockopt(m->fd, IPPROTO_IP, IP_MULTICAST_IF, &group, sizeof group) != 0 ||
-		setsockopt(m->fd, IPPROTO_IP, IP_MULTICAST_LOOP, &loop, sizeof loop) != 0 ||
-		(receive && (bind(m->fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
-				    setsockopt(m->fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) != 0)) ||
-		(!receive && connect(m->fd, (const struct sockaddr *)&at, sizeof at) != 0)) {
+	        setsockopt(m->fd, IPPROTO_IP, IP_MULTICAST_IF, &group, sizeof group) != 0 ||
+	        setsockopt(m->fd, IPPROTO_IP, IP_MULTICAST_LOOP, &loop, sizeof loop) != 0 ||
+	        (receive && (bind(m->fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
+	                            setsockopt(m->fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) != 0)) ||
+	        (!receive && connect(m->fd, (const struct sockaddr *)&at, sizeof at) != 0)) {
 		multicast_close(m);
 		return false;
 	}

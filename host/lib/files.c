@@ -100,8 +100,8 @@ enum prose_result prose_file_read(struct prose_card *c, const uint16_t *path, si
 	return r;
 }
 
-enum prose_result prose_file_update(struct prose_card *c, const uint16_t *path, size_t path_len, unsigned record,
-	const uint8_t *data, size_t n)
+enum prose_result prose_file_update(
+        struct prose_card *c, const uint16_t *path, size_t path_len, unsigned record, const uint8_t *data, size_t n)
 {
 	const struct request q = { 0x00, record > 0 ? INS_UPDATE_RECORD : INS_UPDATE_BINARY, (uint8_t)record,
 		record > 0 ? 0x04 : 0x00, { data, n }, 0 };

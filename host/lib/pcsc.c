@@ -33,7 +33,8 @@ static enum prose_result pcsc_transmit(void *context, const uint8_t *c, size_t c
 {
 	struct pcsc *p = context;
 	DWORD room = *n;
-	LONG rc = SCardTransmit(p->card, p->protocol == SCARD_PROTOCOL_T1 ? SCARD_PCI_T1 : SCARD_PCI_T0, c, c_len, NULL, r, &room);
+	LONG rc = SCardTransmit(
+	        p->card, p->protocol == SCARD_PROTOCOL_T1 ? SCARD_PCI_T1 : SCARD_PCI_T0, c, c_len, NULL, r, &room);
 
 	*n = rc == SCARD_S_SUCCESS ? room : 0;
 	return result_of(rc);
@@ -42,7 +43,8 @@ static enum prose_result pcsc_transmit(void *context, const uint8_t *c, size_t c
 /* After another client's reset the handle is dead until we reconnect; the caller restores what was lost. */
 static enum prose_result reconnect(struct pcsc *p, DWORD initialization)
 {
-	return result_of(SCardReconnect(p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, initialization, &p->protocol));
+	return result_of(SCardReconnect(
+	        p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, initialization, &p->protocol));
 }
 
 static enum prose_result pcsc_begin(void *context)
@@ -116,7 +118,8 @@ static enum prose_result connect_first(struct pcsc *p, const char *wanted)
 	for (const char *name = names; name != NULL && *name != 0; name += strlen(name) + 1) {
 		if (wanted != NULL && strncmp(name, wanted, strlen(wanted)) != 0)
 			continue;
-		r = result_of(SCardConnect(p->context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &p->card, &p->protocol));
+		r = result_of(SCardConnect(
+		        p->context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &p->card, &p->protocol));
 		if (r == PROSE_OK)
 			break;
 	}

@@ -17,15 +17,15 @@ extern "C" {
 
 enum prose_result {
 	PROSE_OK = 0,
-	PROSE_NO_READER,  /* no such reader, or no pcscd */
-	PROSE_NO_CARD,    /* the reader is empty */
-	PROSE_RESET,      /* the card was reset under us: selections, PIN and sessions are gone; calls retry once by themselves */
-	PROSE_IO,         /* the link failed */
-	PROSE_REFUSED,    /* the card said no: prose_card_status and prose_card_error tell why */
+	PROSE_NO_READER, /* no such reader, or no pcscd */
+	PROSE_NO_CARD,   /* the reader is empty */
+	PROSE_RESET,   /* the card was reset under us: selections, PIN and sessions are gone; calls retry once by themselves */
+	PROSE_IO,      /* the link failed */
+	PROSE_REFUSED, /* the card said no: prose_card_status and prose_card_error tell why */
 	PROSE_PIN_NEEDED, /* no PIN given, or it was wrong */
 	PROSE_FORMAT,     /* an argument or an answer is malformed */
 	PROSE_NOT_FOUND,
-	PROSE_NO_SPACE    /* a buffer is too small, or no memory */
+	PROSE_NO_SPACE /* a buffer is too small, or no memory */
 };
 const char *prose_result_text(enum prose_result);
 
@@ -58,8 +58,8 @@ struct prose_options {
 /* Open the card on a logical channel of its own and select the ProSe applet. Takes over the transport, also on failure. */
 enum prose_result prose_card_open(struct prose_transport, const struct prose_options *, struct prose_card **out);
 void prose_card_close(struct prose_card **);
-unsigned prose_card_status(const struct prose_card *);     /* last status word */
-const char *prose_card_error(const struct prose_card *);   /* one sentence for people about it */
+unsigned prose_card_status(const struct prose_card *);   /* last status word */
+const char *prose_card_error(const struct prose_card *); /* one sentence for people about it */
 
 /* One raw APDU on the basic channel, nothing followed: the whole R-APDU with its status word. *n: room in, length out. */
 enum prose_result prose_apdu(struct prose_card *, const uint8_t *command, size_t command_len, uint8_t *response, size_t *n);
@@ -71,8 +71,8 @@ enum prose_result prose_iccid(struct prose_card *, char digits[21]);
 /* Content of an EF by its path, e.g. {0x7FFF, 0x5F90, 0x4F05} or {0x2FE2}; 7FFF is the USIM. Record files: records joined. */
 enum prose_result prose_file_read(struct prose_card *, const uint16_t *path, size_t path_len, uint8_t *out, size_t *n);
 /* UPDATE BINARY at offset 0 / UPDATE RECORD (record >= 1), if the access rules let the PIN's holder. */
-enum prose_result prose_file_update(struct prose_card *, const uint16_t *path, size_t path_len, unsigned record,
-	const uint8_t *data, size_t n);
+enum prose_result prose_file_update(
+        struct prose_card *, const uint16_t *path, size_t path_len, unsigned record, const uint8_t *data, size_t n);
 
 /* ---- provisioning ------------------------------------------------------------------------------------------------ */
 
@@ -102,25 +102,27 @@ struct prose_entry {
 	uint32_t gmk_id;
 	unsigned policy, profile, rights, slot_seconds;
 };
-enum prose_result prose_list(struct prose_card *, enum prose_list_kind, void (*each)(void *, const struct prose_entry *), void *);
+enum prose_result prose_list(
+        struct prose_card *, enum prose_list_kind, void (*each)(void *, const struct prose_entry *), void *);
 
 /* ---- group calls ------------------------------------------------------------------------------------------------- */
 
 struct prose_session {
 	uint8_t id[8];
 	uint32_t ssrc;
-	bool known;           /* this very offer was opened before */
+	bool known; /* this very offer was opened before */
 	char sender_uri[129];
 	char group_uri[129];
 };
 /* Make a session key on the card and the MIKEY-PSK offer that carries it. With refresh, a new offer for that session. */
 enum prose_result prose_call_start(struct prose_card *, uint64_t now, const char *group_uri, uint32_t ssrc,
-	const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n);
+        const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n);
 /* Open an offer. */
-enum prose_result prose_call_join(struct prose_card *, uint64_t now, const uint8_t *message, size_t n, struct prose_session *out);
+enum prose_result prose_call_join(
+        struct prose_card *, uint64_t now, const uint8_t *message, size_t n, struct prose_session *out);
 /* The GSK and salt for the SRTP stack, if the group's policy lets them out. Wipe them after the call. */
-enum prose_result prose_call_key(struct prose_card *, const uint8_t session[8], uint8_t gsk[16], uint8_t salt[14],
-	uint64_t *released);
+enum prose_result prose_call_key(
+        struct prose_card *, const uint8_t session[8], uint8_t gsk[16], uint8_t salt[14], uint64_t *released);
 
 /* ---- discovery --------------------------------------------------------------------------------------------------- */
 
@@ -140,8 +142,8 @@ struct prose_match {
 	uint64_t slot;
 };
 /* A received frame: PROSE_OK and *match for a new match; PROSE_NOT_FOUND for foreign, forged, late or repeated frames. */
-enum prose_result prose_watch_frame(struct prose_watch *, struct prose_card *, uint64_t now, const uint8_t frame[29],
-	struct prose_match *match);
+enum prose_result prose_watch_frame(
+        struct prose_watch *, struct prose_card *, uint64_t now, const uint8_t frame[29], struct prose_match *match);
 
 /* ---- over the air ------------------------------------------------------------------------------------------------ */
 

@@ -55,8 +55,8 @@ enum prose_result prose_import_gmk(struct prose_card *c, uint64_t now, const uin
 		return r;
 	*out = (struct prose_gmk){ 0 };
 	if (!take_text(c->answer, TAG_GROUP_URI, out->group_uri, sizeof out->group_uri) ||
-		!take_number(c->answer, TAG_GMK_ID, &id) || !take_number(c->answer, TAG_NOT_BEFORE, &out->not_before) ||
-		!take_number(c->answer, TAG_NOT_AFTER, &out->not_after))
+	        !take_number(c->answer, TAG_GMK_ID, &id) || !take_number(c->answer, TAG_NOT_BEFORE, &out->not_before) ||
+	        !take_number(c->answer, TAG_NOT_AFTER, &out->not_after))
 		return PROSE_FORMAT;
 	out->gmk_id = (uint32_t)id;
 	return PROSE_OK;
@@ -71,7 +71,7 @@ enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out
 		return r;
 	*out = (struct prose_state){ 0 };
 	if (!take_number(c->answer, TAG_FLOOR, &out->floor) || !take_number(c->answer, TAG_LATEST, &out->latest) ||
-		!take_number(c->answer, TAG_BUDGET, &budget))
+	        !take_number(c->answer, TAG_BUDGET, &budget))
 		return PROSE_FORMAT;
 	out->slot_budget = (uint32_t)budget;
 	(void)take_text(c->answer, TAG_KMS_URI, out->kms_uri, sizeof out->kms_uri);
@@ -97,8 +97,8 @@ static void fill_entry(struct bytes in, struct prose_entry *e)
 	e->slot_seconds = take_number(in, TAG_SLOT_SECONDS, &v) ? (unsigned)v : 0;
 }
 
-enum prose_result prose_list(struct prose_card *c, enum prose_list_kind kind, void (*each)(void *, const struct prose_entry *),
-	void *context)
+enum prose_result prose_list(
+        struct prose_card *c, enum prose_list_kind kind, void (*each)(void *, const struct prose_entry *), void *context)
 {
 	enum prose_result r = session_command(c, INS_PROSE_LIST, (uint8_t)kind, (struct bytes){ 0 }, RESPONSE_MAX);
 	struct bytes in = c->answer;
@@ -118,7 +118,7 @@ enum prose_result prose_list(struct prose_card *c, enum prose_list_kind kind, vo
 }
 
 enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const char *group_uri, uint32_t ssrc,
-	const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n)
+        const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n)
 {
 	uint8_t raw[REQUEST_MAX];
 	struct buf b = BUF_OF(raw);
@@ -136,7 +136,7 @@ enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const cha
 		return r;
 	*out = (struct prose_session){ .ssrc = ssrc };
 	if (tlv_find(c->answer, TAG_SESSION_ID, &id) != OK || id.n != sizeof out->id ||
-		tlv_find(c->answer, TAG_MESSAGE, &offer) != OK)
+	        tlv_find(c->answer, TAG_MESSAGE, &offer) != OK)
 		return PROSE_FORMAT;
 	if (offer.n > *n)
 		return PROSE_NO_SPACE;
@@ -146,7 +146,8 @@ enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const cha
 	return PROSE_OK;
 }
 
-enum prose_result prose_call_join(struct prose_card *c, uint64_t now, const uint8_t *message, size_t n, struct prose_session *out)
+enum prose_result prose_call_join(
+        struct prose_card *c, uint64_t now, const uint8_t *message, size_t n, struct prose_session *out)
 {
 	enum prose_result r = send_message(c, INS_PROSE_JOIN_SESSION, now, (struct bytes){ message, n });
 	struct bytes id;
@@ -165,8 +166,8 @@ enum prose_result prose_call_join(struct prose_card *c, uint64_t now, const uint
 	return PROSE_OK;
 }
 
-enum prose_result prose_call_key(struct prose_card *c, const uint8_t session[8], uint8_t gsk[16], uint8_t salt[14],
-	uint64_t *released)
+enum prose_result prose_call_key(
+        struct prose_card *c, const uint8_t session[8], uint8_t gsk[16], uint8_t salt[14], uint64_t *released)
 {
 	uint8_t raw[32];
 	struct buf b = BUF_OF(raw);
@@ -177,7 +178,7 @@ enum prose_result prose_call_key(struct prose_card *c, const uint8_t session[8],
 	if ((r = session_command(c, INS_PROSE_RELEASE_KEY, 0, buf_bytes(&b), 256)) != PROSE_OK)
 		return r;
 	if (tlv_find(c->answer, TAG_GSK, &k) != OK || k.n != GSK_LEN || tlv_find(c->answer, TAG_SALT, &s) != OK ||
-		s.n != GSK_SALT_LEN || !take_number(c->answer, TAG_COUNT, released))
+	        s.n != GSK_SALT_LEN || !take_number(c->answer, TAG_COUNT, released))
 		return PROSE_FORMAT;
 	memcpy(gsk, k.p, k.n);
 	memcpy(salt, s.p, s.n);

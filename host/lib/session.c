@@ -81,7 +81,9 @@ enum prose_result session_exchange(struct prose_card *c, const struct request *q
 		}
 		if ((c->sw & 0xFF00) != SW_BYTES_READY)
 			break;
-		a = (struct command_apdu){ .cla = apdu_cla(0x00, c->channel), .ins = INS_GET_RESPONSE, .has_le = true,
+		a = (struct command_apdu){ .cla = apdu_cla(0x00, c->channel),
+			.ins = INS_GET_RESPONSE,
+			.has_le = true,
 			.ne = (c->sw & 0xFF) == 0 ? 256 : c->sw & 0xFF };
 	}
 	c->answer = buf_bytes(&all);
@@ -179,7 +181,8 @@ enum prose_result session_command(struct prose_card *c, uint8_t ins, uint8_t p1,
 	return r;
 }
 
-enum prose_result prose_card_open(struct prose_transport transport, const struct prose_options *options, struct prose_card **out)
+enum prose_result prose_card_open(
+        struct prose_transport transport, const struct prose_options *options, struct prose_card **out)
 {
 	struct prose_card *c = calloc(1, sizeof *c);
 	enum prose_result r = PROSE_NO_SPACE;

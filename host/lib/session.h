@@ -30,7 +30,8 @@ struct request {
 enum prose_result session_begin(struct prose_card *, enum session_place);
 void session_end(struct prose_card *);
 
-/* One command, inside begin and end. On PROSE_OK card->answer holds the data; PROSE_REFUSED for any status but 9000, 91xx, 62xx. */
+/* One command, inside begin and end. On PROSE_OK card->answer holds the data; PROSE_REFUSED for any status but 9000, 91xx,
+ * 62xx. */
 enum prose_result session_exchange(struct prose_card *, const struct request *);
 
 /* VERIFY PIN1 with what the callback gives, inside begin and end. */

@@ -19,8 +19,8 @@ struct entry {
 struct prose_watch {
 	struct entry *table;
 	size_t mask, count;
-	uint64_t covers;        /* the time the table was made for; 0: never */
-	uint64_t slot_seconds;  /* the shortest of the keys */
+	uint64_t covers;       /* the time the table was made for; 0: never */
+	uint64_t slot_seconds; /* the shortest of the keys */
 	struct {
 		uint16_t index;
 		uint64_t slot;
@@ -86,7 +86,8 @@ static enum prose_result fill(struct prose_watch *w, struct bytes in)
 		w->table = NULL;
 		return in.n % ENTRY_LEN != 0 ? PROSE_FORMAT : PROSE_NO_SPACE;
 	}
-	while (bytes_take_uint(&in, 2, &index) && bytes_take_uint(&in, 8, &slot) && bytes_take(&in, PROSE_LOOKUP_LEN, &lookup)) {
+	while (bytes_take_uint(&in, 2, &index) && bytes_take_uint(&in, 8, &slot) &&
+	        bytes_take(&in, PROSE_LOOKUP_LEN, &lookup)) {
 		size_t i = home(w, lookup.p);
 
 		while (w->table[i].used)
@@ -103,7 +104,8 @@ static void shortest_slot(void *context, const struct prose_entry *e)
 {
 	struct prose_watch *w = context;
 
-	if ((e->rights & RIGHT_MONITOR) != 0 && e->slot_seconds > 0 && (w->slot_seconds == 0 || e->slot_seconds < w->slot_seconds))
+	if ((e->rights & RIGHT_MONITOR) != 0 && e->slot_seconds > 0 &&
+	        (w->slot_seconds == 0 || e->slot_seconds < w->slot_seconds))
 		w->slot_seconds = e->slot_seconds;
 }
 
@@ -130,7 +132,8 @@ enum prose_result prose_watch_update(struct prose_watch *w, struct prose_card *c
 }
 
 /* The card has the last word: it knows the MIC. */
-static enum prose_result ask_card(struct prose_card *c, uint64_t now, const uint8_t *frame, uint16_t index, struct prose_match *m)
+static enum prose_result ask_card(
+        struct prose_card *c, uint64_t now, const uint8_t *frame, uint16_t index, struct prose_match *m)
 {
 	uint8_t raw[128];
 	struct buf b = BUF_OF(raw);
@@ -153,8 +156,8 @@ static enum prose_result ask_card(struct prose_card *c, uint64_t now, const uint
 	return PROSE_OK;
 }
 
-enum prose_result prose_watch_frame(struct prose_watch *w, struct prose_card *c, uint64_t now, const uint8_t frame[29],
-	struct prose_match *match)
+enum prose_result prose_watch_frame(
+        struct prose_watch *w, struct prose_card *c, uint64_t now, const uint8_t frame[29], struct prose_match *match)
 {
 	uint8_t lookup[DISCOVERY_LOOKUP_LEN];
 	struct entry *e;

@@ -29,8 +29,27 @@ struct arguments {
 };
 
 enum option_key {
-	OPT_STATE = 256, OPT_KEY, OPT_OUT, OPT_CARD, OPT_USER, OPT_IMSI, OPT_MAKER, OPT_URI, OPT_PERIOD, OPT_OFFSET, OPT_MANAGER,
-	OPT_POLICY, OPT_VALID, OPT_STARTS, OPT_PROFILE, OPT_RIGHTS, OPT_TAR, OPT_FILE, OPT_RECORD, OPT_SLOT, OPT_SHIFT
+	OPT_STATE = 256,
+	OPT_KEY,
+	OPT_OUT,
+	OPT_CARD,
+	OPT_USER,
+	OPT_IMSI,
+	OPT_MAKER,
+	OPT_URI,
+	OPT_PERIOD,
+	OPT_OFFSET,
+	OPT_MANAGER,
+	OPT_POLICY,
+	OPT_VALID,
+	OPT_STARTS,
+	OPT_PROFILE,
+	OPT_RIGHTS,
+	OPT_TAR,
+	OPT_FILE,
+	OPT_RECORD,
+	OPT_SLOT,
+	OPT_SHIFT
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -84,7 +103,8 @@ static int report(const char *verb, const char *about, enum status st)
 	case OK: return 0;
 	case ERR_NOT_FOUND: return fail(verb, about, "not known here: create it first", EXIT_REFUSED);
 	case ERR_DENIED: return fail(verb, about, "exists already", EXIT_REFUSED);
-	case ERR_NO_SPACE: return fail(verb, about, "does not fit (an update must fit one short message: about 90 octets)", EXIT_REFUSED);
+	case ERR_NO_SPACE:
+		return fail(verb, about, "does not fit (an update must fit one short message: about 90 octets)", EXIT_REFUSED);
 	default: return fail(verb, about, status_text(st), EXIT_FAILURE);
 	}
 }
@@ -145,7 +165,8 @@ static int card_new(struct arguments *a)
 	if (st == ERR_CRYPTO)
 		return fail("card new", a->maker, "is not a certificate to encrypt to", EXIT_REFUSED);
 	if (st != OK)
-		return st == ERR_MALFORMED ? fail("card new", NULL, "an ICCID has 18 to 20 digits, an IMSI 15", EXIT_USAGE) : report("card new", a->card, st);
+		return st == ERR_MALFORMED ? fail("card new", NULL, "an ICCID has 18 to 20 digits, an IMSI 15", EXIT_USAGE)
+		                           : report("card new", a->card, st);
 	(void)mkdir(a->out, 0700);
 	(void)snprintf(path, sizeof path, "%s/%s.secrets", a->out, a->card);
 	st = write_file(path, buf_bytes(&cms));
@@ -279,8 +300,10 @@ static int discovery_give(struct arguments *a)
 	enum status st;
 
 	if (a->count != 1 || a->card == NULL || a->out == NULL || flags_of(a->rights, names) == 0)
-		return fail("discovery grant", NULL, "needs NAME, --card ICCID, --rights announce,monitor and --out FILE", EXIT_USAGE);
-	st = discovery_grant(a->db, a->words[0], a->card, flags_of(a->rights, names), now() - 3600, now() + (uint64_t)a->valid, &b);
+		return fail("discovery grant", NULL, "needs NAME, --card ICCID, --rights announce,monitor and --out FILE",
+		        EXIT_USAGE);
+	st = discovery_grant(
+	        a->db, a->words[0], a->card, flags_of(a->rights, names), now() - 3600, now() + (uint64_t)a->valid, &b);
 	if (st == OK)
 		st = write_file(a->out, buf_bytes(&b));
 	return report("discovery grant", a->words[0], st);
@@ -310,10 +333,12 @@ static int ota_push(struct arguments *a)
 	enum status st;
 
 	if (a->card == NULL || a->file == NULL || a->out == NULL || a->count != 1 ||
-		hex_decode(bytes_str(a->tar != NULL ? a->tar : "B05F90"), &t) != OK || t.len != TAR_LEN ||
-		hex_decode(bytes_str(a->file), &f) != OK || f.len != 2 || hex_decode(bytes_str(a->words[0]), &c) != OK)
-		return fail("ota update", NULL, "needs HEX, --card ICCID, --file FID, --out FILE; --tar is three octets", EXIT_USAGE);
-	st = ota_update(a->db, a->card, tar, (uint16_t)(fid[0] << 8 | fid[1]), (unsigned)a->record, buf_bytes(&c), &tpdu, &counter);
+	        hex_decode(bytes_str(a->tar != NULL ? a->tar : "B05F90"), &t) != OK || t.len != TAR_LEN ||
+	        hex_decode(bytes_str(a->file), &f) != OK || f.len != 2 || hex_decode(bytes_str(a->words[0]), &c) != OK)
+		return fail("ota update", NULL, "needs HEX, --card ICCID, --file FID, --out FILE; --tar is three octets",
+		        EXIT_USAGE);
+	st = ota_update(
+	        a->db, a->card, tar, (uint16_t)(fid[0] << 8 | fid[1]), (unsigned)a->record, buf_bytes(&c), &tpdu, &counter);
 	if (st == OK) {
 		(void)strcat(hex_encode(buf_bytes(&tpdu), hex), "\n");
 		st = write_file(a->out, bytes_str(hex));
@@ -325,9 +350,9 @@ static int ota_push(struct arguments *a)
 
 static int ota_check(struct arguments *a)
 {
-	static const char *const rsc[] = { "done", "MAC wrong", "counter too low: a replay", "counter too high", "counter blocked",
-		"ciphering error", "refused, the card does not say why (wrong key, changed packet, level)", "no memory", "more time",
-		"TAR unknown", "security level too low" };
+	static const char *const rsc[] = { "done", "MAC wrong", "counter too low: a replay", "counter too high",
+		"counter blocked", "ciphering error", "refused, the card does not say why (wrong key, changed packet, level)",
+		"no memory", "more time", "TAR unknown", "security level too low" };
 	uint8_t raw[256];
 	char text[2 * sizeof raw + 2] = "";
 	struct buf b = BUF_OF(raw);
@@ -345,37 +370,55 @@ static int ota_check(struct arguments *a)
 		return fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
 	if (v.rsc != RSC_OK) {
 		(void)printf("RSC %02X (%s), %s\n", (unsigned)v.rsc, v.rsc < sizeof rsc / sizeof *rsc ? rsc[v.rsc] : "unknown",
-			v.secured ? "signed by the card" : "NOT signed");
+		        v.secured ? "signed by the card" : "NOT signed");
 		return EXIT_REFUSED;
 	}
-	(void)printf("RSC 00, signed by the card: counter %llu, %u commands, %04X (%s)\n", (unsigned long long)v.counter, v.executed,
-		v.sw, sw_text(v.sw));
+	(void)printf("RSC 00, signed by the card: counter %llu, %u commands, %04X (%s)\n", (unsigned long long)v.counter,
+	        v.executed, v.sw, sw_text(v.sw));
 	return v.sw == SW_OK ? 0 : EXIT_REFUSED;
 }
 
-#define OUT(text) { "out", OPT_OUT, "PATH", 0, text, 0 }
-#define CARD { "card", OPT_CARD, "ICCID", 0, "The card", 0 }
-#define USER { "user", OPT_USER, "URI", 0, "The user's identity", 0 }
-#define VALID { "valid", OPT_VALID, "SECONDS", 0, "Period of use (default 30 days)", 0 }
+#define OUT(text)                                                                                                              \
+	{                                                                                                                      \
+		"out", OPT_OUT, "PATH", 0, text, 0                                                                             \
+	}
+#define CARD                                                                                                                   \
+	{                                                                                                                      \
+		"card", OPT_CARD, "ICCID", 0, "The card", 0                                                                    \
+	}
+#define USER                                                                                                                   \
+	{                                                                                                                      \
+		"user", OPT_USER, "URI", 0, "The user's identity", 0                                                           \
+	}
+#define VALID                                                                                                                  \
+	{                                                                                                                      \
+		"valid", OPT_VALID, "SECONDS", 0, "Period of use (default 30 days)", 0                                         \
+	}
 
 static const struct argp_option card_new_options[] = { CARD, { "imsi", OPT_IMSI, "IMSI", 0, "15 digits", 0 },
-	{ "maker-cert", OPT_MAKER, "FILE", 0, "Card maker's certificate (PEM)", 0 }, OUT("Folder for order, secrets and PIN letter"), { 0 } };
+	{ "maker-cert", OPT_MAKER, "FILE", 0, "Card maker's certificate (PEM)", 0 },
+	OUT("Folder for order, secrets and PIN letter"), { 0 } };
 static const struct argp_option card_time_options[] = { CARD, OUT("Sealed object"), { 0 } };
 static const struct argp_option kms_init_options[] = { { "uri", OPT_URI, "URI", 0, "The KMS's identity", 0 },
-	{ "period", OPT_PERIOD, "SECONDS", 0, "Key period (default 2592000)", 0 }, { "offset", OPT_OFFSET, "SECONDS", 0, "Period offset (default 0)", 0 }, { 0 } };
+	{ "period", OPT_PERIOD, "SECONDS", 0, "Key period (default 2592000)", 0 },
+	{ "offset", OPT_OFFSET, "SECONDS", 0, "Period offset (default 0)", 0 }, { 0 } };
 static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed objects"),
 	{ "periods-ahead", OPT_SHIFT, "N", 0, "For the Nth next key period (default 0, the current one)", 0 },
 	{ "period", OPT_PERIOD, "SECONDS", 0, "The KMS's key period (default 2592000)", 0 }, { 0 } };
-static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys", 0 },
+static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys",
+	                                                           0 },
 	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b", 0 }, { 0 } };
 static const struct argp_option group_add_options[] = { OUT("Sealed group record for the member's card"), { 0 } };
 static const struct argp_option rekey_options[] = { OUT("Folder, one message a member"), VALID,
 	{ "starts", OPT_STARTS, "SECONDS", 0, "Begin of use from now (default 0; may be negative)", 0 }, { 0 } };
 static const struct argp_option renew_options[] = { { "profile", OPT_PROFILE, "NAME", 0, "tr-2.1 or 33.303 (default)", 0 },
 	{ "slot", OPT_SLOT, "SECONDS", 0, "Slot length of tr-2.1 (default 1)", 0 }, { 0 } };
-static const struct argp_option grant_options[] = { CARD, { "rights", OPT_RIGHTS, "LIST", 0, "announce, monitor", 0 }, VALID, OUT("Sealed object"), { 0 } };
-static const struct argp_option ota_options[] = { CARD, { "tar", OPT_TAR, "HEX", 0, "Toolkit application (default B05F90, DF_ProSe)", 0 },
-	{ "file", OPT_FILE, "FID", 0, "File below the TAR's directory", 0 }, { "record", OPT_RECORD, "N", 0, "Record number", 0 }, OUT("SMS-DELIVER in hex"), { 0 } };
+static const struct argp_option grant_options[] = { CARD, { "rights", OPT_RIGHTS, "LIST", 0, "announce, monitor", 0 }, VALID,
+	OUT("Sealed object"), { 0 } };
+static const struct argp_option ota_options[] = { CARD,
+	{ "tar", OPT_TAR, "HEX", 0, "Toolkit application (default B05F90, DF_ProSe)", 0 },
+	{ "file", OPT_FILE, "FID", 0, "File below the TAR's directory", 0 },
+	{ "record", OPT_RECORD, "N", 0, "Record number", 0 }, OUT("SMS-DELIVER in hex"), { 0 } };
 static const struct argp_option verify_options[] = { CARD, { 0 } };
 static const struct argp_option none[] = { { 0 } };
 
@@ -385,32 +428,47 @@ static const struct verb {
 	const struct argp_option *options;
 	const char *words, *help, *example;
 } verbs[] = {
-	{ "card", "new", card_new, card_new_options, "", "Order a card: identities, encrypted secrets, PIN letter", "prose-net card new --card 8900101000000000017 --imsi 001010000000001 --maker-cert maker.crt --out orders" },
-	{ "card", "time", card_time, card_time_options, "", "Sealed time for a card", "prose-net card time --card 8900101000000000017 --out time.sealed" },
-	{ "kms", "init", kms_new, kms_init_options, "", "Make the KMS's master keys", "prose-net kms init --uri kms.example.org" },
-	{ "kms", "issue", kms_keys, kms_issue_options, "", "Key set of a user, sealed to a card", "prose-net kms issue --card 8900101000000000017 --user sip:alice@example.org --out alice.keys" },
-	{ "group", "create", group_create, group_create_options, "GROUP", "Create a group", "prose-net group create sip:fire@example.org --manager sip:gm@example.org --policy sign" },
-	{ "group", "add", group_add, group_add_options, "GROUP USER", "Make a user a member", "prose-net group add sip:fire@example.org sip:alice@example.org --out alice.group" },
-	{ "group", "remove", group_remove, none, "GROUP USER", "Leave a user out from the next key on", "prose-net group remove sip:fire@example.org sip:alice@example.org" },
-	{ "group", "rekey", group_new_key, rekey_options, "GROUP", "New GMK, one MIKEY-SAKKE message a member", "prose-net group rekey sip:fire@example.org --out rekey" },
-	{ "discovery", "renew", discovery_create, renew_options, "NAME", "New discovery keys under a name; old ones stop matching", "prose-net discovery renew alice --profile 33.303" },
-	{ "discovery", "grant", discovery_give, grant_options, "NAME", "Give a card those keys, with rights", "prose-net discovery grant alice --card 8900101000000000017 --rights announce --out alice.disc" },
-	{ "ota", "update", ota_push, ota_options, "HEX", "Update a file over the air", "prose-net ota update 01FF --card 8900101000000000017 --file 4F05 --out push.sms" },
-	{ "ota", "verify", ota_check, verify_options, "FILE", "What the card answered", "prose-net ota verify --card 8900101000000000017 push.por" },
+	{ "card", "new", card_new, card_new_options, "", "Order a card: identities, encrypted secrets, PIN letter",
+	        "prose-net card new --card 8900101000000000017 --imsi 001010000000001 --maker-cert maker.crt --out orders" },
+	{ "card", "time", card_time, card_time_options, "", "Sealed time for a card",
+	        "prose-net card time --card 8900101000000000017 --out time.sealed" },
+	{ "kms", "init", kms_new, kms_init_options, "", "Make the KMS's master keys",
+	        "prose-net kms init --uri kms.example.org" },
+	{ "kms", "issue", kms_keys, kms_issue_options, "", "Key set of a user, sealed to a card",
+	        "prose-net kms issue --card 8900101000000000017 --user sip:alice@example.org --out alice.keys" },
+	{ "group", "create", group_create, group_create_options, "GROUP", "Create a group",
+	        "prose-net group create sip:fire@example.org --manager sip:gm@example.org --policy sign" },
+	{ "group", "add", group_add, group_add_options, "GROUP USER", "Make a user a member",
+	        "prose-net group add sip:fire@example.org sip:alice@example.org --out alice.group" },
+	{ "group", "remove", group_remove, none, "GROUP USER", "Leave a user out from the next key on",
+	        "prose-net group remove sip:fire@example.org sip:alice@example.org" },
+	{ "group", "rekey", group_new_key, rekey_options, "GROUP", "New GMK, one MIKEY-SAKKE message a member",
+	        "prose-net group rekey sip:fire@example.org --out rekey" },
+	{ "discovery", "renew", discovery_create, renew_options, "NAME",
+	        "New discovery keys under a name; old ones stop matching", "prose-net discovery renew alice --profile 33.303" },
+	{ "discovery", "grant", discovery_give, grant_options, "NAME", "Give a card those keys, with rights",
+	        "prose-net discovery grant alice --card 8900101000000000017 --rights announce --out alice.disc" },
+	{ "ota", "update", ota_push, ota_options, "HEX", "Update a file over the air",
+	        "prose-net ota update 01FF --card 8900101000000000017 --file 4F05 --out push.sms" },
+	{ "ota", "verify", ota_check, verify_options, "FILE", "What the card answered",
+	        "prose-net ota verify --card 8900101000000000017 push.por" },
 };
 
-static const struct argp_option common_options[] = { { "state", OPT_STATE, "DIR", 0, "Where the database is (default ./prose-net)", -1 },
+static const struct argp_option common_options[] = { { "state", OPT_STATE, "DIR", 0,
+	                                                     "Where the database is (default ./prose-net)", -1 },
 	{ "master-key", OPT_KEY, "FILE", 0, "0600 file that wraps all secrets at rest (default DIR.key)", -1 }, { 0 } };
 
 static void usage(FILE *out)
 {
-	(void)fprintf(out, "Usage: prose-net NOUN VERB [OPTION...] ARGUMENT...\nThe operator's side: cards, keys, groups, discovery, over the air.\n\n");
+	(void)fprintf(out,
+	        "Usage: prose-net NOUN VERB [OPTION...] ARGUMENT...\nThe operator's side: cards, keys, groups, discovery, over the air.\n\n");
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		(void)fprintf(out, "  %-9s %-7s %s\n", verbs[i].noun, verbs[i].verb, verbs[i].help);
 	(void)fprintf(out, "\nExamples:\n");
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		(void)fprintf(out, "  %s\n", verbs[i].example);
-	(void)fprintf(out, "\n`prose-net NOUN VERB --help` explains a verb. Exit status: 0 done, 1 failed, 2 usage, 3 refused.\n");
+	(void)fprintf(
+	        out, "\n`prose-net NOUN VERB --help` explains a verb. Exit status: 0 done, 1 failed, 2 usage, 3 refused.\n");
 }
 
 static int run_verb(const struct verb *v, int argc, char **argv)

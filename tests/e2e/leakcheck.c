@@ -166,7 +166,8 @@ static void look(const uint8_t *p, size_t left, const char *where, uint64_t offs
 			continue;
 		finds++;
 		if (!names[table[i].secret].found)
-			(void)printf("FOUND %s (%s) in %s at %" PRIu64 "\n", names[table[i].secret].text, table[i].form, where, offset);
+			(void)printf("FOUND %s (%s) in %s at %" PRIu64 "\n", names[table[i].secret].text, table[i].form, where,
+			        offset);
 		names[table[i].secret].found = true;
 	}
 }
@@ -240,8 +241,7 @@ static int load_secrets(const char *path)
 
 	if (!json_is_array(list))
 		return -1;
-	json_array_foreach(list, i, s)
-	{
+	json_array_foreach (list, i, s) {
 		uint8_t raw[SECRET_LEN_MAX];
 		struct buf b = BUF_OF(raw);
 		char name[NAME_MAX_LEN];
@@ -279,7 +279,7 @@ static int scan(int argc, char **argv)
 		}
 	}
 	(void)printf("%zu secrets, %zu patterns, %.1f MB searched: %s\n", name_count, pattern_count, (double)scanned / 1e6,
-		finds == 0 ? "nothing found" : "FOUND");
+	        finds == 0 ? "nothing found" : "FOUND");
 	return rc != 0 ? rc : (finds == 0) == expect ? 1 : 0;
 }
 
@@ -481,6 +481,7 @@ int main(int argc, char **argv)
 		return scan(argc - 2, argv + 2);
 	if (argc == 2 && strcmp(argv[1], "selftest") == 0)
 		return selftest();
-	(void)fprintf(stderr, "usage: leakcheck snapshot PID FILE | run DIR -- CMD... | scan SECRETS... -- PATH... | selftest\n");
+	(void)fprintf(
+	        stderr, "usage: leakcheck snapshot PID FILE | run DIR -- CMD... | scan SECRETS... -- PATH... | selftest\n");
 	return 2;
 }
