@@ -1,0 +1,272 @@
+#include "tests/support/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/prose.h"
+#include "card/io/birth.h"
+
+struct bytes hex(const char *text)
+{
+	size_t room = strlen(text) / 2 + 1;
+	struct buf b = { malloc(room), 0, room, false };
+
+	ck_assert_int_eq(hex_decode(bytes_str(text), &b), OK);
+	return buf_bytes(&b);
+}
+
+struct bytes vector(const char *section, const char *name)
+{
+	static char line[8192];
+	char head[32], key[96];
+	bool inside = false;
+	struct bytes found = { 0 };
+	FILE *f = fopen("tests/vectors/mikey-sakke.txt", "r");
+
+	ck_assert_ptr_nonnull(f);
+	(void)snprintf(head, sizeof head, "[%s]\n", section);
+	(void)snprintf(key, sizeof key, "%s = ", name);
+	while (found.p == NULL && fgets(line, sizeof line, f) != NULL) {
+		if (line[0] == '[')
+			inside = strcmp(line, head) == 0;
+		else if (inside && strncmp(line, key, strlen(key)) == 0)
+			found = hex(line + strlen(key));
+	}
+	(void)fclose(f);
+	ck_assert_msg(found.p != NULL, "no vector [%s] %s", section, name);
+	return found;
+}
+
+struct bytes exact_copy(struct bytes b)
+{
+	uint8_t *p = malloc(b.n > 0 ? b.n : 1);
+
+	if (b.n > 0)
+		memcpy(p, b.p, b.n);
+	return (struct bytes){ p, b.n };
+}
+
+void covers(const char *id)
+{
+	const char *path = getenv("COVERS");
+	FILE *f = path != NULL ? fopen(path, "a") : NULL;
+
+	if (f == NULL)
+		return;
+	(void)fprintf(f, "%s\n", id);
+	(void)fclose(f);
+}
+
+static enum status fixed_fill(struct rng *rng, uint8_t *out, size_t n)
+{
+	struct rng_fixed *r = (struct rng_fixed *)(void *)rng;
+
+	if (r->script.n >= n)
+		return bytes_take_copy(&r->script, out, n) ? OK : ERR_BUG;
+	for (size_t i = 0; i < n; i++)
+		out[i] = r->counter++;
+	return OK;
+}
+
+struct rng_fixed rng_fixed_of(struct bytes script)
+{
+	return (struct rng_fixed){ { fixed_fill }, script, 1 };
+}
+
+static size_t find(const struct store_mem *m, struct bytes name)
+{
+	size_t i = 0;
+
+	while (i < m->count && !bytes_equal(name_bytes(&m->row[i].name), name))
+		i++;
+	return i;
+}
+
+static enum status mem_load(struct store_backend *b, struct bytes name, struct buf *out)
+{
+	struct store_mem *m = (struct store_mem *)(void *)b;
+	size_t i = find(m, name);
+
+	if (i == m->count)
+		return ERR_NOT_FOUND;
+	buf_put(out, (struct bytes){ m->row[i].value, m->row[i].n });
+	return buf_status(out);
+}
+
+static int compare(struct bytes a, struct bytes b)
+{
+	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+	return c != 0 ? c : (int)a.n - (int)b.n;
+}
+
+static enum status mem_next(struct store_backend *b, struct bytes prefix, struct bytes after, struct record_name *out)
+{
+	struct store_mem *m = (struct store_mem *)(void *)b;
+	const struct record_name *best = NULL;
+
+	for (size_t i = 0; i < m->count; i++) {
+		struct bytes name = name_bytes(&m->row[i].name);
+
+		if (name.n >= prefix.n && (prefix.n == 0 || memcmp(name.p, prefix.p, prefix.n) == 0) &&
+		    (after.n == 0 || compare(name, after) > 0) && (best == NULL || compare(name, name_bytes(best)) < 0))
+			best = &m->row[i].name;
+	}
+	if (best == NULL)
+		return ERR_NOT_FOUND;
+	*out = *best;
+	return OK;
+}
+
+static void apply(struct store_mem *m, const struct store_change *c)
+{
+	size_t i = find(m, c->name);
+
+	if (c->erase) {
+		if (i < m->count) {
+			free(m->row[i].value);
+			m->row[i] = m->row[--m->count];
+		}
+		return;
+	}
+	if (i == m->count) {
+		ck_assert_uint_lt(m->count, STORE_MEM_MAX);
+		m->row[i].name.n = c->name.n;
+		memcpy(m->row[i].name.text, c->name.p, c->name.n);
+		m->row[i].value = NULL;
+		m->count++;
+	}
+	free(m->row[i].value);
+	m->row[i].value = (uint8_t *)(uintptr_t)exact_copy(c->value).p;
+	m->row[i].n = c->value.n;
+}
+
+static enum status mem_write(struct store_backend *b, const struct store_change *changes, size_t n)
+{
+	struct store_mem *m = (struct store_mem *)(void *)b;
+
+	if (m->cut_after >= 0 && m->writes >= m->cut_after) {
+		for (size_t i = 0; m->torn && m->writes == m->cut_after && i < n / 2; i++)
+			apply(m, &changes[i]);
+		m->writes++;
+		return ERR_IO;
+	}
+	m->writes++;
+	for (size_t i = 0; i < n; i++)
+		apply(m, &changes[i]);
+	return OK;
+}
+
+void store_mem_init(struct store_mem *m)
+{
+	memset(m, 0, sizeof *m);
+	m->backend = (struct store_backend){ mem_load, mem_next, mem_write };
+	m->cut_after = -1;
+}
+
+void store_mem_copy(struct store_mem *to, const struct store_mem *from)
+{
+	store_mem_init(to);
+	for (size_t i = 0; i < from->count; i++)
+		apply(to, &(struct store_change){
+				  name_bytes(&from->row[i].name), { from->row[i].value, from->row[i].n }, false });
+}
+
+void store_mem_free(struct store_mem *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		free(m->row[i].value);
+	m->count = 0;
+}
+
+bool store_mem_equal(const struct store_mem *a, const struct store_mem *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		size_t k = find(b, name_bytes(&a->row[i].name));
+
+		if (k == b->count || !bytes_equal((struct bytes){ a->row[i].value, a->row[i].n },
+					     (struct bytes){ b->row[k].value, b->row[k].n }))
+			return false;
+	}
+	return true;
+}
+
+struct rig *rig_new(void)
+{
+	static struct secret_large secrets;
+	struct rig *r = calloc(1, sizeof *r);
+	struct order o = { .who = { .iccid = "8900101000000000017", .imsi = "001010000000001", .pin1_enabled = true } };
+
+	ck_assert_ptr_nonnull(r);
+	ck_assert_int_eq(bcd_encode(o.who.iccid, o.card_id, sizeof o.card_id), OK);
+	ck_assert_int_eq(birth_test_secrets(&o, &secrets), OK);
+	store_mem_init(&r->store);
+	r->env = (struct card_env){ .backend = &r->store.backend, .rng = &rng_system };
+	memcpy(r->env.card_id, o.card_id, sizeof o.card_id);
+	r->secrets = secret_large_bytes(&secrets);
+	ck_assert_int_eq(profile_install(&r->card, &r->env, &o.who, r->secrets), OK);
+	rig_reboot(r);
+	r->store.writes = 0;
+	return r;
+}
+
+void rig_free(struct rig **r)
+{
+	store_mem_free(&(*r)->store);
+	free(*r);
+	*r = NULL;
+}
+
+void rig_reboot(struct rig *r)
+{
+	r->store.cut_after = -1;
+	ck_assert_int_eq(card_power_on(&r->card, &r->env), OK);
+}
+
+static uint8_t response[APDU_RESPONSE_MAX];
+static struct buf answer;
+
+unsigned rig_send_bytes(struct rig *r, struct bytes command)
+{
+	struct bytes c = exact_copy(command);
+
+	answer = BUF_OF(response);
+	card_transmit(&r->card, c, &answer);
+	free((void *)(uintptr_t)c.p);
+	ck_assert_uint_ge(answer.len, 2);
+	answer.len -= 2;
+	return (unsigned)(response[answer.len] << 8 | response[answer.len + 1]);
+}
+
+unsigned rig_send(struct rig *r, const char *command)
+{
+	return rig_send_bytes(r, hex(command));
+}
+
+struct bytes rig_data(void)
+{
+	return buf_bytes(&answer);
+}
+
+unsigned rig_prose(struct rig *r, uint8_t ins, uint8_t p1, struct bytes data)
+{
+	static uint8_t raw[APDU_COMMAND_MAX];
+	struct buf b = BUF_OF(raw);
+	const struct command_apdu a = { .cla = 0x80,
+		.ins = ins,
+		.p1 = p1,
+		.data = data,
+		.has_le = ins != INS_PROSE_INSTALL,
+		.ne = 65536,
+		.extended = true };
+
+	if (r->card.channel[0].applet == NULL || r->card.channel[0].applet->class->rows == NULL)
+		ck_assert_uint_eq(rig_send(r, "00A4040C07F050524F534501"), 0x9000);
+	if (!r->card.pin1_verified)
+		ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x9000);
+	apdu_put(&b, &a);
+	return rig_send_bytes(r, buf_bytes(&b));
+}

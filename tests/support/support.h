@@ -1,0 +1,74 @@
+/* support.h - what the unit tests share: vectors, a store that loses power, a card in process, requirement marks. */
+#ifndef TESTS_SUPPORT_SUPPORT_H
+#define TESTS_SUPPORT_SUPPORT_H
+
+#include <check.h>
+
+#include "apdu/hex.h"
+#include "card/os/card.h"
+#include "crypto/rng.h"
+
+/* Octets of a name in a section of tests/vectors/mikey-sakke.txt; fails the test if it is not there. */
+struct bytes vector(const char *section, const char *name);
+/* Octets of a hex text; memory lives until the process ends. */
+struct bytes hex(const char *text);
+/* A heap copy of exactly n octets, so that a sanitizer sees any read beyond. */
+struct bytes exact_copy(struct bytes);
+
+/* Last statement of a test that shows a requirement: it is reached only when the test passes. */
+void covers(const char *id);
+
+/* A generator that gives out the octets it is told to, then a counter. */
+struct rng_fixed {
+	struct rng rng;
+	struct bytes script;
+	uint8_t counter;
+};
+struct rng_fixed rng_fixed_of(struct bytes script);
+
+/* The model store: a map in RAM whose write is atomic. cut_after writes it loses power: that write and all later ones fail.
+ * torn: the write that fails has half its changes applied, which only a store without transactions would do. */
+enum { STORE_MEM_MAX = 256 };
+struct store_mem {
+	struct store_backend backend;
+	struct {
+		struct record_name name;
+		uint8_t *value;
+		size_t n;
+	} row[STORE_MEM_MAX];
+	size_t count;
+	long writes, cut_after; /* cut_after < 0: never */
+	bool torn;
+};
+void store_mem_init(struct store_mem *);
+/* A deep copy, to go back to. */
+void store_mem_copy(struct store_mem *to, const struct store_mem *from);
+void store_mem_free(struct store_mem *);
+bool store_mem_equal(const struct store_mem *, const struct store_mem *);
+
+/* A born test card (PLMN 001-01, PIN 1234) on a store. */
+struct rig {
+	struct store_mem store;
+	struct card card;
+	struct card_env env;
+	struct bytes secrets; /* TLVs of apdu/birth.h */
+};
+struct rig *rig_new(void);
+void rig_free(struct rig **);
+/* Power off and on again with whatever the store holds. */
+void rig_reboot(struct rig *);
+/* Send hex, get the status word; the data goes to rig_data. 61xx is followed when follow is set. */
+unsigned rig_send(struct rig *, const char *command);
+unsigned rig_send_bytes(struct rig *, struct bytes command);
+struct bytes rig_data(void);
+unsigned rig_prose(struct rig *, uint8_t ins, uint8_t p1, struct bytes data); /* selects the applet, verifies the PIN, follows 61xx */
+
+Suite *suite_apdu(void);
+Suite *suite_crypto(void);
+Suite *suite_mikey(void);
+Suite *suite_ota(void);
+Suite *suite_card(void);
+Suite *suite_prose(void);
+Suite *suite_image(void);
+
+#endif

@@ -1,0 +1,23 @@
+/* Runs every suite; last line "N passed, N failed". A word on the command line picks suites by name. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/support.h"
+
+int main(int argc, char **argv)
+{
+	Suite *(*const suites[])(void) = { suite_apdu, suite_crypto, suite_mikey, suite_ota, suite_card, suite_prose, suite_image };
+	SRunner *runner = srunner_create(NULL);
+	int failed, run;
+
+	(void)argc;
+	for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
+		srunner_add_suite(runner, suites[i]());
+	srunner_run(runner, argv[1], NULL, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	run = srunner_ntests_run(runner);
+	srunner_free(runner);
+	(void)printf("%d passed, %d failed\n", run - failed, failed);
+	return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
