@@ -19,7 +19,8 @@ struct p256 {
 static void p256_close(struct p256 *c)
 {
 	BN_MONT_CTX_free(c->mont);
-	BN_CTX_end(c->pool);
+	if (c->pool != NULL)
+		BN_CTX_end(c->pool);
 	BN_CTX_free(c->pool); /* clears every number it lent */
 	EC_GROUP_free(c->group);
 }
@@ -159,7 +160,7 @@ static enum status secret_of(const BIGNUM *n, struct secret *out)
 
 enum status eccsi_kms_new(struct rng *rng, struct secret *ksak, uint8_t kpak[static ECCSI_POINT_LEN])
 {
-	P256 c;
+	P256 c = { 0 };
 	BIGNUM *k;
 
 	TRY(p256_open(&c));
@@ -175,7 +176,7 @@ enum status eccsi_extract(struct rng *rng, const struct secret *ksak, const uint
 {
 	uint8_t digest[ECCSI_HASH_LEN];
 	BIGNUM *v, *k, *hs, *s;
-	P256 c;
+	P256 c = { 0 };
 
 	TRY(p256_open(&c));
 	v = number(&c);
@@ -202,7 +203,7 @@ enum status eccsi_validate(const uint8_t kpak[static ECCSI_POINT_LEN], struct by
         const uint8_t pvt[static ECCSI_POINT_LEN], uint8_t hs[static ECCSI_HASH_LEN])
 {
 	uint8_t left[ECCSI_POINT_LEN];
-	P256 c;
+	P256 c = { 0 };
 
 	TRY(p256_open(&c));
 	POINT *a = decode_point(&c, kpak);
@@ -227,7 +228,7 @@ enum status eccsi_sign(struct rng *rng, const uint8_t hs[static ECCSI_HASH_LEN],
 {
 	uint8_t point[ECCSI_POINT_LEN];
 	BIGNUM *j, *k, *r, *he, *t;
-	P256 c;
+	P256 c = { 0 };
 
 	TRY(p256_open(&c));
 	j = number(&c);
@@ -261,7 +262,7 @@ enum status eccsi_verify(
 {
 	uint8_t hs[ECCSI_HASH_LEN];
 	struct bytes r_bytes, s_bytes, pvt;
-	P256 c;
+	P256 c = { 0 };
 
 	if (!bytes_take(&signature, 32, &r_bytes) || !bytes_take(&signature, 32, &s_bytes) ||
 	        !bytes_take(&signature, ECCSI_POINT_LEN, &pvt) || signature.n != 0)

@@ -94,7 +94,7 @@ static enum status load_z(struct field *f, const struct secret_large *z, BIGNUM 
 
 enum status sakke_kms_public(const struct secret_large *z, uint8_t public_key[static SAKKE_POINT_LEN])
 {
-	FIELD f;
+	FIELD f = { 0 };
 	struct point p;
 	BIGNUM *k;
 
@@ -126,7 +126,7 @@ enum status sakke_kms_new(struct rng *rng, struct secret_large *z, uint8_t publi
 
 enum status sakke_extract(const struct secret_large *z, struct bytes id, struct secret_large *rsk)
 {
-	FIELD f;
+	FIELD f = { 0 };
 	struct point p;
 	BIGNUM *a, *k, *e;
 
@@ -150,7 +150,7 @@ enum status sakke_extract(const struct secret_large *z, struct bytes id, struct 
 
 enum status sakke_validate(const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id, struct bytes rsk)
 {
-	FIELD f;
+	FIELD f = { 0 };
 	struct point i, k;
 	BIGNUM *w;
 
@@ -168,7 +168,7 @@ enum status sakke_validate(const uint8_t public_key[static SAKKE_POINT_LEN], str
 enum status sakke_encapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id, const struct secret *ssv,
         uint8_t data[static SAKKE_DATA_LEN])
 {
-	FIELD f;
+	FIELD f = { 0 };
 	struct point i;
 	BIGNUM *r, *w;
 
@@ -189,7 +189,7 @@ enum status sakke_encapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], 
 enum status sakke_decapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id, struct bytes rsk,
         struct bytes data, struct secret *ssv)
 {
-	FIELD f;
+	FIELD f = { 0 };
 	SECRET
 	candidate = { .len = SAKKE_SSV_LEN };
 	struct point i, k, r_point;

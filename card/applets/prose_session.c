@@ -231,7 +231,7 @@ enum sw prose_cmd_join_session(struct command *c)
 	struct prose_session *s;
 	struct mikey m;
 	GROUP g = { 0 };
-	uint8_t digest[DIGEST_LEN];
+	uint8_t digest[DIGEST_LEN], authentic[DIGEST_LEN];
 	uint64_t now, phone, sent;
 	bool seen = false;
 	enum status st;
@@ -248,13 +248,15 @@ enum sw prose_cmd_join_session(struct command *c)
 		return SW_PROSE_NO_KEY;
 	if (sent > phone + PROSE_OFFER_WINDOW || sent + PROSE_OFFER_WINDOW < phone)
 		return SW_PROSE_TIME;
-	if ((st = prose_digest(&m.kemac.maced, 1, digest)) != OK ||
-	        (st = prose_ring_seen(c->applet, offers_name, digest, &seen)) != OK)
+	/* Known is what was authenticated before; only an identical copy of an open session's offer needs no new check. */
+	if ((st = prose_digest((struct bytes[]){ m.kemac.maced, m.kemac.mac }, 2, authentic)) != OK ||
+	        (st = prose_digest(&message, 1, digest)) != OK ||
+	        (st = prose_ring_seen(c->applet, offers_name, authentic, &seen)) != OK)
 		return sw_of(st);
 	s = seen ? find_offer(prose_state(c->applet), digest) : NULL;
 	if (s == NULL && (sw = open_offer(c, &g, &m, now, digest, &s)) != SW_OK)
 		return sw;
-	if (!seen && (st = prose_ring_add(c->applet, offers_name, digest)) != OK)
+	if (!seen && (st = prose_ring_add(c->applet, offers_name, authentic)) != OK)
 		return sw_of(st);
 	tlv_put(c->rsp, TAG_SESSION_ID, BYTES_OF(s->id));
 	tlv_put_uint(c->rsp, TAG_SSRC, 4, s->ssrc);

@@ -48,8 +48,8 @@ END_TEST
 
 START_TEST(bad_tlvs_are_refused)
 {
-	static const char *const bad[] = { "", "82", "00 00", "FF 00", "82 80", "82 85 00 00 00 00 00", "82 84 FF FF", "1F", "1F 81",
-		"1F 81 82 83 84 00", "02 84 FF FF FF FF" };
+	static const char *const bad[] = { "", "82", "00 00", "FF 00", "82 80", "82 85 00 00 00 00 00", "82 84 FF FF", "1F",
+		"1F 81", "1F 81 82 83 84 00", "02 84 FF FF FF FF" };
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct bytes in = hex(bad[i]);
@@ -100,7 +100,7 @@ END_TEST
 
 START_TEST(bad_apdus_are_refused)
 {
-	static const char *const bad[] = { "", "00", "00A400", "00A4000C02", "00A4000C023F", "00A4000C023F000000", "00A4000C00000000",
+	static const char *const bad[] = { "", "00", "00A400", "00A4000C023F", "00A4000C023F000000", "00A4000C00000000",
 		"00A4000C000002AA", "00A4000C000001AA00", "00A4000C00000100000000" };
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

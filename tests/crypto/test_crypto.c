@@ -72,13 +72,15 @@ START_TEST(sakke_encapsulation_matches_every_vector)
 	check_both_ways(b, rsk, vector("11.2", "SSV"), BYTES_OF(rfc));
 	check_both_ways(b, rsk, vector("12.2", "SSV"), vector("12.2", "Encapsulated Data"));
 	check_both_ways(b, rsk, vector("12.3", "SSV"), vector("12.3", "Encapsulated Data"));
-	check_both_ways(vector("12.4", "UID"), vector("12.4", "RSK"), vector("12.4", "SSV"), vector("12.4", "Encapsulated Data"));
+	check_both_ways(
+	        vector("12.4", "UID"), vector("12.4", "RSK"), vector("12.4", "SSV"), vector("12.4", "Encapsulated Data"));
 }
 END_TEST
 
 START_TEST(sakke_refuses_every_bad_ciphertext_alike)
 {
-	static const char *const points[] = { "not on the curve", "x not reduced", "negated point", "order 4", "on the curve, order not q" };
+	static const char *const points[] = { "not on the curve", "x not reduced", "negated point", "order 4",
+		"on the curve, order not q" };
 	struct bytes b = vector("11.2", "b"), rsk = BYTES_OF(rsk_rfc), good = vector("12.3", "Encapsulated Data");
 	uint8_t data[SAKKE_DATA_LEN + 1] = { 0 };
 	struct secret ssv = { 0 };
@@ -99,7 +101,7 @@ START_TEST(sakke_refuses_every_bad_ciphertext_alike)
 		memcpy(data, good.p, good.n);
 		data[0] = form;
 		ck_assert_int_eq(sakke_decapsulate(z_public, b, rsk, (struct bytes){ data, SAKKE_DATA_LEN }, &ssv),
-			form == 4 ? OK : ERR_CRYPTO);
+		        form == 4 ? OK : ERR_CRYPTO);
 	}
 	memcpy(data, good.p, good.n);
 	data[SAKKE_POINT_LEN + 7] ^= 0x10;
@@ -225,7 +227,8 @@ START_TEST(aes_and_kdf_known_answers)
 	ck_assert_mem_eq(out, hex("89f4080877c407e8d6b0b2a8052ddb6c4067b5495adec6b12409e6eeb36131d8").p, 32);
 	/* RFC 4493 example 2 */
 	ck_assert_int_eq(aes_cmac(hex("2b7e151628aed2a6abf7158809cf4f3c"),
-				 (struct bytes[]){ hex("6bc1bee22e409f96e93d7e117393172a") }, 1, out), OK);
+	                         (struct bytes[]){ hex("6bc1bee22e409f96e93d7e117393172a") }, 1, out),
+	        OK);
 	ck_assert_mem_eq(out, hex("070a16b46b4d4144f79bdd9dd04a287c").p, 16);
 }
 END_TEST
@@ -235,7 +238,8 @@ START_TEST(sealed_objects_open_only_unchanged)
 	static uint8_t raw[1024], copy[1024];
 	uint8_t key[32] = { 1 }, mac[32] = { 2 };
 	struct buf b = BUF_OF(raw);
-	const struct sealed_header h = { hex("F050524F534501"), hex("98001010000000000071"), 1, SEALED_TIME, hex("74"), 7, 1, 2 };
+	const struct sealed_header h = { hex("F050524F534501"), hex("98001010000000000071"), 1, SEALED_TIME, hex("74"), 7, 1,
+		2 };
 	struct secret_large plain = { 0 };
 	struct sealed s;
 
@@ -247,7 +251,7 @@ START_TEST(sealed_objects_open_only_unchanged)
 		memcpy(copy, raw, b.len);
 		copy[i] ^= 1;
 		ck_assert(sealed_parse((struct bytes){ copy, b.len }, &s) != OK ||
-			  seal_open(BYTES_OF(key), BYTES_OF(mac), &s, &plain) != OK);
+		          seal_open(BYTES_OF(key), BYTES_OF(mac), &s, &plain) != OK);
 	}
 	for (size_t n = 0; n < b.len; n++)
 		ck_assert_int_ne(sealed_parse((struct bytes){ raw, n }, &s), OK);
@@ -257,7 +261,8 @@ END_TEST
 
 START_TEST(discovery_frames_are_self_consistent)
 {
-	const struct discovery_keys_33303 k = { hex("000102030405060708090a0b0c0d0e0f"), hex("101112131415161718191a1b1c1d1e1f"), hex("AABBCC") };
+	const struct discovery_keys_33303 k = { hex("000102030405060708090a0b0c0d0e0f"),
+		hex("101112131415161718191a1b1c1d1e1f"), hex("AABBCC") };
 	uint8_t a[29], b[29], code[23];
 	bool match;
 
@@ -274,7 +279,8 @@ START_TEST(discovery_frames_are_self_consistent)
 		ck_assert(!match);
 		a[i] ^= 1;
 	}
-	ck_assert_int_eq(discovery_tr21_code(&prose_profile_default, hex("000102030405060708090a0b0c0d0e"), hex("01"), 1, code), ERR_DENIED);
+	ck_assert_int_eq(discovery_tr21_code(&prose_profile_default, hex("000102030405060708090a0b0c0d0e"), hex("01"), 1, code),
+	        ERR_DENIED);
 	for (uint32_t now = 1000; now < 1600; now++)
 		for (int d = -127; d < 128; d++)
 			ck_assert_uint_eq(discovery_counter(now, (uint8_t)((int)now + d)), (uint32_t)((int)now + d));

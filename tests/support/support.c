@@ -110,7 +110,7 @@ static enum status mem_next(struct store_backend *b, struct bytes prefix, struct
 		struct bytes name = name_bytes(&m->row[i].name);
 
 		if (name.n >= prefix.n && (prefix.n == 0 || memcmp(name.p, prefix.p, prefix.n) == 0) &&
-		    (after.n == 0 || compare(name, after) > 0) && (best == NULL || compare(name, name_bytes(best)) < 0))
+		        (after.n == 0 || compare(name, after) > 0) && (best == NULL || compare(name, name_bytes(best)) < 0))
 			best = &m->row[i].name;
 	}
 	if (best == NULL)
@@ -170,7 +170,7 @@ void store_mem_copy(struct store_mem *to, const struct store_mem *from)
 	store_mem_init(to);
 	for (size_t i = 0; i < from->count; i++)
 		apply(to, &(struct store_change){
-				  name_bytes(&from->row[i].name), { from->row[i].value, from->row[i].n }, false });
+		                  name_bytes(&from->row[i].name), { from->row[i].value, from->row[i].n }, false });
 }
 
 void store_mem_free(struct store_mem *m)
@@ -188,7 +188,7 @@ bool store_mem_equal(const struct store_mem *a, const struct store_mem *b)
 		size_t k = find(b, name_bytes(&a->row[i].name));
 
 		if (k == b->count || !bytes_equal((struct bytes){ a->row[i].value, a->row[i].n },
-					     (struct bytes){ b->row[k].value, b->row[k].n }))
+		                             (struct bytes){ b->row[k].value, b->row[k].n }))
 			return false;
 	}
 	return true;

@@ -61,7 +61,8 @@ void rig_reboot(struct rig *);
 unsigned rig_send(struct rig *, const char *command);
 unsigned rig_send_bytes(struct rig *, struct bytes command);
 struct bytes rig_data(void);
-unsigned rig_prose(struct rig *, uint8_t ins, uint8_t p1, struct bytes data); /* selects the applet, verifies the PIN, follows 61xx */
+unsigned rig_prose(
+        struct rig *, uint8_t ins, uint8_t p1, struct bytes data); /* selects the applet, verifies the PIN, follows 61xx */
 
 Suite *suite_apdu(void);
 Suite *suite_crypto(void);

@@ -7,7 +7,8 @@
 
 int main(int argc, char **argv)
 {
-	Suite *(*const suites[])(void) = { suite_apdu, suite_crypto, suite_mikey, suite_ota, suite_card, suite_prose, suite_image };
+	Suite *(*const suites[])(
+	        void) = { suite_apdu, suite_crypto, suite_mikey, suite_ota, suite_card, suite_prose, suite_image };
 	SRunner *runner = srunner_create(NULL);
 	int failed, run;
 

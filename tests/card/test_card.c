@@ -1,0 +1,334 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/birth.h"
+#include "apdu/tlv.h"
+#include "card/os/pin.h"
+#include "ota/packet.h"
+#include "ota/script.h"
+#include "ota/sms.h"
+#include "tests/support/support.h"
+
+/* Golden scripts: the same files run over PC/SC in tests/e2e/scripts. A line: command, "->", expected data (.. for any), SW. */
+START_TEST(golden_scripts_over_loopback)
+{
+	static const char *const files[] = { "tests/scripts/select.apdu", "tests/scripts/files.apdu", "tests/scripts/pin.apdu",
+		"tests/scripts/errors.apdu" };
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		struct rig *r = rig_new();
+		FILE *f = fopen(files[i], "r");
+		char line[1024], text[600];
+		int number = 0;
+
+		ck_assert_ptr_nonnull(f);
+		while (fgets(line, sizeof line, f) != NULL) {
+			char *arrow = strstr(line, "->"), got[600];
+			unsigned sw;
+
+			number++;
+			if (line[0] == '#' || line[0] == '\n')
+				continue;
+			if (strncmp(line, "reset", 5) == 0) {
+				card_reset(&r->card);
+				continue;
+			}
+			ck_assert_ptr_nonnull(arrow);
+			*arrow = 0;
+			sw = rig_send(r, line);
+			(void)snprintf(got, sizeof got, "%s%04x", hex_encode(rig_data(), text), sw);
+			arrow += 2;
+			arrow += strspn(arrow, " ");
+			arrow[strcspn(arrow, "\n #")] = 0;
+			ck_assert_msg(strncmp(arrow, "..", 2) == 0 ? strcasecmp(arrow + 2, got + strlen(got) - 4) == 0
+			                                           : strcasecmp(arrow, got) == 0,
+			        "%s:%d: %s-> %s, expected %s", files[i], number, line, got, arrow);
+		}
+		(void)fclose(f);
+		rig_free(&r);
+	}
+	covers("R-020");
+	covers("R-025");
+}
+END_TEST
+
+START_TEST(the_right_pin_at_the_last_try_works_and_wrong_ones_block)
+{
+	struct rig *r = rig_new();
+
+	ck_assert_uint_eq(rig_send(r, "002000010839393939FFFFFFFF"), 0x63C2);
+	ck_assert_uint_eq(rig_send(r, "002000010839393939FFFFFFFF"), 0x63C1);
+	ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "0020000100"), 0x63C3);
+	for (unsigned left = 3; left > 0; left--)
+		ck_assert_uint_eq(rig_send(r, "002000010839393939FFFFFFFF"), 0x63C0 | (left - 1));
+	ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x6983);
+	ck_assert_uint_eq(rig_send(r, "002C0001103132333435363738"
+	                              "35363738FFFFFFFF"),
+	        0x9000);
+	card_reset(&r->card);
+	ck_assert_uint_eq(rig_send(r, "002000010835363738FFFFFFFF"), 0x9000);
+	rig_free(&r);
+}
+END_TEST
+
+/* Cut the power at every write of a command: afterwards the store is the old one or the new one, and what the card said
+ * 9000 to is durable. `spent` commands (VERIFY) may also leave a third state: the try spent, nothing else. */
+static void sweep(const char *prepare, struct bytes command, unsigned good_sw, bool spends)
+{
+	struct store_mem before, after, spent;
+	struct rig *r = rig_new();
+	long writes;
+
+	if (prepare != NULL)
+		ck_assert_uint_eq(rig_send(r, prepare), 0x9000);
+	store_mem_copy(&before, &r->store);
+	r->store.writes = 0;
+	ck_assert_uint_eq(rig_send_bytes(r, command), good_sw);
+	writes = r->store.writes;
+	ck_assert_int_gt(writes, 0);
+	store_mem_copy(&after, &r->store);
+	rig_free(&r);
+	for (long cut = 0; cut < writes; cut++) {
+		unsigned sw;
+		bool is_old, is_new, is_spent = false;
+
+		r = rig_new();
+		if (prepare != NULL)
+			ck_assert_uint_eq(rig_send(r, prepare), 0x9000);
+		r->store.writes = 0;
+		r->store.cut_after = cut;
+		sw = rig_send_bytes(r, command);
+		is_old = store_mem_equal(&r->store, &before);
+		is_new = store_mem_equal(&r->store, &after);
+		if (spends && cut == 1) {
+			store_mem_copy(&spent, &r->store);
+			is_spent = !is_old && !is_new;
+			store_mem_free(&spent);
+		}
+		ck_assert_msg(is_old || is_new || is_spent, "cut %ld left something between", cut);
+		ck_assert_msg(sw != 0x9000 || is_new, "cut %ld: 9000 for a change that is lost", cut);
+		rig_reboot(r);
+		rig_free(&r);
+	}
+	store_mem_free(&before);
+	store_mem_free(&after);
+}
+
+START_TEST(power_cuts_leave_old_or_new)
+{
+	sweep(NULL, hex("002000010831323334FFFFFFFF"), 0x9000, true);
+	sweep(NULL,
+	        hex("00240001103132333435FFFFFF"
+	            "35363738FFFFFFFF"),
+	        0x63C2, true);
+	sweep(NULL,
+	        hex("002400011031323334FFFFFFFF"
+	            "35363738FFFFFFFF"),
+	        0x9000, true);
+	sweep(NULL, hex("002600010831323334FFFFFFFF"), 0x9000, true);
+	sweep(NULL,
+	        hex("002C0001103132333435363738"
+	            "35363738FFFFFFFF"),
+	        0x9000, true);
+}
+END_TEST
+
+/* A try that the card answered is spent for ever: cutting the power after the comparison never gives it back. */
+START_TEST(a_wrong_pin_is_counted_before_it_is_compared)
+{
+	struct rig *r = rig_new();
+
+	r->store.cut_after = 0; /* the decrement cannot be stored: the card must not compare at all */
+	ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x6581);
+	ck_assert(!r->card.pin1_verified);
+	rig_reboot(r);
+	for (unsigned i = 0; i < 3; i++) {
+		(void)rig_send(r, "002000010839393939FFFFFFFF");
+		rig_reboot(r);
+	}
+	ck_assert_uint_eq(rig_send(r, "0020000100"), 0x6983);
+	rig_free(&r);
+}
+END_TEST
+
+static struct bytes ota_envelope(const struct rig *r, uint64_t counter, const char *tar, const char *script)
+{
+	uint8_t packet_raw[512], sms_raw[256], data_raw[512];
+	static uint8_t raw[600];
+	struct buf packet = BUF_OF(packet_raw), sms = BUF_OF(sms_raw), data = BUF_OF(data_raw), b = BUF_OF(raw);
+	struct ota_command c = { 0x16, 0x19, 0x12, 0x12, { 0 }, counter, hex(script) };
+	struct ota_keys k = { .kvn = 1 };
+
+	memcpy(c.tar, hex(tar).p, 3);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OTA_KIC, &k.kic), OK);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OTA_KID, &k.kid), OK);
+	ck_assert_int_eq(ota_command_build(&k, &c, &packet), OK);
+	ck_assert_int_eq(sms_deliver_put(&sms, buf_bytes(&packet)), OK);
+	sms_envelope_put(&data, buf_bytes(&sms));
+	apdu_put(&b, &(struct command_apdu){
+	                     .cla = 0x80, .ins = INS_ENVELOPE, .data = buf_bytes(&data), .has_le = true, .ne = 256 });
+	ck_assert(!b.failed);
+	return buf_bytes(&b);
+}
+
+static uint8_t por_rsc(const struct rig *r, struct script_result *result)
+{
+	static struct secret_large plain;
+	struct ota_keys k = { .kvn = 1 };
+	struct ota_response out;
+	bool secured;
+
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OTA_KIC, &k.kic), OK);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OTA_KID, &k.kid), OK);
+	ck_assert_int_eq(ota_response_open(&k, 0x19, rig_data(), &plain, &out, &secured), OK);
+	*result = (struct script_result){ 0 };
+	if (out.rsc == 0)
+		ck_assert_int_eq(script_result_parse(out.data, result), OK);
+	else
+		ck_assert(out.rsc != RSC_COUNTER_LOW || secured);
+	return out.rsc;
+}
+
+START_TEST(ota_runs_once_whole_or_not_at_all)
+{
+	static const char ok[] = "00A40004024F0500D6000004AABBCCDD", half[] = "00A40004024F0500D600000411223344"
+	                                                                      "00A40004021234";
+	struct rig *r = rig_new();
+	struct script_result result;
+	struct store_mem before;
+	struct bytes first;
+
+	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 5, "B05F90", ok)), 0x9000);
+	ck_assert_uint_eq(por_rsc(r, &result), RSC_OK);
+	ck_assert_uint_eq(result.executed, 2);
+	store_mem_copy(&before, &r->store);
+	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 5, "B05F90", ok)), 0x9000);
+	ck_assert_uint_eq(por_rsc(r, &result), RSC_COUNTER_LOW);
+	ck_assert(store_mem_equal(&before, &r->store));
+	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 4, "B05F90", ok)), 0x9000);
+	ck_assert_uint_eq(por_rsc(r, &result), RSC_COUNTER_LOW);
+	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 6, "B05F90", half)), 0x9000);
+	ck_assert_uint_eq(por_rsc(r, &result), RSC_OK);
+	ck_assert_uint_eq(result.executed, 0);
+	ck_assert_uint_eq(result.sw, 0x6A82);
+	/* The first half is undone, the counter is not. */
+	ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00A4040C10A0000000871002FFFFFFFF8907090000"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00A4080C045F904F05"), 0x6A82); /* the path is from the MF */
+	ck_assert_uint_eq(rig_send(r, "00A4080C067FFF5F904F05"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00B0000004"), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("AABBCCDD")));
+	rig_reboot(r);
+	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 6, "B05F90", ok)), 0x9000);
+	ck_assert_uint_eq(por_rsc(r, &result), RSC_COUNTER_LOW);
+	/* B00011 stops at the error and keeps what ran. */
+	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 7, "B00011",
+	                                            "00A40004025F90"
+	                                            "00A40004024F05"
+	                                            "00D600000411223344"
+	                                            "00A40004021234")),
+	        0x9000);
+	ck_assert_uint_eq(por_rsc(r, &result), RSC_OK);
+	ck_assert_uint_eq(result.executed, 4);
+	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 8, "ABCDEF", ok)), 0x9000);
+	ck_assert_uint_eq(por_rsc(r, &result), RSC_TAR_UNKNOWN);
+	/* One bit anywhere: refused without a reason, nothing changes. */
+	first = ota_envelope(r, 9, "B05F90", ok);
+	store_mem_free(&before);
+	store_mem_copy(&before, &r->store);
+	for (size_t i = first.n - 36; i + 1 < first.n; i++) {
+		uint8_t *octet = (uint8_t *)(uintptr_t)&first.p[i];
+
+		*octet ^= 1;
+		ck_assert_uint_eq(rig_send_bytes(r, first), 0x9000);
+		ck_assert_uint_eq(por_rsc(r, &result), RSC_SECURITY_ERROR);
+		ck_assert(store_mem_equal(&before, &r->store));
+		*octet ^= 1;
+	}
+	store_mem_free(&before);
+	rig_free(&r);
+	covers("R-021");
+	covers("R-024");
+	covers("R-019");
+}
+END_TEST
+
+/* An OTA script has two writes, the counter and the rest: the counter never goes back, the file is old or new. */
+START_TEST(power_cuts_in_ota_scripts)
+{
+	static const char script[] = "00A40004024F0500D6000004AABBCCDD"
+	                             "00A40004024F0600D6000004AABBCCDD";
+
+	for (long cut = 0; cut < 3; cut++) {
+		struct rig *r = rig_new();
+		struct bytes envelope = ota_envelope(r, 5, "B05F90", script);
+		struct script_result result;
+		unsigned sw;
+		uint8_t a[4] = { 0 }, b[4] = { 0 };
+
+		r->store.writes = 0;
+		r->store.cut_after = cut;
+		sw = rig_send_bytes(r, envelope);
+		ck_assert(cut == 2 ? sw == 0x9000 : sw == 0x6581);
+		rig_reboot(r);
+		ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x9000);
+		ck_assert_uint_eq(rig_send(r, "00A4040C10A0000000871002FFFFFFFF8907090000"), 0x9000);
+		ck_assert_uint_eq(rig_send(r, "00A4080C067FFF5F904F05"), 0x9000);
+		ck_assert_uint_eq(rig_send(r, "00B0000004"), 0x9000);
+		memcpy(a, rig_data().p, 4);
+		ck_assert_uint_eq(rig_send(r, "00A4080C067FFF5F904F06"), 0x9000);
+		ck_assert_uint_eq(rig_send(r, "00B0000004"), 0x9000);
+		memcpy(b, rig_data().p, 4);
+		ck_assert_mem_eq(a, b, 4); /* both or none */
+		ck_assert((a[0] == 0xAA) == (cut == 2));
+		ck_assert_uint_eq(rig_send_bytes(r, envelope), 0x9000);
+		ck_assert_uint_eq(por_rsc(r, &result), cut == 0 ? RSC_OK : RSC_COUNTER_LOW);
+		rig_free(&r);
+	}
+}
+END_TEST
+
+/* No APDU makes the card crash, hang or answer less than a status word, and none gets at a key record. */
+START_TEST(random_apdus_are_answered)
+{
+	struct rig *r = rig_new();
+	uint8_t command[300];
+	struct bytes k;
+
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_TRK, &k), OK);
+	srand(1);
+	for (int i = 0; i < 60000; i++) {
+		size_t n = (size_t)rand() % 40;
+
+		for (size_t b = 0; b < n; b++)
+			command[b] = (uint8_t)rand();
+		if (n > 4 && i % 2 == 0)
+			command[4] = (uint8_t)(n - 5);
+		if (n > 0 && i % 3 == 0)
+			command[0] &= 0x83;
+		(void)rig_send_bytes(r, (struct bytes){ command, n });
+		ck_assert(memmem(rig_data().p, rig_data().n, k.p, 12) == NULL);
+	}
+	rig_free(&r);
+	covers("R-047");
+}
+END_TEST
+
+Suite *suite_card(void)
+{
+	Suite *s = suite_create("card");
+	TCase *t = tcase_create("card");
+
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, golden_scripts_over_loopback);
+	tcase_add_test(t, the_right_pin_at_the_last_try_works_and_wrong_ones_block);
+	tcase_add_test(t, power_cuts_leave_old_or_new);
+	tcase_add_test(t, a_wrong_pin_is_counted_before_it_is_compared);
+	tcase_add_test(t, ota_runs_once_whole_or_not_at_all);
+	tcase_add_test(t, power_cuts_in_ota_scripts);
+	tcase_add_test(t, random_apdus_are_answered);
+	suite_add_tcase(s, t);
+	return s;
+}

@@ -1,0 +1,281 @@
+#include <jansson.h>
+#include <string.h>
+
+#include "crypto/eccsi.h"
+#include "crypto/sakke.h"
+#include "mikey/prf.h"
+#include "mikey/psk.h"
+#include "mikey/sakke_message.h"
+#include "mikey/sdp.h"
+#include "tests/support/support.h"
+
+static struct bytes counting(uint8_t first, size_t n)
+{
+	uint8_t raw[64];
+
+	for (size_t i = 0; i < n; i++)
+		raw[i] = (uint8_t)(first + i);
+	return exact_copy((struct bytes){ raw, n });
+}
+
+START_TEST(prf_matches_the_published_values)
+{
+	struct bytes tgk = hex("a27b7d578eeb9b1ee7705e385996d300"), rand = hex("4339f62f55aac86348846a482c893802");
+	struct secret k = { 0 };
+
+	ck_assert_int_eq(mikey_derive(1, tgk, MIKEY_FROM_TGK_ENCRYPTION, 4, 0x05a85c16, rand, &k, 16), OK);
+	ck_assert_mem_eq(k.data, hex("3924935940c154ccbc3c2ad05c8f5181").p, 16);
+	ck_assert_int_eq(mikey_derive(1, tgk, MIKEY_FROM_TGK_SALT, 4, 0x05a85c16, rand, &k, 12), OK);
+	ck_assert_mem_eq(k.data, hex("1725869b80f370cc9f24e13b").p, 12);
+	ck_assert_int_eq(mikey_derive(1, tgk, MIKEY_FROM_TGK_TEK, 4, 0x0633f457, rand, &k, 16), OK);
+	ck_assert_mem_eq(k.data, hex("59aaa49ebb54813602b7cc165961b4e8").p, 16);
+	ck_assert_int_eq(mikey_derive(0, counting(0, 16), MIKEY_FROM_TGK_TEK, 4, 0x034e884f, counting(0x10, 16), &k, 16), OK);
+	ck_assert_mem_eq(k.data, hex("f33b2f99ddd159a5b50b225170f1fe67").p, 16);
+}
+END_TEST
+
+START_TEST(uids_match_the_published_values)
+{
+	static const struct {
+		uint64_t period, offset, number;
+		const char *uid;
+	} rows[] = {
+		{ 2592000, 0, 1, "74e2af803ab5d72841bbced0ce319ffe64f6fe23c88a2d258aabcf6ac5658ef4" },
+		{ 10, 0, 10, "94fb1a697c15d7e9d6b7062066affebda2d9e346e0090d67525c0c3ce666eafa" },
+		{ 25920000, 100, 2048, "c88b3fa5e36a08985d10f7b31a631b0265e8249f0312435e4984dbc3765c7f0c" },
+		{ 25920000, 45920000, 20393844, "8dc05540167345538475101514f4eabd384abd6ba665782abb312ecaf05934e1" },
+	};
+	uint8_t uid[32];
+	uint32_t guk;
+
+	for (size_t i = 0; i < 4; i++) {
+		const struct mikey_kms k = { BYTES_STR("kms.example.org"), rows[i].period, rows[i].offset };
+
+		ck_assert_int_eq(mikey_uid(&k, BYTES_STR("sip:user@example.org"), rows[i].number, uid), OK);
+		ck_assert_mem_eq(uid, hex(rows[i].uid).p, 32);
+	}
+	ck_assert_int_eq(
+	        mikey_guk_id(hex("07d1a1677ac36d8e81620484689b3c2d"), BYTES_STR("sip:alice@streamwide.com"), 0x0df9bc39, &guk),
+	        OK);
+	ck_assert_uint_eq(guk, 0x06a12aea);
+}
+END_TEST
+
+static struct secret secret_from(struct bytes b)
+{
+	struct secret s = { 0 };
+
+	ck_assert_int_eq(secret_set(&s, b), OK);
+	return s;
+}
+
+static void check_profile(const struct mikey_offer *o, const char *expected)
+{
+	struct secret gsk = secret_from(counting(0xA0, 16)), salt = secret_from(counting(0xB0, 14)), g, s;
+	uint8_t raw[512];
+	struct buf b = BUF_OF(raw);
+	struct mikey m;
+
+	ck_assert_int_eq(mikey_psk_build(counting(0, 16), o, &gsk, &salt, &b), OK);
+	ck_assert(bytes_equal(buf_bytes(&b), hex(expected)));
+	ck_assert_int_eq(mikey_parse(buf_bytes(&b), &m), OK);
+	ck_assert_int_eq(mikey_psk_open(counting(0, 16), &m, &g, &s), OK);
+	ck_assert(bytes_equal(secret_bytes(&g), secret_bytes(&gsk)) && bytes_equal(secret_bytes(&s), secret_bytes(&salt)));
+	ck_assert_int_eq(mikey_psk_open(counting(1, 16), &m, &g, &s), ERR_CRYPTO);
+	for (size_t i = 0; i < b.len; i++) { /* no octet can change */
+		raw[i] ^= 1;
+		ck_assert(mikey_parse(buf_bytes(&b), &m) != OK || mikey_psk_open(counting(0, 16), &m, &g, &s) != OK);
+		raw[i] ^= 1;
+	}
+	covers("R-082");
+	covers("R-117");
+}
+
+START_TEST(profiles_a_and_b_match_their_vectors)
+{
+	struct mikey_offer o = { .profile = MIKEY_PROFILE_A,
+		.csb_id = 0x0a0b0c0d,
+		.gmk_id = 0x01234567,
+		.ssrc = 0x11223344,
+		.ntp = UINT64_C(0xe8f2a00000000000),
+		.rand = counting(0x10, 16),
+		.mki = hex("00000001") };
+
+	check_profile(&o,
+	        "010005000a0b0c0d01000011223344000000000b00e8f2a000000000000110101112131415161718191a1b1c1d1e1f00010029727e5b6dd"
+	        "d140ca165e8d82d8632b8682e4c0280e9680cd4ae76b65cd899f5529d1ac470c4c6e970b90191db24f1b0b2ee9796a1c4a2e0aceeab96cc36a0");
+	o.profile = MIKEY_PROFILE_B;
+	check_profile(&o,
+	        "010015010a0b0c0d000105030006f104012345670b00e8f2a000000000000110101112131415161718191a1b1c1d1e1f00010029d765505de29"
+	        "db88e92cb7445ca8e8b11a0da623733132abdcd36bfd8c735e9bc80c17045e46707053b02ca20bce36406fa51633c93b1084ccbfa3fdf01d240772"
+	        "dae79b13c214a827060");
+}
+END_TEST
+
+/* 12.5 and 12.6 carry a TGK where we want TEK+SALT: the MAC is right, the key data is refused. */
+START_TEST(rfc_3830_messages_authenticate)
+{
+	struct bytes psk = counting(0, 16);
+	struct secret g = { 0 }, s = { 0 };
+	uint8_t psk2[40];
+	struct mikey m;
+
+	ck_assert_int_eq(mikey_parse(vector("12.5", "message (139 octets)"), &m), OK);
+	ck_assert_int_eq(mikey_psk_open(psk, &m, &g, &s), ERR_MALFORMED);
+	ck_assert(bytes_equal(m.id[0], BYTES_STR("sip:gms@example.org")));
+	for (size_t i = 0; i < 40; i++)
+		psk2[i] = (uint8_t)(7 * i + 3);
+	ck_assert_int_eq(mikey_parse(vector("12.6", "message (230 octets)"), &m), OK);
+	ck_assert_int_eq(mikey_psk_open(BYTES_OF(psk2), &m, &g, &s), ERR_MALFORMED);
+	ck_assert_int_eq(mikey_psk_open(psk, &m, &g, &s), ERR_CRYPTO);
+}
+END_TEST
+
+/* Messages IM-1 and IM-2: verify, decapsulate, and the malleated signature too. */
+static void check_i_message(struct bytes message, struct bytes id_initiator, struct bytes id_responder, struct bytes rsk,
+        struct bytes ssv, struct bytes malleated)
+{
+	struct secret out = { 0 };
+	uint8_t z[SAKKE_POINT_LEN], kpak[65], sig[129];
+	struct mikey m;
+
+	z[0] = 4;
+	memcpy(z + 1, vector("11.2", "Zx").p, 128);
+	memcpy(z + 129, vector("11.2", "Zy").p, 128);
+	memcpy(kpak, vector("11.3", "KPAK").p, 65);
+	ck_assert_int_eq(mikey_parse(message, &m), OK);
+	ck_assert_int_eq(eccsi_verify(kpak, id_initiator, m.signed_part, m.signature), OK);
+	memcpy(sig, m.signature.p, 129);
+	memcpy(sig + 32, malleated.p, 32);
+	ck_assert_int_eq(eccsi_verify(kpak, id_initiator, m.signed_part, BYTES_OF(sig)), OK);
+	ck_assert_int_eq(sakke_decapsulate(z, id_responder, rsk, m.sakke.data, &out), OK);
+	ck_assert(bytes_equal(secret_bytes(&out), ssv));
+}
+
+START_TEST(i_messages_verify_and_decapsulate)
+{
+	uint8_t rsk[SAKKE_POINT_LEN] = { 4 };
+
+	memcpy(rsk + 1, vector("11.2", "Kbx").p, 128);
+	memcpy(rsk + 129, vector("11.2", "Kby").p, 128);
+	check_i_message(vector("12.7", "message (531 octets)"), vector("11.2", "b"), vector("11.2", "b"), BYTES_OF(rsk),
+	        vector("11.2", "SSV"), vector("12.7", "also valid (malleated) s"));
+	check_i_message(vector("12.8", "message (536 octets)"), vector("12.8", "UID gms"), vector("12.8", "UID user"),
+	        vector("12.8", "RSK user"), counting(0, 16), vector("12.8", "also valid (malleated) s"));
+}
+END_TEST
+
+/* Four messages that somebody else's KMS and group manager published. */
+START_TEST(third_party_messages_open)
+{
+	json_t *root = json_load_file("tests/vectors/third-party-imessages.json", 0, NULL), *message, *user;
+	json_t *kms = json_object_get(root, "kms");
+	struct bytes z, kpak;
+	const char *name;
+	size_t i, opened = 0;
+
+	ck_assert_ptr_nonnull(root);
+	z = hex(json_string_value(json_object_get(kms, "Z")));
+	kpak = hex(json_string_value(json_object_get(kms, "KPAK")));
+	json_array_foreach (json_object_get(root, "messages"), i, message) {
+		struct bytes octets = hex(json_string_value(json_object_get(message, "i_message_hex")));
+		struct bytes key = hex(json_string_value(json_object_get(message, "key")));
+		struct mikey m;
+
+		ck_assert_int_eq(mikey_parse(octets, &m), OK);
+		json_object_foreach(json_object_get(root, "users"), name, user)
+		{
+			struct bytes uid = hex(json_string_value(json_object_get(user, "uid")));
+			struct secret out = { 0 };
+
+			if (!bytes_equal(uid, m.role[MIKEY_ROLE_UID_RESPONDER]))
+				continue;
+			ck_assert_int_eq(
+			        eccsi_verify(kpak.p, m.role[MIKEY_ROLE_UID_INITIATOR], m.signed_part, m.signature), OK);
+			ck_assert_int_eq(sakke_validate(z.p, uid, hex(json_string_value(json_object_get(user, "rsk")))), OK);
+			ck_assert_int_eq(sakke_decapsulate(z.p, uid, hex(json_string_value(json_object_get(user, "rsk"))),
+			                         m.sakke.data, &out),
+			        OK);
+			ck_assert(bytes_equal(secret_bytes(&out), key));
+			opened++;
+		}
+	}
+	json_decref(root);
+	ck_assert_uint_eq(opened, 4);
+	covers("R-136");
+}
+END_TEST
+
+START_TEST(key_parameters_round_trip)
+{
+	const struct key_parameters p = { .activation = 1000, .expiry = 2000, .group = BYTES_STR("sip:fire@example.org") };
+	struct key_parameters out;
+	struct secret_large plain = { 0 };
+	uint8_t raw[512];
+	struct buf b = BUF_OF(raw);
+
+	ck_assert_int_eq(key_parameters_seal(&rng_system, counting(0, 16), 7, 1000, &p, &b), OK);
+	ck_assert_int_eq(key_parameters_open(counting(0, 16), buf_bytes(&b), &plain, &out), OK);
+	ck_assert_uint_eq(out.activation, 1000);
+	ck_assert_uint_eq(out.expiry, 2000);
+	ck_assert(bytes_equal(out.group, p.group));
+	ck_assert_int_ne(key_parameters_open(counting(1, 16), buf_bytes(&b), &plain, &out), OK);
+	covers("R-138");
+}
+END_TEST
+
+/* Every prefix of every message is refused, and so is a message with one octet more. */
+START_TEST(truncated_messages_are_refused)
+{
+	static const char *const names[][2] = { { "12.5", "message (139 octets)" }, { "12.6", "message (230 octets)" },
+		{ "12.7", "message (531 octets)" }, { "12.8", "message (536 octets)" } };
+	uint8_t longer[600];
+	struct mikey m;
+
+	for (size_t i = 0; i < 4; i++) {
+		struct bytes whole = vector(names[i][0], names[i][1]);
+
+		for (size_t n = 0; n < whole.n; n++)
+			ck_assert_int_ne(mikey_parse(exact_copy((struct bytes){ whole.p, n }), &m), OK);
+		memcpy(longer, whole.p, whole.n);
+		longer[whole.n] = 0;
+		ck_assert_int_ne(mikey_parse((struct bytes){ longer, whole.n + 1 }, &m), OK);
+	}
+}
+END_TEST
+
+START_TEST(sdp_round_trips)
+{
+	uint8_t text[SDP_MAX], back[256];
+	struct buf b = BUF_OF(text), m = BUF_OF(back);
+	struct sdp_media media;
+
+	sdp_put(&b, &(struct sdp_offer){ BYTES_STR("sip:fire@example.org"), "239.1.2.3", 6004, 0x89ABCDEF, counting(3, 50) });
+	ck_assert_int_eq(sdp_parse(buf_bytes(&b), &media, &m), OK);
+	ck_assert_str_eq(media.address, "239.1.2.3");
+	ck_assert_uint_eq(media.port, 6004);
+	ck_assert_uint_eq(media.ssrc, 0x89ABCDEF);
+	ck_assert(bytes_equal(buf_bytes(&m), counting(3, 50)));
+	m.len = 0;
+	ck_assert_int_ne(sdp_parse(BYTES_STR("v=0\r\nm=audio 99999 RTP/SAVP 8\r\n"), &media, &m), OK);
+}
+END_TEST
+
+Suite *suite_mikey(void)
+{
+	Suite *s = suite_create("mikey");
+	TCase *t = tcase_create("mikey");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, prf_matches_the_published_values);
+	tcase_add_test(t, uids_match_the_published_values);
+	tcase_add_test(t, profiles_a_and_b_match_their_vectors);
+	tcase_add_test(t, rfc_3830_messages_authenticate);
+	tcase_add_test(t, i_messages_verify_and_decapsulate);
+	tcase_add_test(t, third_party_messages_open);
+	tcase_add_test(t, key_parameters_round_trip);
+	tcase_add_test(t, truncated_messages_are_refused);
+	tcase_add_test(t, sdp_round_trips);
+	suite_add_tcase(s, t);
+	return s;
+}

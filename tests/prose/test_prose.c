@@ -1,0 +1,431 @@
+/* The ProSe applet against the operator's real code, in process: provisioning makes, the card takes or refuses. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apdu/prose.h"
+#include "apdu/tlv.h"
+#include "mikey/message.h"
+#include "provisioning/operator.h"
+#include "tests/support/support.h"
+
+#define ICCID_1 "8900101000000000017"
+#define GROUP "sip:fire@example.org"
+#define ALICE "sip:alice@example.org"
+#define BOB "sip:bob@example.org"
+enum { NOW = 1800000000 };
+
+static struct db *db;
+static char folder[64];
+
+static void open_operator(void)
+{
+	char key[80], reason[256] = "";
+
+	(void)snprintf(folder, sizeof folder, "build/test-net.%d.XXXXXX", (int)getpid());
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	(void)snprintf(key, sizeof key, "%s/master.key", folder);
+	db = db_open(folder, key, reason, sizeof reason);
+	ck_assert_msg(db != NULL, "%s", reason);
+	ck_assert_int_eq(kms_init(db, "kms.example.org", 2592000, 0), OK);
+}
+
+static void close_operator(void)
+{
+	char command[128];
+
+	db_close(&db);
+	(void)snprintf(command, sizeof command, "rm -rf %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* The rig's card, known to the operator with its secrets. */
+static struct rig *known_card(void)
+{
+	struct rig *r = rig_new();
+	struct db_card c = { .iccid = ICCID_1, .imsi = "001010000000001" };
+
+	ck_assert_int_eq(bcd_encode(c.iccid, c.card_id, sizeof c.card_id), OK);
+	(void)!db_card_add(db, &c, r->secrets);
+	return r;
+}
+
+static uint8_t object_memory[16384];
+static struct buf objects;
+
+static struct bytes issue(const char *uri, uint64_t when)
+{
+	objects = BUF_OF(object_memory);
+	ck_assert_int_eq(kms_issue(db, ICCID_1, uri, when, &objects), OK);
+	return buf_bytes(&objects);
+}
+
+/* Install each sealed object of a sequence; the last status word. */
+static unsigned install(struct rig *r, struct bytes in)
+{
+	unsigned sw = 0;
+
+	while (in.n > 0) {
+		struct bytes start = in;
+		struct tlv t;
+
+		ck_assert_int_eq(tlv_next(&in, &t), OK);
+		sw = rig_prose(r, INS_PROSE_INSTALL, 0, (struct bytes){ start.p, start.n - in.n });
+		if (sw != 0x9000)
+			return sw;
+	}
+	return sw;
+}
+
+static void provision(struct rig *r)
+{
+	struct db_group g = { .uri = GROUP, .manager_uri = "sip:gms@example.org", .policy = GROUP_POLICY_SIGN };
+
+	ck_assert_uint_eq(install(r, issue(ALICE, NOW)), 0x9000);
+	(void)!db_group_add(db, &g);
+	ck_assert_int_eq(db_member_set(db, GROUP, ALICE, true), OK);
+	objects = BUF_OF(object_memory);
+	ck_assert_int_eq(group_record(db, GROUP, ALICE, &objects), OK);
+	ck_assert_uint_eq(install(r, buf_bytes(&objects)), 0x9000);
+}
+
+static uint8_t message_memory[MIKEY_MESSAGE_MAX];
+static struct bytes last_message;
+
+static enum status keep_message(void *context, const char *user, const char *iccid, struct bytes message)
+{
+	(void)context;
+	(void)iccid;
+	if (strcmp(user, ALICE) == 0) {
+		memcpy(message_memory, message.p, message.n);
+		last_message = (struct bytes){ message_memory, message.n };
+	}
+	return OK;
+}
+
+static struct bytes rekey(uint64_t now, uint64_t from, uint64_t to)
+{
+	uint32_t id;
+
+	ck_assert_int_eq(group_rekey(db, GROUP, now, from, to, keep_message, NULL, &id), OK);
+	return last_message;
+}
+
+static struct bytes with_time(uint64_t now, uint32_t tag, struct bytes value)
+{
+	static uint8_t raw[4096];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, tag, value);
+	return buf_bytes(&b);
+}
+
+static unsigned import(struct rig *r, uint64_t now, struct bytes message)
+{
+	return rig_prose(r, INS_PROSE_IMPORT_GMK, 0, with_time(now, TAG_MESSAGE, message));
+}
+
+static unsigned start(struct rig *r, uint64_t now)
+{
+	uint8_t raw[256];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, TAG_GROUP_URI, BYTES_STR(GROUP));
+	tlv_put_uint(&b, TAG_SSRC, 4, 0x01020304);
+	return rig_prose(r, INS_PROSE_START_SESSION, 0, buf_bytes(&b));
+}
+
+START_TEST(provisioning_order_and_replays)
+{
+	struct rig *r = known_card();
+	struct bytes all = issue(ALICE, NOW), second = all;
+	struct tlv t;
+
+	ck_assert_int_eq(tlv_next(&second, &t), OK);
+	ck_assert_uint_eq(install(r, second), SW_PROSE_NOT_PROVISIONED); /* key set before certificate */
+	ck_assert_uint_eq(install(r, all), 0x9000);
+	ck_assert_uint_eq(install(r, all), SW_PROSE_REPLAY);
+	rig_reboot(r);
+	ck_assert_uint_eq(install(r, all), SW_PROSE_REPLAY);
+	all = issue(ALICE, NOW);
+	r->card.env.card_id[5] ^= 1;
+	ck_assert_uint_eq(install(r, all), SW_PROSE_RECIPIENT);
+	r->card.env.card_id[5] ^= 1;
+	object_memory[objects.len - 1] ^= 1;
+	ck_assert_uint_eq(install(r, second = all), SW_PROSE_SIGNATURE);
+	rig_free(&r);
+	covers("R-076");
+	covers("R-118");
+}
+END_TEST
+
+START_TEST(gmk_messages_are_checked_before_they_are_opened)
+{
+	struct rig *r = known_card();
+	struct store_mem before;
+	struct bytes m;
+	uint8_t changed[MIKEY_MESSAGE_MAX];
+
+	provision(r);
+	m = rekey(NOW, NOW, NOW + 1000);
+	ck_assert_uint_eq(import(r, NOW - 100, m), SW_PROSE_TIME); /* from the future */
+	store_mem_copy(&before, &r->store);
+	for (size_t i = 0; i < m.n; i += 7) {
+		unsigned sw;
+
+		memcpy(changed, m.p, m.n);
+		changed[i] ^= 0x01;
+		sw = import(r, NOW, (struct bytes){ changed, m.n });
+		ck_assert_msg(sw != 0x9000, "octet %zu may change", i);
+		ck_assert(store_mem_equal(&before, &r->store));
+	}
+	ck_assert_uint_eq(import(r, NOW + 1001, m), SW_PROSE_EXPIRED);
+	rig_reboot(r); /* the card has seen NOW + 1001, but nothing made it durable */
+	ck_assert_uint_eq(import(r, NOW, m), 0x9000);
+	ck_assert_uint_eq(import(r, NOW, m), SW_PROSE_REPLAY);
+	rig_reboot(r);
+	ck_assert_uint_eq(import(r, NOW, m), SW_PROSE_REPLAY);
+	store_mem_free(&before);
+	rig_free(&r);
+	covers("R-003");
+	covers("R-137");
+	covers("R-142");
+	covers("R-089");
+}
+END_TEST
+
+START_TEST(another_members_message_and_another_signer_are_refused)
+{
+	struct rig *r = known_card();
+	struct db_group other = { .uri = "sip:police@example.org", .manager_uri = "sip:mallory@example.org" };
+	uint32_t id;
+
+	provision(r);
+	ck_assert_int_eq(db_user_set(db, BOB, ICCID_1), OK);
+	ck_assert_int_eq(db_group_add(db, &other), OK);
+	ck_assert_int_eq(db_member_set(db, other.uri, ALICE, true), OK);
+	ck_assert_int_eq(group_rekey(db, other.uri, NOW, NOW, NOW + 10, keep_message, NULL, &id), OK);
+	ck_assert_uint_eq(import(r, NOW, last_message), SW_PROSE_SIGNER);
+	/* The same card with the key set of somebody else is not the recipient. */
+	ck_assert_uint_eq(install(r, issue(BOB, NOW)), 0x9000);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW, NOW + 10)), SW_PROSE_RECIPIENT);
+	rig_free(&r);
+	covers("R-002");
+}
+END_TEST
+
+START_TEST(past_current_and_future_periods_are_held)
+{
+	struct rig *r = known_card();
+
+	provision(r);
+	ck_assert_uint_eq(start(r, NOW), SW_PROSE_NO_KEY);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW + 1000, NOW + 2000)), 0x9000); /* the future one first */
+	ck_assert_uint_eq(start(r, NOW), SW_PROSE_EXPIRED);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW - 10, NOW - 10, NOW + 1000)), 0x9000); /* older message, valid now */
+	ck_assert_uint_eq(start(r, NOW), 0x9000);
+	ck_assert_uint_eq(start(r, NOW + 1500), 0x9000);
+	ck_assert_uint_eq(start(r, NOW + 2500), SW_PROSE_EXPIRED);
+	ck_assert_uint_eq(
+	        start(r, NOW), SW_PROSE_EXPIRED); /* the phone cannot turn its clock back past what the card has seen */
+	rig_free(&r);
+	covers("R-004");
+	covers("R-091");
+	covers("R-144");
+}
+END_TEST
+
+START_TEST(sessions_carry_the_same_key_to_both_ends)
+{
+	struct rig *r = known_card();
+	uint8_t offer_raw[2048], gsk[16], id[8];
+	struct buf offer = BUF_OF(offer_raw);
+	struct bytes v;
+
+	provision(r);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	ck_assert_uint_eq(start(r, NOW), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MESSAGE, &v), OK);
+	buf_put(&offer, v);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_SESSION_ID, &v), OK);
+	memcpy(id, v.p, 8);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_RELEASE_KEY, 0, hex("8600")), 0x6A88);
+	{
+		uint8_t raw[16];
+		struct buf b = BUF_OF(raw);
+
+		tlv_put(&b, TAG_SESSION_ID, BYTES_OF(id));
+		ck_assert_uint_eq(rig_prose(r, INS_PROSE_RELEASE_KEY, 0, buf_bytes(&b)), 0x9000);
+	}
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_GSK, &v), OK);
+	memcpy(gsk, v.p, 16);
+	/* Joined, known, too late, changed. */
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(NOW, TAG_MESSAGE, buf_bytes(&offer))), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_KNOWN, &v), OK);
+	ck_assert_uint_eq(v.p[0], 0);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_SESSION_ID, &v), OK);
+	memcpy(id, v.p, 8);
+	{
+		uint8_t raw[16];
+		struct buf b = BUF_OF(raw);
+
+		tlv_put(&b, TAG_SESSION_ID, BYTES_OF(id));
+		ck_assert_uint_eq(rig_prose(r, INS_PROSE_RELEASE_KEY, 0, buf_bytes(&b)), 0x9000);
+	}
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_GSK, &v), OK);
+	ck_assert_mem_eq(v.p, gsk, 16);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(NOW + 1, TAG_MESSAGE, buf_bytes(&offer))), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_KNOWN, &v), OK);
+	ck_assert_uint_eq(v.p[0], 1);
+	ck_assert_uint_eq(
+	        rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(NOW + 61, TAG_MESSAGE, buf_bytes(&offer))), SW_PROSE_TIME);
+	for (size_t i = 0; i < offer.len; i += 5) {
+		offer_raw[i] ^= 1;
+		ck_assert_uint_ne(
+		        rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(NOW, TAG_MESSAGE, buf_bytes(&offer))), 0x9000);
+		offer_raw[i] ^= 1;
+	}
+	/* Reset forgets sessions; the offer opens again and is still known. */
+	card_reset(&r->card);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(NOW, TAG_MESSAGE, buf_bytes(&offer))), 0x9000);
+	rig_free(&r);
+	covers("R-005");
+	covers("R-079");
+	covers("R-081");
+}
+END_TEST
+
+static unsigned grant(struct rig *r, const char *name, enum discovery_profile p, unsigned rights)
+{
+	ck_assert_int_eq(discovery_renew(db, name, p, 1), OK);
+	objects = BUF_OF(object_memory);
+	ck_assert_int_eq(discovery_grant(db, name, ICCID_1, rights, NOW - 10, NOW + 1000, &objects), OK);
+	return install(r, buf_bytes(&objects));
+}
+
+static unsigned codes(struct rig *r, uint8_t right, uint64_t now, uint64_t from, uint64_t to)
+{
+	uint8_t raw[64];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put_uint(&b, TAG_NOT_BEFORE, 8, from);
+	tlv_put_uint(&b, TAG_NOT_AFTER, 8, to);
+	return rig_prose(r, INS_PROSE_COMPUTE_CODES, right, buf_bytes(&b));
+}
+
+START_TEST(discovery_rights_windows_and_matching)
+{
+	struct rig *r = known_card();
+	uint8_t frame[29];
+	struct bytes v;
+
+	ck_assert_uint_eq(grant(r, "me", DISCOVERY_33303, RIGHT_ANNOUNCE), 0x9000);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_ANNOUNCE, 0, with_time(NOW, TAG_NAME, BYTES_STR("me"))), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_FRAME, &v), OK);
+	memcpy(frame, v.p, 29);
+	/* Announce does not mean monitor, and the reverse. */
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_MATCH, 0, with_time(NOW, TAG_FRAME, BYTES_OF(frame))), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("950100")));
+	objects = BUF_OF(object_memory);
+	ck_assert_int_eq(discovery_grant(db, "me", ICCID_1, RIGHT_MONITOR, NOW - 10, NOW + 1000, &objects), OK);
+	ck_assert_uint_eq(install(r, buf_bytes(&objects)), 0x9000);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_ANNOUNCE, 0, with_time(NOW, TAG_NAME, BYTES_STR("me"))), SW_PROSE_RIGHT);
+	/* One slot of tolerance each side, not two. */
+	for (int d = -1; d <= 3; d++) {
+		ck_assert_uint_eq(
+		        rig_prose(r, INS_PROSE_MATCH, 0, with_time((uint64_t)(NOW + d), TAG_FRAME, BYTES_OF(frame))), 0x9000);
+		ck_assert_int_eq(tlv_find(rig_data(), TAG_MATCH, &v), OK);
+		ck_assert_uint_eq(v.p[0], d <= 1 ? 1 : 0);
+	}
+	for (size_t i = 0; i < 29; i++) { /* no bit of the frame is unchecked, the MIC included */
+		frame[i] ^= 0x20;
+		ck_assert_uint_eq(rig_prose(r, INS_PROSE_MATCH, 0, with_time(NOW, TAG_FRAME, BYTES_OF(frame))), 0x9000);
+		ck_assert(bytes_equal(rig_data(), hex("950100")));
+		frame[i] ^= 0x20;
+	}
+	ck_assert_uint_eq(codes(r, RIGHT_MONITOR, NOW, NOW - 1, NOW + 1), 0x9000);
+	ck_assert_uint_eq(rig_data().n, 3 * (2 + 8 + PROSE_LOOKUP_LEN));
+	ck_assert(memmem(rig_data().p, rig_data().n, frame + 1, 12) == NULL); /* never the code itself */
+	ck_assert_uint_eq(codes(r, RIGHT_ANNOUNCE, NOW, NOW, NOW), 0x9000);
+	ck_assert_uint_eq(rig_data().n, 0);
+	ck_assert_uint_eq(codes(r, RIGHT_MONITOR, NOW, NOW, NOW + 100), SW_PROSE_TIME);
+	ck_assert_uint_eq(codes(r, RIGHT_MONITOR, NOW, NOW + 1, NOW), 0x6A80);
+	/* Jumping ahead costs the present. */
+	ck_assert_uint_eq(codes(r, RIGHT_MONITOR, NOW + 500, NOW + 500, NOW + 500), 0x9000);
+	ck_assert_uint_eq(codes(r, RIGHT_MONITOR, NOW, NOW, NOW), SW_PROSE_TIME);
+	ck_assert_uint_eq(codes(r, RIGHT_MONITOR, NOW + 2000, NOW + 2000, NOW + 2000), 0x9000); /* expired: nothing comes */
+	ck_assert_uint_eq(rig_data().n, 0);
+	rig_free(&r);
+	covers("R-015");
+	covers("R-026");
+	covers("R-031");
+	covers("R-034");
+}
+END_TEST
+
+START_TEST(revoked_monitors_stop_matching)
+{
+	struct rig *r = known_card();
+	uint8_t frame[29];
+	struct bytes v;
+
+	ck_assert_uint_eq(grant(r, "old", DISCOVERY_TR_21, RIGHT_MONITOR), 0x9000);
+	ck_assert_uint_eq(grant(r, "new", DISCOVERY_TR_21, RIGHT_ANNOUNCE), 0x9000); /* the announcer's new keys */
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_ANNOUNCE, 0, with_time(NOW, TAG_NAME, BYTES_STR("new"))), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_FRAME, &v), OK);
+	memcpy(frame, v.p, 29);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_MATCH, 0, with_time(NOW, TAG_FRAME, BYTES_OF(frame))), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("950100")));
+	rig_free(&r);
+	covers("R-028");
+}
+END_TEST
+
+/* Power cut at every write of a sealed-object install and of a GMK import: old or new, and the message works afterwards. */
+START_TEST(power_cuts_in_install_and_import)
+{
+	for (int what = 0; what < 2; what++) {
+		struct rig *r = known_card();
+		struct store_mem before;
+		struct bytes m;
+
+		provision(r);
+		m = rekey(NOW, NOW, NOW + 1000);
+		objects = BUF_OF(object_memory);
+		ck_assert_int_eq(group_record(db, GROUP, ALICE, &objects), OK);
+		store_mem_copy(&before, &r->store);
+		r->store.writes = 0;
+		r->store.cut_after = 0;
+		ck_assert_uint_eq(what == 0 ? install(r, buf_bytes(&objects)) : import(r, NOW, m), 0x6581);
+		ck_assert(store_mem_equal(&before, &r->store));
+		ck_assert_int_eq(r->store.writes, 1); /* the whole command is one write: there is no other place to cut */
+		rig_reboot(r);
+		ck_assert_uint_eq(what == 0 ? install(r, buf_bytes(&objects)) : import(r, NOW, m), 0x9000);
+		store_mem_free(&before);
+		rig_free(&r);
+	}
+}
+END_TEST
+
+Suite *suite_prose(void)
+{
+	Suite *s = suite_create("prose");
+	TCase *t = tcase_create("prose");
+
+	tcase_add_checked_fixture(t, open_operator, close_operator);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, provisioning_order_and_replays);
+	tcase_add_test(t, gmk_messages_are_checked_before_they_are_opened);
+	tcase_add_test(t, another_members_message_and_another_signer_are_refused);
+	tcase_add_test(t, past_current_and_future_periods_are_held);
+	tcase_add_test(t, sessions_carry_the_same_key_to_both_ends);
+	tcase_add_test(t, discovery_rights_windows_and_matching);
+	tcase_add_test(t, revoked_monitors_stop_matching);
+	tcase_add_test(t, power_cuts_in_install_and_import);
+	suite_add_tcase(s, t);
+	return s;
+}
