@@ -304,7 +304,7 @@ fail:
 static enum status backend_write(struct store_backend *b, const struct store_change *given, size_t n)
 {
 	struct image *im = (struct image *)(void *)b;
-	struct store_change changes[STORE_PENDING_MAX];
+	struct store_change changes[STORE_PENDING_MAX] = { 0 };
 	struct sealed_batch batch = { 0 };
 	uint64_t generation = im->generation + 1;
 	uint8_t raw[ROOT_LEN], mac[SHA256_LEN];
@@ -313,8 +313,10 @@ static enum status backend_write(struct store_backend *b, const struct store_cha
 
 	if (n > STORE_PENDING_MAX)
 		return ERR_BUG;
-	memcpy(changes, given, n * sizeof *changes);
-	qsort(changes, n, sizeof *changes, by_name);
+	if (n > 0) {
+		memcpy(changes, given, n * sizeof *changes);
+		qsort(changes, n, sizeof *changes, by_name);
+	}
 	if ((st = root_mac(im, generation, changes, n, mac)) != OK ||
 	        (st = seal_batch(im, changes, n, generation, &batch)) != OK)
 		goto out;

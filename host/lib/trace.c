@@ -75,6 +75,7 @@ enum prose_result prose_trace_open(struct prose_transport inner, const char *pat
 		return PROSE_NO_SPACE;
 	}
 	t->inner = inner;
-	*out = (struct prose_transport){ t, trace_transmit, trace_begin, trace_end, trace_reset, trace_close };
+	*out = (struct prose_transport){ NULL, trace_transmit, trace_begin, trace_end, trace_reset, trace_close };
+	out->context = t;
 	return PROSE_OK;
 }
