@@ -33,3 +33,14 @@ requirements: ## docs/requirements.md from what the tests covered
 
 format: ## clang-format everything
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+FUZZERS := tlv mikey sealed ota apdu
+T ?= apdu
+TIME ?= 60
+fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu)
+	@packaging/install-deps fuzz
+	@mkdir -p build/fuzz/corpus-$(T)
+	clang -g -O1 -std=c11 $(CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(T) \
+	  tests/fuzz/fuzz_$(T).c card/os/*.c card/applets/*.c $(filter-out card/io/main.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
+	  mikey/*.c ota/*.c crypto/*.c apdu/*.c -lsqlite3 -ljansson -lsrtp2 -lcrypto
+	build/fuzz/$(T) -max_total_time=$(TIME) -max_len=2048 -print_final_stats=1 build/fuzz/corpus-$(T)

@@ -1,0 +1,28 @@
+/* OTA: short messages, command and response packets, scripts. Nothing that was not MACed is ever accepted. */
+#include <stdlib.h>
+
+#include "ota/packet.h"
+#include "ota/script.h"
+#include "ota/sms.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	static const uint8_t key[16] = { 0x5A };
+	const struct ota_keys k = { 1, BYTES_OF(key), BYTES_OF(key) };
+	static struct secret_large plain;
+	struct bytes whole = { data, n }, packet, script = whole;
+	struct ota_response r;
+	struct ota_command c;
+	struct command_apdu a;
+	bool secured;
+
+	if (sms_deliver_parse(whole, &packet) != OK)
+		packet = whole;
+	if (ota_command_open(&k, packet, &plain, &c) == OK)
+		abort(); /* the fuzzer does not know the key */
+	if (ota_response_open(&k, SPI2_DEFAULT, whole, &plain, &r, &secured) == OK && secured)
+		abort();
+	while (script_next(&script, &a) == OK)
+		;
+	return 0;
+}
