@@ -492,6 +492,11 @@ static enum image_error open_image(struct image *im, struct image_options *o)
 	return read_rows(im);
 }
 
+enum image_error image_test_pragma(struct image *im, const char *pragma)
+{
+	return exec(im, pragma);
+}
+
 enum image_error image_open(struct image **out, struct image_options *o)
 {
 	struct image *im = calloc(1, sizeof *im);

@@ -35,6 +35,8 @@ void image_close(struct image **);
 struct store_backend *image_backend(struct image *);
 /* The key that seals this card's records: for `dump --secrets` and the leak check, nothing else. */
 struct bytes image_record_key(const struct image *);
+/* For tests that plant a mistake: run a PRAGMA on the open image. */
+enum image_error image_test_pragma(struct image *, const char *pragma);
 size_t image_record_count(const struct image *);
 
 #endif

@@ -1,0 +1,15 @@
+/* vfs_cut.h - an sqlite3_vfs over the default one that loses power: writes are held back until xSync, and at the cut what was
+ * not synced is dropped, or torn (only its first half reaches the disk). */
+#ifndef TESTS_IMAGE_VFS_CUT_H
+#define TESTS_IMAGE_VFS_CUT_H
+
+#include <stdbool.h>
+
+/* Register under the name "cut". Call once. */
+void vfs_cut_register(void);
+/* Lose power at the n-th write or sync from now (n < 0: never). torn: leave half of each unsynced write on the disk. */
+void vfs_cut_arm(long n, bool torn);
+/* How many writes and syncs there were since vfs_cut_arm. */
+long vfs_cut_operations(void);
+
+#endif
