@@ -51,7 +51,7 @@ LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread
 PROGRAMS := $(O)/prose-card $(O)/prose-ue $(O)/prose-net
 LIBRARIES := $(O)/libprose-card.a $(O)/libprose-ue.so $(O)/libprose-ue.a
 
-.PHONY: all check check-unit check-e2e check-asan check-valgrind check-long demo bench deps lint format fuzz cover requirements install clean help
+.PHONY: all check check-unit demo bench deps lint format fuzz requirements install clean help
 all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
 
 $(O)/%.o: %.c
@@ -109,3 +109,12 @@ clean: ## remove build/
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18 | sort
+
+install: all ## programs, library, header and pkg-config file under DESTDIR and PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(O)/libprose-ue.so $(DESTDIR)$(PREFIX)/lib/libprose-ue.so.0
+	ln -sf libprose-ue.so.0 $(DESTDIR)$(PREFIX)/lib/libprose-ue.so
+	install -m 644 $(O)/libprose-card.a $(DESTDIR)$(PREFIX)/lib
+	install -m 644 host/lib/prose-ue.h $(DESTDIR)$(PREFIX)/include
+	printf 'prefix=%s\nName: prose-ue\nDescription: phone side of a ProSe UICC\nVersion: 0.1\nLibs: -L$${prefix}/lib -lprose-ue\nCflags: -I$${prefix}/include\n' $(PREFIX) >$(DESTDIR)$(PREFIX)/lib/pkgconfig/prose-ue.pc

@@ -44,3 +44,12 @@ fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey se
 	  tests/fuzz/fuzz_$(T).c card/os/*.c card/applets/*.c $(filter-out card/io/main.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
 	  mikey/*.c ota/*.c crypto/*.c apdu/*.c -lsqlite3 -ljansson -lsrtp2 -lcrypto
 	build/fuzz/$(T) -max_total_time=$(TIME) -max_len=2048 -print_final_stats=1 build/fuzz/corpus-$(T)
+
+$(O)/echo_card: $(O)/tests/bench/echo_card.o
+	$(link)
+$(O)/bench: $(O)/tests/bench/bench.o $(HOST_LIB) $(SHARED)
+	$(link) $(LIBS_HOST)
+bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
+	@packaging/install-deps check
+	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card
+	@tests/bench/run $(O) $(BENCH)

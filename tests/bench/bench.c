@@ -1,0 +1,160 @@
+/* Figures as ratios against a reference measured in the same run, blocks interleaved. Runs inside `prose-card reader`, with our
+ * card in the first slot and echo_card in the second. usage: bench OUT.json [quick] */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/hmac.h>
+
+#include "crypto/discovery.h"
+#include "crypto/eccsi.h"
+#include "crypto/sakke.h"
+#include "host/lib/prose-ue.h"
+
+enum { BLOCK = 500, BLOCKS_MAX = 21 };
+
+static double now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Median round trip of a block of READ BINARY, in microseconds. */
+static double read_block(const struct prose_transport *t)
+{
+	static const uint8_t read_binary[] = { 0x00, 0xB0, 0x00, 0x00, 0x0A };
+	static double us[BLOCK];
+	uint8_t answer[300];
+
+	for (int i = 0; i < BLOCK; i++) {
+		size_t n = sizeof answer;
+		double from = now();
+
+		if (t->transmit(t->context, read_binary, sizeof read_binary, answer, &n) != PROSE_OK || n != 12)
+			exit(1);
+		us[i] = now() - from;
+	}
+	qsort(us, BLOCK, sizeof *us, by_value);
+	return us[BLOCK / 2];
+}
+
+static FILE *json;
+
+static void figure(const char *name, double value, const char *unit, double ratio, const char *against)
+{
+	(void)printf("%-34s %10.2f %-8s %6.2f x %s\n", name, value, unit, ratio, against);
+	(void)fprintf(json, "%s{\"name\": \"%s\", \"value\": %.4f, \"unit\": \"%s\", \"ratio\": %.4f, \"against\": \"%s\"}",
+	        ftell(json) > 2 ? ",\n " : "", name, value, unit, ratio, against);
+}
+
+static void link_figures(int blocks)
+{
+	static const uint8_t select[] = { 0x00, 0xA4, 0x00, 0x0C, 0x02, 0x2F, 0xE2 };
+	struct prose_transport ours, echo;
+	double a[BLOCKS_MAX], b[BLOCKS_MAX], ratio[BLOCKS_MAX];
+	uint8_t answer[300];
+	size_t n = sizeof answer;
+
+	if (prose_pcsc_open("Card 0 00 00", &ours) != PROSE_OK || prose_pcsc_open("Card 0 00 01", &echo) != PROSE_OK ||
+	        ours.transmit(ours.context, select, sizeof select, answer, &n) != PROSE_OK) {
+		(void)fprintf(stderr, "bench: no readers\n");
+		exit(1);
+	}
+	for (int i = 0; i < blocks; i++) {
+		a[i] = read_block(&ours);
+		b[i] = read_block(&echo);
+		ratio[i] = a[i] / b[i];
+	}
+	qsort(ratio, (size_t)blocks, sizeof *ratio, by_value);
+	qsort(a, (size_t)blocks, sizeof *a, by_value);
+	figure("READ BINARY over PC/SC, p50", a[blocks / 2], "us", ratio[blocks / 2], "echo card");
+	ours.close(ours.context);
+	echo.close(echo.context);
+}
+
+static double least(double a, double b)
+{
+	return a < b ? a : b;
+}
+
+static void sakke_figures(int rounds)
+{
+	static struct secret_large z, rsk;
+	struct secret ssv = { .len = 16 }, out = { 0 }, ksak, ssk;
+	uint8_t zp[SAKKE_POINT_LEN], data[SAKKE_DATA_LEN], kpak[65], pvt[65], hs[32], sig[129];
+	struct bytes id = BYTES_STR("bench identity of thirty-two oct");
+	double e = 1e12, d = 1e12, v = 1e12, s = 1e12, m = 1e12;
+
+	if (sakke_kms_new(&rng_system, &z, zp) != OK || sakke_extract(&z, id, &rsk) != OK ||
+	        eccsi_kms_new(&rng_system, &ksak, kpak) != OK || eccsi_extract(&rng_system, &ksak, kpak, id, &ssk, pvt) != OK ||
+	        eccsi_validate(kpak, id, &ssk, pvt, hs) != OK)
+		exit(1);
+	for (int i = 0; i < rounds; i++) {
+		double t = now();
+		bool ok = sakke_encapsulate(zp, id, &ssv, data) == OK;
+
+		e = least(e, now() - t), t = now();
+		ok = ok && sakke_decapsulate(zp, id, secret_large_bytes(&rsk), BYTES_OF(data), &out) == OK;
+		d = least(d, now() - t), t = now();
+		ok = ok && sakke_validate(zp, id, secret_large_bytes(&rsk)) == OK;
+		m = least(m, now() - t), t = now();
+		ok = ok && eccsi_sign(&rng_system, hs, &ssk, pvt, id, sig) == OK;
+		s = least(s, now() - t), t = now();
+		ok = ok && eccsi_verify(kpak, id, id, BYTES_OF(sig)) == OK;
+		v = least(v, now() - t);
+		if (!ok)
+			exit(1);
+	}
+	figure("SAKKE validate RSK", m / 1e3, "ms", 1, "itself");
+	figure("SAKKE encapsulate", e / 1e3, "ms", e / m, "validate RSK");
+	figure("SAKKE decapsulate", d / 1e3, "ms", d / m, "validate RSK");
+	figure("ECCSI sign", s / 1e3, "ms", s / m, "validate RSK");
+	figure("ECCSI verify", v / 1e3, "ms", v / m, "validate RSK");
+}
+
+static void code_figures(int rounds)
+{
+	static const uint8_t key[32] = { 1 };
+	uint8_t code[23], digest[32];
+	double ours = 1e12, raw = 1e12;
+
+	for (int r = 0; r < rounds; r++) {
+		double t = now();
+		unsigned len;
+
+		for (uint32_t i = 0; i < 20000; i++)
+			if (discovery_tr21_code(
+			            &prose_profile_default, BYTES_OF(key), BYTES_STR("0123456789abcdef"), i, code) != OK)
+				exit(1);
+		ours = least(ours, (now() - t) / 20000), t = now();
+		for (uint32_t i = 0; i < 20000; i++)
+			(void)HMAC(EVP_sha256(), key, sizeof key, (const uint8_t *)&i, sizeof i, digest, &len);
+		raw = least(raw, (now() - t) / 20000);
+	}
+	figure("discovery codes", 1e6 / ours, "codes/s", ours / raw, "one-shot HMAC()'s time");
+}
+
+int main(int argc, char **argv)
+{
+	int rounds = argc > 2 && strcmp(argv[2], "quick") == 0 ? 7 : BLOCKS_MAX;
+
+	json = argc > 1 ? fopen(argv[1], "we") : NULL;
+	if (json == NULL)
+		return 2;
+	(void)fputs("[", json);
+	link_figures(rounds);
+	sakke_figures(rounds);
+	code_figures(rounds);
+	(void)fputs("]\n", json);
+	return fclose(json) == 0 ? 0 : 1;
+}
