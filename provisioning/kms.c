@@ -12,6 +12,11 @@ void kms_wipe(struct kms *k)
 	secret_clean(k, sizeof *k);
 }
 
+void kms_signer_wipe(struct kms_signer *s)
+{
+	secret_clean(s, sizeof *s);
+}
+
 enum status kms_init(struct db *db, const char *uri, uint64_t period, uint64_t offset)
 {
 	SECRET_LARGE
@@ -84,7 +89,7 @@ enum status kms_issue(struct db *db, const char *iccid, const char *uri, uint64_
 	payload = { 0 };
 	struct buf b = { payload.data, 0, sizeof payload.data, false };
 	__attribute__((cleanup(kms_wipe))) struct kms k = { 0 };
-	struct kms_signer s = { 0 };
+	__attribute__((cleanup(kms_signer_wipe))) struct kms_signer s = { 0 };
 	uint8_t uid[MIKEY_UID_LEN];
 	uint64_t number;
 	enum status st;
@@ -102,7 +107,6 @@ enum status kms_issue(struct db *db, const char *iccid, const char *uri, uint64_
 	tlv_put(&b, KEYSET_RSK, secret_large_bytes(&rsk));
 	tlv_put(&b, KEYSET_SSK, secret_bytes(&s.ssk));
 	tlv_put(&b, KEYSET_PVT, BYTES_OF(s.pvt));
-	secret_wipe(&s.ssk);
 	if ((st = buf_status(&b)) == OK && (st = put_certificate(db, &k, iccid, out)) == OK)
 		st = operator_seal(db, iccid, SEALED_KEY_SET, bytes_str(uri), 0, UINT64_MAX, buf_bytes(&b), out);
 	return st == OK ? db_user_set(db, uri, iccid) : st;

@@ -24,6 +24,7 @@ struct kms_signer {
 	struct secret ssk;
 	uint8_t pvt[65], hs[32];
 };
+void kms_signer_wipe(struct kms_signer *);
 MUST_USE enum status kms_signer_new(const struct kms *, const char *uri, uint64_t when, struct kms_signer *);
 
 #endif

@@ -48,6 +48,8 @@ static enum status make_secrets(const struct db_card *c, uint64_t now, struct se
 	TRY(put_random(&b, BIRTH_OPC, 16));
 	tlv_put(&b, BIRTH_PIN1, BYTES_OF(padded));
 	tlv_put(&b, BIRTH_PUK1, (struct bytes){ (const uint8_t *)puk, 8 });
+	secret_clean(puk, sizeof puk);
+	secret_clean(padded, sizeof padded);
 	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
 	TRY(put_random(&b, BIRTH_OTA_KIC, 16));
 	TRY(put_random(&b, BIRTH_OTA_KID, 16));
