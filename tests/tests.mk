@@ -21,7 +21,7 @@ demo: ## the whole story on real parts
 
 check: ## everything that must pass: unit tests, golden scripts over PC/SC, the demo's story
 	@packaging/install-deps check
-	+@$(MAKE) --no-print-directory all $(O)/check-unit $(if $(SAN),,$(E2E))
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E))
 	@tests/check-all $(O) $(if $(SAN),sanitized)
 
 lint: ## arrows, format, warnings of clang and cppcheck, headers alone, shell scripts
@@ -34,16 +34,26 @@ requirements: ## docs/requirements.md from what the tests covered
 format: ## clang-format everything
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-FUZZERS := tlv mikey sealed ota apdu
+FUZZERS := tlv mikey sealed ota apdu image
 T ?= apdu
 TIME ?= 60
-fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu)
+FUZZ_SOURCES := $(wildcard card/os/*.c card/applets/*.c) $(filter-out card/io/main.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
+  $(wildcard mikey/*.c ota/*.c crypto/*.c apdu/*.c)
+fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image)
 	@packaging/install-deps fuzz
-	@mkdir -p build/fuzz/corpus-$(T)
+	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)
 	clang -g -O1 -std=c11 $(CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(T) \
-	  tests/fuzz/fuzz_$(T).c card/os/*.c card/applets/*.c $(filter-out card/io/main.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
-	  mikey/*.c ota/*.c crypto/*.c apdu/*.c -lsqlite3 -ljansson -lsrtp2 -lcrypto
+	  tests/fuzz/fuzz_$(T).c $(FUZZ_SOURCES) -lsqlite3 -ljansson -lsrtp2 -lcrypto
 	build/fuzz/$(T) -max_total_time=$(TIME) -max_len=2048 -print_final_stats=1 build/fuzz/corpus-$(T)
+fuzz-keep: ## after a campaign: the smallest set of inputs with the same coverage goes to tests/fuzz/$(T).hex
+	@rm -rf build/fuzz/small && mkdir build/fuzz/small
+	build/fuzz/$(T) -merge=1 -max_len=2048 build/fuzz/small build/fuzz/corpus-$(T)
+	@tests/fuzz/corpus pack build/fuzz/small tests/fuzz/$(T).hex
+
+REPLAYS := $(FUZZERS:%=$(O)/replay-%)
+$(O)/replay-%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/libcard-io.a $(O)/libprose-card.a
+	$(link) $(LIBS_IO)
+$(O)/tests/fuzz/%.o: override CFLAGS += -Wno-missing-prototypes
 
 $(O)/echo_card: $(O)/tests/bench/echo_card.o
 	$(link)

@@ -7,7 +7,6 @@
 #include "card/os/pin.h"
 #include "ota/packet.h"
 #include "ota/script.h"
-#include "ota/sms.h"
 #include "tests/support/support.h"
 
 /* Golden scripts: the same files run over PC/SC in tests/e2e/scripts. A line: command, "->", expected data (.. for any), SW. */
@@ -153,26 +152,6 @@ START_TEST(a_wrong_pin_is_counted_before_it_is_compared)
 }
 END_TEST
 
-static struct bytes ota_envelope(const struct rig *r, uint64_t counter, const char *tar, const char *script)
-{
-	uint8_t packet_raw[512], sms_raw[256], data_raw[512];
-	static uint8_t raw[600];
-	struct buf packet = BUF_OF(packet_raw), sms = BUF_OF(sms_raw), data = BUF_OF(data_raw), b = BUF_OF(raw);
-	struct ota_command c = { 0x16, 0x19, 0x12, 0x12, { 0 }, counter, hex(script) };
-	struct ota_keys k = { .kvn = 1 };
-
-	memcpy(c.tar, hex(tar).p, 3);
-	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OTA_KIC, &k.kic), OK);
-	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OTA_KID, &k.kid), OK);
-	ck_assert_int_eq(ota_command_build(&k, &c, &packet), OK);
-	ck_assert_int_eq(sms_deliver_put(&sms, buf_bytes(&packet)), OK);
-	sms_envelope_put(&data, buf_bytes(&sms));
-	apdu_put(&b, &(struct command_apdu){
-	                     .cla = 0x80, .ins = INS_ENVELOPE, .data = buf_bytes(&data), .has_le = true, .ne = 256 });
-	ck_assert(!b.failed);
-	return buf_bytes(&b);
-}
-
 static uint8_t por_rsc(const struct rig *r, struct script_result *result)
 {
 	static struct secret_large plain;
@@ -200,16 +179,16 @@ START_TEST(ota_runs_once_whole_or_not_at_all)
 	struct store_mem before;
 	struct bytes first;
 
-	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 5, "B05F90", ok)), 0x9000);
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 5, "B05F90", ok)), 0x9000);
 	ck_assert_uint_eq(por_rsc(r, &result), RSC_OK);
 	ck_assert_uint_eq(result.executed, 2);
 	store_mem_copy(&before, &r->store);
-	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 5, "B05F90", ok)), 0x9000);
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 5, "B05F90", ok)), 0x9000);
 	ck_assert_uint_eq(por_rsc(r, &result), RSC_COUNTER_LOW);
 	ck_assert(store_mem_equal(&before, &r->store));
-	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 4, "B05F90", ok)), 0x9000);
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 4, "B05F90", ok)), 0x9000);
 	ck_assert_uint_eq(por_rsc(r, &result), RSC_COUNTER_LOW);
-	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 6, "B05F90", half)), 0x9000);
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 6, "B05F90", half)), 0x9000);
 	ck_assert_uint_eq(por_rsc(r, &result), RSC_OK);
 	ck_assert_uint_eq(result.executed, 0);
 	ck_assert_uint_eq(result.sw, 0x6A82);
@@ -221,10 +200,10 @@ START_TEST(ota_runs_once_whole_or_not_at_all)
 	ck_assert_uint_eq(rig_send(r, "00B0000004"), 0x9000);
 	ck_assert(bytes_equal(rig_data(), hex("AABBCCDD")));
 	rig_reboot(r);
-	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 6, "B05F90", ok)), 0x9000);
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 6, "B05F90", ok)), 0x9000);
 	ck_assert_uint_eq(por_rsc(r, &result), RSC_COUNTER_LOW);
 	/* B00011 stops at the error and keeps what ran. */
-	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 7, "B00011",
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 7, "B00011",
 	                                            "00A40004025F90"
 	                                            "00A40004024F05"
 	                                            "00D600000411223344"
@@ -232,10 +211,10 @@ START_TEST(ota_runs_once_whole_or_not_at_all)
 	        0x9000);
 	ck_assert_uint_eq(por_rsc(r, &result), RSC_OK);
 	ck_assert_uint_eq(result.executed, 4);
-	ck_assert_uint_eq(rig_send_bytes(r, ota_envelope(r, 8, "ABCDEF", ok)), 0x9000);
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 8, "ABCDEF", ok)), 0x9000);
 	ck_assert_uint_eq(por_rsc(r, &result), RSC_TAR_UNKNOWN);
 	/* One bit anywhere: refused without a reason, nothing changes. */
-	first = ota_envelope(r, 9, "B05F90", ok);
+	first = rig_ota(r, 9, "B05F90", ok);
 	store_mem_free(&before);
 	store_mem_copy(&before, &r->store);
 	for (size_t i = first.n - 36; i + 1 < first.n; i++) {
@@ -263,7 +242,7 @@ START_TEST(power_cuts_in_ota_scripts)
 
 	for (long cut = 0; cut < 3; cut++) {
 		struct rig *r = rig_new();
-		struct bytes envelope = ota_envelope(r, 5, "B05F90", script);
+		struct bytes envelope = rig_ota(r, 5, "B05F90", script);
 		struct script_result result;
 		unsigned sw;
 		uint8_t a[4] = { 0 }, b[4] = { 0 };

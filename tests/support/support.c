@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/birth.h"
 #include "apdu/prose.h"
+#include "apdu/tlv.h"
 #include "card/io/birth.h"
+#include "ota/packet.h"
+#include "ota/sms.h"
 
 /* Test memory lives until the process ends; the chain keeps it reachable for leak checkers. */
 struct kept {
@@ -215,7 +219,7 @@ bool store_mem_equal(const struct store_mem *a, const struct store_mem *b)
 	return true;
 }
 
-struct rig *rig_new(void)
+struct rig *rig_on(struct store_backend *backend, bool born)
 {
 	static struct secret_large secrets;
 	struct rig *r = calloc(1, sizeof *r);
@@ -225,13 +229,19 @@ struct rig *rig_new(void)
 	ck_assert_int_eq(bcd_encode(o.who.iccid, o.card_id, sizeof o.card_id), OK);
 	ck_assert_int_eq(birth_test_secrets(&o, &secrets), OK);
 	store_mem_init(&r->store);
-	r->env = (struct card_env){ .backend = &r->store.backend, .rng = &rng_system };
+	r->env = (struct card_env){ .backend = backend != NULL ? backend : &r->store.backend, .rng = &rng_system };
 	memcpy(r->env.card_id, o.card_id, sizeof o.card_id);
 	r->secrets = secret_large_bytes(&secrets);
-	ck_assert_int_eq(profile_install(&r->card, &r->env, &o.who, r->secrets), OK);
+	if (!born)
+		ck_assert_int_eq(profile_install(&r->card, &r->env, &o.who, r->secrets), OK);
 	rig_reboot(r);
 	r->store.writes = 0;
 	return r;
+}
+
+struct rig *rig_new(void)
+{
+	return rig_on(NULL, false);
 }
 
 void rig_free(struct rig **r)
@@ -295,4 +305,24 @@ unsigned rig_prose(struct rig *r, uint8_t ins, uint8_t p1, struct bytes data)
 		ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x9000);
 	apdu_put(&b, &a);
 	return rig_send_bytes(r, buf_bytes(&b));
+}
+
+struct bytes rig_ota(const struct rig *r, uint64_t counter, const char *tar, const char *script)
+{
+	uint8_t packet_raw[512], sms_raw[256], data_raw[512];
+	static uint8_t raw[600];
+	struct buf packet = BUF_OF(packet_raw), sms = BUF_OF(sms_raw), data = BUF_OF(data_raw), b = BUF_OF(raw);
+	struct ota_command c = { 0x16, 0x19, 0x12, 0x12, { 0 }, counter, hex(script) };
+	struct ota_keys k = { .kvn = 1 };
+
+	memcpy(c.tar, hex(tar).p, 3);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OTA_KIC, &k.kic), OK);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OTA_KID, &k.kid), OK);
+	ck_assert_int_eq(ota_command_build(&k, &c, &packet), OK);
+	ck_assert_int_eq(sms_deliver_put(&sms, buf_bytes(&packet)), OK);
+	sms_envelope_put(&data, buf_bytes(&sms));
+	apdu_put(&b, &(struct command_apdu){
+	                     .cla = 0x80, .ins = INS_ENVELOPE, .data = buf_bytes(&data), .has_le = true, .ne = 256 });
+	ck_assert(!b.failed);
+	return buf_bytes(&b);
 }

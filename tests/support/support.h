@@ -54,6 +54,8 @@ struct rig {
 	struct bytes secrets; /* TLVs of apdu/birth.h */
 };
 struct rig *rig_new(void);
+/* The same card on another store; born: it is on that store already. */
+struct rig *rig_on(struct store_backend *, bool born);
 void rig_free(struct rig **);
 /* Power off and on again with whatever the store holds. */
 void rig_reboot(struct rig *);
@@ -64,6 +66,9 @@ struct bytes rig_data(void);
 unsigned rig_prose(
         struct rig *, uint8_t ins, uint8_t p1, struct bytes data); /* selects the applet, verifies the PIN, follows 61xx */
 
+/* ENVELOPE with a secured packet of the operator's key set 1: ciphered, MACed, counter higher, PoR asked. */
+struct bytes rig_ota(const struct rig *, uint64_t counter, const char *tar, const char *script);
+
 Suite *suite_apdu(void);
 Suite *suite_crypto(void);
 Suite *suite_mikey(void);
@@ -71,5 +76,6 @@ Suite *suite_ota(void);
 Suite *suite_card(void);
 Suite *suite_prose(void);
 Suite *suite_image(void);
+Suite *suite_power(void);
 
 #endif
