@@ -4,13 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openssl/hmac.h>
 
+#include "apdu/hex.h"
+#include "card/io/birth.h"
+#include "card/io/key_file.h"
+#include "card/io/store_sqlite.h"
+#include "crypto/aes.h"
 #include "crypto/discovery.h"
 #include "crypto/eccsi.h"
 #include "crypto/sakke.h"
 #include "host/lib/prose-ue.h"
+#include "tests/bench/wolf.h"
 
 enum { BLOCK = 500, BLOCKS_MAX = 21 };
 
@@ -115,11 +122,75 @@ static void sakke_figures(int rounds)
 		if (!ok)
 			exit(1);
 	}
-	figure("SAKKE validate RSK", m / 1e3, "ms", 1, "itself");
-	figure("SAKKE encapsulate", e / 1e3, "ms", e / m, "validate RSK");
-	figure("SAKKE decapsulate", d / 1e3, "ms", d / m, "validate RSK");
-	figure("ECCSI sign", s / 1e3, "ms", s / m, "validate RSK");
-	figure("ECCSI verify", v / 1e3, "ms", v / m, "validate RSK");
+	{
+		const struct wolf_input in = { z.data, zp, rsk.data, ksak.data, kpak, ssk.data, pvt, id.p, ssv.data, data, sig, id.p,
+			z.len, id.n, id.n };
+		struct wolf_times w = { 0 };
+
+		if (!wolf_run(&in, rounds, &w))
+			exit(1);
+		figure("SAKKE validate RSK", m / 1e3, "ms", m / w.validate, "libwolfssl's time");
+		figure("SAKKE encapsulate", e / 1e3, "ms", e / w.encapsulate, "libwolfssl's time");
+		figure("SAKKE decapsulate", d / 1e3, "ms", d / w.decapsulate, "libwolfssl's time");
+		figure("ECCSI sign", s / 1e3, "ms", s / w.sign, "libwolfssl's time");
+		figure("ECCSI verify", v / 1e3, "ms", v / w.verify, "libwolfssl's time");
+	}
+}
+
+/* APDUs a second without any reader: the card alone, READ BINARY of ten octets. */
+static void card_figures(int rounds)
+{
+	static const uint8_t select[] = { 0x00, 0xA4, 0x00, 0x0C, 0x02, 0x2F, 0xE2 };
+	static const uint8_t read_binary[] = { 0x00, 0xB0, 0x00, 0x00, 0x0A };
+	static struct card card;
+	static uint8_t response[APDU_RESPONSE_MAX];
+	struct image_options o = { .path = "build/bench-card.img", .create = true };
+	struct order order = { .who = { .iccid = "8900101000000000017", .imsi = "001010000000001" } };
+	struct card_env env = { .rng = &rng_system };
+	struct secret key = { 0 };
+	static struct secret_large secrets;
+	struct image *image;
+	double best = 1e12, one, copy = 1e12;
+
+	(void)unlink(o.path);
+	if (key_file_insecure(&key) != OK || bcd_encode(order.who.iccid, order.card_id, sizeof order.card_id) != OK ||
+	        birth_test_secrets(&order, &secrets) != OK)
+		exit(1);
+	o.key = secret_bytes(&key);
+	memcpy(o.card_id, order.card_id, sizeof o.card_id);
+	memcpy(env.card_id, order.card_id, sizeof env.card_id);
+	if (image_open(&image, &o) != IMAGE_OK)
+		exit(1);
+	env.backend = image_backend(image);
+	if (profile_install(&card, &env, &order.who, secret_large_bytes(&secrets)) != OK || card_power_on(&card, &env) != OK)
+		exit(1);
+	for (int r = 0; r < rounds; r++) {
+		struct buf b = BUF_OF(response);
+		double t;
+
+		card_transmit(&card, BYTES_OF(select), &b);
+		t = now();
+		for (int i = 0; i < 20000; i++) {
+			b.len = 0;
+			card_transmit(&card, BYTES_OF(read_binary), &b);
+			if (b.len != 12)
+				exit(1);
+		}
+		best = least(best, (now() - t) / 20000), t = now();
+		for (int i = 0; i < 20000; i++) {
+			uint8_t out[32];
+			static const uint8_t iv[12], in[26], k[32];
+
+			if (aes_gcm_seal(BYTES_OF(k), BYTES_OF(iv), BYTES_OF(in), (struct bytes){ in, 10 }, out) != OK)
+				exit(1);
+		}
+		copy = least(copy, (now() - t) / 20000);
+	}
+	one = best;
+	figure("READ BINARY, card alone", 1e6 / one, "APDU/s", one / copy, "one AES-256-GCM of 10 octets");
+	card_power_off(&card);
+	image_close(&image);
+	(void)unlink(o.path);
 }
 
 static void code_figures(int rounds)
@@ -153,6 +224,7 @@ int main(int argc, char **argv)
 		return 2;
 	(void)fputs("[", json);
 	link_figures(rounds);
+	card_figures(rounds);
 	sakke_figures(rounds);
 	code_figures(rounds);
 	(void)fputs("]\n", json);
