@@ -24,6 +24,20 @@ check: ## everything that must pass: unit tests, golden scripts over PC/SC, the 
 	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E))
 	@tests/check-all $(O) $(if $(SAN),sanitized)
 
+check-long: check ## check, then ten minutes of every fuzz target (over an hour)
+	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
+
+check-valgrind: ## the unit suites under valgrind memcheck (minutes)
+	@packaging/install-deps valgrind
+	+@$(MAKE) --no-print-directory $(O)/check-unit
+	@for s in apdu mikey ota card prose image; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
+	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(O)/check-unit $$s || exit 1; done
+
+cover: ## line coverage of the unit suites, by file
+	@packaging/install-deps cover
+	+@$(MAKE) --no-print-directory COVER=1 CFLAGS="-O0 -g" check-unit
+	@gcovr -r . --object-directory build/gcc-cover -e tests/
+
 lint: ## arrows, format, warnings of clang and cppcheck, headers alone, shell scripts
 	@packaging/install-deps lint
 	@tests/lint

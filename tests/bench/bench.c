@@ -123,8 +123,8 @@ static void sakke_figures(int rounds)
 			exit(1);
 	}
 	{
-		const struct wolf_input in = { z.data, zp, rsk.data, ksak.data, kpak, ssk.data, pvt, id.p, ssv.data, data, sig, id.p,
-			z.len, id.n, id.n };
+		const struct wolf_input in = { z.data, zp, rsk.data, ksak.data, kpak, ssk.data, pvt, id.p, ssv.data, data, sig,
+			id.p, z.len, id.n, id.n };
 		struct wolf_times w = { 0 };
 
 		if (!wolf_run(&in, rounds, &w))

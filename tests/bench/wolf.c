@@ -40,7 +40,8 @@ static bool sakke(const struct wolf_input *in, int rounds, struct wolf_times *t)
 
 	if (wc_InitSakkeKey_ex(&key, 128, ECC_SAKKE_1, NULL, INVALID_DEVID) != 0 ||
 	        wc_InitSakkeKey_ex(&peer, 128, ECC_SAKKE_1, NULL, INVALID_DEVID) != 0 ||
-	        wc_ImportSakkePublicKey(&key, in->zp + 1, 256, 1) != 0 || wc_ImportSakkePublicKey(&peer, in->zp + 1, 256, 1) != 0)
+	        wc_ImportSakkePublicKey(&key, in->zp + 1, 256, 1) != 0 ||
+	        wc_ImportSakkePublicKey(&peer, in->zp + 1, 256, 1) != 0)
 		return failed("Z");
 	if ((rsk = wc_ecc_new_point()) == NULL || wc_DecodeSakkeRsk(&key, in->rsk + 1, 256, rsk) != 0)
 		return failed("RSK");
@@ -114,8 +115,8 @@ static bool eccsi(const struct wolf_input *in, int rounds, struct wolf_times *t)
 		if (wc_DecodeEccsiPvtFromSig(&public, in->signature, 129, pvt) != 0 ||
 		        wc_HashEccsiId(&public, WC_HASH_TYPE_SHA256, in->id, (word32)in->id_n, pvt, hash, &hash_n) != 0 ||
 		        wc_SetEccsiHash(&public, hash, hash_n) != 0 ||
-		        wc_VerifyEccsiHash(&public, WC_HASH_TYPE_SHA256, in->message, (word32)in->message_n, in->signature, 129, &ok) !=
-		                0 ||
+		        wc_VerifyEccsiHash(&public, WC_HASH_TYPE_SHA256, in->message, (word32)in->message_n, in->signature, 129,
+		                &ok) != 0 ||
 		        ok != 1)
 			return failed("verify");
 		least(&t->verify, from);

@@ -335,7 +335,7 @@ static int run(const char *folder, char **command)
 	char path[PATH_MAX], self[PATH_MAX], preload[PATH_MAX + 8];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	pid_t pid;
-	int status;
+	int status, stops = 0;
 
 	self[n > 0 ? n : 0] = 0;
 	(void)snprintf(preload, sizeof preload, "%s-hold.so", self);
@@ -350,7 +350,7 @@ static int run(const char *folder, char **command)
 			return 126;
 		if (!WIFSTOPPED(status))
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-		(void)snprintf(path, sizeof path, "%s/end-%d.mem", folder, (int)pid);
+		(void)snprintf(path, sizeof path, "%s/stop%d-%d.mem", folder, stops++, (int)pid);
 		if (snapshot(pid, path) != 0) {
 			(void)kill(pid, SIGKILL);
 			return 126;

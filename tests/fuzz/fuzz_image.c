@@ -42,7 +42,8 @@ static void make_base(void)
 	struct image *im;
 	FILE *f;
 
-	(void)snprintf(path, sizeof path, "%s/fuzz-image.%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+	(void)snprintf(
+	        path, sizeof path, "%s/fuzz-image.%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
 	(void)atexit(remove_files);
 	if (image_open(&im, &o) != IMAGE_OK)
 		abort();

@@ -189,7 +189,8 @@ static unsigned sweep(const struct trial *t, const char *pragma, const char *lat
 			if (pragma != NULL)
 				ck_assert_int_eq(image_test_pragma(im, pragma), IMAGE_OK);
 			r = rig_on(&l.backend, true);
-			ck_assert(late != NULL || t->act == verify_wrong || t->act == verify_right || verify_right(r) == 0x9000);
+			ck_assert(
+			        late != NULL || t->act == verify_wrong || t->act == verify_right || verify_right(r) == 0x9000);
 			vfs_cut_arm(cut, torn != 0);
 			sw = t->act(r);
 			reached = vfs_cut_operations() <= cut;
