@@ -4,16 +4,22 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
-enum mode { MODE_CTR, MODE_CBC, MODE_GCM };
+enum mode { MODE_CTR, MODE_CBC, MODE_GCM, MODE_ECB };
 
+/* Fetching an algorithm costs more than a short message does, so each is fetched once a process. */
 static const EVP_CIPHER *cipher_of(enum mode mode, size_t key_len)
 {
-	switch (key_len) {
-	case 16: return mode == MODE_CTR ? EVP_aes_128_ctr() : mode == MODE_CBC ? EVP_aes_128_cbc() : EVP_aes_128_gcm();
-	case 24: return mode == MODE_CTR ? EVP_aes_192_ctr() : mode == MODE_CBC ? EVP_aes_192_cbc() : EVP_aes_192_gcm();
-	case 32: return mode == MODE_CTR ? EVP_aes_256_ctr() : mode == MODE_CBC ? EVP_aes_256_cbc() : EVP_aes_256_gcm();
-	default: return NULL;
-	}
+	static const char *const names[4][3] = { { "AES-128-CTR", "AES-192-CTR", "AES-256-CTR" },
+		{ "AES-128-CBC", "AES-192-CBC", "AES-256-CBC" }, { "AES-128-GCM", "AES-192-GCM", "AES-256-GCM" },
+		{ "AES-128-ECB", "AES-192-ECB", "AES-256-ECB" } };
+	static EVP_CIPHER *fetched[4][3];
+	size_t size = key_len / 8 - 2;
+
+	if (key_len % 8 != 0 || size > 2)
+		return NULL;
+	if (fetched[mode][size] == NULL)
+		fetched[mode][size] = EVP_CIPHER_fetch(NULL, names[mode][size], NULL);
+	return fetched[mode][size];
 }
 
 static enum status cipher(enum mode mode, bool encrypt, struct bytes key, const uint8_t *iv, struct bytes in, uint8_t *out)
@@ -23,7 +29,7 @@ static enum status cipher(enum mode mode, bool encrypt, struct bytes key, const 
 	int n = 0;
 	bool ok;
 
-	if (c == NULL || in.n > INT_MAX || (mode == MODE_CBC && in.n % AES_BLOCK != 0))
+	if (c == NULL || in.n > INT_MAX || ((mode == MODE_CBC || mode == MODE_ECB) && in.n % AES_BLOCK != 0))
 		return ERR_BUG;
 	ctx = EVP_CIPHER_CTX_new();
 	ok = ctx != NULL && EVP_CipherInit_ex(ctx, c, NULL, key.p, iv, encrypt ? 1 : 0) == 1 &&
@@ -36,6 +42,11 @@ static enum status cipher(enum mode mode, bool encrypt, struct bytes key, const 
 enum status aes_ctr(struct bytes key, const uint8_t iv[static AES_BLOCK], struct bytes in, uint8_t *out)
 {
 	return cipher(MODE_CTR, true, key, iv, in, out);
+}
+
+enum status aes_ecb(struct bytes key, struct bytes in, uint8_t *out)
+{
+	return cipher(MODE_ECB, true, key, NULL, in, out);
 }
 
 static const uint8_t zero_iv[AES_BLOCK];
@@ -52,13 +63,16 @@ enum status aes_cbc_decrypt(struct bytes key, struct bytes in, uint8_t *out)
 
 enum status aes_cmac(struct bytes key, const struct bytes *parts, size_t n, uint8_t out[static AES_BLOCK])
 {
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);
+	static EVP_MAC *mac;
+	EVP_MAC_CTX *ctx;
 	char name[] = "AES-128-CBC";
 	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, name, 0), OSSL_PARAM_END };
 	size_t written = 0;
 	bool ok;
 
+	if (mac == NULL)
+		mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
+	ctx = EVP_MAC_CTX_new(mac);
 	if (key.n == 24)
 		name[4] = '1', name[5] = '9', name[6] = '2';
 	else if (key.n == 32)
@@ -68,7 +82,6 @@ enum status aes_cmac(struct bytes key, const struct bytes *parts, size_t n, uint
 		ok = EVP_MAC_update(ctx, parts[i].p, parts[i].n) == 1;
 	ok = ok && EVP_MAC_final(ctx, out, &written, AES_BLOCK) == 1;
 	EVP_MAC_CTX_free(ctx);
-	EVP_MAC_free(mac);
 	return ok ? OK : ERR_CRYPTO;
 }
 

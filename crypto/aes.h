@@ -10,6 +10,9 @@ enum { AES_BLOCK = 16, GCM_IV_LEN = 12, GCM_TAG_LEN = 16 };
 /* Counter mode from a full 16-octet initial counter block, 128-bit increment; out gets in.n octets. */
 MUST_USE enum status aes_ctr(struct bytes key, const uint8_t iv[static AES_BLOCK], struct bytes in, uint8_t *out);
 
+/* Whole blocks, each by itself: for algorithms built on the block cipher (Milenage). in.n a multiple of 16. */
+MUST_USE enum status aes_ecb(struct bytes key, struct bytes in, uint8_t *out);
+
 /* CBC without padding, IV zero (TS 102 225 5.1.2); in.n must be a multiple of 16. */
 MUST_USE enum status aes_cbc_encrypt(struct bytes key, struct bytes in, uint8_t *out);
 MUST_USE enum status aes_cbc_decrypt(struct bytes key, struct bytes in, uint8_t *out);

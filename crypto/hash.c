@@ -3,16 +3,26 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
-enum status sha256(const struct bytes *parts, size_t n, uint8_t out[static SHA256_LEN])
+static enum status digest(const EVP_MD *md, const struct bytes *parts, size_t n, uint8_t *out)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+	bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, md, NULL) == 1;
 
 	for (size_t i = 0; ok && i < n; i++)
 		ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1;
 	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 	EVP_MD_CTX_free(ctx);
 	return ok ? OK : ERR_CRYPTO;
+}
+
+enum status sha256(const struct bytes *parts, size_t n, uint8_t out[static SHA256_LEN])
+{
+	return digest(EVP_sha256(), parts, n, out);
+}
+
+enum status sha1(const struct bytes *parts, size_t n, uint8_t out[static SHA1_LEN])
+{
+	return digest(EVP_sha1(), parts, n, out);
 }
 
 /* Fetching the algorithm costs more than the MAC itself (performance.md 7.1), so it is fetched once a process. */

@@ -9,6 +9,9 @@ enum { SHA256_LEN = 32, SHA1_LEN = 20 };
 /* SHA-256 of the concatenation of n parts. */
 MUST_USE enum status sha256(const struct bytes *parts, size_t n, uint8_t out[static SHA256_LEN]);
 
+/* SHA-1, where a specification still asks for it (GBA_U, EAP-AKA). */
+MUST_USE enum status sha1(const struct bytes *parts, size_t n, uint8_t out[static SHA1_LEN]);
+
 /* HMAC-SHA-256 and HMAC-SHA-1 (RFC 2104) of the concatenation of n parts. */
 MUST_USE enum status hmac_sha256(struct bytes key, const struct bytes *parts, size_t n, uint8_t out[static SHA256_LEN]);
 MUST_USE enum status hmac_sha1(struct bytes key, const struct bytes *parts, size_t n, uint8_t out[static SHA1_LEN]);

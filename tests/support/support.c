@@ -40,11 +40,16 @@ struct bytes hex(const char *text)
 
 struct bytes vector(const char *section, const char *name)
 {
+	return vector_in("tests/vectors/mikey-sakke.txt", section, name);
+}
+
+struct bytes vector_in(const char *file, const char *section, const char *name)
+{
 	static char line[8192];
 	char head[32], key[96];
 	bool inside = false;
 	struct bytes found = { 0 };
-	FILE *f = fopen("tests/vectors/mikey-sakke.txt", "r");
+	FILE *f = fopen(file, "r");
 
 	ck_assert_ptr_nonnull(f);
 	(void)snprintf(head, sizeof head, "[%s]\n", section);

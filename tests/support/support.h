@@ -10,6 +10,7 @@
 
 /* Octets of a name in a section of tests/vectors/mikey-sakke.txt; fails the test if it is not there. */
 struct bytes vector(const char *section, const char *name);
+struct bytes vector_in(const char *file, const char *section, const char *name);
 /* Octets of a hex text; memory lives until the process ends. */
 struct bytes hex(const char *text);
 /* A heap copy of exactly n octets, so that a sanitizer sees any read beyond. */
@@ -71,6 +72,7 @@ struct bytes rig_ota(const struct rig *, uint64_t counter, const char *tar, cons
 
 Suite *suite_apdu(void);
 Suite *suite_crypto(void);
+Suite *suite_aka(void);
 Suite *suite_mikey(void);
 Suite *suite_ota(void);
 Suite *suite_card(void);
