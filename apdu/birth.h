@@ -15,7 +15,21 @@ enum birth_tag {
 	BIRTH_TRK_ID,         /* 1 */
 	BIRTH_TRK,            /* 32 */
 	BIRTH_INK,            /* 32 */
-	BIRTH_TIME            /* 8: first floor of the card's time */
+	BIRTH_TIME,           /* 8: first floor of the card's time */
+	BIRTH_AKA             /* TLVs of enum aka_tag but the keys; absent: Milenage with the defaults of TS 35.206 */
+};
+
+/* The parameters of f1..f5*, in a card's USIM record and in an order. */
+enum aka_tag {
+	AKA_TAG_ALGORITHM = 0x80, /* 1: enum aka_algorithm */
+	AKA_TAG_K,                /* 16 or 32 */
+	AKA_TAG_OPC,              /* 16 or 32; absent for XOR */
+	AKA_TAG_ROTATION,         /* 5: r1..r5 in bits */
+	AKA_TAG_CONSTANT,         /* 80: c1..c5 */
+	AKA_TAG_LENGTHS,          /* 4: MAC, RES, CK, IK in octets */
+	AKA_TAG_ITERATIONS,       /* 2 */
+	AKA_TAG_DELTA,            /* 6: how far SEQ may jump */
+	AKA_TAG_AGE_LIMIT         /* 6: how old SEQ may be; 0 or absent: no limit */
 };
 
 #endif

@@ -15,6 +15,8 @@ enum {
 	FID_AD = 0x6FAD,
 	FID_UST = 0x6F38,
 	FID_ACC = 0x6F78,
+	FID_GBABP = 0x6FD6,
+	FID_GBANL = 0x6FDA,
 	FID_DF_PROSE = 0x5F90,
 	FID_PROSE_MON = 0x4F01,
 	FID_PROSE_ANN = 0x4F02,
@@ -43,6 +45,18 @@ enum { ICCID_LEN = 10, CARD_ID_LEN = ICCID_LEN, TAR_LEN = 3, AID_MAX = 16 };
 #define TAR_RFM_UICC "\xB0\x00\x00"
 #define TAR_RFM_USIM "\xB0\x00\x11"
 #define TAR_RFM_PROSE "\xB0\x5F\x90" /* ours: DF_ProSe, scripts all or nothing */
+
+/* Services of EF_UST (TS 31.102 4.2.8) that the card's code looks at. */
+enum usim_service {
+	SERVICE_GSM_ACCESS = 27,
+	SERVICE_SMS_PP = 28,
+	SERVICE_GSM_CONTEXT = 38,
+	SERVICE_VGCS_SECURITY = 57,
+	SERVICE_GBA = 68,
+	SERVICE_MBMS = 69,
+	SERVICE_LOCAL_KEY = 76,
+	SERVICE_PROSE = 101
+};
 
 /* Access rule references: records of EF_ARR that every profile of ours carries, in this order. */
 enum arr_record {

@@ -11,6 +11,9 @@ enum sw {
 	SW_CAT_BUSY = 0x9300,
 	SW_END_OF_FILE = 0x6282,
 	SW_FILE_DEACTIVATED = 0x6283,
+	SW_FILE_TERMINATED = 0x6285,
+	SW_MORE_DATA = 0x62F1,
+	SW_MORE_EXPECTED = 0x63F1,
 	SW_TRIES_LEFT = 0x63C0,
 	SW_MEMORY_PROBLEM = 0x6581,
 	SW_WRONG_LENGTH = 0x6700,
@@ -31,12 +34,18 @@ enum sw {
 	SW_NO_MEMORY = 0x6A84,
 	SW_WRONG_P1P2 = 0x6A86,
 	SW_REFERENCE_NOT_FOUND = 0x6A88,
+	SW_FILE_EXISTS = 0x6A89,
 	SW_WRONG_OFFSET = 0x6B00,
 	SW_WRONG_LE = 0x6C00,
 	SW_INS_NOT_SUPPORTED = 0x6D00,
 	SW_CLA_NOT_SUPPORTED = 0x6E00,
 	SW_TECHNICAL_PROBLEM = 0x6F00,
 
+	SW_INCREASE_MAX = 0x9850,
+	/* USIM (TS 31.102 7.3) */
+	SW_AKA_MAC = 0x9862,         /* authentication error: MAC wrong */
+	SW_AKA_CONTEXT = 0x9864,     /* security context not supported */
+	SW_GBA_NO_MEMORY = 0x9866,   /* no memory space available in the USIM for keys */
 	/* ProSe applet */
 	SW_PROSE_SIGNATURE = 0x9C01,      /* signature or MAC wrong */
 	SW_PROSE_RECIPIENT = 0x9C02,      /* not addressed to this card */

@@ -1,5 +1,5 @@
 # tests.mk - what the tests build and how they run; included by the Makefile.
-TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests/crypto/*.c tests/mikey/*.c tests/ota/*.c tests/card/*.c tests/prose/*.c tests/image/*.c)
+TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests/crypto/*.c tests/mikey/*.c tests/ota/*.c tests/card/*.c tests/usim/*.c tests/prose/*.c tests/image/*.c)
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
 $(O)/check-unit: $(TEST_OBJECTS) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO) $(LIBS_TEST)

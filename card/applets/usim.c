@@ -1,27 +1,268 @@
-/* The USIM: its file tree belongs to the operating system; K and OPc are its own. AUTHENTICATE is not there yet: 6D00. */
+/* The USIM (TS 31.102 clause 7): AUTHENTICATE in its contexts. Its file tree belongs to the operating system. */
+#include "card/applets/usim.h"
+
+#include <string.h>
+
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
-#include "card/applets/applets.h"
+#include "crypto/hash.h"
 
-/* Parameters: BIRTH_K and BIRTH_OPC. Record "k": K || OPc. */
+enum { CONTEXT_GSM = 0x80, CONTEXT_3G = 0x81, CONTEXT_VGCS = 0x82, CONTEXT_GBA = 0x84, CONTEXT_MBMS = 0x85, CONTEXT_LOCAL = 0x86 };
+enum { TAG_SUCCESS = 0xDB, TAG_SYNCHRONISATION = 0xDC, DELTA_BITS = 28 };
+
+static const struct bytes key_name = { (const uint8_t *)"k", 1 };
+
+/* One field of the parameters, if it is there, into a fixed place. */
+static enum status take_parameter(struct bytes in, uint32_t tag, uint8_t *out, size_t n)
+{
+	struct bytes v;
+	enum status st = tlv_find(in, tag, &v);
+
+	if (st == ERR_NOT_FOUND)
+		return OK;
+	if (st != OK || v.n != n)
+		return ERR_MALFORMED;
+	memcpy(out, v.p, n);
+	return OK;
+}
+
+static enum status parse_parameters(struct bytes in, struct aka_subscriber *s, struct usim_limits *l)
+{
+	uint8_t algorithm = AKA_MILENAGE, lengths[4], iterations[2], delta[6] = { 0 }, age[6] = { 0 };
+
+	TRY(take_parameter(in, AKA_TAG_ALGORITHM, &algorithm, 1));
+	aka_defaults(s, algorithm);
+	lengths[0] = s->mac_len, lengths[1] = s->res_len, lengths[2] = s->ck_len, lengths[3] = s->ik_len;
+	iterations[0] = 0, iterations[1] = 1;
+	delta[2] = 1U << (DELTA_BITS - 24);
+	TRY(take_parameter(in, AKA_TAG_ROTATION, s->rotation, sizeof s->rotation));
+	TRY(take_parameter(in, AKA_TAG_CONSTANT, s->constant[0], sizeof s->constant));
+	TRY(take_parameter(in, AKA_TAG_LENGTHS, lengths, sizeof lengths));
+	TRY(take_parameter(in, AKA_TAG_ITERATIONS, iterations, sizeof iterations));
+	TRY(take_parameter(in, AKA_TAG_DELTA, delta, sizeof delta));
+	TRY(take_parameter(in, AKA_TAG_AGE_LIMIT, age, sizeof age));
+	s->mac_len = lengths[0], s->res_len = lengths[1], s->ck_len = lengths[2], s->ik_len = lengths[3];
+	s->iterations = (uint16_t)bytes_uint(BYTES_OF(iterations));
+	l->delta = bytes_uint(BYTES_OF(delta));
+	l->age_limit = bytes_uint(BYTES_OF(age));
+	return OK;
+}
+
+static enum status take_key(struct bytes in, uint32_t tag, uint8_t *out, uint8_t *len)
+{
+	struct bytes v;
+	enum status st = tlv_find(in, tag, &v);
+
+	if (st == ERR_NOT_FOUND) {
+		*len = 0;
+		return OK;
+	}
+	if (st != OK || v.n > AKA_KEY_MAX)
+		return ERR_MALFORMED;
+	memcpy(out, v.p, v.n);
+	*len = (uint8_t)v.n;
+	return OK;
+}
+
+enum status usim_load(struct applet *a, struct aka_subscriber *s, struct usim_limits *l)
+{
+	SECRET_LARGE
+	record = { 0 };
+	struct bytes in;
+
+	TRY(applet_get(a, key_name, &record));
+	in = secret_large_bytes(&record);
+	TRY(parse_parameters(in, s, l));
+	TRY(take_key(in, AKA_TAG_K, s->k, &s->k_len));
+	TRY(take_key(in, AKA_TAG_OPC, s->opc, &s->opc_len));
+	return aka_check(s);
+}
+
+/* Parameters: BIRTH_K, BIRTH_OPC unless the algorithm has none, BIRTH_AKA unless it is plain Milenage. */
 static enum status usim_install(struct applet *a, struct bytes parameters)
 {
-	SECRET
-	keys = { 0 };
-	struct buf b = { keys.data, 0, sizeof keys.data, false };
-	struct bytes k, opc;
+	SECRET_LARGE
+	record = { 0 };
+	AKA_SUBSCRIBER
+	s = { 0 };
+	struct buf b = { record.data, 0, sizeof record.data, false };
+	struct usim_limits l;
+	struct bytes k, v;
 
 	TRY(tlv_find(parameters, BIRTH_K, &k));
-	TRY(tlv_find(parameters, BIRTH_OPC, &opc));
-	if (k.n != 16 || opc.n != 16)
-		return ERR_MALFORMED;
-	buf_put(&b, k);
-	buf_put(&b, opc);
+	tlv_put(&b, AKA_TAG_K, k);
+	if (tlv_find(parameters, BIRTH_OPC, &v) == OK)
+		tlv_put(&b, AKA_TAG_OPC, v);
+	if (tlv_find(parameters, BIRTH_AKA, &v) == OK)
+		buf_put(&b, v);
 	TRY(buf_status(&b));
-	return applet_put(a, BYTES_STR("k"), buf_bytes(&b));
+	TRY(applet_put(a, key_name, buf_bytes(&b)));
+	TRY(usim_load(a, &s, &l)); /* refuses a card that could not authenticate */
+	return usim_sqn_init(a);
 }
+
+uint8_t usim_file(struct applet *a, uint16_t fid)
+{
+	uint8_t adf = file_by_aid(&a->card->fs, (struct bytes){ a->aid, a->aid_len }, FILE_NONE);
+
+	return adf == FILE_NONE ? FILE_NONE : file_child(&a->card->fs, adf, fid);
+}
+
+bool usim_service(struct applet *a, enum usim_service service)
+{
+	uint8_t raw[RECORD_MAX], index = usim_file(a, FID_UST);
+	struct buf b = BUF_OF(raw);
+	size_t at = (size_t)(service - 1) / 8;
+
+	return index != FILE_NONE && file_read(&a->card->fs, index, &b) == OK && at < b.len &&
+	       (raw[at] >> (service - 1) % 8 & 1) != 0;
+}
+
+static bool take_field(struct bytes *in, struct bytes *out)
+{
+	uint64_t n;
+
+	return bytes_take_uint(in, 1, &n) && bytes_take(in, (size_t)n, out);
+}
+
+/* MAC* of TS 33.220 5.3.2 is MAC xor the first octets of SHA-1(IK): undo it, so that only a GBA_U card accepts AUTN*. */
+static enum status undo_star(const struct aka_subscriber *s, const struct aka_keys *keys, uint8_t mac[MAC_LEN])
+{
+	uint8_t digest[SHA1_LEN];
+
+	TRY(sha1((struct bytes[]){ { keys->ik, s->ik_len } }, 1, digest));
+	for (size_t i = 0; i < MAC_LEN; i++)
+		mac[i] ^= digest[i];
+	return OK;
+}
+
+enum sw usim_authenticate(struct applet *a, struct aka_subscriber *s, struct bytes rand, struct bytes autn, bool gba,
+        struct aka_keys *keys, bool *synchronised, struct buf *rsp)
+{
+	uint8_t sqn[SQN_LEN], amf[AMF_LEN], mac[AKA_MAC_MAX], expected[AKA_MAC_MAX], sqn_ms[SQN_LEN], auts[AUTS_LEN];
+	struct usim_limits l;
+	enum status st;
+
+	*synchronised = false;
+	if ((st = usim_load(a, s, &l)) != OK)
+		return sw_of(st);
+	if (rand.n != RAND_LEN || autn.n != (size_t)SQN_LEN + AMF_LEN + s->mac_len || (gba && s->mac_len != MAC_LEN))
+		return SW_WRONG_LENGTH;
+	if ((st = aka_f2345(s, rand.p, keys)) != OK)
+		return sw_of(st);
+	for (size_t i = 0; i < SQN_LEN; i++)
+		sqn[i] = autn.p[i] ^ keys->ak[i];
+	memcpy(amf, autn.p + SQN_LEN, AMF_LEN);
+	memcpy(mac, autn.p + SQN_LEN + AMF_LEN, s->mac_len);
+	if ((gba && (st = undo_star(s, keys, mac)) != OK) || (st = aka_f1(s, rand.p, sqn, amf, expected, NULL)) != OK)
+		return sw_of(st);
+	if (!secret_equals((struct bytes){ expected, s->mac_len }, (struct bytes){ mac, s->mac_len }))
+		return SW_AKA_MAC; /* and never AUTS: that would be an oracle */
+	st = usim_sqn_accept(a, &l, sqn, sqn_ms);
+	if (st == OK) {
+		*synchronised = true;
+		return SW_OK;
+	}
+	if (st != ERR_DENIED || (st = aka_auts_build(s, rand.p, sqn_ms, auts)) != OK)
+		return sw_of(st);
+	tlv_put(rsp, TAG_SYNCHRONISATION, BYTES_OF(auts));
+	return SW_OK;
+}
+
+static void put_field(struct buf *b, const uint8_t *p, size_t n)
+{
+	buf_put_u8(b, (uint8_t)n);
+	buf_put(b, (struct bytes){ p, n });
+}
+
+static enum sw authenticate_3g(struct command *c)
+{
+	AKA_SUBSCRIBER
+	s = { 0 };
+	struct aka_keys keys = { 0 };
+	struct bytes in = c->data, rand, autn;
+	bool synchronised;
+	enum sw sw;
+
+	if (!take_field(&in, &rand) || !take_field(&in, &autn) || in.n != 0)
+		return SW_WRONG_LENGTH;
+	sw = usim_authenticate(c->applet, &s, rand, autn, false, &keys, &synchronised, c->rsp);
+	if (sw == SW_OK && synchronised) {
+		uint8_t sres[4], kc[8];
+
+		aka_gsm(&s, &keys, sres, kc);
+		buf_put_u8(c->rsp, TAG_SUCCESS);
+		put_field(c->rsp, keys.res, s.res_len);
+		put_field(c->rsp, keys.ck, s.ck_len);
+		put_field(c->rsp, keys.ik, s.ik_len);
+		if (usim_service(c->applet, SERVICE_GSM_ACCESS))
+			put_field(c->rsp, kc, sizeof kc);
+		secret_clean(kc, sizeof kc);
+	}
+	secret_clean(&keys, sizeof keys);
+	return sw;
+}
+
+static enum sw authenticate_gsm(struct command *c)
+{
+	AKA_SUBSCRIBER
+	s = { 0 };
+	struct aka_keys keys = { 0 };
+	struct bytes in = c->data, rand;
+	struct usim_limits l;
+	uint8_t sres[4], kc[8];
+	enum status st;
+
+	if (!take_field(&in, &rand) || in.n != 0 || rand.n != RAND_LEN)
+		return SW_WRONG_LENGTH;
+	if ((st = usim_load(c->applet, &s, &l)) != OK || (st = aka_f2345(&s, rand.p, &keys)) != OK)
+		return sw_of(st);
+	aka_gsm(&s, &keys, sres, kc);
+	put_field(c->rsp, sres, sizeof sres);
+	put_field(c->rsp, kc, sizeof kc);
+	secret_clean(&keys, sizeof keys);
+	secret_clean(kc, sizeof kc);
+	return SW_OK;
+}
+
+static enum sw no_context(struct command *c)
+{
+	(void)c;
+	return SW_AKA_CONTEXT;
+}
+
+/* Contexts of even and odd INS. A context whose service EF_UST does not have is answered 9864. */
+static const struct context {
+	uint8_t ins, p2;
+	uint8_t service; /* 0: always there */
+	enum sw (*handler)(struct command *);
+} contexts[] = {
+	{ INS_AUTHENTICATE, CONTEXT_3G, 0, authenticate_3g },
+	{ INS_AUTHENTICATE, CONTEXT_GSM, SERVICE_GSM_CONTEXT, authenticate_gsm },
+	{ INS_AUTHENTICATE, CONTEXT_GBA, SERVICE_GBA, usim_gba },
+	{ INS_AUTHENTICATE, CONTEXT_VGCS, SERVICE_VGCS_SECURITY, no_context },
+	{ INS_AUTHENTICATE_ODD, CONTEXT_MBMS, SERVICE_MBMS, no_context },
+	{ INS_AUTHENTICATE_ODD, CONTEXT_LOCAL, SERVICE_LOCAL_KEY, no_context },
+};
+
+static enum sw usim_authenticate_command(struct command *c)
+{
+	for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
+		if (contexts[i].ins == c->ins && contexts[i].p2 == c->p2)
+			return contexts[i].service == 0 || usim_service(c->applet, contexts[i].service)
+			               ? contexts[i].handler(c)
+			               : SW_AKA_CONTEXT;
+	return SW_WRONG_P1P2;
+}
+
+static const struct command_row usim_rows[] = {
+	{ 0x00, 0x80, INS_AUTHENTICATE, 0x00, 0x87, CASE_4, 1, 255, NEEDS_PIN, usim_authenticate_command, "AUTHENTICATE" },
+	{ 0x00, 0x80, INS_AUTHENTICATE_ODD, 0xFF, 0x87, CASE_4, 0, 255, NEEDS_PIN, usim_authenticate_command, "AUTHENTICATE" },
+};
 
 const struct applet_class usim_class = {
 	.name = "USIM",
+	.rows = usim_rows,
+	.row_count = sizeof usim_rows / sizeof *usim_rows,
 	.install = usim_install,
 };

@@ -131,12 +131,16 @@ static enum status add_usim(struct file_system *fs, const struct card_identity *
 	static const struct ef_row imsi = { FID_IMSI, 0x07, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 9 };
 	static const struct ef_row ad = { FID_AD, 0x03, FILE_TRANSPARENT, ARR_READ_ALWAYS, 0, 0, 4 };
 	static const struct ef_row service = { FID_UST, 0x04, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, UST_LEN };
+	static const struct ef_row gbabp = { FID_GBABP, 0, FILE_TRANSPARENT, ARR_UPDATE_PIN, 0, 0, 160 };
+	static const struct ef_row gbanl = { FID_GBANL, 0, FILE_LINEAR, ARR_READ_PIN, 160, 3, 0 };
 	static const struct ef_row acc = { FID_ACC, 0x06, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 2 };
 	uint8_t adf, prose, raw[9], ust[UST_LEN] = { 0 };
 
-	set_service(ust, 28);  /* SMS-PP download */
-	set_service(ust, 33);  /* shall be 1 */
-	set_service(ust, 101); /* ProSe */
+	set_service(ust, SERVICE_GSM_ACCESS);
+	set_service(ust, SERVICE_SMS_PP);
+	set_service(ust, 33); /* shall be 1 */
+	set_service(ust, SERVICE_GBA);
+	set_service(ust, SERVICE_PROSE);
 	TRY(add_df(fs, FILE_MF, FID_ADF_USIM, BYTES_STR(AID_USIM), &adf));
 	TRY(add_arr(fs, adf, FID_ARR, 0x17));
 	TRY(imsi_content(who->imsi, raw));
@@ -144,6 +148,8 @@ static enum status add_usim(struct file_system *fs, const struct card_identity *
 	TRY(add_ef(fs, adf, &ad, BYTES_STR("\x00\x00\x04\x02"))); /* bit 3: ProSe public safety */
 	TRY(add_ef(fs, adf, &service, BYTES_OF(ust)));
 	TRY(add_ef(fs, adf, &acc, BYTES_STR("\x00\x01")));
+	TRY(add_ef(fs, adf, &gbabp, (struct bytes){ 0 }));
+	TRY(add_ef(fs, adf, &gbanl, (struct bytes){ 0 }));
 	TRY(add_df(fs, adf, FID_DF_PROSE, (struct bytes){ 0 }, &prose));
 	for (size_t i = 0; i < sizeof prose_efs / sizeof *prose_efs; i++)
 		TRY(add_ef(

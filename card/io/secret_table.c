@@ -1,11 +1,15 @@
 #include "card/io/secret_table.h"
 
+#include "apdu/birth.h"
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
+#include "crypto/aka.h"
 
 const struct secret_row secret_rows[] = {
-	{ "K", "a0/k", 0, 0, 16, false },
-	{ "OPc", "a0/k", 0, 16, 16, false },
+	{ "K", "a0/k", AKA_TAG_K, 0, 0, false },
+	{ "OPc", "a0/k", AKA_TAG_OPC, 0, 0, false },
+	{ "Ks", "a0/ks", 0, RAND_LEN, 32, false },
+	{ "Ks_int_NAF", "a0/naf/", 0, 0, 32, false },
 	{ "OTA KIc", "a2/ota", 0, 1, 16, false },
 	{ "OTA KID", "a2/ota", 0, 17, 16, false },
 	{ "TrK", "a1/trk", 0, 1, 32, false },

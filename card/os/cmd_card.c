@@ -65,6 +65,13 @@ enum sw cmd_get_challenge(struct command *c)
 	return SW_OK;
 }
 
+/* A command that only an application has, while none is selected. */
+enum sw cmd_needs_application(struct command *c)
+{
+	(void)c;
+	return SW_CONDITIONS_NOT_SATISFIED;
+}
+
 enum sw cmd_terminal_profile(struct command *c)
 {
 	c->card->terminal_profile = true;

@@ -19,6 +19,7 @@ enum sw cmd_activate_file(struct command *);
 enum sw cmd_deactivate_file(struct command *);
 /* cmd_card.c */
 enum sw cmd_manage_channel(struct command *);
+enum sw cmd_needs_application(struct command *);
 enum sw cmd_get_challenge(struct command *);
 enum sw cmd_terminal_profile(struct command *);
 enum sw cmd_envelope(struct command *);

@@ -20,6 +20,8 @@ const struct command_row os_rows[] = {
 	{ 0x00, 0x80, INS_UNBLOCK_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_unblock_pin, "UNBLOCK PIN" },
 	{ 0x00, 0x80, INS_MANAGE_CHANNEL, 0x80, 0xFF, CASE_2, 0, 0, NEEDS_NOTHING, cmd_manage_channel, "MANAGE CHANNEL" },
 	{ 0x00, 0x80, INS_GET_CHALLENGE, 0x00, 0x00, CASE_2, 0, 0, NEEDS_NOTHING, cmd_get_challenge, "GET CHALLENGE" },
+	{ 0x00, 0x80, INS_AUTHENTICATE, 0xFF, 0xFF, CASE_4, 0, 255, NEEDS_NOTHING, cmd_needs_application, "AUTHENTICATE" },
+	{ 0x00, 0x80, INS_AUTHENTICATE_ODD, 0xFF, 0xFF, CASE_4, 0, 255, NEEDS_NOTHING, cmd_needs_application, "AUTHENTICATE" },
 	{ 0x80, 0xFF, INS_TERMINAL_PROFILE, 0x00, 0x00, CASE_3, 1, 255, NEEDS_NOTHING, cmd_terminal_profile,
 	        "TERMINAL PROFILE" },
 	{ 0x80, 0xFF, INS_ENVELOPE, 0x00, 0x00, CASE_4, 1, 8192, NEEDS_NOTHING, cmd_envelope, "ENVELOPE" },

@@ -76,6 +76,7 @@ Suite *suite_aka(void);
 Suite *suite_mikey(void);
 Suite *suite_ota(void);
 Suite *suite_card(void);
+Suite *suite_usim(void);
 Suite *suite_prose(void);
 Suite *suite_image(void);
 Suite *suite_power(void);

@@ -1,0 +1,292 @@
+/* AUTHENTICATE: the USIM of a test card against vectors that the operator's side makes with the same f1..f5*. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/birth.h"
+#include "apdu/ids.h"
+#include "apdu/tlv.h"
+#include "crypto/aka.h"
+#include "crypto/hash.h"
+#include "tests/support/support.h"
+
+#define VERIFY_PIN1 "002000010831323334FFFFFFFF"
+#define SELECT_USIM "00A4040C10A0000000871002FFFFFFFF8907090000"
+
+static struct aka_subscriber subscriber;
+static const char rand_hex[] = "23553cbe9637a89d218ae64dae47bf35";
+
+static struct rig *card_in_use(void)
+{
+	struct rig *r = rig_new();
+	struct bytes v;
+
+	aka_defaults(&subscriber, AKA_MILENAGE);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_K, &v), OK);
+	memcpy(subscriber.k, v.p, v.n);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OPC, &v), OK);
+	memcpy(subscriber.opc, v.p, v.n);
+	ck_assert_uint_eq(rig_send(r, SELECT_USIM), 0x9000);
+	ck_assert_uint_eq(rig_send(r, VERIFY_PIN1), 0x9000);
+	return r;
+}
+
+static void put_sqn(uint64_t v, uint8_t out[SQN_LEN])
+{
+	for (int i = SQN_LEN - 1; i >= 0; i--, v >>= 8)
+		out[i] = (uint8_t)v;
+}
+
+/* 16 octets of AUTN for a sequence number; star: AUTN* of GBA_U. */
+static void make_autn(uint64_t value, bool star, uint8_t autn[16])
+{
+	uint8_t sqn[SQN_LEN], mac[AKA_MAC_MAX], digest[SHA1_LEN];
+	static const uint8_t amf[AMF_LEN] = { 0x80, 0 };
+	struct aka_keys keys;
+
+	put_sqn(value, sqn);
+	ck_assert_int_eq(aka_f2345(&subscriber, hex(rand_hex).p, &keys), OK);
+	ck_assert_int_eq(aka_f1(&subscriber, hex(rand_hex).p, sqn, amf, mac, NULL), OK);
+	ck_assert_int_eq(sha1((struct bytes[]){ { keys.ik, 16 } }, 1, digest), OK);
+	for (int i = 0; i < SQN_LEN; i++)
+		autn[i] = sqn[i] ^ keys.ak[i];
+	memcpy(autn + 6, amf, 2);
+	for (int i = 0; i < MAC_LEN; i++)
+		autn[8 + i] = (uint8_t)(mac[i] ^ (star ? digest[i] : 0));
+}
+
+static unsigned authenticate_with(struct rig *r, const uint8_t autn[16], unsigned p2)
+{
+	char text[128], autn_text[40];
+
+	(void)snprintf(text, sizeof text, p2 == 0x84 ? "0088008423DD10%s10%s00" : "008800812210%s10%s00", rand_hex,
+	        hex_encode((struct bytes){ autn, 16 }, autn_text));
+	return rig_send(r, text);
+}
+
+static unsigned authenticate(struct rig *r, uint64_t sqn)
+{
+	uint8_t autn[16];
+
+	make_autn(sqn, false, autn);
+	return authenticate_with(r, autn, 0x81);
+}
+
+/* SQN_MS out of an AUTS answer, or 0 when the answer is success. */
+static uint64_t sqn_of_answer(void)
+{
+	uint8_t sqn[SQN_LEN];
+
+	if (rig_data().p[0] != 0xDC)
+		return 0;
+	ck_assert_uint_eq(rig_data().n, 16);
+	ck_assert_int_eq(aka_auts_open(&subscriber, hex(rand_hex).p, rig_data().p + 2, sqn), OK);
+	return bytes_uint(BYTES_OF(sqn));
+}
+
+START_TEST(the_answer_is_that_of_35208)
+{
+	struct rig *r = card_in_use();
+
+	ck_assert_uint_eq(authenticate(r, 32), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("db08a54211d5e3ba50bf10b40ba9a3c58b2a05bbf0d987b21bf8cb10f769bcd75104460412"
+	                                      "7672711c6d344108eae4be823af9a08b")));
+	/* The published AUTN itself: its SEQ is beyond delta of a new card, so it is answered with AUTS. */
+	ck_assert_uint_eq(rig_send(r, "00880081221023553cbe9637a89d218ae64dae47bf351055f328b43577b9b94a9ffac354dfafb3"), 0x6110);
+	rig_free(&r);
+}
+END_TEST
+
+START_TEST(wrong_macs_never_give_auts_and_change_nothing)
+{
+	struct rig *r = card_in_use();
+	struct store_mem before;
+	uint8_t autn[16];
+
+	ck_assert_uint_eq(authenticate(r, 320), 0x9000);
+	store_mem_copy(&before, &r->store);
+	make_autn(32, false, autn); /* too old as well */
+	for (int i = 0; i < 16; i++) {
+		autn[i] ^= 0x04;
+		ck_assert_uint_eq(authenticate_with(r, autn, 0x81), 0x9862);
+		ck_assert_uint_eq(rig_data().n, 0);
+		autn[i] ^= 0x04;
+	}
+	ck_assert(store_mem_equal(&before, &r->store));
+	store_mem_free(&before);
+	rig_free(&r);
+}
+END_TEST
+
+START_TEST(sequence_numbers_follow_annex_c)
+{
+	struct rig *r = card_in_use();
+	const uint64_t delta = 1ULL << 28;
+
+	ck_assert_uint_eq(authenticate(r, 100 << 5 | 1), 0x9000);
+	ck_assert_uint_eq(sqn_of_answer(), 0);
+	/* The same again is stale: AUTS with the highest SEQ and its IND. */
+	ck_assert_uint_eq(authenticate(r, 100 << 5 | 1), 0x9000);
+	ck_assert_uint_eq(sqn_of_answer(), 100 << 5 | 1);
+	/* An older SEQ in a slot of its own is fresh: vectors may arrive out of order. */
+	ck_assert_uint_eq(authenticate(r, 50 << 5 | 2), 0x9000);
+	ck_assert_uint_eq(sqn_of_answer(), 0);
+	ck_assert_uint_eq(authenticate(r, 50 << 5 | 2), 0x9000);
+	ck_assert_uint_eq(sqn_of_answer(), 100 << 5 | 1);
+	/* Delta itself is allowed, one more is not. */
+	ck_assert_uint_eq(authenticate(r, (100 + delta + 1) << 5 | 3), 0x9000);
+	ck_assert_uint_eq(sqn_of_answer(), 100 << 5 | 1);
+	ck_assert_uint_eq(authenticate(r, (100 + delta) << 5 | 3), 0x9000);
+	ck_assert_uint_eq(sqn_of_answer(), 0);
+	/* A reset and a power cycle forget nothing. */
+	rig_reboot(r);
+	ck_assert_uint_eq(rig_send(r, SELECT_USIM), 0x9000);
+	ck_assert_uint_eq(rig_send(r, VERIFY_PIN1), 0x9000);
+	ck_assert_uint_eq(authenticate(r, 100 << 5 | 1), 0x9000);
+	ck_assert_uint_eq(sqn_of_answer(), (100 + delta) << 5 | 3);
+	rig_free(&r);
+}
+END_TEST
+
+/* One write for one authentication; when it fails nothing was given out. */
+START_TEST(power_cuts_never_let_a_vector_be_used_twice)
+{
+	struct rig *r = card_in_use();
+
+	r->store.writes = 0;
+	ck_assert_uint_eq(authenticate(r, 32), 0x9000);
+	ck_assert_int_eq(r->store.writes, 1);
+	r->store.cut_after = r->store.writes;
+	ck_assert_uint_eq(authenticate(r, 64), 0x6581);
+	ck_assert_uint_eq(rig_data().n, 0);
+	rig_free(&r);
+}
+END_TEST
+
+START_TEST(pin_application_and_contexts)
+{
+	struct rig *r = rig_new();
+
+	ck_assert_uint_eq(rig_send(r, "008800812210"
+	                              "23553cbe9637a89d218ae64dae47bf351055f328b43577b9b94a9ffac354dfafb3"),
+	        0x6985);
+	ck_assert_uint_eq(rig_send(r, SELECT_USIM), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "008800812210"
+	                              "23553cbe9637a89d218ae64dae47bf351055f328b43577b9b94a9ffac354dfafb3"),
+	        0x6982);
+	ck_assert_uint_eq(rig_send(r, VERIFY_PIN1), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00880081021000"), 0x6700);
+	ck_assert_uint_eq(rig_send(r, "0088008111"
+	                              "1023553cbe9637a89d218ae64dae47bf35"),
+	        0x6700);
+	ck_assert_uint_eq(rig_send(r, "0088008311"
+	                              "1023553cbe9637a89d218ae64dae47bf35"),
+	        0x6A86);
+	ck_assert_uint_eq(rig_send(r, "0088018111"
+	                              "1023553cbe9637a89d218ae64dae47bf35"),
+	        0x6A86);
+	/* The GSM context weakens AKA: off in this profile, as VGCS, MBMS and local keys are. */
+	ck_assert_uint_eq(rig_send(r, "0088008011"
+	                              "1023553cbe9637a89d218ae64dae47bf35"),
+	        0x9864);
+	ck_assert_uint_eq(rig_send(r, "00880082020102"), 0x9864);
+	ck_assert_uint_eq(rig_send(r, "0089808502730000"), 0x9864);
+	ck_assert_uint_eq(rig_send(r, "0089808602730000"), 0x9864);
+	ck_assert_uint_eq(rig_send(r, "00890081027300"), 0x6A86);
+	rig_free(&r);
+}
+END_TEST
+
+static const char naf_derivation[] = "008800845EDE2A6e61662e6d6e633030312e6d63633030312e7075622e336770706e6574776f726b2e6f7267"
+                                     "01000000013130303130313030303030303030303140696d732e6d6e633030312e6d63633030312e33677070"
+                                     "6e6574776f726b2e6f726700";
+
+START_TEST(gba_keeps_ks_and_the_internal_key)
+{
+	struct rig *r = card_in_use();
+	struct bytes ext = hex("48cc107ae22d53a595f9e3f580b79da020b71e3285ac9ff04c29e087816737d6");
+	struct bytes internal = hex("08874fe0be4e8536e218c74ddd18360343a3df9346f38ad5e5c5b06408e3e4e8");
+	uint8_t autn[16];
+	bool found = false;
+
+	ck_assert_uint_eq(rig_send(r, naf_derivation), 0x6985); /* before any bootstrapping */
+	make_autn(32, false, autn);
+	ck_assert_uint_eq(authenticate_with(r, autn, 0x84), 0x9862); /* a plain AUTN is not for GBA_U */
+	make_autn(32, true, autn);
+	ck_assert_uint_eq(authenticate_with(r, autn, 0x81), 0x9862); /* nor AUTN* for a network */
+	ck_assert_uint_eq(authenticate_with(r, autn, 0x84), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("DB08a54211d5e3ba50bf"))); /* RES and nothing else */
+	ck_assert_uint_eq(authenticate_with(r, autn, 0x84), 0x9000);
+	ck_assert_uint_eq(sqn_of_answer(), 32); /* one array for both contexts */
+	ck_assert_uint_eq(rig_send(r, "00A4000C026FD6"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00B0000014"), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("1023553cbe9637a89d218ae64dae47bf350000FF")));
+	ck_assert_uint_eq(rig_send(r, "00D600110705422D54494400"), 0x9000); /* the phone writes B-TID "B-TID" and no lifetime */
+	ck_assert_uint_eq(rig_send(r, naf_derivation), 0x9000);
+	ck_assert_uint_eq(rig_data().n, 34);
+	ck_assert_mem_eq(rig_data().p + 2, ext.p, 32);
+	for (size_t i = 0; i < r->store.count; i++) /* the record of the internal key, and no file */
+		if (memmem(r->store.row[i].value, r->store.row[i].n, internal.p, 32) != NULL) {
+			ck_assert_mem_eq(r->store.row[i].name.text, "a0/naf/01", 9);
+			found = true;
+		}
+	ck_assert(found);
+	ck_assert_uint_eq(rig_send(r, "00A4000C026FDA"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00B20104A0"), 0x9000);
+	ck_assert_mem_eq(rig_data().p, hex("802A6e6166").p, 5);
+	/* Ks survives a reset; a new run replaces it. */
+	rig_reboot(r);
+	ck_assert_uint_eq(rig_send(r, SELECT_USIM), 0x9000);
+	ck_assert_uint_eq(rig_send(r, VERIFY_PIN1), 0x9000);
+	ck_assert_uint_eq(rig_send(r, naf_derivation), 0x9000);
+	ck_assert_mem_eq(rig_data().p + 2, ext.p, 32);
+	rig_free(&r);
+	covers("R-052");
+}
+END_TEST
+
+/* More NAFs than EF_GBANL has records: the one derived longest ago goes. */
+START_TEST(gba_list_forgets_the_oldest)
+{
+	struct rig *r = card_in_use();
+	uint8_t autn[16];
+	char text[64];
+	size_t records = 0;
+
+	make_autn(32, true, autn);
+	ck_assert_uint_eq(authenticate_with(r, autn, 0x84), 0x9000);
+	for (unsigned i = 1; i <= 4; i++) {
+		(void)snprintf(text, sizeof text, "008800840BDE0661010000%02X%02X02414200", 0u, i);
+		ck_assert_uint_eq(rig_send(r, text), 0x9000);
+		if (i == 3) /* NAF 1 again: it becomes the newest */
+			ck_assert_uint_eq(rig_send(r, "008800840BDE066101000000010241420000") == 0x6700, 1);
+		if (i == 3)
+			ck_assert_uint_eq(rig_send(r, "008800840BDE0661010000000102414200"), 0x9000);
+	}
+	for (size_t i = 0; i < r->store.count; i++)
+		records += r->store.row[i].name.n == 9 && memcmp(r->store.row[i].name.text, "a0/naf/", 7) == 0;
+	ck_assert_uint_eq(records, 3);
+	ck_assert_uint_eq(rig_send(r, "00A4000C026FDA"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00B20104A0"), 0x9000);
+	ck_assert_uint_eq(rig_data().p[7], 1);
+	ck_assert_uint_eq(rig_send(r, "00B20204A0"), 0x9000);
+	ck_assert_uint_eq(rig_data().p[7], 4); /* NAF 2's place */
+	rig_free(&r);
+}
+END_TEST
+
+Suite *suite_usim(void)
+{
+	Suite *s = suite_create("usim");
+	TCase *t = tcase_create("usim");
+
+	tcase_add_test(t, the_answer_is_that_of_35208);
+	tcase_add_test(t, wrong_macs_never_give_auts_and_change_nothing);
+	tcase_add_test(t, sequence_numbers_follow_annex_c);
+	tcase_add_test(t, power_cuts_never_let_a_vector_be_used_twice);
+	tcase_add_test(t, pin_application_and_contexts);
+	tcase_add_test(t, gba_keeps_ks_and_the_internal_key);
+	tcase_add_test(t, gba_list_forgets_the_oldest);
+	suite_add_tcase(s, t);
+	return s;
+}
