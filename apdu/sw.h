@@ -43,9 +43,9 @@ enum sw {
 
 	SW_INCREASE_MAX = 0x9850,
 	/* USIM (TS 31.102 7.3) */
-	SW_AKA_MAC = 0x9862,         /* authentication error: MAC wrong */
-	SW_AKA_CONTEXT = 0x9864,     /* security context not supported */
-	SW_GBA_NO_MEMORY = 0x9866,   /* no memory space available in the USIM for keys */
+	SW_AKA_MAC = 0x9862,       /* authentication error: MAC wrong */
+	SW_AKA_CONTEXT = 0x9864,   /* security context not supported */
+	SW_GBA_NO_MEMORY = 0x9866, /* no memory space available in the USIM for keys */
 	/* ProSe applet */
 	SW_PROSE_SIGNATURE = 0x9C01,      /* signature or MAC wrong */
 	SW_PROSE_RECIPIENT = 0x9C02,      /* not addressed to this card */

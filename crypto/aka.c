@@ -20,7 +20,9 @@ void aka_defaults(struct aka_subscriber *s, enum aka_algorithm algorithm)
 	*s = (struct aka_subscriber){
 		.algorithm = algorithm,
 		.k_len = 16,
-		.opc_len = algorithm == AKA_TUAK ? 32 : algorithm == AKA_MILENAGE ? 16 : 0,
+		.opc_len = algorithm == AKA_TUAK       ? 32
+		           : algorithm == AKA_MILENAGE ? 16
+		                                       : 0,
 		.mac_len = 8,
 		.res_len = algorithm == AKA_XOR ? 16 : 8,
 		.ck_len = 16,
@@ -136,8 +138,8 @@ static void put_reversed(uint8_t **at, const uint8_t *in, size_t n)
 		*(*at)++ = in[n - 1 - i];
 }
 
-/* The Keccak sponge of TUAK: its padding 1F .. 80 at octet 136 is SHAKE256's, so the state after the n-th permutation begins with
- * the n-th block that SHAKE256 squeezes. TOP or TOPc, INSTANCE, ALGONAME, RAND, AMF, SQN, K, every field byte-reversed. */
+/* The Keccak sponge of TUAK: its padding 1F .. 80 at octet 136 is SHAKE256's, so the state after the n-th permutation begins
+ * with the n-th block that SHAKE256 squeezes. TOP or TOPc, INSTANCE, ALGONAME, RAND, AMF, SQN, K, every field byte-reversed. */
 static enum status tuak(const struct aka_subscriber *s, const uint8_t top[32], uint8_t instance, const uint8_t *rand,
         const uint8_t *amf, const uint8_t *sqn, uint8_t out[TUAK_BLOCK])
 {
@@ -192,8 +194,8 @@ static enum status tuak_f1(const struct aka_subscriber *s, const uint8_t *rand, 
 static enum status tuak_f2345(const struct aka_subscriber *s, const uint8_t *rand, struct aka_keys *out)
 {
 	/* RES of 32 bits is coded 00, the others as their octets */
-	uint8_t instance = (uint8_t)(0x40 | (s->res_len == 4 ? 0 : s->res_len) | (s->ck_len == 32 ? 4 : 0) |
-	                             (s->ik_len == 32 ? 2 : 0));
+	uint8_t instance =
+	        (uint8_t)(0x40 | (s->res_len == 4 ? 0 : s->res_len) | (s->ck_len == 32 ? 4 : 0) | (s->ik_len == 32 ? 2 : 0));
 	uint8_t block[TUAK_BLOCK];
 
 	TRY(tuak(s, s->opc, instance, rand, NULL, NULL, block));

@@ -9,7 +9,8 @@
 enum aka_algorithm { AKA_MILENAGE = 1, AKA_TUAK, AKA_XOR };
 enum { RAND_LEN = 16, SQN_LEN = 6, AMF_LEN = 2, AK_LEN = 6, AKA_MAC_MAX = 32, AKA_KEY_MAX = 32, AUTS_LEN = 14, MAC_LEN = 8 };
 
-/* One subscriber's key and the operator's parameters. Holds secrets: wipe with aka_subscriber_wipe, declare with AKA_SUBSCRIBER. */
+/* One subscriber's key and the operator's parameters. Holds secrets: wipe with aka_subscriber_wipe, declare with
+ * AKA_SUBSCRIBER. */
 struct aka_subscriber {
 	enum aka_algorithm algorithm;
 	uint8_t k[AKA_KEY_MAX], k_len;     /* 16; TUAK also 32 */

@@ -31,7 +31,9 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS member(grp TEXT NOT NULL REFERENCES grp(uri), user TEXT NOT NULL REFERENCES user(uri), PRIMARY KEY(grp, user));"
         "CREATE TABLE IF NOT EXISTS gmk(grp TEXT NOT NULL REFERENCES grp(uri), id INTEGER NOT NULL, not_before INTEGER NOT NULL,"
         " not_after INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY(grp, id));"
-        "CREATE TABLE IF NOT EXISTS discovery(name TEXT PRIMARY KEY, profile INTEGER NOT NULL, slot_seconds INTEGER NOT NULL, keys BLOB NOT NULL);";
+        "CREATE TABLE IF NOT EXISTS discovery(name TEXT PRIMARY KEY, profile INTEGER NOT NULL, slot_seconds INTEGER NOT NULL, keys BLOB NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS hss(imsi TEXT PRIMARY KEY, sqn INTEGER NOT NULL);"
+        "CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);";
 
 static enum status read_master(const char *path, bool create, struct secret *out)
 {
@@ -108,6 +110,11 @@ enum status db_begin(struct db *db)
 enum status db_commit(struct db *db)
 {
 	return exec(db, "COMMIT");
+}
+
+enum status db_rollback(struct db *db)
+{
+	return exec(db, "ROLLBACK");
 }
 
 /* iv || ciphertext || tag; the label (table and key) is authenticated, so that wrapped values cannot be swapped. */
@@ -219,6 +226,19 @@ enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, str
 	return st;
 }
 
+enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
+{
+	sqlite3_stmt *s = prepare(db, "SELECT iccid FROM card WHERE imsi=?", "s", imsi);
+	enum status st = ERR_NOT_FOUND;
+
+	if (row(s)) {
+		text(s, 0, iccid, 21);
+		st = OK;
+	}
+	(void)sqlite3_finalize(s);
+	return st;
+}
+
 static enum status next_number(struct db *db, const char *sql, const char *iccid, uint64_t *out)
 {
 	sqlite3_stmt *s = prepare(db, sql, "s", iccid);
@@ -235,6 +255,19 @@ static enum status next_number(struct db *db, const char *sql, const char *iccid
 enum status db_card_next_sequence(struct db *db, const char *iccid, uint64_t *out)
 {
 	return next_number(db, "UPDATE card SET sequence=sequence+1 WHERE iccid=? RETURNING sequence", iccid, out);
+}
+
+/* SEQ goes up by one and IND to the next slot, whatever came before (TS 33.102 C.1.1.1 with C.3.2's slots in turn). */
+enum status db_hss_next_sqn(struct db *db, const char *imsi, uint64_t *out)
+{
+	return next_number(db,
+	        "INSERT INTO hss VALUES(?,33) ON CONFLICT(imsi) DO UPDATE SET sqn=((sqn/32+1)*32)|((sqn+1)&31) RETURNING sqn",
+	        imsi, out);
+}
+
+enum status db_hss_set_sqn(struct db *db, const char *imsi, uint64_t sqn)
+{
+	return finish(prepare(db, "REPLACE INTO hss VALUES(?,?)", "si", imsi, (sqlite3_int64)sqn));
 }
 
 enum status db_card_next_counter(struct db *db, const char *iccid, uint64_t *out)

@@ -15,6 +15,7 @@ void db_close(struct db **);
 /* All changes between begin and commit are one transaction; db_close without commit rolls back. */
 MUST_USE enum status db_begin(struct db *);
 MUST_USE enum status db_commit(struct db *);
+MUST_USE enum status db_rollback(struct db *);
 
 struct db_card {
 	char iccid[21];
@@ -27,6 +28,10 @@ struct db_card {
 MUST_USE enum status db_card_add(struct db *, const struct db_card *, struct bytes secrets);
 /* secrets may be NULL. */
 MUST_USE enum status db_card_get(struct db *, const char *iccid, struct db_card *, struct secret_large *secrets);
+MUST_USE enum status db_card_by_imsi(struct db *, const char *imsi, char iccid[21]);
+/* The next sequence number SQN (SEQ || IND) of a subscriber, and a new place to go on from. */
+MUST_USE enum status db_hss_next_sqn(struct db *, const char *imsi, uint64_t *out);
+MUST_USE enum status db_hss_set_sqn(struct db *, const char *imsi, uint64_t sqn);
 /* Take the next sequence or counter; durable before it is used. */
 MUST_USE enum status db_card_next_sequence(struct db *, const char *iccid, uint64_t *out);
 MUST_USE enum status db_card_next_counter(struct db *, const char *iccid, uint64_t *out);

@@ -6,6 +6,11 @@
 #include "apdu/sealed.h"
 #include "provisioning/db.h"
 
+struct hss_vector {
+	uint8_t rand[16], autn[16], ck[32], ik[32], res[32];
+	size_t ck_len, ik_len, res_len;
+};
+
 /* order.c - a new card: random K, OPc, PIN, PUK, OTA keys, TrK, InK; secrets as apdu/birth.h TLVs and, encrypted to the card
  * maker's certificate (PEM), as CMS AuthEnvelopedData in DER. pin gets the digits for the user's letter. */
 MUST_USE enum status order_new(struct db *, const char *iccid, const char *imsi, uint64_t now, const char *maker_certificate,
@@ -40,5 +45,16 @@ struct ota_verdict {
 	unsigned executed, sw; /* with RSC 00 */
 };
 MUST_USE enum status ota_verify(struct db *, const char *iccid, struct bytes por, struct ota_verdict *);
+
+/* hss.c - the home subscriber server: one authentication vector (its sequence number is used up), one GSM triplet, and the
+ * answer to a card that says its sequence number is ahead (ERR_CRYPTO if AUTS is not that card's). */
+MUST_USE enum status hss_vector(struct db *, const char *imsi, struct hss_vector *);
+MUST_USE enum status hss_triplet(
+        struct db *, const char *imsi, uint8_t rand[static 16], uint8_t sres[static 4], uint8_t kc[static 8]);
+MUST_USE enum status hss_resynchronise(
+        struct db *, const char *imsi, const uint8_t auts[static 14], const uint8_t rand[static 16]);
+/* One datagram of hostapd's eap_sim_db protocol ("AKA-REQ-AUTH IMSI" and so on), in its own transaction. answer gets the reply
+ * without a final zero, or stays empty when there is none to send. */
+void hss_datagram(struct db *, struct bytes request, struct buf *answer);
 
 #endif

@@ -7,7 +7,14 @@
 #include "apdu/tlv.h"
 #include "crypto/hash.h"
 
-enum { CONTEXT_GSM = 0x80, CONTEXT_3G = 0x81, CONTEXT_VGCS = 0x82, CONTEXT_GBA = 0x84, CONTEXT_MBMS = 0x85, CONTEXT_LOCAL = 0x86 };
+enum {
+	CONTEXT_GSM = 0x80,
+	CONTEXT_3G = 0x81,
+	CONTEXT_VGCS = 0x82,
+	CONTEXT_GBA = 0x84,
+	CONTEXT_MBMS = 0x85,
+	CONTEXT_LOCAL = 0x86
+};
 enum { TAG_SUCCESS = 0xDB, TAG_SYNCHRONISATION = 0xDC, DELTA_BITS = 28 };
 
 static const struct bytes key_name = { (const uint8_t *)"k", 1 };
@@ -249,9 +256,8 @@ static enum sw usim_authenticate_command(struct command *c)
 {
 	for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
 		if (contexts[i].ins == c->ins && contexts[i].p2 == c->p2)
-			return contexts[i].service == 0 || usim_service(c->applet, contexts[i].service)
-			               ? contexts[i].handler(c)
-			               : SW_AKA_CONTEXT;
+			return contexts[i].service == 0 || usim_service(c->applet, contexts[i].service) ? contexts[i].handler(c)
+			                                                                                : SW_AKA_CONTEXT;
 	return SW_WRONG_P1P2;
 }
 

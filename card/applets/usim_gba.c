@@ -92,7 +92,8 @@ static enum status choose_record(struct applet *a, uint8_t records, struct bytes
 
 		if (st != OK && st != ERR_NOT_FOUND)
 			return st;
-		if (st == OK && (!bytes_take(&in, NAF_KEY_LEN, &key) || !bytes_take_uint(&in, 4, &when) || !take_field(&in, &id)))
+		if (st == OK &&
+		        (!bytes_take(&in, NAF_KEY_LEN, &key) || !bytes_take_uint(&in, 4, &when) || !take_field(&in, &id)))
 			return ERR_MALFORMED;
 		if (when >= *use)
 			*use = (uint32_t)when + 1;

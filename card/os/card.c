@@ -18,6 +18,40 @@ static void drop_pending(struct card *card)
 	card->pending_at = card->pending_n = 0;
 }
 
+static void drop_waiting(struct channel *ch)
+{
+	secret_clean(ch->waiting, ch->waiting_n);
+	ch->waiting_n = 0;
+}
+
+/* Another channel's command comes first: keep what waits, unless it is longer than any T=0 client leaves waiting. */
+static void park_pending(struct card *card)
+{
+	struct channel *ch = &card->channel[card->pending_channel];
+
+	if (card->pending_n > 0 && card->pending_n <= WAITING_MAX) {
+		memcpy(ch->waiting, card->response + card->pending_at, card->pending_n);
+		ch->waiting_n = card->pending_n;
+	}
+	drop_pending(card);
+}
+
+/* Make this channel's answer the pending one again. */
+static void unpark_pending(struct card *card, unsigned number)
+{
+	struct channel *ch = &card->channel[number];
+
+	if (card->pending_n > 0 && card->pending_channel != number)
+		park_pending(card);
+	if (card->pending_n > 0 || ch->waiting_n == 0)
+		return;
+	drop_pending(card);
+	buf_put(&card->answer, (struct bytes){ ch->waiting, ch->waiting_n });
+	card->pending_channel = (uint8_t)number;
+	card->pending_n = ch->waiting_n;
+	drop_waiting(ch);
+}
+
 static void drop_chain(struct card *card)
 {
 	secret_clean(card->chain, card->chain_n);
@@ -32,6 +66,8 @@ void card_reset(struct card *card)
 			card->applet[i].class->deselect(&card->applet[i]);
 		secret_clean(card->applet[i].transient, sizeof card->applet[i].transient);
 	}
+	for (size_t i = 0; i <= CHANNELS; i++)
+		drop_waiting(&card->channel[i]);
 	for (size_t i = 0; i <= CHANNELS; i++)
 		card->channel[i] = (struct channel){ .open = i == 0, .number = (uint8_t)i, .ef = FILE_NONE };
 	card->pin1_verified = false;
@@ -150,6 +186,12 @@ static bool gather_chain(struct card *card, struct command_apdu *a, struct buf *
 	const uint8_t header[4] = { (uint8_t)(a->cla & ~CLA_CHAINING), a->ins, a->p1, a->p2 };
 	bool more = (a->cla & CLA_CHAINING) != 0;
 
+	if (card->chaining && apdu_channel(card->chain_header[0]) != apdu_channel(a->cla)) {
+		if (!more)
+			return true; /* another channel's whole command may come between */
+		put_sw(response, SW_CHAINING_NOT_SUPPORTED);
+		return false;
+	}
 	if (card->chaining && !bytes_equal(BYTES_OF(header), BYTES_OF(card->chain_header))) {
 		drop_chain(card);
 		put_sw(response, SW_LAST_COMMAND_EXPECTED);
@@ -189,15 +231,20 @@ void card_transmit(struct card *card, struct bytes command, struct buf *response
 		return;
 	}
 	if (a.ins == INS_GET_RESPONSE && (a.cla & CLA_CHAINING) == 0) {
+		unpark_pending(card, apdu_channel(a.cla));
 		get_response(card, &a, response);
 		return;
 	}
+	if (card->pending_n > 0 && card->pending_channel != apdu_channel(a.cla))
+		park_pending(card);
 	drop_pending(card);
+	drop_waiting(&card->channel[apdu_channel(a.cla)]);
 	if (!gather_chain(card, &a, response))
 		return;
 	a.cla &= (uint8_t)~CLA_CHAINING;
 	sw = card_dispatch(card, &card->channel[apdu_channel(a.cla)], &a, &card->answer);
-	drop_chain(card);
+	if (!card->chaining)
+		drop_chain(card);
 	if (!sw_commits(sw)) {
 		store_abort(&card->store);
 		/* A table change that is thrown away must not live on in RAM. */

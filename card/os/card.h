@@ -15,7 +15,7 @@
 #include "card/os/file.h"
 #include "crypto/rng.h"
 
-enum { CHANNELS = 4, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 8 };
+enum { CHANNELS = 4, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 8, WAITING_MAX = 512 };
 
 struct card_env {
 	struct store_backend *backend;
@@ -31,6 +31,9 @@ struct channel {
 	uint8_t df, ef;        /* indexes; ef may be FILE_NONE */
 	uint8_t record;        /* pointer, 0: undefined */
 	struct applet *applet; /* selected application, or NULL */
+	/* What waits for this channel's GET RESPONSE while other channels work. */
+	uint8_t waiting[WAITING_MAX];
+	size_t waiting_n;
 };
 
 struct card {

@@ -14,6 +14,7 @@
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "ota/packet.h"
+#include "provisioning/cli/serve.h"
 #include "provisioning/operator.h"
 
 const char *argp_program_version = "prose-net 0.1";
@@ -21,7 +22,8 @@ const char *argp_program_version = "prose-net 0.1";
 enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
 
 struct arguments {
-	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file;
+	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
+	        *socket;
 	long long period, offset, valid, starts, record, slot, shift;
 	const char *words[WORDS_MAX];
 	size_t count;
@@ -49,7 +51,8 @@ enum option_key {
 	OPT_FILE,
 	OPT_RECORD,
 	OPT_SLOT,
-	OPT_SHIFT
+	OPT_SHIFT,
+	OPT_SOCKET
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -71,6 +74,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_RIGHTS: a->rights = arg; return 0;
 	case OPT_TAR: a->tar = arg; return 0;
 	case OPT_FILE: a->file = arg; return 0;
+	case OPT_SOCKET: a->socket = arg; return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -378,6 +382,13 @@ static int ota_check(struct arguments *a)
 	return v.sw == SW_OK ? 0 : EXIT_REFUSED;
 }
 
+static int hss_serve(struct arguments *a)
+{
+	if (a->socket == NULL)
+		return fail("serve hss", NULL, "needs --socket PATH", EXIT_USAGE);
+	return serve_hss(a->db, a->socket);
+}
+
 #define OUT(text)                                                                                                              \
 	{                                                                                                                      \
 		"out", OPT_OUT, "PATH", 0, text, 0                                                                             \
@@ -419,6 +430,9 @@ static const struct argp_option ota_options[] = { CARD,
 	{ "tar", OPT_TAR, "HEX", 0, "Toolkit application (default B05F90, DF_ProSe)", 0 },
 	{ "file", OPT_FILE, "FID", 0, "File below the TAR's directory", 0 },
 	{ "record", OPT_RECORD, "N", 0, "Record number", 0 }, OUT("SMS-DELIVER in hex"), { 0 } };
+static const struct argp_option hss_options[] = {
+	{ "socket", OPT_SOCKET, "PATH", 0, "UNIX datagram socket; hostapd: eap_sim_db=unix:PATH", 0 }, { 0 }
+};
 static const struct argp_option verify_options[] = { CARD, { 0 } };
 static const struct argp_option none[] = { { 0 } };
 
@@ -427,6 +441,7 @@ static const struct verb {
 	int (*run)(struct arguments *);
 	const struct argp_option *options;
 	const char *words, *help, *example;
+	bool serves; /* runs on, and makes its own transactions */
 } verbs[] = {
 	{ "card", "new", card_new, card_new_options, "", "Order a card: identities, encrypted secrets, PIN letter",
 	        "prose-net card new --card 8900101000000000017 --imsi 001010000000001 --maker-cert maker.crt --out orders" },
@@ -452,6 +467,8 @@ static const struct verb {
 	        "prose-net ota update 01FF --card 8900101000000000017 --file 4F05 --out push.sms" },
 	{ "ota", "verify", ota_check, verify_options, "FILE", "What the card answered",
 	        "prose-net ota verify --card 8900101000000000017 push.por" },
+	{ "serve", "hss", hss_serve, hss_options, "", "Authentication vectors for hostapd, until SIGTERM",
+	        "prose-net serve hss --socket /run/prose/hss.sock", true },
 };
 
 static const struct argp_option common_options[] = { { "state", OPT_STATE, "DIR", 0,
@@ -487,10 +504,10 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	(void)snprintf(key, sizeof key, "%s.key", a.state);
 	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
 		return fail(name, NULL, reason, EXIT_REFUSED);
-	rc = report(name, NULL, db_begin(a.db));
+	rc = v->serves ? 0 : report(name, NULL, db_begin(a.db));
 	if (rc == 0)
 		rc = v->run(&a);
-	if (rc == 0)
+	if (rc == 0 && !v->serves)
 		rc = report(name, NULL, db_commit(a.db));
 	if (publish_files(rc == 0) != OK)
 		rc = fail(name, NULL, "the output files could not be put in place", EXIT_FAILURE);

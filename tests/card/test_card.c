@@ -52,6 +52,34 @@ START_TEST(golden_scripts_over_loopback)
 }
 END_TEST
 
+/* What waits for GET RESPONSE belongs to its channel: two clients of one card must not take it from each other. */
+START_TEST(waiting_answers_belong_to_their_channel)
+{
+	struct rig *r = rig_new();
+	uint8_t fcp[64];
+	size_t n;
+
+	ck_assert_uint_eq(rig_send(r, "0070000001"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00A40004023F0000"), 0x9000);
+	n = rig_data().n;
+	memcpy(fcp, rig_data().p, n);
+	ck_assert_uint_eq(rig_send(r, "00A40004023F00"), 0x6100 | n);
+	ck_assert_uint_eq(rig_send(r, "01A40004022FE2") & 0xFF00, 0x6100);
+	ck_assert_uint_eq(rig_send(r, "01B000000A"), 0x9000); /* drops channel 1's answer, not channel 0's */
+	ck_assert_uint_eq(rig_send(r, "01C0000010"), 0x6985);
+	ck_assert_uint_eq(rig_send(r, "00C0000000"), 0x9000);
+	ck_assert(bytes_equal(rig_data(), (struct bytes){ fcp, n }));
+	ck_assert_uint_eq(rig_send(r, "00C0000000"), 0x6985);
+	/* A chain of commands is one channel's as well: the other may work, but not chain, in between. */
+	ck_assert_uint_eq(rig_send(r, "10A4000C012F"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "01B000000A"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "11A4000C012F"), 0x6884);
+	ck_assert_uint_eq(rig_send(r, "00A4000C01E2"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00B000000A"), 0x9000);
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(the_right_pin_at_the_last_try_works_and_wrong_ones_block)
 {
 	struct rig *r = rig_new();
@@ -302,6 +330,7 @@ Suite *suite_card(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, golden_scripts_over_loopback);
+	tcase_add_test(t, waiting_answers_belong_to_their_channel);
 	tcase_add_test(t, the_right_pin_at_the_last_try_works_and_wrong_ones_block);
 	tcase_add_test(t, power_cuts_leave_old_or_new);
 	tcase_add_test(t, a_wrong_pin_is_counted_before_it_is_compared);

@@ -92,7 +92,8 @@ START_TEST(the_answer_is_that_of_35208)
 	ck_assert(bytes_equal(rig_data(), hex("db08a54211d5e3ba50bf10b40ba9a3c58b2a05bbf0d987b21bf8cb10f769bcd75104460412"
 	                                      "7672711c6d344108eae4be823af9a08b")));
 	/* The published AUTN itself: its SEQ is beyond delta of a new card, so it is answered with AUTS. */
-	ck_assert_uint_eq(rig_send(r, "00880081221023553cbe9637a89d218ae64dae47bf351055f328b43577b9b94a9ffac354dfafb3"), 0x6110);
+	ck_assert_uint_eq(
+	        rig_send(r, "00880081221023553cbe9637a89d218ae64dae47bf351055f328b43577b9b94a9ffac354dfafb3"), 0x6110);
 	rig_free(&r);
 }
 END_TEST
