@@ -16,7 +16,11 @@ enum birth_tag {
 	BIRTH_TRK,            /* 32 */
 	BIRTH_INK,            /* 32 */
 	BIRTH_TIME,           /* 8: first floor of the card's time */
-	BIRTH_AKA             /* TLVs of enum aka_tag but the keys; absent: Milenage with the defaults of TS 35.206 */
+	BIRTH_PIN2,           /* 8 and 8; optional, as the universal PIN is */
+	BIRTH_PUK2,
+	BIRTH_UNIVERSAL_PIN,
+	BIRTH_UNIVERSAL_PUK,
+	BIRTH_AKA /* TLVs of enum aka_tag but the keys; absent: Milenage with the defaults of TS 35.206 */
 };
 
 /* The parameters of f1..f5*, in a card's USIM record and in an order. */

@@ -65,7 +65,10 @@ enum arr_record {
 	ARR_UPDATE_PIN,       /* READ and UPDATE PIN1, (de)activate ADM1 */
 	ARR_ADM,              /* all ADM1 */
 	ARR_READ_ALWAYS_ONLY, /* READ always, everything else never */
-	ARR_RECORDS = ARR_READ_ALWAYS_ONLY
+	ARR_PIN2,             /* READ PIN1, UPDATE PIN2, the rest ADM1 */
+	ARR_COUNTER,          /* READ and INCREASE PIN1, UPDATE PIN2, the rest ADM1: EF_ACM */
+	ARR_OPEN,             /* READ always, UPDATE PIN1, the rest ADM1 */
+	ARR_RECORDS = ARR_OPEN
 };
 
 #endif

@@ -68,8 +68,7 @@ enum status hss_vector(struct db *db, const char *imsi, struct hss_vector *v)
 	return st;
 }
 
-enum status hss_triplet(
-        struct db *db, const char *imsi, uint8_t rand[static 16], uint8_t sres[static 4], uint8_t kc[static 8])
+enum status hss_triplet(struct db *db, const char *imsi, uint8_t rand[static 16], uint8_t sres[static 4], uint8_t kc[static 8])
 {
 	AKA_SUBSCRIBER
 	s = { 0 };
@@ -84,8 +83,7 @@ enum status hss_triplet(
 	return st;
 }
 
-enum status hss_resynchronise(
-        struct db *db, const char *imsi, const uint8_t auts[static 14], const uint8_t rand[static 16])
+enum status hss_resynchronise(struct db *db, const char *imsi, const uint8_t auts[static 14], const uint8_t rand[static 16])
 {
 	AKA_SUBSCRIBER
 	s = { 0 };

@@ -27,7 +27,8 @@ static const struct rfm_target {
 
 /* INS a script may use (clause 7.1). */
 static const uint8_t allowed[] = { INS_SELECT, INS_READ_BINARY, INS_READ_RECORD, INS_UPDATE_BINARY, INS_UPDATE_RECORD,
-	INS_ACTIVATE_FILE, INS_DEACTIVATE_FILE };
+	INS_SEARCH_RECORD, INS_INCREASE, INS_RETRIEVE_DATA, INS_SET_DATA, INS_ACTIVATE_FILE, INS_DEACTIVATE_FILE,
+	INS_CREATE_FILE, INS_DELETE_FILE, INS_RESIZE_FILE, INS_TERMINATE_EF, INS_TERMINATE_DF };
 
 /* Record "ota": KVN || KIc || KID. Record "ota/c": the counter, 5 octets, written by put_now. */
 static const struct bytes keys_name = { (const uint8_t *)"ota", 3 };

@@ -104,6 +104,10 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out)
 	tlv_put(&b, BIRTH_OPC, BYTES_OF(opc));
 	tlv_put(&b, BIRTH_PIN1, BYTES_STR("1234\xFF\xFF\xFF\xFF"));
 	tlv_put(&b, BIRTH_PUK1, BYTES_STR("12345678"));
+	tlv_put(&b, BIRTH_PIN2, BYTES_STR("5678\xFF\xFF\xFF\xFF"));
+	tlv_put(&b, BIRTH_PUK2, BYTES_STR("56785678"));
+	tlv_put(&b, BIRTH_UNIVERSAL_PIN, BYTES_STR("0000\xFF\xFF\xFF\xFF"));
+	tlv_put(&b, BIRTH_UNIVERSAL_PUK, BYTES_STR("00000000"));
 	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
 	tlv_put(&b, BIRTH_OTA_KIC, (struct bytes){ keys[0], 16 });
 	tlv_put(&b, BIRTH_OTA_KID, (struct bytes){ keys[1], 16 });

@@ -9,7 +9,7 @@
 #include "card/os/access.h"
 #include "card/os/pin.h"
 
-enum { CONTENT_MAX = 512, UST_LEN = 20 };
+enum { CONTENT_MAX = 1024, UST_LEN = 20 };
 
 /* One EF of the tree: content is a preset followed by FF up to the size. */
 struct ef_row {
@@ -64,6 +64,7 @@ static enum status add_ef(struct file_system *fs, uint8_t df, const struct ef_ro
 		.type = row->type,
 		.sfi = row->sfi,
 		.life = LIFE_ACTIVATED,
+		.shareable = true,
 		.arr_record = row->arr,
 		.record_len = row->record_len,
 		.record_count = row->record_count,
@@ -171,7 +172,11 @@ enum status profile_install(
 	TRY(file_system_save(&card->fs));
 	TRY(tlv_find(secrets, BIRTH_PIN1, &pin));
 	TRY(tlv_find(secrets, BIRTH_PUK1, &puk));
-	TRY(pin_create(&card->store, pin, puk, who->pin1_enabled));
+	TRY(pin_create(&card->store, KEY_PIN1, pin, puk, who->pin1_enabled));
+	if (tlv_find(secrets, BIRTH_PIN2, &pin) == OK && tlv_find(secrets, BIRTH_PUK2, &puk) == OK)
+		TRY(pin_create(&card->store, KEY_PIN2, pin, puk, true));
+	if (tlv_find(secrets, BIRTH_UNIVERSAL_PIN, &pin) == OK && tlv_find(secrets, BIRTH_UNIVERSAL_PUK, &puk) == OK)
+		TRY(pin_create(&card->store, KEY_UNIVERSAL, pin, puk, true));
 	TRY(applet_add(card, APPLET_USIM, BYTES_STR(AID_USIM), secrets));
 	TRY(applet_add(card, APPLET_PROSE, BYTES_STR(AID_PROSE), secrets));
 	TRY(applet_add(card, APPLET_RFM, BYTES_STR("\xF0\x50\x52\x4F\x53\x45\xF1"), secrets));

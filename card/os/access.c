@@ -3,29 +3,45 @@
 #include "apdu/tlv.h"
 #include "card/os/pin.h"
 
-enum { TAG_AM = 0x80, TAG_SC_ALWAYS = 0x90, TAG_SC_NEVER = 0x97, TAG_SC_CRT = 0xA4, TAG_SC_OR = 0xA0, TAG_SC_AND = 0xAF };
-enum { KEY_PIN1 = 0x01, KEY_ADM1 = 0x0A };
+enum {
+	TAG_AM = 0x80,
+	TAG_AM_INS = 0x84,
+	TAG_SC_ALWAYS = 0x90,
+	TAG_SC_NEVER = 0x97,
+	TAG_SC_CRT = 0xA4,
+	TAG_SC_OR = 0xA0,
+	TAG_SC_AND = 0xAF
+};
 
 #define RULE(s)                                                                                                                \
 	{                                                                                                                      \
 		(const uint8_t *)(s), sizeof(s) - 1                                                                            \
 	}
 
+#define PIN1 "\xA4\x06\x83\x01\x01\x95\x01\x08"
+#define PIN2 "\xA4\x06\x83\x01\x81\x95\x01\x08"
+#define ADM1 "\xA4\x06\x83\x01\x0A\x95\x01\x08"
+#define AM(m) "\x80\x01" m
+#define AM_INS(m) "\x84\x01" m
+#define ALWAYS "\x90\x00"
+#define NEVER "\x97\x00"
+
+/* Rules of files; the bits 7A are all but reading: delete, terminate, activate, deactivate, and update where it is not apart.
+ * For a DF (the first rule) they allow its creation and deletion of files to ADM1. RESIZE goes with the administrator. */
 const struct bytes arr_rules[ARR_RECORDS] = {
-	RULE("\x80\x01\x01\x90\x00\x80\x01\x1A\xA4\x06\x83\x01\x0A\x95\x01\x08"),
-	RULE("\x80\x01\x01\xA4\x06\x83\x01\x01\x95\x01\x08\x80\x01\x1A\xA4\x06\x83\x01\x0A\x95\x01\x08"),
-	RULE("\x80\x01\x03\xA4\x06\x83\x01\x01\x95\x01\x08\x80\x01\x18\xA4\x06\x83\x01\x0A\x95\x01\x08"),
-	RULE("\x80\x01\x1B\xA4\x06\x83\x01\x0A\x95\x01\x08"),
-	RULE("\x80\x01\x01\x90\x00\x80\x01\x1A\x97\x00"),
+	RULE(AM("\x01") ALWAYS AM("\x7E") ADM1 AM_INS("\xD4") ADM1),
+	RULE(AM("\x01") PIN1 AM("\x7A") ADM1 AM_INS("\xD4") ADM1),
+	RULE(AM("\x03") PIN1 AM("\x78") ADM1 AM_INS("\xD4") ADM1),
+	RULE(AM("\x7B") ADM1 AM_INS("\xD4") ADM1),
+	RULE(AM("\x01") ALWAYS AM("\x7A") NEVER),
+	RULE(AM("\x01") PIN1 AM("\x02") PIN2 AM("\x78") ADM1),
+	RULE(AM("\x01") PIN1 AM("\x02") PIN2 AM("\x78") ADM1 AM_INS("\x32") PIN1),
+	RULE(AM("\x01") ALWAYS AM("\x02") PIN1 AM("\x78") ADM1),
 };
 
 bool access_verified(struct card *card, const struct channel *ch, uint8_t key_reference)
 {
-	switch (key_reference) {
-	case KEY_PIN1: return ch->adm || card->pin1_verified || !pin_is_enabled(card);
-	case KEY_ADM1: return ch->adm;
-	default: return false;
-	}
+	return ch->adm || (key_reference != KEY_ADM1 && pin_is_satisfied(card, key_reference));
 }
 
 static bool condition_holds(struct card *card, const struct channel *ch, const struct tlv *sc);
@@ -71,7 +87,9 @@ static bool rule_allows(struct card *card, const struct channel *ch, struct byte
 		if (t.tag >= 0x80 && t.tag <= 0x8F) {
 			if (matching && holds)
 				return true;
-			matching = t.tag == TAG_AM && t.value.n == 1 && (t.value.p[0] & mode) != 0;
+			matching = t.value.n == 1 && (t.tag == TAG_AM              ? (t.value.p[0] & mode) != 0
+			                                     : t.tag == TAG_AM_INS ? t.value.p[0] == mode >> 8
+			                                                           : false);
 			holds = matching;
 		} else {
 			holds = holds && condition_holds(card, ch, &t);
@@ -95,12 +113,16 @@ static uint8_t find_arr(const struct file_system *fs, uint8_t index)
 
 enum sw access_check(struct card *card, const struct channel *ch, uint8_t index, enum access_mode mode)
 {
-	uint8_t raw[1024];
+	uint8_t raw[2048];
 	struct buf b = BUF_OF(raw);
 	const struct file *f = &card->fs.file[index];
 	uint8_t arr = find_arr(&card->fs, index);
 	struct bytes rule;
 
+	if (f->arr_record == ARR_OWN)
+		return file_rule(&card->fs, index, &b) == OK && rule_allows(card, ch, buf_bytes(&b), mode)
+		               ? SW_OK
+		               : SW_SECURITY_NOT_SATISFIED;
 	if (arr == FILE_NONE || f->arr_record == 0 || f->arr_record > card->fs.file[arr].record_count ||
 	        file_read(&card->fs, arr, &b) != OK)
 		return SW_SECURITY_NOT_SATISFIED;

@@ -70,7 +70,7 @@ void card_reset(struct card *card)
 		drop_waiting(&card->channel[i]);
 	for (size_t i = 0; i <= CHANNELS; i++)
 		card->channel[i] = (struct channel){ .open = i == 0, .number = (uint8_t)i, .ef = FILE_NONE };
-	card->pin1_verified = false;
+	card->pins_verified = 0;
 	card->terminal_profile = false;
 	store_abort(&card->store);
 	drop_pending(card);
@@ -247,12 +247,12 @@ void card_transmit(struct card *card, struct bytes command, struct buf *response
 		drop_chain(card);
 	if (!sw_commits(sw)) {
 		store_abort(&card->store);
-		/* A table change that is thrown away must not live on in RAM. */
-		if (a.ins == INS_ACTIVATE_FILE || a.ins == INS_DEACTIVATE_FILE || a.ins == INS_ENVELOPE)
-			if (file_system_load(&card->fs, &card->store) != OK)
-				sw = SW_TECHNICAL_PROBLEM;
-	} else if (store_commit(&card->store) != OK) {
-		card->pin1_verified = false;
+		if (card->fs.dirty && file_system_load(&card->fs, &card->store) != OK)
+			sw = SW_TECHNICAL_PROBLEM; /* a table change that is thrown away must not live on in RAM */
+	} else if (store_commit(&card->store) == OK) {
+		card->fs.dirty = false;
+	} else {
+		card->pins_verified = 0;
 		if (file_system_load(&card->fs, &card->store) != OK)
 			card->channel[0].ef = FILE_NONE;
 		drop_pending(card);

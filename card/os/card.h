@@ -28,8 +28,10 @@ struct channel {
 	bool open;
 	bool adm; /* a script of a security domain: satisfies ADM1 */
 	uint8_t number;
-	uint8_t df, ef;        /* indexes; ef may be FILE_NONE */
-	uint8_t record;        /* pointer, 0: undefined */
+	uint8_t df, ef;  /* indexes; ef may be FILE_NONE */
+	uint8_t record;  /* pointer, 0: undefined */
+	uint32_t object; /* tag that RETRIEVE DATA is giving out, 0: none */
+	uint16_t object_at, object_before;
 	struct applet *applet; /* selected application, or NULL */
 	/* What waits for this channel's GET RESPONSE while other channels work. */
 	uint8_t waiting[WAITING_MAX];
@@ -43,7 +45,7 @@ struct card {
 	struct channel channel[CHANNELS + 1]; /* the last one runs scripts */
 	struct applet applet[APPLETS_MAX];
 	size_t applet_count;
-	bool pin1_verified;
+	uint8_t pins_verified; /* one bit a PIN, in pin.c's order */
 	bool terminal_profile; /* seen since reset */
 
 	/* What waits for GET RESPONSE, and what a chain of commands has gathered. */
@@ -54,6 +56,9 @@ struct card {
 	uint8_t chain[CHAIN_MAX];
 	size_t chain_n;
 	uint8_t chain_header[4];
+	/* What SET DATA has gathered so far of one object. */
+	uint8_t transfer[RECORD_MAX], transfer_channel, transfer_file;
+	size_t transfer_len, transfer_total;
 	bool chaining;
 };
 

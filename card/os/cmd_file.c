@@ -1,57 +1,9 @@
 /* READ and UPDATE of transparent and record files, (DE)ACTIVATE (TS 102 221 11.1.3-6, 11.1.14-15). */
 #include <string.h>
 
-#include "card/os/access.h"
-#include "card/os/commands.h"
+#include "card/os/target.h"
 
 enum { MODE_NEXT = 2, MODE_PREVIOUS = 3, MODE_ABSOLUTE = 4 };
-
-/* An EF and its content, access checked. */
-struct target {
-	uint8_t index;
-	struct file *file;
-	struct buf content;
-	uint8_t raw[RECORD_MAX];
-};
-
-/* The current EF, or the one an SFI names, which then becomes current. */
-static enum sw locate(struct command *c, uint8_t sfi, uint8_t *index)
-{
-	*index = c->channel->ef;
-	if (sfi != 0) {
-		*index = file_by_sfi(&c->card->fs, c->channel->df, sfi);
-		if (*index == FILE_NONE)
-			return SW_FILE_NOT_FOUND;
-	}
-	return *index == FILE_NONE ? SW_NO_EF_SELECTED : SW_OK;
-}
-
-static enum sw open_target(struct command *c, uint8_t sfi, enum access_mode mode, bool records, struct target *t)
-{
-	enum sw sw = locate(c, sfi, &t->index);
-	enum status st;
-
-	if (sw != SW_OK)
-		return sw;
-	t->file = &c->card->fs.file[t->index];
-	if ((t->file->type == FILE_TRANSPARENT) == records)
-		return SW_WRONG_FILE_STRUCTURE;
-	if (t->file->life == LIFE_DEACTIVATED)
-		return SW_DATA_INVALIDATED;
-	sw = access_check(c->card, c->channel, t->index, mode);
-	if (sw != SW_OK)
-		return sw;
-	t->content = BUF_OF(t->raw);
-	if ((st = file_read(&c->card->fs, t->index, &t->content)) != OK)
-		return sw_of(st);
-	if (t->content.len != t->file->size)
-		return SW_TECHNICAL_PROBLEM;
-	if (sfi != 0 && c->channel->ef != t->index) {
-		c->channel->ef = t->index;
-		c->channel->record = 0;
-	}
-	return SW_OK;
-}
 
 static enum sw binary_address(const struct command *c, uint8_t *sfi, size_t *offset)
 {
@@ -74,7 +26,7 @@ enum sw cmd_read_binary(struct command *c)
 	uint8_t sfi;
 	enum sw sw = binary_address(c, &sfi, &offset);
 
-	if (sw != SW_OK || (sw = open_target(c, sfi, ACCESS_READ, false, &t)) != SW_OK)
+	if (sw != SW_OK || (sw = target_open(c, sfi, ACCESS_READ, TARGET_BINARY, &t)) != SW_OK)
 		return sw;
 	if (offset > t.file->size)
 		return SW_WRONG_OFFSET;
@@ -90,14 +42,14 @@ enum sw cmd_update_binary(struct command *c)
 	uint8_t sfi;
 	enum sw sw = binary_address(c, &sfi, &offset);
 
-	if (sw != SW_OK || (sw = open_target(c, sfi, ACCESS_UPDATE, false, &t)) != SW_OK)
+	if (sw != SW_OK || (sw = target_open(c, sfi, ACCESS_UPDATE, TARGET_BINARY, &t)) != SW_OK)
 		return sw;
 	if (offset > t.file->size)
 		return SW_WRONG_OFFSET;
 	if (c->data.n > t.file->size - offset)
 		return SW_WRONG_LENGTH;
 	memcpy(t.raw + offset, c->data.p, c->data.n);
-	return sw_of(file_write(&c->card->fs, t.index, buf_bytes(&t.content)));
+	return target_save(c, &t);
 }
 
 /* The record a command addresses, 1-based; the pointer moves only for next and previous. */
@@ -134,13 +86,13 @@ enum sw cmd_read_record(struct command *c)
 
 	if (mode < MODE_NEXT || mode > MODE_ABSOLUTE || (mode != MODE_ABSOLUTE && c->p1 != 0))
 		return SW_WRONG_P1P2;
-	if ((sw = open_target(c, c->p2 >> 3, ACCESS_READ, true, &t)) != SW_OK)
+	if ((sw = target_open(c, c->p2 >> 3, ACCESS_READ, TARGET_RECORDS, &t)) != SW_OK)
 		return sw;
 	if (!c->extended && c->ne != 256 && c->ne != t.file->record_len) /* before the pointer moves */
 		return (enum sw)(SW_WRONG_LE | t.file->record_len);
 	if ((sw = record_number(c, &t, mode, &number)) != SW_OK)
 		return sw;
-	buf_put(c->rsp, (struct bytes){ t.raw + (size_t)(number - 1) * t.file->record_len, t.file->record_len });
+	buf_put(c->rsp, target_record(&t, number));
 	return SW_OK;
 }
 
@@ -154,7 +106,7 @@ enum sw cmd_update_record(struct command *c)
 
 	if (mode < MODE_NEXT || mode > MODE_ABSOLUTE || (mode != MODE_ABSOLUTE && c->p1 != 0))
 		return SW_WRONG_P1P2;
-	if ((sw = open_target(c, c->p2 >> 3, ACCESS_UPDATE, true, &t)) != SW_OK)
+	if ((sw = target_open(c, c->p2 >> 3, ACCESS_UPDATE, TARGET_RECORDS, &t)) != SW_OK)
 		return sw;
 	len = t.file->record_len;
 	if (c->data.n != len)
@@ -162,32 +114,28 @@ enum sw cmd_update_record(struct command *c)
 	if (t.file->type == FILE_CYCLIC) { /* the oldest record goes, the new one becomes record 1 */
 		if (mode != MODE_PREVIOUS)
 			return SW_WRONG_P1P2;
-		memmove(t.raw + len, t.raw, len * (size_t)(t.file->record_count - 1));
-		memcpy(t.raw, c->data.p, len);
-		c->channel->record = 1;
-	} else {
-		if ((sw = record_number(c, &t, mode, &number)) != SW_OK)
-			return sw;
-		memcpy(t.raw + (size_t)(number - 1) * len, c->data.p, len);
+		return target_push(c, &t, c->data);
 	}
-	return sw_of(file_write(&c->card->fs, t.index, buf_bytes(&t.content)));
+	if ((sw = record_number(c, &t, mode, &number)) != SW_OK)
+		return sw;
+	memcpy(t.raw + (size_t)(number - 1) * len, c->data.p, len);
+	return target_save(c, &t);
 }
 
 static enum sw set_life(struct command *c, enum access_mode mode, uint8_t life)
 {
-	uint8_t index = c->channel->ef;
-	enum sw sw;
+	uint8_t index;
+	enum sw sw = command_file(c, &index);
 
-	if (c->p1 != 0 || (c->data.n != 0 && c->data.n != 2))
-		return SW_WRONG_P1P2;
-	if (c->data.n == 2)
-		index = file_child(&c->card->fs, c->channel->df, (uint16_t)bytes_uint(c->data));
-	if (index == FILE_NONE)
-		return c->data.n == 2 ? SW_FILE_NOT_FOUND : SW_NO_EF_SELECTED;
+	if (sw != SW_OK)
+		return sw;
+	if (file_is_terminated(&c->card->fs.file[index]))
+		return SW_CONDITIONS_NOT_SATISFIED;
 	if ((sw = access_check(c->card, c->channel, index, mode)) != SW_OK)
 		return sw;
 	if (c->card->fs.file[index].life == life)
 		return SW_OK;
+	c->card->fs.dirty = true;
 	c->card->fs.file[index].life = life;
 	return sw_of(file_system_save(&c->card->fs));
 }

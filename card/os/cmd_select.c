@@ -11,6 +11,7 @@ void channel_enter(struct channel *ch, uint8_t df)
 	ch->df = df;
 	ch->ef = FILE_NONE;
 	ch->record = 0;
+	ch->object = 0;
 }
 
 static void set_applet(struct channel *ch, struct applet *a)
@@ -66,11 +67,49 @@ static uint8_t walk(const struct command *c, uint8_t from, struct bytes path)
 	return from;
 }
 
+enum sw command_file(const struct command *c, uint8_t *index)
+{
+	switch (c->p1) {
+	case P1_FID:
+		if (c->data.n == 0) {
+			*index = c->channel->ef;
+			return *index == FILE_NONE ? SW_NO_EF_SELECTED : SW_OK;
+		}
+		if (c->data.n != 2)
+			return SW_WRONG_LENGTH;
+		*index = file_child(&c->card->fs, c->channel->df, (uint16_t)bytes_uint(c->data));
+		break;
+	case P1_PATH_MF: *index = walk(c, FILE_MF, c->data); break;
+	case P1_PATH_DF: *index = walk(c, c->channel->df, c->data); break;
+	default: return SW_WRONG_P1P2;
+	}
+	return *index == FILE_NONE ? SW_FILE_NOT_FOUND : SW_OK;
+}
+
+static void put_fcp(struct command *c, uint8_t index)
+{
+	uint8_t raw[32];
+	struct buf pins = BUF_OF(raw);
+
+	pin_put_status(c->card, &pins);
+	file_put_fcp(&c->card->fs, index, buf_bytes(&pins), c->rsp);
+}
+
 static enum sw answer_file(struct command *c, uint8_t index)
 {
 	if ((c->p2 & P2_RETURN_MASK) != P2_NO_DATA)
-		file_put_fcp(&c->card->fs, index, pin_is_enabled(c->card), c->rsp);
-	return c->card->fs.file[index].life == LIFE_DEACTIVATED ? SW_FILE_DEACTIVATED : SW_OK;
+		put_fcp(c, index);
+	if (file_is_terminated(&c->card->fs.file[index]))
+		return SW_FILE_TERMINATED;
+	return (c->card->fs.file[index].life & ~2) == LIFE_DEACTIVATED ? SW_FILE_DEACTIVATED : SW_OK;
+}
+
+static bool current_elsewhere(const struct command *c, uint8_t index)
+{
+	for (size_t i = 0; i < CHANNELS; i++)
+		if (&c->card->channel[i] != c->channel && c->card->channel[i].open && c->card->channel[i].ef == index)
+			return true;
+	return false;
 }
 
 static enum sw enter_file(struct command *c, uint8_t index)
@@ -78,6 +117,8 @@ static enum sw enter_file(struct command *c, uint8_t index)
 	const struct file *f = &c->card->fs.file[index];
 	struct channel *ch = c->channel;
 
+	if (!f->shareable && !file_is_df(f) && current_elsewhere(c, index))
+		return SW_CONDITIONS_NOT_SATISFIED;
 	if (file_is_df(f)) {
 		uint8_t adf = file_adf_of(&c->card->fs, index);
 
@@ -170,7 +211,7 @@ enum sw cmd_status(struct command *c)
 	if (c->p1 > 2)
 		return SW_WRONG_P1P2;
 	switch (c->p2) {
-	case 0x00: file_put_fcp(&c->card->fs, c->channel->df, pin_is_enabled(c->card), c->rsp); return SW_OK;
+	case 0x00: put_fcp(c, c->channel->df); return SW_OK;
 	case 0x01:
 		if (adf == FILE_NONE)
 			return SW_REFERENCE_NOT_FOUND;

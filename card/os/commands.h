@@ -17,6 +17,22 @@ enum sw cmd_read_record(struct command *);
 enum sw cmd_update_record(struct command *);
 enum sw cmd_activate_file(struct command *);
 enum sw cmd_deactivate_file(struct command *);
+/* The file that (DE)ACTIVATE, DELETE and TERMINATE name: P1 00 by FID below the current DF, or the current EF without data;
+ * 08 and 09 by path. */
+enum sw command_file(const struct command *, uint8_t *index);
+/* cmd_record.c */
+enum sw cmd_search_record(struct command *);
+enum sw cmd_increase(struct command *);
+/* cmd_data.c */
+enum sw cmd_retrieve_data(struct command *);
+enum sw cmd_set_data(struct command *);
+/* cmd_admin.c */
+enum sw cmd_create_file(struct command *);
+enum sw cmd_delete_file(struct command *);
+enum sw cmd_resize_file(struct command *);
+enum sw cmd_terminate_ef(struct command *);
+enum sw cmd_terminate_df(struct command *);
+enum sw cmd_terminate_card(struct command *);
 /* cmd_card.c */
 enum sw cmd_manage_channel(struct command *);
 enum sw cmd_needs_application(struct command *);

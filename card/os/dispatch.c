@@ -11,11 +11,21 @@ const struct command_row os_rows[] = {
 	{ 0x00, 0x80, INS_UPDATE_BINARY, 0xFF, 0xFF, CASE_3, 1, 8192, NEEDS_NOTHING, cmd_update_binary, "UPDATE BINARY" },
 	{ 0x00, 0x80, INS_READ_RECORD, 0xFF, 0xFF, CASE_2, 0, 0, NEEDS_NOTHING, cmd_read_record, "READ RECORD" },
 	{ 0x00, 0x80, INS_UPDATE_RECORD, 0xFF, 0xFF, CASE_3, 1, 255, NEEDS_NOTHING, cmd_update_record, "UPDATE RECORD" },
+	{ 0x00, 0x80, INS_SEARCH_RECORD, 0xFF, 0xFF, CASE_4, 1, 255, NEEDS_NOTHING, cmd_search_record, "SEARCH RECORD" },
+	{ 0x80, 0x80, INS_INCREASE, 0x9F, 0x00, CASE_4, 1, 127, NEEDS_NOTHING, cmd_increase, "INCREASE" },
+	{ 0x80, 0x80, INS_RETRIEVE_DATA, 0x00, 0xDF, CASE_4, 0, 3, NEEDS_NOTHING, cmd_retrieve_data, "RETRIEVE DATA" },
+	{ 0x80, 0x80, INS_SET_DATA, 0x00, 0xDF, CASE_3, 1, 8192, NEEDS_NOTHING, cmd_set_data, "SET DATA" },
+	{ 0x00, 0x80, INS_CREATE_FILE, 0x00, 0x00, CASE_3, 1, 255, NEEDS_NOTHING, cmd_create_file, "CREATE FILE" },
+	{ 0x00, 0x80, INS_DELETE_FILE, 0x0F, 0x00, CASE_3, 2, 16, NEEDS_NOTHING, cmd_delete_file, "DELETE FILE" },
+	{ 0x80, 0x80, INS_RESIZE_FILE, 0x00, 0x00, CASE_3, 1, 255, NEEDS_NOTHING, cmd_resize_file, "RESIZE FILE" },
+	{ 0x00, 0x80, INS_TERMINATE_EF, 0x0F, 0x00, CASE_3, 0, 16, NEEDS_NOTHING, cmd_terminate_ef, "TERMINATE EF" },
+	{ 0x00, 0x80, INS_TERMINATE_DF, 0x0F, 0x00, CASE_3, 2, 16, NEEDS_NOTHING, cmd_terminate_df, "TERMINATE DF" },
+	{ 0x00, 0x80, INS_TERMINATE_CARD, 0x00, 0x00, CASE_3, 0, 0, NEEDS_NOTHING, cmd_terminate_card, "TERMINATE CARD USAGE" },
 	{ 0x00, 0x80, INS_ACTIVATE_FILE, 0x0F, 0x00, CASE_3, 0, 16, NEEDS_NOTHING, cmd_activate_file, "ACTIVATE FILE" },
 	{ 0x00, 0x80, INS_DEACTIVATE_FILE, 0x0F, 0x00, CASE_3, 0, 16, NEEDS_NOTHING, cmd_deactivate_file, "DEACTIVATE FILE" },
 	{ 0x00, 0x80, INS_VERIFY_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_verify_pin, "VERIFY PIN" },
 	{ 0x00, 0x80, INS_CHANGE_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_change_pin, "CHANGE PIN" },
-	{ 0x00, 0x80, INS_DISABLE_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_disable_pin, "DISABLE PIN" },
+	{ 0x00, 0x80, INS_DISABLE_PIN, 0x9F, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_disable_pin, "DISABLE PIN" },
 	{ 0x00, 0x80, INS_ENABLE_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_enable_pin, "ENABLE PIN" },
 	{ 0x00, 0x80, INS_UNBLOCK_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_unblock_pin, "UNBLOCK PIN" },
 	{ 0x00, 0x80, INS_MANAGE_CHANNEL, 0x80, 0xFF, CASE_2, 0, 0, NEEDS_NOTHING, cmd_manage_channel, "MANAGE CHANNEL" },
@@ -95,7 +105,7 @@ static enum sw run_row(struct card *card, struct channel *ch, struct applet *app
 		return SW_WRONG_P1P2;
 	if ((sw = check_lengths(row, a)) != SW_OK)
 		return sw;
-	if (row->needs == NEEDS_PIN && !access_verified(card, ch, 0x01))
+	if (row->needs == NEEDS_PIN && !access_verified(card, ch, KEY_PIN1))
 		return SW_SECURITY_NOT_SATISFIED;
 	/* Case 2 without Le is case 1: the terminal wants no data, but T=0 has no way to say so. */
 	if (row->apdu_case == CASE_2 && !a->has_le)

@@ -5,13 +5,18 @@
 #include "apdu/ids.h"
 #include "apdu/tlv.h"
 
-enum { ROW_LEN = 32 };
+enum { ROW_LEN = 32, RULE_MAX = 128 };
 
 static const struct bytes table_name = { (const uint8_t *)"fs", 2 };
 
 static struct record_name content_name(uint8_t index)
 {
 	return name_format("f/%02x", (unsigned)index);
+}
+
+static struct record_name rule_name(uint8_t index)
+{
+	return name_format("r/%02x", (unsigned)index);
 }
 
 static enum status take_row(struct bytes *in, struct file *f)
@@ -36,7 +41,10 @@ static enum status take_row(struct bytes *in, struct file *f)
 	if (!bytes_take(&row, 1, &b) || b.p[0] > sizeof f->aid)
 		return ERR_MALFORMED;
 	f->aid_len = b.p[0];
-	return bytes_take_copy(&row, f->aid, sizeof f->aid) ? OK : ERR_TRUNCATED;
+	if (!bytes_take_copy(&row, f->aid, sizeof f->aid) || !bytes_take(&row, 1, &b))
+		return ERR_TRUNCATED;
+	f->shareable = b.p[0] == 0; /* an octet that was zero before there were unshareable files */
+	return OK;
 }
 
 enum status file_system_load(struct file_system *fs, struct store *store)
@@ -46,6 +54,7 @@ enum status file_system_load(struct file_system *fs, struct store *store)
 	struct bytes in;
 
 	fs->store = store;
+	fs->dirty = false;
 	fs->count = 0;
 	TRY(store_get(store, table_name, &b));
 	in = buf_bytes(&b);
@@ -53,7 +62,7 @@ enum status file_system_load(struct file_system *fs, struct store *store)
 		if (fs->count == FILES_MAX)
 			return ERR_MALFORMED;
 		TRY(take_row(&in, &fs->file[fs->count]));
-		if (fs->file[fs->count].parent > fs->count)
+		if (fs->file[fs->count].parent >= FILES_MAX || fs->file[fs->count].type > FILE_BER_TLV)
 			return ERR_MALFORMED;
 		fs->count++;
 	}
@@ -65,6 +74,7 @@ enum status file_system_save(struct file_system *fs)
 	uint8_t raw[FILES_MAX * ROW_LEN];
 	struct buf b = BUF_OF(raw);
 
+	fs->dirty = true;
 	for (size_t i = 0; i < fs->count; i++) {
 		const struct file *f = &fs->file[i];
 		size_t start = b.len;
@@ -76,6 +86,7 @@ enum status file_system_save(struct file_system *fs)
 		buf_put_uint(&b, 2, f->size);
 		buf_put_u8(&b, f->aid_len);
 		buf_put(&b, BYTES_OF(f->aid));
+		buf_put_u8(&b, f->shareable ? 0 : 1);
 		buf_put_zeros(&b, ROW_LEN - (b.len - start));
 	}
 	TRY(buf_status(&b));
@@ -90,12 +101,19 @@ bool file_is_df(const struct file *f)
 enum status file_add(struct file_system *fs, const struct file *f, struct bytes content, uint8_t *index)
 {
 	struct record_name name;
+	size_t at = 0;
 
-	if (fs->count == FILES_MAX)
+	while (at < fs->count && fs->file[at].type != FILE_FREE)
+		at++;
+	if (at == FILES_MAX)
 		return ERR_NO_SPACE;
-	*index = (uint8_t)fs->count;
-	fs->file[fs->count] = *f;
-	fs->file[fs->count++].size = (uint16_t)content.n;
+	if (at == fs->count)
+		fs->count++;
+	*index = (uint8_t)at;
+	fs->dirty = true;
+	fs->file[at] = *f;
+	if (f->type != FILE_BER_TLV)
+		fs->file[at].size = (uint16_t)content.n;
 	if (file_is_df(f))
 		return OK;
 	name = content_name(*index);
@@ -105,7 +123,7 @@ enum status file_add(struct file_system *fs, const struct file *f, struct bytes 
 uint8_t file_child(const struct file_system *fs, uint8_t parent, uint16_t fid)
 {
 	for (size_t i = 1; i < fs->count; i++)
-		if (fs->file[i].parent == parent && fs->file[i].fid == fid)
+		if (fs->file[i].type != FILE_FREE && fs->file[i].parent == parent && fs->file[i].fid == fid)
 			return (uint8_t)i;
 	return FILE_NONE;
 }
@@ -113,7 +131,7 @@ uint8_t file_child(const struct file_system *fs, uint8_t parent, uint16_t fid)
 uint8_t file_by_sfi(const struct file_system *fs, uint8_t df, uint8_t sfi)
 {
 	for (size_t i = 1; i < fs->count; i++)
-		if (fs->file[i].parent == df && fs->file[i].sfi == sfi && sfi != 0)
+		if (fs->file[i].type != FILE_FREE && fs->file[i].parent == df && fs->file[i].sfi == sfi && sfi != 0)
 			return (uint8_t)i;
 	return FILE_NONE;
 }
@@ -147,23 +165,59 @@ enum status file_write(struct file_system *fs, uint8_t index, struct bytes conte
 {
 	struct record_name name = content_name(index);
 
-	return content.n == fs->file[index].size ? store_put(fs->store, name_bytes(&name), content) : ERR_BUG;
+	return content.n == fs->file[index].size || (fs->file[index].type == FILE_BER_TLV && content.n < fs->file[index].size)
+	               ? store_put(fs->store, name_bytes(&name), content)
+	               : ERR_BUG;
+}
+
+enum status file_remove(struct file_system *fs, uint8_t index)
+{
+	struct record_name content = content_name(index), rule = rule_name(index);
+	const struct file f = fs->file[index];
+
+	fs->dirty = true;
+	fs->file[index] = (struct file){ .type = FILE_FREE };
+	if (!file_is_df(&f))
+		TRY(store_erase(fs->store, name_bytes(&content)));
+	return f.arr_record == ARR_OWN ? store_erase(fs->store, name_bytes(&rule)) : OK;
+}
+
+enum status file_set_rule(struct file_system *fs, uint8_t index, struct bytes rule)
+{
+	struct record_name name = rule_name(index);
+
+	return store_put(fs->store, name_bytes(&name), rule);
+}
+
+enum status file_rule(struct file_system *fs, uint8_t index, struct buf *out)
+{
+	struct record_name name = rule_name(index);
+
+	return store_get(fs->store, name_bytes(&name), out);
+}
+
+bool file_is_terminated(const struct file *f)
+{
+	return f->life >= LIFE_TERMINATED;
 }
 
 static uint8_t descriptor(const struct file *f)
 {
+	uint8_t shared = f->shareable ? 0x40 : 0x00;
+
 	switch (f->type) {
-	case FILE_TRANSPARENT: return 0x41;
-	case FILE_LINEAR: return 0x42;
-	case FILE_CYCLIC: return 0x46;
+	case FILE_TRANSPARENT: return shared | 0x01;
+	case FILE_LINEAR: return shared | 0x02;
+	case FILE_CYCLIC: return shared | 0x06;
+	case FILE_BER_TLV: return shared | 0x39;
 	default: return 0x78;
 	}
 }
 
-void file_put_fcp(const struct file_system *fs, uint8_t index, bool pin1_enabled, struct buf *out)
+void file_put_fcp(struct file_system *fs, uint8_t index, struct bytes pins, struct buf *out)
 {
 	const struct file *f = &fs->file[index];
-	uint8_t raw[96], fd[5] = { descriptor(f), 0x21, 0, f->record_len, f->record_count };
+	uint8_t raw[224], fd[5] = { descriptor(f), 0x21, 0, f->record_len, f->record_count };
 	struct buf b = BUF_OF(raw);
 	bool records = f->type == FILE_LINEAR || f->type == FILE_CYCLIC;
 
@@ -175,13 +229,19 @@ void file_put_fcp(const struct file_system *fs, uint8_t index, bool pin1_enabled
 	if (index == FILE_MF)
 		tlv_put(&b, 0xA5, BYTES_STR("\x80\x01\x71"));
 	tlv_put_uint(&b, 0x8A, 1, f->life);
-	tlv_put_uint(&b, 0x8B, 3,
-	        (uint64_t)(file_adf_of(fs, index) == FILE_MF || f->type == FILE_ADF ? FID_ARR_MF : FID_ARR) << 8 |
-	                f->arr_record);
-	if (file_is_df(f)) { /* PIN status: wpa_supplicant reads the first octet of PS_DO, key reference 01 first */
-		const uint8_t ps[] = { 0x90, 0x01, pin1_enabled ? 0x80 : 0x00, 0x83, 0x01, 0x01 };
+	if (f->arr_record == ARR_OWN) {
+		uint8_t rule_raw[RULE_MAX];
+		struct buf rule = BUF_OF(rule_raw);
 
-		tlv_put(&b, 0xC6, BYTES_OF(ps));
+		if (file_rule(fs, index, &rule) == OK)
+			tlv_put(&b, 0xAB, buf_bytes(&rule));
+	} else {
+		tlv_put_uint(&b, 0x8B, 3,
+		        (uint64_t)(file_adf_of(fs, index) == FILE_MF || f->type == FILE_ADF ? FID_ARR_MF : FID_ARR) << 8 |
+		                f->arr_record);
+	}
+	if (file_is_df(f)) {
+		tlv_put(&b, 0xC6, pins);
 	} else {
 		tlv_put_uint(&b, 0x80, 2, f->size);
 		if (f->sfi != 0)

@@ -4,8 +4,10 @@
 
 #include "card/os/store.h"
 
-enum file_type { FILE_DF = 1, FILE_ADF, FILE_TRANSPARENT, FILE_LINEAR, FILE_CYCLIC };
-enum { FILES_MAX = 160, FILE_NONE = 0xFF, FILE_MF = 0, LIFE_ACTIVATED = 0x05, LIFE_DEACTIVATED = 0x04 };
+enum file_type { FILE_FREE, FILE_DF, FILE_ADF, FILE_TRANSPARENT, FILE_LINEAR, FILE_CYCLIC, FILE_BER_TLV };
+enum { FILES_MAX = 224, FILE_NONE = 0xFF, FILE_MF = 0 };
+enum file_life { LIFE_DEACTIVATED = 0x04, LIFE_ACTIVATED = 0x05, LIFE_TERMINATED = 0x0C };
+enum { ARR_OWN = 0xFF }; /* the file has its own expanded rule instead of a record of EF_ARR */
 
 struct file {
 	uint16_t fid;
@@ -15,7 +17,8 @@ struct file {
 	uint8_t life;
 	uint8_t arr_record; /* of the EF_ARR found in the file's DF or its parents */
 	uint8_t record_len, record_count;
-	uint16_t size; /* octets of content */
+	uint16_t size;  /* octets of content; BER-TLV: reserved for it */
+	bool shareable; /* may be current on several channels at once */
 	uint8_t aid_len;
 	uint8_t aid[16];
 };
@@ -24,6 +27,7 @@ struct file_system {
 	struct store *store;
 	struct file file[FILES_MAX];
 	size_t count;
+	bool dirty; /* differs from what the store has committed */
 };
 
 /* Read the table. ERR_NOT_FOUND on a card that was never born. */
@@ -31,8 +35,16 @@ MUST_USE enum status file_system_load(struct file_system *, struct store *);
 MUST_USE enum status file_system_save(struct file_system *); /* puts the table record */
 
 /* Add a file with this content (record files: record_count * record_len octets). Sets *index. */
+/* A slot that DELETE left is used again. */
 MUST_USE enum status file_add(struct file_system *, const struct file *, struct bytes content, uint8_t *index);
 
+/* Take one file (a DF must be empty) out of the table, with its content and rule. */
+MUST_USE enum status file_remove(struct file_system *, uint8_t index);
+/* The expanded rule of a file with ARR_OWN. */
+MUST_USE enum status file_set_rule(struct file_system *, uint8_t index, struct bytes rule);
+MUST_USE enum status file_rule(struct file_system *, uint8_t index, struct buf *out);
+
+bool file_is_terminated(const struct file *);
 bool file_is_df(const struct file *);
 uint8_t file_child(const struct file_system *, uint8_t parent, uint16_t fid); /* FILE_NONE if there is none */
 uint8_t file_by_sfi(const struct file_system *, uint8_t df, uint8_t sfi);
@@ -44,7 +56,7 @@ uint8_t file_adf_of(const struct file_system *, uint8_t index); /* the ADF above
 MUST_USE enum status file_read(struct file_system *, uint8_t index, struct buf *out);
 MUST_USE enum status file_write(struct file_system *, uint8_t index, struct bytes content);
 
-/* FCP template, tag 62 (TS 102 221 11.1.1.3). pin1_enabled goes into the PIN status object. */
-void file_put_fcp(const struct file_system *, uint8_t index, bool pin1_enabled, struct buf *out);
+/* FCP template, tag 62 (TS 102 221 11.1.1.3). pins: the value of the PIN status template, for DFs. */
+void file_put_fcp(struct file_system *, uint8_t index, struct bytes pins, struct buf *out);
 
 #endif

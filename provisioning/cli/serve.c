@@ -30,8 +30,8 @@ static int open_socket(const char *path)
 	bool bound;
 
 	if (fd < 0 || strlen(path) >= sizeof a.sun_path) {
-		(void)fprintf(stderr, "prose-net serve: %s: a socket path has at most %zu characters\n", path,
-		        sizeof a.sun_path - 1);
+		(void)fprintf(
+		        stderr, "prose-net serve: %s: a socket path has at most %zu characters\n", path, sizeof a.sun_path - 1);
 		if (fd >= 0)
 			(void)close(fd);
 		return -1;

@@ -169,7 +169,7 @@ START_TEST(a_wrong_pin_is_counted_before_it_is_compared)
 
 	r->store.cut_after = 0; /* the decrement cannot be stored: the card must not compare at all */
 	ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x6581);
-	ck_assert(!r->card.pin1_verified);
+	ck_assert_uint_eq(r->card.pins_verified, 0);
 	rig_reboot(r);
 	for (unsigned i = 0; i < 3; i++) {
 		(void)rig_send(r, "002000010839393939FFFFFFFF");
