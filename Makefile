@@ -14,10 +14,10 @@ comma := ,
 VARIANT := $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COVER),-cover)
 O := build/$(VARIANT)
 CFLAGS ?= -O2 -g
-WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Werror
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Werror -Wno-missing-field-initializers
 override CPPFLAGS += -I. -D_GNU_SOURCE
 override CFLAGS += -std=c11 $(WARNINGS) -fstack-protector-strong -fPIC -MMD -MP
-override CFLAGS += $(if $(filter gcc,$(notdir $(CC))),-Wno-missing-field-initializers -Wno-format-truncation)
+override CFLAGS += $(if $(filter gcc,$(notdir $(CC))),-Wno-format-truncation)
 ifneq ($(SAN),)
 override CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 override LDFLAGS += -fsanitize=$(SAN)
@@ -97,6 +97,8 @@ $(O)/prose-ue: $(HOST_CLI) $(O)/libprose-ue.a
 	$(link) $(LIBS_HOST)
 $(O)/prose-net: $(O)/provisioning/cli/main.o $(NET) $(SHARED)
 	$(link) $(LIBS_IO)
+
+$(O)/card/io/profile.o: card/profiles/standard.json
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 -include tests/tests.mk

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,11 +15,15 @@
 #include "apdu/birth.h"
 #include "apdu/hex.h"
 #include "apdu/tlv.h"
+#include "crypto/aka.h"
 #include "crypto/hash.h"
+
+enum { PROFILE_TEXT_MAX = 1 << 20 };
 
 static enum status fail(enum status st, char *reason, size_t n, const char *where, const char *what)
 {
-	(void)snprintf(reason, n, "%s: %s", where, what);
+	if (reason != NULL)
+		(void)snprintf(reason, n, "%s: %s", where, what);
 	return st;
 }
 
@@ -35,28 +40,54 @@ static enum status order_fields(const json_t *root, const char *path, struct ord
 
 	if (!digits(iccid, 18, 20))
 		return fail(ERR_MALFORMED, reason, n, path, "\"iccid\" must be a string of 18 to 20 digits");
-	if (!digits(imsi, 15, 15))
-		return fail(ERR_MALFORMED, reason, n, path, "\"imsi\" must be a string of 15 digits");
+	if (!digits(imsi, 6, 15))
+		return fail(ERR_MALFORMED, reason, n, path, "\"imsi\" must be a string of 6 to 15 digits");
 	(void)snprintf(o->who.iccid, sizeof o->who.iccid, "%s", json_string_value(iccid));
 	(void)snprintf(o->who.imsi, sizeof o->who.imsi, "%s", json_string_value(imsi));
 	o->who.pin1_enabled = !json_is_false(json_object_get(root, "pin1_enabled"));
+	o->who.profile = root;
+	o->who.path = path;
 	return bcd_encode(o->who.iccid, o->card_id, sizeof o->card_id);
+}
+
+static char *read_text(const char *path, size_t *n)
+{
+	FILE *f = fopen(path, "re");
+	char *text = malloc(PROFILE_TEXT_MAX);
+
+	*n = f != NULL && text != NULL ? fread(text, 1, PROFILE_TEXT_MAX, f) : 0;
+	if (f != NULL)
+		(void)fclose(f);
+	if (*n == 0 || *n == PROFILE_TEXT_MAX) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }
 
 enum status order_read(const char *path, struct order *o, char *reason, size_t n)
 {
-	json_error_t error;
-	json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-	enum status st;
+	struct bytes text = profile_standard();
+	json_t *root;
 
 	*o = (struct order){ 0 };
-	if (root == NULL) {
-		(void)snprintf(reason, n, "%s:%d: %s", path, error.line, error.text);
-		return ERR_MALFORMED;
+	if (path != NULL) {
+		if ((o->text = read_text(path, &text.n)) == NULL)
+			return fail(ERR_NOT_FOUND, reason, n, path, "cannot be read (or is empty, or beyond 1 MiB)");
+		text.p = (const uint8_t *)o->text;
 	}
-	st = order_fields(root, path, o, reason, n);
-	json_decref(root);
-	return st;
+	if ((root = profile_parse((const char *)text.p, text.n, path != NULL ? path : "standard profile", reason, n)) == NULL)
+		return ERR_MALFORMED;
+	o->who.profile = root;
+	o->who.text = text;
+	return order_fields(root, path, o, reason, n);
+}
+
+void order_free(struct order *o)
+{
+	json_decref((json_t *)(uintptr_t)o->who.profile);
+	free(o->text);
+	*o = (struct order){ 0 };
 }
 
 enum status birth_secrets_open(const char *path, const char *maker_key, struct secret_large *out, char *reason, size_t n)
@@ -86,31 +117,120 @@ enum status birth_secrets_open(const char *path, const char *maker_key, struct s
 	return st;
 }
 
-enum status birth_test_secrets(const struct order *o, struct secret_large *out)
+/* A secret of the test PLMN: its name under "keys", and what it is when the profile does not say. */
+static const struct test_secret {
+	const char *name;
+	enum birth_tag tag;
+	enum { HEX_16, HEX_16_OR_32, PIN_DIGITS } form;
+	const char *standard; /* NULL: derived from the card's number */
+} test_secrets[] = {
+	{ "k", BIRTH_K, HEX_16_OR_32, "465b5ce8b199b49faa5f0a2ee238a6bc" },
+	{ "opc", BIRTH_OPC, HEX_16_OR_32, "cd63cb71954a9f4e48a5994e37a02baf" },
+	{ "pin1", BIRTH_PIN1, PIN_DIGITS, "1234" },
+	{ "puk1", BIRTH_PUK1, PIN_DIGITS, "12345678" },
+	{ "pin2", BIRTH_PIN2, PIN_DIGITS, "5678" },
+	{ "puk2", BIRTH_PUK2, PIN_DIGITS, "56785678" },
+	{ "universal_pin", BIRTH_UNIVERSAL_PIN, PIN_DIGITS, "0000" },
+	{ "universal_puk", BIRTH_UNIVERSAL_PUK, PIN_DIGITS, "00000000" },
+	{ "kic", BIRTH_OTA_KIC, HEX_16, NULL },
+	{ "kid", BIRTH_OTA_KID, HEX_16, NULL },
+};
+
+static enum status put_test_secret(
+        const struct test_secret *t, const char *text, const uint8_t derived[16], struct buf *out, char *reason, size_t n)
 {
-	static const uint8_t k[16] = { 0x46, 0x5b, 0x5c, 0xe8, 0xb1, 0x99, 0xb4, 0x9f, 0xaa, 0x5f, 0x0a, 0x2e, 0xe2, 0x38, 0xa6,
-		0xbc };
-	static const uint8_t opc[16] = { 0xcd, 0x63, 0xcb, 0x71, 0x95, 0x4a, 0x9f, 0x4e, 0x48, 0xa5, 0x99, 0x4e, 0x37, 0xa0,
-		0x2b, 0xaf };
+	uint8_t raw[32];
+	struct buf b = BUF_OF(raw);
+	bool ok;
+
+	if (text == NULL) {
+		tlv_put(out, t->tag, (struct bytes){ derived, 16 });
+		return OK;
+	}
+	if (t->form == PIN_DIGITS) {
+		buf_put(&b, bytes_str(text));
+		ok = strlen(text) >= 4 && strlen(text) <= 8 && strspn(text, "0123456789") == strlen(text);
+		memset(raw + b.len, 0xFF, sizeof raw - b.len);
+		b.len = 8;
+	} else {
+		ok = hex_decode(bytes_str(text), &b) == OK && (b.len == 16 || (b.len == 32 && t->form == HEX_16_OR_32));
+	}
+	if (!ok)
+		return fail(ERR_MALFORMED, reason, n, t->name,
+		        t->form == PIN_DIGITS ? "must be 4 to 8 digits"
+		                              : "must be 16 octets in hex (TUAK: K and TOPc also 32)");
+	tlv_put(out, t->tag, buf_bytes(&b));
+	secret_clean(raw, sizeof raw);
+	return OK;
+}
+
+static uint8_t algorithm_of(const char *name)
+{
+	static const char *const names[] = { "milenage", "tuak", "xor" };
+
+	for (uint8_t i = 0; name != NULL && i < 3; i++)
+		if (strcmp(name, names[i]) == 0)
+			return (uint8_t)(AKA_MILENAGE + i);
+	return name == NULL ? AKA_MILENAGE : 0;
+}
+
+/* BIRTH_AKA from "algorithm" and "res_length"; OPc from "op" where the profile has that instead. */
+static enum status put_aka(const json_t *keys, struct buf *out, bool *needs_opc, char *reason, size_t n)
+{
+	const char *op = json_string_value(json_object_get(keys, "op")), *k = json_string_value(json_object_get(keys, "k"));
+	uint8_t algorithm = algorithm_of(json_string_value(json_object_get(keys, "algorithm"))), raw[32], aka_raw[32];
+	long long res = json_integer_value(json_object_get(keys, "res_length"));
+	struct buf b = BUF_OF(raw), aka = BUF_OF(aka_raw);
+	AKA_SUBSCRIBER
+	s = { 0 };
+
+	if (algorithm == 0)
+		return fail(ERR_MALFORMED, reason, n, "algorithm", "must be milenage, tuak or xor");
+	aka_defaults(&s, algorithm);
+	if (res != 0)
+		s.res_len = res > 0 && res <= 32 ? (uint8_t)res : 0;
+	*needs_opc = algorithm != AKA_XOR;
+	tlv_put_uint(&aka, AKA_TAG_ALGORITHM, 1, algorithm);
+	tlv_put(&aka, AKA_TAG_LENGTHS, (struct bytes){ (const uint8_t[]){ s.mac_len, s.res_len, s.ck_len, s.ik_len }, 4 });
+	tlv_put(out, BIRTH_AKA, buf_bytes(&aka));
+	if (op == NULL)
+		return OK;
+	*needs_opc = false;
+	if (k == NULL || hex_decode(bytes_str(k), &b) != OK || (b.len != 16 && b.len != 32))
+		return fail(ERR_MALFORMED, reason, n, "op", "needs \"k\", 16 or 32 octets in hex");
+	memcpy(s.k, raw, b.len);
+	s.k_len = (uint8_t)b.len;
+	b.len = 0;
+	if (hex_decode(bytes_str(op), &b) != OK || aka_derive_opc(&s, buf_bytes(&b)) != OK)
+		return fail(ERR_MALFORMED, reason, n, "op", "must be 16 octets in hex (TUAK: 32)");
+	tlv_put(out, BIRTH_OPC, (struct bytes){ s.opc, s.opc_len });
+	return OK;
+}
+
+enum status birth_test_secrets(const struct order *o, struct secret_large *out, char *reason, size_t n)
+{
+	const json_t *all = json_object_get(o->who.profile, "keys");
 	uint8_t keys[4][SHA256_LEN];
 	struct buf b = { out->data, 0, sizeof out->data, false };
+	bool needs_opc;
 
 	if (strncmp(o->who.imsi, "00101", 5) != 0)
-		return ERR_DENIED;
+		return fail(ERR_DENIED, reason, n, o->who.imsi,
+		        "keys in clear are for PLMN 001-01 only: order a card with `prose-net card new`");
 	for (uint8_t i = 0; i < 4; i++)
 		TRY(sha256((struct bytes[]){ BYTES_STR("prose test key"), BYTES_OF(o->card_id), { &i, 1 } }, 3, keys[i]));
 	tlv_put(&b, BIRTH_CARD_ID, BYTES_OF(o->card_id));
-	tlv_put(&b, BIRTH_K, BYTES_OF(k));
-	tlv_put(&b, BIRTH_OPC, BYTES_OF(opc));
-	tlv_put(&b, BIRTH_PIN1, BYTES_STR("1234\xFF\xFF\xFF\xFF"));
-	tlv_put(&b, BIRTH_PUK1, BYTES_STR("12345678"));
-	tlv_put(&b, BIRTH_PIN2, BYTES_STR("5678\xFF\xFF\xFF\xFF"));
-	tlv_put(&b, BIRTH_PUK2, BYTES_STR("56785678"));
-	tlv_put(&b, BIRTH_UNIVERSAL_PIN, BYTES_STR("0000\xFF\xFF\xFF\xFF"));
-	tlv_put(&b, BIRTH_UNIVERSAL_PUK, BYTES_STR("00000000"));
+	TRY(put_aka(all, &b, &needs_opc, reason, n));
+	for (size_t i = 0; i < sizeof test_secrets / sizeof *test_secrets; i++) {
+		const struct test_secret *t = &test_secrets[i];
+		const char *given = json_string_value(json_object_get(all, t->name));
+
+		if (t->tag == BIRTH_OPC && !needs_opc)
+			continue;
+		TRY(put_test_secret(
+		        t, given != NULL ? given : t->standard, keys[t->tag == BIRTH_OTA_KID ? 1 : 0], &b, reason, n));
+	}
 	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
-	tlv_put(&b, BIRTH_OTA_KIC, (struct bytes){ keys[0], 16 });
-	tlv_put(&b, BIRTH_OTA_KID, (struct bytes){ keys[1], 16 });
 	tlv_put_uint(&b, BIRTH_TRK_ID, 1, 1);
 	tlv_put(&b, BIRTH_TRK, BYTES_OF(keys[2]));
 	tlv_put(&b, BIRTH_INK, BYTES_OF(keys[3]));

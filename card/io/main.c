@@ -28,11 +28,11 @@ static struct card the_card;
 struct arguments {
 	const char *image_key, *reader, *maker_key, *order, *secrets, *folder, *words[READERS_MAX + 1];
 	size_t count;
-	bool insecure, test, json, with_secrets, quiet;
+	bool insecure, json, with_secrets, as_profile, quiet;
 	char **command;
 };
 
-enum option_key { OPT_INSECURE = 256, OPT_MAKER, OPT_SECRETS_FLAG, OPT_TEST, OPT_JSON, OPT_FOLDER };
+enum option_key { OPT_INSECURE = 256, OPT_MAKER, OPT_SECRETS_FLAG, OPT_PROFILE, OPT_JSON, OPT_FOLDER };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -45,7 +45,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_INSECURE: a->insecure = true; return 0;
 	case OPT_MAKER: a->maker_key = arg; return 0;
 	case OPT_SECRETS_FLAG: a->with_secrets = true; return 0;
-	case OPT_TEST: a->test = true; return 0;
+	case OPT_PROFILE: a->as_profile = true; return 0;
 	case OPT_JSON: a->json = true; return 0;
 	case OPT_FOLDER: a->folder = arg; return 0;
 	case ARGP_KEY_ARG:
@@ -107,16 +107,12 @@ static int birth_secrets(const struct arguments *a, const struct order *o, struc
 	struct bytes id;
 	char reason[256];
 
-	if (a->test)
-		return birth_test_secrets(o, secrets) == OK
-		               ? 0
-		               : refuse("create",
-		                         "--test is for IMSIs of PLMN 001-01 only: order a card with `prose-net card new`",
-		                         EXIT_REFUSED);
-	if (a->count != 3 || a->maker_key == NULL)
-		return refuse("create", "needs ORDER SECRETS IMAGE and --maker-key FILE (or --test ORDER IMAGE)", EXIT_USAGE);
+	if (a->count < 3)
+		return birth_test_secrets(o, secrets, reason, sizeof reason) == OK ? 0 : refuse("create", reason, EXIT_REFUSED);
+	if (a->maker_key == NULL)
+		return refuse("create", "an order with a secrets file needs --maker-key FILE", EXIT_USAGE);
 	if (a->insecure)
-		return refuse("create", "--insecure-test-key goes with --test only", EXIT_USAGE);
+		return refuse("create", "--insecure-test-key is for test cards, without a secrets file", EXIT_USAGE);
 	if (birth_secrets_open(a->words[1], a->maker_key, secrets, reason, sizeof reason) != OK)
 		return refuse("create", reason, EXIT_REFUSED);
 	if (tlv_find(secret_large_bytes(secrets), BIRTH_CARD_ID, &id) != OK || !bytes_equal(id, BYTES_OF(o->card_id)))
@@ -130,6 +126,7 @@ static int create_image(const struct arguments *a, const struct order *o, const 
 	key = { 0 };
 	struct image_options io = { .path = path, .create = true, .insecure_test_key = a->insecure };
 	struct card_env env = { .rng = &rng_system };
+	char reason[512] = "";
 	struct image *image;
 	enum image_error e;
 	enum status st;
@@ -146,36 +143,45 @@ static int create_image(const struct arguments *a, const struct order *o, const 
 	}
 	env.backend = image_backend(image);
 	memcpy(env.card_id, o->card_id, sizeof env.card_id);
-	st = profile_install(&the_card, &env, &o->who, secrets);
+	st = profile_install(&the_card, &env, &o->who, secrets, reason, sizeof reason);
 	card_power_off(&the_card);
 	image_close(&image);
 	if (st != OK) {
 		(void)unlink(path);
-		return refuse("create", status_text(st), EXIT_FAILURE);
+		return refuse("create", reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
 	}
 	return 0;
 }
 
-static int verb_create(struct arguments *a)
+static int create(struct arguments *a, struct order *o, const char *path)
 {
 	SECRET_LARGE
 	secrets = { 0 };
+	int rc = birth_secrets(a, o, &secrets);
+
+	return rc != 0 ? rc : create_image(a, o, path, secret_large_bytes(&secrets));
+}
+
+static int verb_create(struct arguments *a)
+{
 	struct order o;
-	char reason[256];
+	char reason[512];
 	const char *path = a->count > 0 ? a->words[a->count - 1] : NULL;
 	int rc;
 
-	if (path == NULL || a->count < 2)
-		return refuse("create", "needs ORDER SECRETS IMAGE (see --help)", EXIT_USAGE);
-	if (order_read(a->words[0], &o, reason, sizeof reason) != OK)
-		return refuse("create", reason, EXIT_REFUSED);
-	if ((rc = birth_secrets(a, &o, &secrets)) != 0 || (rc = create_image(a, &o, path, secret_large_bytes(&secrets))) != 0)
-		return rc;
-	if (!a->test && file_shred(a->words[1]) != OK)
-		return refuse("create", "the card is born, but the secrets file could not be shredded: remove it yourself",
+	if (path == NULL || a->count > 3)
+		return refuse("create", "needs [PROFILE] IMAGE, or ORDER SECRETS IMAGE (see --help)", EXIT_USAGE);
+	if (order_read(a->count > 1 ? a->words[0] : NULL, &o, reason, sizeof reason) != OK)
+		rc = refuse("create", reason, EXIT_REFUSED);
+	else
+		rc = create(a, &o, path);
+	if (rc == 0 && a->count == 3 && file_shred(a->words[1]) != OK)
+		rc = refuse("create", "the card is born, but the secrets file could not be shredded: remove it yourself",
 		        EXIT_FAILURE);
-	(void)printf("%s: card %s\n", path, o.who.iccid);
-	return 0;
+	if (rc == 0)
+		(void)printf("%s: card %s\n", path, o.who.iccid);
+	order_free(&o);
+	return rc;
 }
 
 static volatile sig_atomic_t stop;
@@ -284,6 +290,21 @@ static void dump_secrets(struct store *s, const struct record_name *name, json_t
 	secret_clean(hex, sizeof hex);
 }
 
+static int dump_profile(struct image *image, const struct image_options *o)
+{
+	struct card_env env = { .backend = image_backend(image), .rng = &rng_system };
+	json_t *profile;
+
+	memcpy(env.card_id, o->card_id, sizeof env.card_id);
+	if (card_power_on(&the_card, &env) != OK || (profile = profile_of_card(&the_card)) == NULL)
+		return refuse("dump", "this card has no USIM profile", EXIT_FAILURE);
+	(void)json_dumpf(profile, stdout, JSON_INDENT(2));
+	(void)putchar('\n');
+	json_decref(profile);
+	card_power_off(&the_card);
+	return 0;
+}
+
 static int verb_dump(struct arguments *a)
 {
 	static struct store s;
@@ -297,6 +318,13 @@ static int verb_dump(struct arguments *a)
 		return refuse("dump", "needs IMAGE", EXIT_USAGE);
 	if ((rc = open_existing("dump", a, a->words[0], &image, &o)) != 0)
 		return rc;
+	if (a->as_profile) {
+		json_decref(records);
+		json_decref(secrets);
+		rc = dump_profile(image, &o);
+		image_close(&image);
+		return rc;
+	}
 	store_init(&s, image_backend(image));
 	while (store_next(&s, (struct bytes){ 0 }, name_bytes(&name), &name) == OK) {
 		(void)json_array_append_new(records, json_stringn((const char *)name.text, name.n));
@@ -345,11 +373,12 @@ static const struct argp_option run_options[] = { KEY_OPTIONS,
 	{ "quiet", 'q', NULL, 0, "No line when the card enters a reader", 0 }, { 0 } };
 static const struct argp_option create_options[] = { KEY_OPTIONS,
 	{ "maker-key", OPT_MAKER, "FILE", 0, "Card maker's private key (PEM), from `prose-card maker`", 0 },
-	{ "test", OPT_TEST, NULL, 0, "Published test secrets, PLMN 001-01 only", 0 }, { 0 } };
+	{ "test", OPT_PROFILE, NULL, 0, "Published test secrets, PLMN 001-01 only", 0 }, { 0 } };
 static const struct argp_option reader_options[] = { KEY_OPTIONS,
 	{ "folder", OPT_FOLDER, "DIR", 0, "Keep logs and reader configuration here (default: a temporary folder)", 0 }, { 0 } };
 static const struct argp_option info_options[] = { KEY_OPTIONS, { "json", OPT_JSON, NULL, 0, "Machine-readable", 0 }, { 0 } };
 static const struct argp_option dump_options[] = { KEY_OPTIONS,
+	{ "profile", OPT_PROFILE, NULL, 0, "A profile that `create` would make the same files from, without secrets", 0 },
 	{ "secrets", OPT_SECRETS_FLAG, NULL, 0, "Print the keys too (the table of DESIGN 3.3)", 0 }, { 0 } };
 static const struct argp_option no_options[] = { { 0 } };
 
@@ -359,8 +388,8 @@ static const struct verb {
 	const struct argp_option *options;
 	const char *words, *help, *example;
 } verbs[] = {
-	{ "create", verb_create, create_options, "ORDER SECRETS IMAGE",
-	        "Birth: make a card image from an order; the secrets file is shredded",
+	{ "create", verb_create, create_options, "[PROFILE] IMAGE\nORDER SECRETS IMAGE",
+	        "Birth: a test card (PLMN 001-01), or a card from an order; its secrets file is shredded",
 	        "prose-card create --maker-key maker.pem --image-key keys/image.key order.json order.secrets card.img" },
 	{ "run", verb_run, run_options, "IMAGE", "Put a card into a vpcd reader until SIGTERM",
 	        "prose-card run --image-key keys/image.key card.img" },

@@ -1,5 +1,8 @@
 #include "card/io/profile.h"
 
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "apdu/birth.h"
@@ -9,176 +12,586 @@
 #include "card/os/access.h"
 #include "card/os/pin.h"
 
-enum { CONTENT_MAX = 1024, UST_LEN = 20 };
+enum { UST_MAX = 32, PATH_DEPTH = 5, SPN_MAX = 16 };
 
-/* One EF of the tree: content is a preset followed by FF up to the size. */
-struct ef_row {
-	uint16_t fid;
-	uint8_t sfi, type, arr;
-	uint8_t record_len, record_count; /* record files */
-	uint16_t size;                    /* transparent files */
-};
+/* The text of card/profiles/standard.json, by the assembler: no generated source, no file to lose. */
+__asm__(".section .rodata\n"
+        ".global profile_text\n"
+        "profile_text: .incbin \"card/profiles/standard.json\"\n"
+        "profile_text_end: .byte 0\n"
+        ".balign 8\n"
+        ".global profile_text_len\n"
+        "profile_text_len: .quad profile_text_end - profile_text\n"
+        ".previous\n");
+extern const uint8_t profile_text[];
+extern const uint64_t profile_text_len;
 
-static const struct ef_row prose_efs[] = {
-	{ FID_PROSE_MON, 0x01, FILE_LINEAR, ARR_READ_PIN, 32, 4, 0 },
-	{ FID_PROSE_ANN, 0x02, FILE_LINEAR, ARR_READ_PIN, 32, 4, 0 },
-	{ FID_PROSE_FUNC, 0x03, FILE_LINEAR, ARR_READ_PIN, 64, 2, 0 },
-	{ FID_PROSE_RADIO_COM, 0x04, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 128 },
-	{ FID_PROSE_RADIO_MON, 0x05, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 128 },
-	{ FID_PROSE_RADIO_ANN, 0x06, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 128 },
-	{ FID_PROSE_POLICY, 0x07, FILE_LINEAR, ARR_READ_PIN, 64, 4, 0 },
-	{ FID_PROSE_PLMN, 0x08, FILE_LINEAR, ARR_READ_PIN, 16, 8, 0 },
-	{ FID_PROSE_GC, 0x09, FILE_TRANSPARENT, ARR_UPDATE_PIN, 0, 0, 64 },
-	{ FID_PST, 0x10, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 2 },
-	{ FID_PROSE_UIRC, 0x11, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 64 },
-	{ FID_PROSE_GM_DISCOVERY, 0x12, FILE_LINEAR, ARR_READ_PIN, 64, 2, 0 },
-	{ FID_PROSE_RELAY, 0x13, FILE_LINEAR, ARR_READ_PIN, 64, 2, 0 },
-	{ FID_PROSE_RELAY_DISCOVERY, 0x14, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 64 },
-};
-
-static enum status add_df(struct file_system *fs, uint8_t parent, uint16_t fid, struct bytes aid, uint8_t *index)
+struct bytes profile_standard(void)
 {
-	struct file f = {
-		.fid = fid,
-		.parent = parent,
-		.type = aid.n > 0 ? FILE_ADF : FILE_DF,
-		.life = LIFE_ACTIVATED,
-		.arr_record = ARR_READ_ALWAYS,
-		.aid_len = (uint8_t)aid.n,
-	};
-
-	if (aid.n > sizeof f.aid)
-		return ERR_BUG;
-	if (aid.n > 0)
-		memcpy(f.aid, aid.p, aid.n);
-	return file_add(fs, &f, (struct bytes){ 0 }, index);
+	return (struct bytes){ profile_text, (size_t)profile_text_len };
 }
 
-static enum status add_ef(struct file_system *fs, uint8_t df, const struct ef_row *row, struct bytes preset)
+struct job {
+	struct card *card;
+	const struct card_identity *who;
+	const json_t *root;
+	char *reason;
+	size_t reason_n;
+	char where[96]; /* "files[12] (7FF0/6F07)" */
+	size_t index;   /* 12 */
+};
+
+/* The line on which the n-th entry of "files" begins: jansson forgets lines once it has parsed. The text is known to be JSON.
+ */
+static unsigned line_of_file(struct bytes text, size_t n)
 {
-	uint8_t content[CONTENT_MAX], index;
-	size_t size = row->type == FILE_TRANSPARENT ? row->size : (size_t)row->record_len * row->record_count;
-	const struct file f = {
-		.fid = row->fid,
+	unsigned line = 1, depth = 0;
+	bool inside = false;
+	size_t seen = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		uint8_t c = text.p[i];
+
+		if (c == '\n')
+			line++;
+		if (c == '"') {
+			if (depth == 1 && text.n - i > 7 && memcmp(text.p + i, "\"files\"", 7) == 0)
+				inside = true;
+			for (i++; i < text.n && text.p[i] != '"'; i++)
+				if (text.p[i] == '\\')
+					i++;
+		}
+		if (c == '{' && depth == 2 && inside && seen++ == n)
+			return line;
+		if (c == '{' || c == '[')
+			depth++;
+		if ((c == '}' || c == ']') && depth > 0 && --depth == 1)
+			inside = false;
+	}
+	return line;
+}
+
+static enum status fail(struct job *j, const char *format, ...)
+{
+	va_list args;
+	char text[192];
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (j->reason != NULL && j->who->path != NULL && j->root == j->who->profile)
+		(void)snprintf(j->reason, j->reason_n, "%s:%u: %s: %s", j->who->path, line_of_file(j->who->text, j->index),
+		        j->where, text);
+	else if (j->reason != NULL)
+		(void)snprintf(j->reason, j->reason_n, "%s: %s", j->where, text);
+	return ERR_MALFORMED;
+}
+
+static const struct name_value {
+	const char *name;
+	uint8_t value;
+} access_names[] = {
+	{ "always", ARR_READ_ALWAYS },
+	{ "pin", ARR_READ_PIN },
+	{ "pin-update", ARR_UPDATE_PIN },
+	{ "adm", ARR_ADM },
+	{ "always-only", ARR_READ_ALWAYS_ONLY },
+	{ "pin2", ARR_PIN2 },
+	{ "counter", ARR_COUNTER },
+	{ "open", ARR_OPEN },
+},
+  type_names[] = { { "df", FILE_DF }, { "adf", FILE_ADF }, { "transparent", FILE_TRANSPARENT }, { "linear", FILE_LINEAR },
+	  { "cyclic", FILE_CYCLIC }, { "ber-tlv", FILE_BER_TLV } };
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+static bool look_up(const struct name_value *table, size_t n, const char *name, uint8_t *out)
+{
+	for (size_t i = 0; name != NULL && i < n; i++)
+		if (strcmp(table[i].name, name) == 0) {
+			*out = table[i].value;
+			return true;
+		}
+	return false;
+}
+
+static const char *name_of(const struct name_value *table, size_t n, uint8_t value)
+{
+	for (size_t i = 0; i < n; i++)
+		if (table[i].value == value)
+			return table[i].name;
+	return NULL;
+}
+
+static enum status number(struct job *j, const json_t *file, const char *key, long long min, long long max, long long *out)
+{
+	const json_t *v = json_object_get(file, key);
+
+	if (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > max)
+		return fail(j, "\"%s\" must be a number from %lld to %lld", key, min, max);
+	*out = json_integer_value(v);
+	return OK;
+}
+
+static enum status hex_value(struct job *j, const json_t *v, const char *key, struct buf *out)
+{
+	const char *s = json_string_value(v);
+
+	if (s == NULL || hex_decode(bytes_str(s), out) != OK)
+		return fail(j, "\"%s\" must be hex%s", key, out->failed ? " that fits the file" : "");
+	return OK;
+}
+
+/* Named fields: content made from a value at the top of the profile (or of the order). */
+static enum status field_iccid(struct job *j, struct buf *out)
+{
+	buf_put(out, BYTES_OF(j->card->env.card_id));
+	return OK;
+}
+
+/* 31.102 4.2.2: length, then parity nibble (9 odd, 1 even) and the digits, swapped. */
+static enum status field_imsi(struct job *j, struct buf *out)
+{
+	size_t n = strlen(j->who->imsi);
+	char digits[19] = "0";
+	uint8_t raw[9];
+
+	if (n < 6 || n > 15)
+		return fail(j, "\"imsi\" must be 6 to 15 digits");
+	(void)snprintf(digits + 1, sizeof digits - 1, "%s", j->who->imsi);
+	if (bcd_encode(digits, raw, (n + 2) / 2) != OK)
+		return fail(j, "\"imsi\" must be digits");
+	raw[0] = (uint8_t)((raw[0] & 0xF0) | (n % 2 == 1 ? 0x09 : 0x01));
+	buf_put_u8(out, (uint8_t)((n + 2) / 2));
+	buf_put(out, (struct bytes){ raw, (n + 2) / 2 });
+	return OK;
+}
+
+static enum status field_services(struct job *j, struct buf *out)
+{
+	const json_t *list = json_object_get(j->root, "services"), *v;
+	uint8_t ust[UST_MAX] = { 0 };
+	size_t i, room = out->cap < UST_MAX ? out->cap : UST_MAX;
+
+	json_array_foreach (list, i, v) {
+		long long n = json_integer_value(v);
+
+		if (!json_is_integer(v) || n < 1 || (size_t)n > room * 8)
+			return fail(j, "\"services\"[%zu] must be a number from 1 to %zu", i, room * 8);
+		ust[(n - 1) / 8] |= (uint8_t)(1U << (n - 1) % 8);
+	}
+	buf_put(out, (struct bytes){ ust, room });
+	return OK;
+}
+
+/* Display bits 00: the name is shown; then up to 16 octets (the GSM default alphabet agrees with ASCII for letters and digits).
+ */
+static enum status field_spn(struct job *j, struct buf *out)
+{
+	const char *spn = json_string_value(json_object_get(j->root, "spn"));
+
+	if (spn == NULL || strlen(spn) > SPN_MAX)
+		return fail(j, "\"spn\" must be a string of up to %d characters", SPN_MAX);
+	buf_put_u8(out, 0);
+	buf_put(out, bytes_str(spn));
+	return OK;
+}
+
+static enum status field_acc(struct job *j, struct buf *out)
+{
+	return hex_value(j, json_object_get(j->root, "acc"), "acc", out);
+}
+
+static const struct field {
+	const char *name;
+	enum status (*put)(struct job *, struct buf *);
+} fields[] = { { "iccid", field_iccid }, { "imsi", field_imsi }, { "services", field_services }, { "spn", field_spn },
+	{ "acc", field_acc } };
+
+static enum status put_field(struct job *j, const char *name, struct buf *out)
+{
+	for (size_t i = 0; i < COUNT(fields); i++)
+		if (strcmp(fields[i].name, name) == 0)
+			return fields[i].put(j, out);
+	return fail(j, "\"field\" must be iccid, imsi, services, spn or acc");
+}
+
+/* The parent and file id of a path such as 7FF0/5F90/4F01; the parent must have come before. */
+static enum status place(struct job *j, const json_t *file, struct file *f)
+{
+	const char *path = json_string_value(json_object_get(file, "path"));
+	struct file_system *fs = &j->card->fs;
+
+	f->parent = FILE_MF;
+	for (size_t depth = 0; path != NULL && depth < PATH_DEPTH; depth++) {
+		uint8_t raw[2];
+		struct buf b = BUF_OF(raw);
+
+		if (strlen(path) < 4 || hex_decode((struct bytes){ (const uint8_t *)path, 4 }, &b) != OK)
+			break;
+		f->fid = (uint16_t)(raw[0] << 8 | raw[1]);
+		if (path[4] == 0) {
+			if (file_child(fs, f->parent, f->fid) != FILE_NONE || f->fid == FID_MF)
+				return fail(j, "\"path\" is there already");
+			return OK;
+		}
+		if (path[4] != '/')
+			break;
+		f->parent = file_child(fs, f->parent, f->fid);
+		if (f->parent == FILE_NONE || !file_is_df(&fs->file[f->parent]))
+			return fail(j, "\"path\" goes through a directory that is not in the list before it");
+		path += 5;
+	}
+	return fail(j, "\"path\" must be file ids of four hex digits, joined by /");
+}
+
+static enum status add_arr(struct job *j, uint8_t df, uint16_t fid, uint8_t sfi)
+{
+	uint8_t rules[ARR_RECORDS * ARR_RECORD_LEN], index;
+	const struct file f = { .fid = fid,
 		.parent = df,
-		.type = row->type,
-		.sfi = row->sfi,
+		.type = FILE_LINEAR,
+		.sfi = sfi,
 		.life = LIFE_ACTIVATED,
 		.shareable = true,
-		.arr_record = row->arr,
-		.record_len = row->record_len,
-		.record_count = row->record_count,
-	};
-
-	if (size > sizeof content || preset.n > size)
-		return ERR_BUG;
-	memset(content, 0xFF, sizeof content);
-	if (preset.n > 0)
-		memcpy(content, preset.p, preset.n);
-	return file_add(fs, &f, (struct bytes){ content, size }, &index);
-}
-
-static enum status add_arr(struct file_system *fs, uint8_t df, uint16_t fid, uint8_t sfi)
-{
-	uint8_t rules[ARR_RECORDS * ARR_RECORD_LEN];
-	const struct ef_row row = { fid, sfi, FILE_LINEAR, ARR_READ_ALWAYS, ARR_RECORD_LEN, ARR_RECORDS, 0 };
+		.arr_record = ARR_READ_ALWAYS,
+		.record_len = ARR_RECORD_LEN,
+		.record_count = ARR_RECORDS };
 
 	memset(rules, 0xFF, sizeof rules);
 	for (size_t i = 0; i < ARR_RECORDS; i++)
 		memcpy(rules + i * ARR_RECORD_LEN, arr_rules[i].p, arr_rules[i].n);
-	return add_ef(fs, df, &row, BYTES_OF(rules));
+	return file_add(&j->card->fs, &f, BYTES_OF(rules), &index);
 }
 
-static enum status add_mf(struct file_system *fs, const uint8_t iccid[ICCID_LEN])
+/* Content: one hex string, a list of records, or a named field; the rest of the file is FF. */
+static enum status content_of(struct job *j, const json_t *file, const struct file *f, uint8_t *content)
 {
-	static const struct ef_row dir = { FID_DIR, 0x1E, FILE_LINEAR, ARR_READ_ALWAYS, 38, 2, 0 };
-	static const struct ef_row id = { FID_ICCID, 0x02, FILE_TRANSPARENT, ARR_READ_ALWAYS_ONLY, 0, 0, ICCID_LEN };
-	static const struct ef_row pl = { FID_PL, 0x05, FILE_TRANSPARENT, ARR_READ_ALWAYS, 0, 0, 4 };
-	uint8_t raw[38], index;
-	struct buf entry = BUF_OF(raw);
+	const json_t *given = json_object_get(file, "content"), *field = json_object_get(file, "field"), *v;
+	struct buf b = { content, 0, f->size, false };
+	size_t i;
 
-	fs->count = 0;
-	TRY(add_df(fs, FILE_MF, FID_MF, (struct bytes){ 0 }, &index));
-	TRY(add_arr(fs, FILE_MF, FID_ARR_MF, 0x06));
-	buf_put(&entry, BYTES_STR("\x61\x1B\x4F\x10"));
-	buf_put(&entry, BYTES_STR(AID_USIM));
-	buf_put(&entry, BYTES_STR("\x50\x07ProSe-1"));
-	TRY(add_ef(fs, FILE_MF, &dir, buf_bytes(&entry)));
-	TRY(add_ef(fs, FILE_MF, &id, (struct bytes){ iccid, ICCID_LEN }));
-	return add_ef(fs, FILE_MF, &pl, BYTES_STR("en"));
-}
-
-/* 31.102 4.2.2: length, then parity nibble 9 and fifteen digits, swapped. */
-static enum status imsi_content(const char *imsi, uint8_t out[9])
-{
-	char digits[17] = "0";
-
-	if (strlen(imsi) != 15)
-		return ERR_MALFORMED;
-	memcpy(digits + 1, imsi, 16);
-	out[0] = 8;
-	TRY(bcd_encode(digits, out + 1, 8));
-	out[1] = (uint8_t)((out[1] & 0xF0) | 0x09);
+	memset(content, 0xFF, f->size);
+	if (field != NULL)
+		return json_is_string(field) ? put_field(j, json_string_value(field), &b) : fail(j, "\"field\" must be a name");
+	if (given == NULL)
+		return OK;
+	if (f->record_len == 0)
+		return hex_value(j, given, "content", &b);
+	if (!json_is_array(given) || json_array_size(given) > f->record_count)
+		return fail(j, "\"content\" must be a list of at most %u records", (unsigned)f->record_count);
+	json_array_foreach (given, i, v) {
+		b = (struct buf){ content + i * f->record_len, 0, f->record_len, false };
+		TRY(hex_value(j, v, "content", &b));
+	}
 	return OK;
 }
 
-static void set_service(uint8_t ust[UST_LEN], unsigned service)
+static enum status add_directory(struct job *j, const json_t *file, struct file *f)
 {
-	ust[(service - 1) / 8] |= (uint8_t)(1U << (service - 1) % 8);
+	struct buf aid = { f->aid, 0, sizeof f->aid, false };
+	uint8_t index;
+
+	if (f->type == FILE_ADF) {
+		TRY(hex_value(j, json_object_get(file, "aid"), "aid", &aid));
+		if (aid.len < 5)
+			return fail(j, "\"aid\" must be 5 to 16 octets");
+		f->aid_len = (uint8_t)aid.len;
+	}
+	TRY(file_add(&j->card->fs, f, (struct bytes){ 0 }, &index));
+	return f->type == FILE_ADF ? add_arr(j, index, FID_ARR, 0x17) : OK;
 }
 
-static enum status add_usim(struct file_system *fs, const struct card_identity *who)
+static enum status access_of(struct job *j, const json_t *file, struct file *f, struct buf *rule)
 {
-	static const struct ef_row imsi = { FID_IMSI, 0x07, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 9 };
-	static const struct ef_row ad = { FID_AD, 0x03, FILE_TRANSPARENT, ARR_READ_ALWAYS, 0, 0, 4 };
-	static const struct ef_row service = { FID_UST, 0x04, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, UST_LEN };
-	static const struct ef_row gbabp = { FID_GBABP, 0, FILE_TRANSPARENT, ARR_UPDATE_PIN, 0, 0, 160 };
-	static const struct ef_row gbanl = { FID_GBANL, 0, FILE_LINEAR, ARR_READ_PIN, 160, 3, 0 };
-	static const struct ef_row acc = { FID_ACC, 0x06, FILE_TRANSPARENT, ARR_READ_PIN, 0, 0, 2 };
-	uint8_t adf, prose, raw[9], ust[UST_LEN] = { 0 };
+	const json_t *access = json_object_get(file, "access");
 
-	set_service(ust, SERVICE_GSM_ACCESS);
-	set_service(ust, SERVICE_SMS_PP);
-	set_service(ust, 33); /* shall be 1 */
-	set_service(ust, SERVICE_GBA);
-	set_service(ust, SERVICE_PROSE);
-	TRY(add_df(fs, FILE_MF, FID_ADF_USIM, BYTES_STR(AID_USIM), &adf));
-	TRY(add_arr(fs, adf, FID_ARR, 0x17));
-	TRY(imsi_content(who->imsi, raw));
-	TRY(add_ef(fs, adf, &imsi, BYTES_OF(raw)));
-	TRY(add_ef(fs, adf, &ad, BYTES_STR("\x00\x00\x04\x02"))); /* bit 3: ProSe public safety */
-	TRY(add_ef(fs, adf, &service, BYTES_OF(ust)));
-	TRY(add_ef(fs, adf, &acc, BYTES_STR("\x00\x01")));
-	TRY(add_ef(fs, adf, &gbabp, (struct bytes){ 0 }));
-	TRY(add_ef(fs, adf, &gbanl, (struct bytes){ 0 }));
-	TRY(add_df(fs, adf, FID_DF_PROSE, (struct bytes){ 0 }, &prose));
-	for (size_t i = 0; i < sizeof prose_efs / sizeof *prose_efs; i++)
-		TRY(add_ef(
-		        fs, prose, &prose_efs[i], prose_efs[i].fid == FID_PST ? BYTES_STR("\xFF\x0F") : (struct bytes){ 0 }));
+	if (json_is_object(access)) {
+		f->arr_record = ARR_OWN;
+		return hex_value(j, json_object_get(access, "expanded"), "expanded", rule);
+	}
+	if (!look_up(access_names, COUNT(access_names), json_string_value(access), &f->arr_record))
+		return fail(j,
+		        "\"access\" must be always, pin, pin-update, adm, always-only, pin2, counter, open or {\"expanded\": HEX}");
 	return OK;
 }
 
-enum status profile_install(
-        struct card *card, const struct card_env *env, const struct card_identity *who, struct bytes secrets)
+static enum status shape_of(struct job *j, const json_t *file, struct file *f)
+{
+	long long size, record, records;
+
+	if (f->type == FILE_LINEAR || f->type == FILE_CYCLIC) {
+		TRY(number(j, file, "record", 1, 255, &record));
+		TRY(number(j, file, "records", 1, 254, &records));
+		f->record_len = (uint8_t)record;
+		f->record_count = (uint8_t)records;
+		size = record * records;
+	} else {
+		TRY(number(j, file, "size", 1, RECORD_MAX, &size));
+	}
+	if (size > RECORD_MAX)
+		return fail(j, "a file holds at most %d octets", RECORD_MAX);
+	f->size = (uint16_t)size;
+	return OK;
+}
+
+static enum status add_file(struct job *j, const json_t *file)
+{
+	struct file f = { .life = LIFE_ACTIVATED, .shareable = !json_is_false(json_object_get(file, "shareable")) };
+	uint8_t content[RECORD_MAX], rule_raw[96], index;
+	struct buf rule = BUF_OF(rule_raw);
+	long long sfi = 0;
+
+	TRY(place(j, file, &f));
+	if (!look_up(type_names, COUNT(type_names), json_string_value(json_object_get(file, "type")), &f.type))
+		return fail(j, "\"type\" must be df, adf, transparent, linear, cyclic or ber-tlv");
+	TRY(access_of(j, file, &f, &rule));
+	if (file_is_df(&f))
+		return add_directory(j, file, &f);
+	if (json_object_get(file, "sfi") != NULL)
+		TRY(number(j, file, "sfi", 1, 30, &sfi));
+	f.sfi = (uint8_t)sfi;
+	if (file_by_sfi(&j->card->fs, f.parent, f.sfi) != FILE_NONE)
+		return fail(j, "\"sfi\" %lld is used twice in this directory", sfi);
+	TRY(shape_of(j, file, &f));
+	if (json_is_false(json_object_get(file, "active")))
+		f.life = LIFE_DEACTIVATED;
+	if (f.type == FILE_BER_TLV) {
+		struct buf b = { content, 0, f.size, false };
+		const json_t *given = json_object_get(file, "content");
+
+		if (given != NULL)
+			TRY(hex_value(j, given, "content", &b));
+		TRY(file_add(&j->card->fs, &f, buf_bytes(&b), &index));
+	} else {
+		TRY(content_of(j, file, &f, content));
+		TRY(file_add(&j->card->fs, &f, (struct bytes){ content, f.size }, &index));
+	}
+	return f.arr_record == ARR_OWN ? file_set_rule(&j->card->fs, index, buf_bytes(&rule)) : OK;
+}
+
+static enum status add_tree(struct job *j)
+{
+	const json_t *files = json_object_get(j->root, "files"), *file;
+	const struct file mf = {
+		.fid = FID_MF, .parent = FILE_MF, .type = FILE_DF, .life = LIFE_ACTIVATED, .arr_record = ARR_READ_ALWAYS
+	};
+	uint8_t index;
+	size_t i;
+
+	(void)snprintf(j->where, sizeof j->where, "files");
+	if (!json_is_array(files))
+		return fail(j, "must be a list");
+	j->card->fs.count = 0;
+	TRY(file_add(&j->card->fs, &mf, (struct bytes){ 0 }, &index));
+	TRY(add_arr(j, FILE_MF, FID_ARR_MF, 0x06));
+	json_array_foreach (files, i, file) {
+		const char *path = json_string_value(json_object_get(file, "path"));
+		enum status st;
+
+		j->index = i;
+		(void)snprintf(j->where, sizeof j->where, "files[%zu] (%s)", i, path != NULL ? path : "no path");
+		if ((st = add_file(j, file)) == ERR_NO_SPACE)
+			return fail(j, "the card has no room for this file");
+		TRY(st);
+	}
+	(void)snprintf(j->where, sizeof j->where, "files");
+	return file_system_save(&j->card->fs);
+}
+
+static enum status add_pin(
+        struct card *card, uint8_t reference, struct bytes secrets, uint32_t pin_tag, uint32_t puk_tag, bool on)
 {
 	struct bytes pin, puk;
 
-	card->env = *env;
-	card->applet_count = 0;
-	store_init(&card->store, env->backend);
-	card->fs.store = &card->store;
-	TRY(add_mf(&card->fs, env->card_id));
-	TRY(add_usim(&card->fs, who));
-	TRY(file_system_save(&card->fs));
-	TRY(tlv_find(secrets, BIRTH_PIN1, &pin));
-	TRY(tlv_find(secrets, BIRTH_PUK1, &puk));
-	TRY(pin_create(&card->store, KEY_PIN1, pin, puk, who->pin1_enabled));
-	if (tlv_find(secrets, BIRTH_PIN2, &pin) == OK && tlv_find(secrets, BIRTH_PUK2, &puk) == OK)
-		TRY(pin_create(&card->store, KEY_PIN2, pin, puk, true));
-	if (tlv_find(secrets, BIRTH_UNIVERSAL_PIN, &pin) == OK && tlv_find(secrets, BIRTH_UNIVERSAL_PUK, &puk) == OK)
-		TRY(pin_create(&card->store, KEY_UNIVERSAL, pin, puk, true));
+	TRY(tlv_find(secrets, pin_tag, &pin));
+	TRY(tlv_find(secrets, puk_tag, &puk));
+	return pin_create(&card->store, reference, pin, puk, on);
+}
+
+static enum status optional(enum status st)
+{
+	return st == ERR_NOT_FOUND ? OK : st;
+}
+
+static enum status install(struct job *j, struct bytes secrets)
+{
+	struct card *card = j->card;
+
+	TRY(add_tree(j));
+	TRY(add_pin(card, KEY_PIN1, secrets, BIRTH_PIN1, BIRTH_PUK1, j->who->pin1_enabled));
+	TRY(optional(add_pin(card, KEY_PIN2, secrets, BIRTH_PIN2, BIRTH_PUK2, true)));
+	TRY(optional(add_pin(card, KEY_UNIVERSAL, secrets, BIRTH_UNIVERSAL_PIN, BIRTH_UNIVERSAL_PUK, true)));
 	TRY(applet_add(card, APPLET_USIM, BYTES_STR(AID_USIM), secrets));
 	TRY(applet_add(card, APPLET_PROSE, BYTES_STR(AID_PROSE), secrets));
 	TRY(applet_add(card, APPLET_RFM, BYTES_STR("\xF0\x50\x52\x4F\x53\x45\xF1"), secrets));
 	return store_commit(&card->store);
+}
+
+enum status profile_install(struct card *card, const struct card_env *env, const struct card_identity *who,
+        struct bytes secrets, char *reason, size_t n)
+{
+	struct job j = { .card = card, .who = who, .root = who->profile, .reason = reason, .reason_n = n };
+	json_t *standard = NULL;
+	enum status st;
+
+	if (json_object_get(j.root, "files") == NULL) {
+		struct bytes text = profile_standard();
+
+		standard = profile_parse((const char *)text.p, text.n, "the standard profile", reason, n);
+		if (standard == NULL)
+			return ERR_BUG;
+		(void)json_object_update_recursive(standard, (json_t *)(uintptr_t)j.root);
+		j.root = standard;
+	}
+	card->env = *env;
+	card->applet_count = 0;
+	store_init(&card->store, env->backend);
+	card->fs.store = &card->store;
+	st = install(&j, secrets);
+	if (st != OK && reason != NULL && reason[0] == 0)
+		(void)snprintf(reason, n, "the card cannot be made from this profile: %s", status_text(st));
+	json_decref(standard);
+	return st;
+}
+
+json_t *profile_parse(const char *text, size_t len, const char *path, char *reason, size_t n)
+{
+	json_error_t error;
+	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+
+	if (root == NULL && reason != NULL)
+		(void)snprintf(reason, n, "%s:%d:%d: %s", path, error.line, error.column, error.text);
+	if (root != NULL && !json_is_object(root)) {
+		if (reason != NULL)
+			(void)snprintf(reason, n, "%s:1: a profile is a JSON object", path);
+		json_decref(root);
+		return NULL;
+	}
+	return root;
+}
+
+static void path_of(const struct file_system *fs, uint8_t index, char out[40])
+{
+	char below[40] = "";
+
+	for (out[0] = 0; index != FILE_MF; index = fs->file[index].parent) {
+		(void)snprintf(out, 40, "%04X%s%.30s", (unsigned)fs->file[index].fid, below[0] != 0 ? "/" : "", below);
+		(void)snprintf(below, sizeof below, "%s", out);
+	}
+}
+
+/* Hex without the FF at its end. */
+static json_t *hex_json(struct bytes b)
+{
+	char text[2 * RECORD_MAX + 1];
+
+	while (b.n > 0 && b.p[b.n - 1] == 0xFF)
+		b.n--;
+	return json_string(hex_encode(b, text));
+}
+
+static json_t *content_json(const struct file *f, struct bytes content)
+{
+	json_t *list;
+
+	if (f->record_len == 0)
+		return hex_json(content);
+	list = json_array();
+	for (size_t i = 0; i < f->record_count; i++)
+		(void)json_array_append_new(list, hex_json((struct bytes){ content.p + i * f->record_len, f->record_len }));
+	return list;
+}
+
+static json_t *access_json(struct file_system *fs, uint8_t index)
+{
+	const struct file *f = &fs->file[index];
+	const char *name = name_of(access_names, COUNT(access_names), f->arr_record);
+	uint8_t raw[128];
+	struct buf b = BUF_OF(raw);
+
+	if (name != NULL)
+		return json_string(name);
+	if (f->arr_record != ARR_OWN || file_rule(fs, index, &b) != OK)
+		return NULL;
+	return json_pack("{s:o}", "expanded", hex_json(buf_bytes(&b)));
+}
+
+static json_t *file_json(struct file_system *fs, uint8_t index)
+{
+	const struct file *f = &fs->file[index];
+	uint8_t raw[RECORD_MAX];
+	struct buf content = BUF_OF(raw);
+	char path[40], aid[33];
+	json_t *o = json_object();
+
+	path_of(fs, index, path);
+	(void)json_object_set_new(o, "path", json_string(path));
+	(void)json_object_set_new(o, "type", json_string(name_of(type_names, COUNT(type_names), f->type)));
+	(void)json_object_set_new(o, "access", access_json(fs, index));
+	if (f->type == FILE_ADF)
+		(void)json_object_set_new(o, "aid", json_string(hex_encode((struct bytes){ f->aid, f->aid_len }, aid)));
+	if (file_is_df(f))
+		return o;
+	if (f->sfi != 0)
+		(void)json_object_set_new(o, "sfi", json_integer(f->sfi));
+	if (f->record_len != 0) {
+		(void)json_object_set_new(o, "record", json_integer(f->record_len));
+		(void)json_object_set_new(o, "records", json_integer(f->record_count));
+	} else {
+		(void)json_object_set_new(o, "size", json_integer(f->size));
+	}
+	if (!f->shareable)
+		(void)json_object_set_new(o, "shareable", json_false());
+	if ((f->life & ~2) == LIFE_DEACTIVATED)
+		(void)json_object_set_new(o, "active", json_false());
+	if (file_read(fs, index, &content) == OK)
+		(void)json_object_set_new(o, "content", content_json(f, buf_bytes(&content)));
+	return o;
+}
+
+static uint8_t standard_file(const struct file_system *fs, uint16_t fid)
+{
+	uint8_t adf = file_by_aid(fs, BYTES_STR(AID_USIM), FILE_NONE);
+
+	return adf == FILE_NONE ? FILE_NONE : file_child(fs, adf, fid);
+}
+
+/* Digits of EF_IMSI. */
+static json_t *imsi_json(struct file_system *fs)
+{
+	uint8_t raw[RECORD_MAX], index = standard_file(fs, FID_IMSI);
+	struct buf b = BUF_OF(raw);
+	char digits[2 * 8 + 1];
+
+	if (index == FILE_NONE || file_read(fs, index, &b) != OK || b.len != 9 || raw[0] < 1 || raw[0] > 8)
+		return NULL;
+	for (size_t i = 0; i < 2U * raw[0]; i++)
+		digits[i] = (char)('0' + (i % 2 == 0 ? raw[1 + i / 2] & 15 : raw[1 + i / 2] >> 4));
+	digits[2 * raw[0]] = 0;
+	if ((raw[1] & 0x08) == 0)
+		digits[2 * raw[0] - 1] = 0; /* an even number of digits: the last nibble is filling */
+	return json_string(digits + 1);
+}
+
+json_t *profile_of_card(struct card *card)
+{
+	struct file_system *fs = &card->fs;
+	json_t *root = json_object(), *files = json_array(), *imsi = imsi_json(fs);
+	char iccid[2 * CARD_ID_LEN + 1];
+
+	if (bcd_decode(BYTES_OF(card->env.card_id), iccid) != OK || imsi == NULL) {
+		json_decref(root);
+		json_decref(files);
+		json_decref(imsi);
+		return NULL;
+	}
+	(void)json_object_set_new(root, "iccid", json_string(iccid));
+	(void)json_object_set_new(root, "imsi", imsi);
+	(void)json_object_set_new(root, "pin1_enabled", json_boolean(pin_state(card, KEY_PIN1) == PIN_ENABLED));
+	for (size_t i = 1; i < fs->count; i++)
+		if (fs->file[i].type != FILE_FREE && fs->file[i].fid != FID_ARR && fs->file[i].fid != FID_ARR_MF)
+			(void)json_array_append_new(files, file_json(fs, (uint8_t)i));
+	(void)json_object_set_new(root, "files", files);
+	return root;
 }

@@ -63,7 +63,7 @@ static enum status file_of(const struct creation *n, struct file *f)
 	f->fid = (uint16_t)bytes_uint(n->fid);
 	f->life = n->life.p[0];
 	if (reserved_fid(f->fid) || (f->life != LIFE_CREATION && f->life != LIFE_INITIALISATION && f->life != LIFE_ACTIVATED &&
-	                                f->life != LIFE_DEACTIVATED))
+	                                    f->life != LIFE_DEACTIVATED))
 		return ERR_MALFORMED;
 	if (n->reference.n == 3)
 		f->arr_record = n->reference.p[2];

@@ -133,7 +133,8 @@ enum sw cmd_set_data(struct command *c)
 			return SW_WRONG_DATA;
 		if (card->transfer_total > t.file->size)
 			return SW_NO_MEMORY;
-	} else if (card->transfer_total == 0 || card->transfer_channel != c->channel->number || card->transfer_file != t.index) {
+	} else if (card->transfer_total == 0 || card->transfer_channel != c->channel->number ||
+	           card->transfer_file != t.index) {
 		return SW_CONDITIONS_NOT_SATISFIED;
 	}
 	if (c->data.n > card->transfer_total - card->transfer_len) {

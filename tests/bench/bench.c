@@ -154,7 +154,7 @@ static void card_figures(int rounds)
 
 	(void)unlink(o.path);
 	if (key_file_insecure(&key) != OK || bcd_encode(order.who.iccid, order.card_id, sizeof order.card_id) != OK ||
-	        birth_test_secrets(&order, &secrets) != OK)
+	        birth_test_secrets(&order, &secrets, NULL, 0) != OK)
 		exit(1);
 	o.key = secret_bytes(&key);
 	memcpy(o.card_id, order.card_id, sizeof o.card_id);
@@ -162,7 +162,8 @@ static void card_figures(int rounds)
 	if (image_open(&image, &o) != IMAGE_OK)
 		exit(1);
 	env.backend = image_backend(image);
-	if (profile_install(&card, &env, &order.who, secret_large_bytes(&secrets)) != OK || card_power_on(&card, &env) != OK)
+	if (profile_install(&card, &env, &order.who, secret_large_bytes(&secrets), NULL, 0) != OK ||
+	        card_power_on(&card, &env) != OK)
 		exit(1);
 	for (int r = 0; r < rounds; r++) {
 		struct buf b = BUF_OF(response);

@@ -12,7 +12,7 @@ struct row {
 	size_t n;
 };
 static struct store_backend backend;
-static struct row rows[64];
+static struct row rows[160];
 static size_t count, born;
 static uint8_t saved[sizeof rows];
 
@@ -83,7 +83,8 @@ static void birth(void)
 	if (bcd_encode(o.who.iccid, env.card_id, sizeof env.card_id) != OK)
 		abort();
 	memcpy(o.card_id, env.card_id, sizeof o.card_id);
-	if (birth_test_secrets(&o, &secrets) != OK || profile_install(&card, &env, &o.who, secret_large_bytes(&secrets)) != OK)
+	if (birth_test_secrets(&o, &secrets, NULL, 0) != OK ||
+	        profile_install(&card, &env, &o.who, secret_large_bytes(&secrets), NULL, 0) != OK)
 		abort();
 	born = count;
 	memcpy(saved, rows, sizeof rows);

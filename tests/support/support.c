@@ -232,13 +232,13 @@ struct rig *rig_on(struct store_backend *backend, bool born)
 
 	ck_assert_ptr_nonnull(r);
 	ck_assert_int_eq(bcd_encode(o.who.iccid, o.card_id, sizeof o.card_id), OK);
-	ck_assert_int_eq(birth_test_secrets(&o, &secrets), OK);
+	ck_assert_int_eq(birth_test_secrets(&o, &secrets, NULL, 0), OK);
 	store_mem_init(&r->store);
 	r->env = (struct card_env){ .backend = backend != NULL ? backend : &r->store.backend, .rng = &rng_system };
 	memcpy(r->env.card_id, o.card_id, sizeof o.card_id);
 	r->secrets = secret_large_bytes(&secrets);
 	if (!born)
-		ck_assert_int_eq(profile_install(&r->card, &r->env, &o.who, r->secrets), OK);
+		ck_assert_int_eq(profile_install(&r->card, &r->env, &o.who, r->secrets, NULL, 0), OK);
 	rig_reboot(r);
 	r->store.writes = 0;
 	return r;
