@@ -85,12 +85,43 @@ static enum sw run_command(struct card *card, struct channel *ch, const struct c
 	return card_dispatch(card, ch, a, rsp);
 }
 
+/* What a script changed, for the REFRESH that follows it. */
+struct changes {
+	uint8_t file[8];
+	size_t n;
+	bool structure; /* files came, went or changed size: the list would not say enough */
+};
+
+static void note_change(struct changes *all, uint8_t ins, uint8_t ef)
+{
+	static const uint8_t content[] = { INS_UPDATE_BINARY, INS_UPDATE_RECORD, INS_INCREASE, INS_SET_DATA };
+	static const uint8_t structure[] = { INS_CREATE_FILE, INS_DELETE_FILE, INS_RESIZE_FILE, INS_TERMINATE_EF, INS_TERMINATE_DF,
+		INS_ACTIVATE_FILE, INS_DEACTIVATE_FILE };
+
+	if (memchr(structure, ins, sizeof structure) != NULL)
+		all->structure = true;
+	if (memchr(content, ins, sizeof content) == NULL || memchr(all->file, ef, all->n) != NULL)
+		return;
+	if (all->n == sizeof all->file)
+		all->structure = true;
+	else
+		all->file[all->n++] = ef;
+}
+
+static enum status refresh_after(struct card *card, const struct changes *all)
+{
+	if (all->structure)
+		return cat_refresh(card, REFRESH_INIT_AND_FULL_FILE_CHANGE, (struct bytes){ 0 });
+	return all->n > 0 ? cat_refresh(card, REFRESH_FILE_CHANGE, (struct bytes){ all->file, all->n }) : OK;
+}
+
 /* Run a script. On an error it stops; what ran stays, unless the TAR says all or nothing. */
 static void run_script(
         struct card *card, const struct rfm_target *t, struct bytes script, struct script_result *result, struct buf *data)
 {
 	struct store_mark start = store_savepoint(&card->store);
 	struct channel *ch = &card->channel[CHANNEL_SCRIPT];
+	struct changes changes = { 0 };
 	struct command_apdu a;
 
 	*result = (struct script_result){ .sw = SW_OK };
@@ -105,6 +136,8 @@ static void run_script(
 		sw = script_next(&script, &a) == OK ? run_command(card, ch, &a, data) : SW_WRONG_LENGTH;
 		if (!sw_commits(sw))
 			store_rollback_to(&card->store, before);
+		else
+			note_change(&changes, a.ins, ch->ef);
 		if (a.ins == INS_SELECT)
 			data->len = 0; /* its FCP would need an explicit GET RESPONSE */
 		result->executed++;
@@ -116,7 +149,10 @@ static void run_script(
 			result->sw = SW_TECHNICAL_PROBLEM;
 		result->executed = 0;
 		data->len = 0;
+		changes = (struct changes){ 0 };
 	}
+	if (refresh_after(card, &changes) != OK)
+		cat_reset(&card->cat); /* a terminal that leaves the queue full will read afresh after its reset */
 	*ch = (struct channel){ .number = CHANNEL_SCRIPT };
 	result->data = (struct bytes){ data->p, data->len < POR_DATA_MAX ? data->len : POR_DATA_MAX };
 }

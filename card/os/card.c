@@ -7,8 +7,8 @@
 
 enum { CLA_CHAINING = 0x10 };
 
-static const uint8_t atr_octets[] = { 0x3B, 0x9D, 0x96, 0x80, 0x1F, 0xC7, 0x80, 0x31, 0xE0, 0x73, 0xFE, 0x21, 0x1B, 0x65, 0x50,
-	0x52, 0x4F, 0x53, 0x45, 0x8B };
+static const uint8_t atr_octets[] = { 0x3B, 0x9D, 0x96, 0x80, 0x1F, 0xC7, 0x80, 0x31, 0xE0, 0x73, 0xFE, 0x21, 0x1F, 0x65, 0x50,
+	0x52, 0x4F, 0x53, 0x45, 0x8F };
 const struct bytes card_atr = { atr_octets, sizeof atr_octets };
 
 static void drop_pending(struct card *card)
@@ -72,6 +72,7 @@ void card_reset(struct card *card)
 		card->channel[i] = (struct channel){ .open = i == 0, .number = (uint8_t)i, .ef = FILE_NONE };
 	card->pins_verified = 0;
 	card->terminal_profile = false;
+	cat_reset(&card->cat);
 	store_abort(&card->store);
 	drop_pending(card);
 	drop_chain(card);
@@ -217,15 +218,25 @@ static bool gather_chain(struct card *card, struct command_apdu *a, struct buf *
 	return true;
 }
 
-void card_transmit(struct card *card, struct bytes command, struct buf *response)
+/* A proactive command that waits turns 9000 into 91xx, once the terminal has said that it understands (TS 102 221 7.4.2). */
+static void announce_proactive(struct card *card, const struct command_apdu *a, struct buf *response, size_t start)
 {
-	struct command_apdu a;
+	size_t n = cat_waiting(&card->cat);
+	uint8_t *sw = response->p + response->len - 2;
+
+	if (n == 0 || !card->terminal_profile || apdu_channel(a->cla) != 0 || response->failed || response->len < start + 2)
+		return;
+	if (sw[0] == 0x90 && sw[1] == 0x00) {
+		sw[0] = SW_FETCH >> 8;
+		sw[1] = (uint8_t)n;
+	}
+}
+
+static void transmit(struct card *card, const struct command_apdu *parsed, struct buf *response)
+{
+	struct command_apdu a = *parsed;
 	enum sw sw;
 
-	if (apdu_parse(command, &a) != OK) {
-		put_sw(response, SW_WRONG_LENGTH);
-		return;
-	}
 	if ((sw = check_class(card, a.cla)) != SW_OK) {
 		put_sw(response, sw);
 		return;
@@ -259,4 +270,17 @@ void card_transmit(struct card *card, struct bytes command, struct buf *response
 		sw = SW_MEMORY_PROBLEM;
 	}
 	send_answer(card, &a, sw, response);
+}
+
+void card_transmit(struct card *card, struct bytes command, struct buf *response)
+{
+	struct command_apdu a;
+	size_t start = response->len;
+
+	if (apdu_parse(command, &a) != OK) {
+		put_sw(response, SW_WRONG_LENGTH);
+		return;
+	}
+	transmit(card, &a, response);
+	announce_proactive(card, &a, response, start);
 }

@@ -12,10 +12,11 @@
 #include "apdu/apdu.h"
 #include "apdu/ids.h"
 #include "card/os/applet.h"
+#include "card/os/cat.h"
 #include "card/os/file.h"
 #include "crypto/rng.h"
 
-enum { CHANNELS = 4, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 8, WAITING_MAX = 512 };
+enum { CHANNELS = 20, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 8, WAITING_MAX = 512 };
 
 struct card_env {
 	struct store_backend *backend;
@@ -47,6 +48,7 @@ struct card {
 	size_t applet_count;
 	uint8_t pins_verified; /* one bit a PIN, in pin.c's order */
 	bool terminal_profile; /* seen since reset */
+	struct cat cat;
 
 	/* What waits for GET RESPONSE, and what a chain of commands has gathered. */
 	uint8_t response[APDU_RESPONSE_MAX];
@@ -62,7 +64,7 @@ struct card {
 	bool chaining;
 };
 
-/* ATR: T=0 only, four channels, extended lengths (spec uicc.md section 1). */
+/* ATR: T=0 only, eight channels or more, extended lengths (spec uicc.md section 1). */
 extern const struct bytes card_atr;
 
 /* Load the card and reset it. ERR_NOT_FOUND if the store holds no card, other errors for a damaged one. */

@@ -72,6 +72,20 @@ enum sw cmd_needs_application(struct command *c)
 	return SW_CONDITIONS_NOT_SATISFIED;
 }
 
+/* TS 102 221 11.1.19: what the terminal can do is noted by nobody yet, but must be well formed. */
+enum sw cmd_terminal_capability(struct command *c)
+{
+	struct bytes in = c->data;
+	struct tlv outer, t;
+
+	if (tlv_next(&in, &outer) != OK || in.n != 0 || outer.tag != 0xA9)
+		return SW_WRONG_DATA;
+	while (outer.value.n > 0)
+		if (tlv_next(&outer.value, &t) != OK)
+			return SW_WRONG_DATA;
+	return SW_OK;
+}
+
 enum sw cmd_terminal_profile(struct command *c)
 {
 	c->card->terminal_profile = true;
@@ -85,6 +99,8 @@ enum sw cmd_envelope(struct command *c)
 	struct bytes in = c->data, tpdu = { 0 };
 	struct tlv outer, t;
 
+	if (c->card->cat.fetched)
+		return SW_CAT_BUSY; /* until the proactive session ends */
 	if (tlv_next(&in, &outer) != OK || in.n != 0)
 		return SW_WRONG_DATA;
 	if (outer.tag != 0xD1)

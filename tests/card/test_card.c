@@ -263,6 +263,35 @@ START_TEST(ota_runs_once_whole_or_not_at_all)
 END_TEST
 
 /* An OTA script has two writes, the counter and the rest: the counter never goes back, the file is old or new. */
+/* An update over the air tells the phone which file to read again; the proactive session survives nonsense. */
+START_TEST(refresh_after_an_update_over_the_air)
+{
+	static const char script[] = "00A40004024F0500D6000004AABBCCDD";
+	struct rig *r = rig_new();
+
+	ck_assert_uint_eq(rig_send(r, "8012000000"), 0x6985);
+	ck_assert_uint_eq(rig_send(r, "8010000002FFFF"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "8014000003810100"), 0x6985); /* nothing was fetched */
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 5, "B05F90", script)), 0x9116);
+	ck_assert_uint_eq(rig_send(r, "80F2000C00"), 0x9116);
+	ck_assert_uint_eq(rig_send(r, "00A40004023F00") & 0xFF00, 0x6100); /* data first */
+	ck_assert_uint_eq(rig_send(r, "8012000010"), 0x6C16);
+	ck_assert_uint_eq(rig_send(r, "8012000016"), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("D0148103010101820281829209013F007FFF5F904F05")));
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 6, "B05F90", script)), 0x9300); /* busy, and the counter is not spent */
+	ck_assert_uint_eq(rig_send(r, "8014000003810103"), 0x6A80);
+	ck_assert_uint_eq(rig_send(r, "80140000088103020101830100"), 0x6A80); /* another command's number */
+	ck_assert_uint_eq(rig_send(r, "80140000058103010101"), 0x6A80);       /* no result */
+	ck_assert_uint_eq(rig_send(r, "80140000088103010101830100"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "80140000088103010101830100"), 0x6985);
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 6, "B05F90", script)), 0x9116);
+	card_reset(&r->card); /* a reset ends the session; the terminal reads everything anyway */
+	ck_assert_uint_eq(rig_send(r, "8010000002FFFF"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "80F2000C00"), 0x9000);
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(power_cuts_in_ota_scripts)
 {
 	static const char script[] = "00A40004024F0500D6000004AABBCCDD"
@@ -335,6 +364,7 @@ Suite *suite_card(void)
 	tcase_add_test(t, power_cuts_leave_old_or_new);
 	tcase_add_test(t, a_wrong_pin_is_counted_before_it_is_compared);
 	tcase_add_test(t, ota_runs_once_whole_or_not_at_all);
+	tcase_add_test(t, refresh_after_an_update_over_the_air);
 	tcase_add_test(t, power_cuts_in_ota_scripts);
 	tcase_add_test(t, random_apdus_are_answered);
 	suite_add_tcase(s, t);
