@@ -3,7 +3,9 @@ TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
 $(O)/check-unit: $(TEST_OBJECTS) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO) $(LIBS_TEST)
-E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo
+E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors
+$(O)/aka-vectors: $(O)/tests/e2e/aka-vectors.o $(O)/libcrypto-prose.a $(O)/libapdu.a
+	$(link) -lcrypto
 $(O)/leakcheck: $(O)/tests/e2e/leakcheck.o $(O)/libapdu.a
 	$(link) -ljansson -lcrypto
 $(O)/leakcheck-hold.so: $(O)/tests/e2e/hold.o

@@ -95,8 +95,8 @@ struct changes {
 static void note_change(struct changes *all, uint8_t ins, uint8_t ef)
 {
 	static const uint8_t content[] = { INS_UPDATE_BINARY, INS_UPDATE_RECORD, INS_INCREASE, INS_SET_DATA };
-	static const uint8_t structure[] = { INS_CREATE_FILE, INS_DELETE_FILE, INS_RESIZE_FILE, INS_TERMINATE_EF, INS_TERMINATE_DF,
-		INS_ACTIVATE_FILE, INS_DEACTIVATE_FILE };
+	static const uint8_t structure[] = { INS_CREATE_FILE, INS_DELETE_FILE, INS_RESIZE_FILE, INS_TERMINATE_EF,
+		INS_TERMINATE_DF, INS_ACTIVATE_FILE, INS_DEACTIVATE_FILE };
 
 	if (memchr(structure, ins, sizeof structure) != NULL)
 		all->structure = true;

@@ -6,7 +6,14 @@
 #include "card/os/card.h"
 #include "card/os/commands.h"
 
-enum { TAG_PROACTIVE = 0xD0, TAG_DETAILS = 0x81, TAG_DEVICES = 0x82, TAG_RESULT = 0x83, TAG_FILE_LIST = 0x92, COMPREHENSION = 0x80 };
+enum {
+	TAG_PROACTIVE = 0xD0,
+	TAG_DETAILS = 0x81,
+	TAG_DEVICES = 0x82,
+	TAG_RESULT = 0x83,
+	TAG_FILE_LIST = 0x92,
+	COMPREHENSION = 0x80
+};
 enum { TYPE_REFRESH = 0x01, DEVICE_UICC = 0x81, DEVICE_TERMINAL = 0x82, NUMBER_MAX = 0xFE };
 
 void cat_reset(struct cat *cat)

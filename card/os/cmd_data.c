@@ -64,6 +64,8 @@ enum sw cmd_retrieve_data(struct command *c)
 	rest = (struct bytes){ whole.p + ch->object_at, whole.n - ch->object_at };
 	if (rest.n > room)
 		rest.n = room;
+	if (!c->extended && c->has_le && c->ne != 256 && rest.n < c->ne)
+		return (enum sw)(SW_WRONG_LE | rest.n); /* before anything moves: the terminal asks again */
 	buf_put(c->rsp, rest);
 	ch->object_before = ch->object_at;
 	ch->object_at = (uint16_t)(ch->object_at + rest.n);

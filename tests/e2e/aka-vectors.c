@@ -1,0 +1,50 @@
+/* aka-vectors N: lines "K OPc RAND SQN(decimal) AMF AUTN CK IK RES" for N random Milenage subscribers, for tests/e2e/auc. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/hex.h"
+#include "crypto/aka.h"
+#include "crypto/rng.h"
+
+static void print(const uint8_t *p, size_t n)
+{
+	char text[65];
+
+	(void)printf("%s ", hex_encode((struct bytes){ p, n }, text));
+}
+
+int main(int argc, char **argv)
+{
+	long count = argc == 2 ? atol(argv[1]) : 0;
+
+	for (long i = 0; i < count; i++) {
+		uint8_t in[16 + 16 + 16 + 6 + 2], autn[16], mac[AKA_MAC_MAX];
+		const uint8_t *rand = in + 32, *sqn = in + 48, *amf = in + 54;
+		struct aka_subscriber s;
+		struct aka_keys keys;
+
+		if (rng_fill(&rng_system, in, sizeof in) != OK)
+			return 1;
+		aka_defaults(&s, AKA_MILENAGE);
+		memcpy(s.k, in, 16);
+		memcpy(s.opc, in + 16, 16);
+		if (aka_f1(&s, rand, sqn, amf, mac, NULL) != OK || aka_f2345(&s, rand, &keys) != OK)
+			return 1;
+		for (int k = 0; k < 6; k++)
+			autn[k] = sqn[k] ^ keys.ak[k];
+		memcpy(autn + 6, amf, 2);
+		memcpy(autn + 8, mac, 8);
+		print(s.k, 16);
+		print(s.opc, 16);
+		print(rand, 16);
+		(void)printf("%llu ", (unsigned long long)bytes_uint((struct bytes){ sqn, 6 }));
+		print(amf, 2);
+		print(autn, 16);
+		print(keys.ck, 16);
+		print(keys.ik, 16);
+		print(keys.res, 8);
+		(void)putchar('\n');
+	}
+	return count > 0 ? 0 : 2;
+}
