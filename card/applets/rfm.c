@@ -67,7 +67,7 @@ static bool enter_target(struct card *card, const struct rfm_target *t, struct c
 {
 	uint8_t df = FILE_MF;
 
-	*ch = (struct channel){ .open = true, .adm = true, .number = CHANNEL_SCRIPT, .ef = FILE_NONE };
+	*ch = (struct channel){ .open = true, .adm = true, .number = CHANNEL_SCRIPT, .ef = FILE_NONE, .adf = FILE_NONE };
 	if (t->aid != NULL)
 		df = file_by_aid(&card->fs, (struct bytes){ (const uint8_t *)t->aid, t->aid_len }, FILE_NONE);
 	if (df != FILE_NONE && t->df != 0)
@@ -75,6 +75,8 @@ static bool enter_target(struct card *card, const struct rfm_target *t, struct c
 	if (df == FILE_NONE)
 		return false;
 	channel_enter(ch, df);
+	if (file_adf_of(&card->fs, df) != FILE_MF)
+		ch->adf = file_adf_of(&card->fs, df);
 	return true;
 }
 

@@ -69,7 +69,7 @@ void card_reset(struct card *card)
 	for (size_t i = 0; i <= CHANNELS; i++)
 		drop_waiting(&card->channel[i]);
 	for (size_t i = 0; i <= CHANNELS; i++)
-		card->channel[i] = (struct channel){ .open = i == 0, .number = (uint8_t)i, .ef = FILE_NONE };
+		card->channel[i] = (struct channel){ .open = i == 0, .number = (uint8_t)i, .ef = FILE_NONE, .adf = FILE_NONE };
 	card->pins_verified = 0;
 	card->terminal_profile = false;
 	cat_reset(&card->cat);

@@ -29,9 +29,9 @@ struct channel {
 	bool open;
 	bool adm; /* a script of a security domain: satisfies ADM1 */
 	uint8_t number;
-	uint8_t df, ef;  /* indexes; ef may be FILE_NONE */
-	uint8_t record;  /* pointer, 0: undefined */
-	uint32_t object; /* tag that RETRIEVE DATA is giving out, 0: none */
+	uint8_t df, ef, adf; /* indexes; ef may be FILE_NONE, and adf, the active application, too */
+	uint8_t record;      /* pointer, 0: undefined */
+	uint32_t object;     /* tag that RETRIEVE DATA is giving out, 0: none */
 	uint16_t object_at, object_before;
 	struct applet *applet; /* selected application, or NULL */
 	/* What waits for this channel's GET RESPONSE while other channels work. */

@@ -25,6 +25,7 @@ static enum sw open_channel(struct command *c)
 	ch->open = true;
 	ch->adm = false;
 	ch->applet = NULL;
+	ch->adf = FILE_NONE;
 	channel_enter(ch, c->channel->number == 0 ? FILE_MF : c->channel->df);
 	if (!by_number)
 		buf_put_u8(c->rsp, ch->number);

@@ -21,11 +21,10 @@ static void set_applet(struct channel *ch, struct applet *a)
 	ch->applet = a;
 }
 
+/* The active application of the channel stays 7FFF while the MF's tree is visited (TS 102 221 8.5). */
 static uint8_t current_adf(const struct command *c)
 {
-	uint8_t adf = file_adf_of(&c->card->fs, c->channel->df);
-
-	return adf == FILE_MF ? FILE_NONE : adf;
+	return c->channel->adf;
 }
 
 /* Search order of 8.4.1: children, the DF itself, its parent, siblings that are DFs, the MF, the current application. */
@@ -123,9 +122,11 @@ static enum sw enter_file(struct command *c, uint8_t index)
 		uint8_t adf = file_adf_of(&c->card->fs, index);
 
 		channel_enter(ch, index);
-		if (adf != FILE_MF)
+		if (adf != FILE_MF) {
+			ch->adf = adf;
 			set_applet(ch, applet_by_aid(c->card,
 			                       (struct bytes){ c->card->fs.file[adf].aid, c->card->fs.file[adf].aid_len }));
+		}
 	} else {
 		if (f->parent != ch->df)
 			ch->df = f->parent;
@@ -151,6 +152,7 @@ static enum sw select_aid(struct command *c)
 		if ((c->p2 & P2_TERMINATE) != 0) {
 			set_applet(c->channel, NULL);
 			channel_enter(c->channel, FILE_MF);
+			c->channel->adf = FILE_NONE;
 			return SW_OK;
 		}
 		return enter_file(c, adf);
@@ -166,6 +168,7 @@ static enum sw select_aid(struct command *c)
 	if (sw == SW_OK) {
 		set_applet(c->channel, a);
 		channel_enter(c->channel, FILE_MF);
+		c->channel->adf = FILE_NONE;
 	}
 	return sw;
 }

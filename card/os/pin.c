@@ -166,7 +166,7 @@ static enum sw find_pin(const struct command *c, const struct pin_row **row, enu
 {
 	*row = row_of(c->p2);
 	*state = state_of(c->card, *row);
-	if (*state == PIN_ABSENT || ((c->p2 & 0x80) != 0 && file_adf_of(&c->card->fs, c->channel->df) == FILE_MF))
+	if (*state == PIN_ABSENT || ((c->p2 & 0x80) != 0 && c->channel->adf == FILE_NONE))
 		return SW_REFERENCE_NOT_FOUND;
 	return SW_OK;
 }

@@ -10,7 +10,7 @@
 enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
 
 struct arguments {
-	const char *reader, *pin_file, *trace; /* every verb */
+	const char *reader, *pin_file, *trace, *gsmtap; /* every verb */
 	const char *group, *audio, *media, *offers, *pc5, *name, *out;
 	bool json, first_packet, once;
 	long seconds, lead_in, resend, count, offer_skip;
@@ -31,8 +31,11 @@ struct verb {
 int verb_readers(struct arguments *);
 int verb_info(struct arguments *);
 int verb_list(struct arguments *);
+int verb_file(struct arguments *);
+int verb_pin(struct arguments *);
+int verb_auth(struct arguments *);
+int verb_gba(struct arguments *);
 int verb_cat(struct arguments *);
-int verb_put(struct arguments *);
 int verb_provision(struct arguments *);
 int verb_group(struct arguments *);
 int verb_call(struct arguments *);
@@ -56,6 +59,7 @@ enum option_key {
 	OPT_RESEND,
 	OPT_COUNT,
 	OPT_TRACE,
+	OPT_GSMTAP,
 	OPT_PIN,
 	OPT_ONCE,
 	OPT_SKIP

@@ -1,4 +1,4 @@
-/* prose-ue readers, info, list, cat, put, provision, group, ota, apdu. */
+/* prose-ue readers, info, list, provision, group, ota, apdu. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "apdu/sw.h"
 #include "host/cli/cli.h"
 
-enum { OBJECT_MAX = 16384, PATH_FIDS = 8 };
+enum { OBJECT_MAX = 16384 };
 
 int verb_readers(struct arguments *a)
 {
@@ -87,54 +87,6 @@ int verb_list(struct arguments *a)
 			return complain(a, "list", NULL, r);
 	}
 	return 0;
-}
-
-/* "7FFF/5F90/4F05" */
-static bool parse_path(const char *text, uint16_t *path, size_t *n)
-{
-	for (*n = 0; *text != 0 && *n < PATH_FIDS; (*n)++) {
-		uint8_t raw[2];
-		struct buf b = BUF_OF(raw);
-
-		if (strlen(text) < 4 || hex_decode((struct bytes){ (const uint8_t *)text, 4 }, &b) != OK || b.len != 2)
-			return false;
-		path[*n] = (uint16_t)(raw[0] << 8 | raw[1]);
-		text += 4;
-		if (*text == '/')
-			text++;
-	}
-	return *n > 0 && *text == 0;
-}
-
-int verb_cat(struct arguments *a)
-{
-	uint16_t path[PATH_FIDS];
-	uint8_t content[8192];
-	char hex[2 * sizeof content + 1];
-	size_t path_len, n = sizeof content;
-	enum prose_result r;
-
-	if (a->word_count != 1 || !parse_path(a->words[0], path, &path_len))
-		return usage_error("cat", "needs a path of file ids, such as 7FFF/5F90/4F05 or 2FE2");
-	r = prose_file_read(a->card, path, path_len, content, &n);
-	if (r != PROSE_OK)
-		return complain(a, "cat", a->words[0], r);
-	(void)puts(hex_encode((struct bytes){ content, n }, hex));
-	return 0;
-}
-
-int verb_put(struct arguments *a)
-{
-	uint16_t path[PATH_FIDS];
-	uint8_t content[255];
-	struct buf b = BUF_OF(content);
-	size_t path_len;
-	enum prose_result r;
-
-	if (a->word_count != 2 || !parse_path(a->words[0], path, &path_len) || hex_decode(bytes_str(a->words[1]), &b) != OK)
-		return usage_error("put", "needs a path of file ids and the content in hex");
-	r = prose_file_update(a->card, path, path_len, (unsigned)a->count, content, b.len);
-	return r == PROSE_OK ? 0 : complain(a, "put", a->words[0], r);
 }
 
 /* A file holds one sealed object, or several back to back: each is a TLV of its own. */

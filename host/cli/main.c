@@ -16,6 +16,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'r': a->reader = arg; return 0;
 	case OPT_PIN: a->pin_file = arg; return 0;
 	case OPT_TRACE: a->trace = arg; return 0;
+	case OPT_GSMTAP: a->gsmtap = arg; return 0;
 	case OPT_GROUP: a->group = arg; return 0;
 	case OPT_AUDIO: a->audio = arg; return 0;
 	case OPT_MEDIA: a->media = arg; return 0;
@@ -76,9 +77,15 @@ static const struct verb verbs[] = {
 	{ "info", verb_info, true, json_only, "", "Whose card this is, and its time", "prose-ue --reader 'Card 0' info" },
 	{ "list", verb_list, true, none, "", "Key sets, groups, GMKs and discovery keys on the card",
 	        "prose-ue --pin-file pin list" },
-	{ "cat", verb_cat, true, none, "PATH", "Read a file by its path", "prose-ue --pin-file pin cat 7FFF/5F90/4F05" },
-	{ "put", verb_put, true, put_options, "PATH HEX", "Update a file, where the access rules allow it",
-	        "prose-ue --pin-file pin put 7FFF/5F90/4F09 00" },
+	{ "file", verb_file, true, put_options, "ls|tree [PATH]\ncat PATH\nput PATH HEX", "Files, by path or name",
+	        "prose-ue --pin-file pin file cat EF_IMSI" },
+	{ "pin", verb_pin, true, none, "ACTION PIN [VALUE [NEW]]", "PINs: status, verify, change, disable, enable, unblock",
+	        "prose-ue pin unblock pin1 @puk @newpin" },
+	{ "auth", verb_auth, true, none, "RAND AUTN", "AUTHENTICATE: RES, CK, IK, or AUTS",
+	        "prose-ue --pin-file pin auth 23553cbe9637a89d218ae64dae47bf35 55f328b43577b9b94a9ffac354dfafb3" },
+	{ "gba", verb_gba, true, none, "bootstrap RAND AUTN\nnaf FQDN PROTOCOL IMPI", "Bootstrapping, and keys for a NAF",
+	        "prose-ue --pin-file pin gba naf naf.example.org 0100000002 001010000000001@ims.example.org" },
+	{ "cat", verb_cat, true, none, "", "Fetch and answer the card's proactive commands", "prose-ue cat" },
 	{ "provision", verb_provision, true, none, "FILE...", "Carry sealed objects to the card",
 	        "prose-ue provision outbox/8900.keys" },
 	{ "group", verb_group, true, json_only, "import FILE", "Hand a MIKEY-SAKKE message to the card",
@@ -97,6 +104,7 @@ static const struct verb verbs[] = {
 static const struct argp_option common_options[] = {
 	{ "reader", 'r', "NAME", 0, "Reader, by the beginning of its name (default: the first with a card)", -1 },
 	{ "pin-file", OPT_PIN, "FILE", 0, "File that holds PIN1", -1 },
+	{ "gsmtap", OPT_GSMTAP, "HOST", 0, "Mirror every APDU to HOST for Wireshark, PINs blanked", -1 },
 	{ "trace", OPT_TRACE, "FILE", 0, "Append every APDU here, PINs blanked", -1 }, { 0 }
 };
 
@@ -127,6 +135,8 @@ static int run_verb(const struct verb *v, struct arguments *a)
 	r = prose_pcsc_open(a->reader, &t);
 	if (r == PROSE_OK && a->trace != NULL && (r = prose_trace_open(t, a->trace, &t)) != PROSE_OK)
 		t.close(t.context);
+	if (r == PROSE_OK && a->gsmtap != NULL && (r = prose_gsmtap_open(t, a->gsmtap, &t)) != PROSE_OK)
+		t.close(t.context);
 	if (r != PROSE_OK || (r = prose_card_open(t, &o, &a->card)) != PROSE_OK)
 		return complain(a, v->name, a->reader, r);
 	rc = v->run(a);
@@ -153,7 +163,7 @@ static int verb_index(int argc, char **argv)
 		if (argv[i][0] != '-')
 			return i;
 		if ((strcmp(argv[i], "--reader") == 0 || strcmp(argv[i], "-r") == 0 || strcmp(argv[i], "--pin-file") == 0 ||
-		            strcmp(argv[i], "--trace") == 0))
+		            strcmp(argv[i], "--trace") == 0 || strcmp(argv[i], "--gsmtap") == 0))
 			i++;
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0)
 			return 0;

@@ -8,13 +8,7 @@
 
 enum { BLOCK = 255 };
 
-struct ef {
-	bool records;
-	unsigned record_len, record_count;
-	size_t size;
-};
-
-static enum prose_result select_path(struct prose_card *c, const uint16_t *path, size_t n, struct ef *ef)
+static enum prose_result select_path(struct prose_card *c, const uint16_t *path, size_t n, struct prose_file_info *ef)
 {
 	struct request q = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
 	uint8_t raw[16];
@@ -33,9 +27,15 @@ static enum prose_result select_path(struct prose_card *c, const uint16_t *path,
 		return r;
 	if (tlv_find(c->answer, 0x62, &fcp) != OK || tlv_find(fcp, 0x82, &descriptor) != OK || descriptor.n < 2)
 		return PROSE_FORMAT;
-	*ef = (struct ef){ 0 };
+	*ef = (struct prose_file_info){ .directory = (descriptor.p[0] & 0x3F) == 0x38,
+		.ber_tlv = (descriptor.p[0] & 0x3F) == 0x39,
+		.cyclic = (descriptor.p[0] & 0x3F) == 0x06 };
 	if (tlv_find(fcp, 0x80, &size) == OK)
-		ef->size = (size_t)bytes_uint(size);
+		ef->size = (unsigned)bytes_uint(size);
+	if (tlv_find(fcp, 0x88, &size) == OK && size.n == 1)
+		ef->sfi = size.p[0] >> 3;
+	if (tlv_find(fcp, 0x8A, &size) == OK && size.n == 1)
+		ef->life = size.p[0];
 	if (descriptor.n == 5) {
 		ef->records = true;
 		ef->record_len = (unsigned)(descriptor.p[2] << 8 | descriptor.p[3]);
@@ -53,7 +53,7 @@ static enum prose_result read_one(struct prose_card *c, const struct request *q,
 	return out->failed ? PROSE_NO_SPACE : r;
 }
 
-static enum prose_result read_ef(struct prose_card *c, const struct ef *ef, struct buf *out)
+static enum prose_result read_ef(struct prose_card *c, const struct prose_file_info *ef, struct buf *out)
 {
 	enum prose_result r = PROSE_OK;
 
@@ -67,22 +67,22 @@ static enum prose_result read_ef(struct prose_card *c, const struct ef *ef, stru
 	return r;
 }
 
-static void back_to_applet(struct prose_card *c)
+enum prose_result prose_file_info(struct prose_card *c, const uint16_t *path, size_t path_len, struct prose_file_info *out)
 {
-	const struct request q = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_PROSE), 0 };
-	char kept[sizeof c->error];
-	unsigned sw = c->sw;
+	enum prose_result r = session_begin(c, PLACE_MF);
 
-	memcpy(kept, c->error, sizeof kept);
-	(void)session_exchange(c, &q);
-	memcpy(c->error, kept, sizeof kept);
-	c->sw = sw;
+	if (r != PROSE_OK)
+		return r;
+	r = select_path(c, path, path_len, out);
+	session_back_to_applet(c);
+	session_end(c);
+	return r;
 }
 
 enum prose_result prose_file_read(struct prose_card *c, const uint16_t *path, size_t path_len, uint8_t *out, size_t *n)
 {
 	struct buf b = { out, 0, *n, false };
-	struct ef ef;
+	struct prose_file_info ef;
 	enum prose_result r = session_begin(c, PLACE_MF);
 
 	*n = 0;
@@ -94,7 +94,7 @@ enum prose_result prose_file_read(struct prose_card *c, const uint16_t *path, si
 		b.len = 0;
 		r = read_ef(c, &ef, &b);
 	}
-	back_to_applet(c);
+	session_back_to_applet(c);
 	session_end(c);
 	*n = b.len;
 	return r;
@@ -105,7 +105,7 @@ enum prose_result prose_file_update(
 {
 	const struct request q = { 0x00, record > 0 ? INS_UPDATE_RECORD : INS_UPDATE_BINARY, (uint8_t)record,
 		record > 0 ? 0x04 : 0x00, { data, n }, 0 };
-	struct ef ef;
+	struct prose_file_info ef;
 	enum prose_result r = session_begin(c, PLACE_MF);
 
 	if (r != PROSE_OK)
@@ -114,7 +114,7 @@ enum prose_result prose_file_update(
 		r = session_exchange(c, &q);
 	if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && session_verify_pin(c) == PROSE_OK)
 		r = session_exchange(c, &q);
-	back_to_applet(c);
+	session_back_to_applet(c);
 	session_end(c);
 	return r;
 }

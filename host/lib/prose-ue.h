@@ -47,6 +47,10 @@ char *prose_pcsc_readers(void);
 /* Write every APDU as a line of hex into a file, PIN commands blanked; takes over `inner`. NULL file: PROSE_NO_SPACE. */
 enum prose_result prose_trace_open(struct prose_transport inner, const char *path, struct prose_transport *out);
 
+/* Mirror every APDU as GSMTAP to UDP port 4729 of a host, for Wireshark, PIN values blanked; takes over `inner`. PROSE_IO:
+ * no such host. Datagrams that get lost are nobody's error. */
+enum prose_result prose_gsmtap_open(struct prose_transport inner, const char *host, struct prose_transport *out);
+
 struct prose_card;
 
 struct prose_options {
@@ -73,6 +77,62 @@ enum prose_result prose_file_read(struct prose_card *, const uint16_t *path, siz
 /* UPDATE BINARY at offset 0 / UPDATE RECORD (record >= 1), if the access rules let the PIN's holder. */
 enum prose_result prose_file_update(
         struct prose_card *, const uint16_t *path, size_t path_len, unsigned record, const uint8_t *data, size_t n);
+
+/* What SELECT says of a file or directory. */
+struct prose_file_info {
+	bool directory, records, cyclic, ber_tlv;
+	unsigned record_len, record_count, size;
+	unsigned sfi;  /* 0: none */
+	unsigned life; /* 5: activated; 4: deactivated; from 12: terminated */
+};
+enum prose_result prose_file_info(struct prose_card *, const uint16_t *path, size_t path_len, struct prose_file_info *out);
+
+/* ---- PINs (TS 102 221 11.1.9 to 11.1.13) ------------------------------------------------------------------------- */
+
+enum { PROSE_PIN1 = 0x01, PROSE_PIN2 = 0x81, PROSE_UNIVERSAL_PIN = 0x11 };
+enum prose_pin_action {
+	PROSE_PIN_STATUS,
+	PROSE_PIN_VERIFY,  /* first: the PIN */
+	PROSE_PIN_CHANGE,  /* first: old, second: new */
+	PROSE_PIN_DISABLE, /* first: the PIN */
+	PROSE_PIN_ENABLE,
+	PROSE_PIN_UNBLOCK /* first: the PUK, second: a new PIN */
+};
+/* PINs are 4 to 8 digits and a zero. PROSE_REFUSED: wrong (and *tries are left), blocked or disabled, see prose_card_status. */
+enum prose_result prose_pin(
+        struct prose_card *, enum prose_pin_action, unsigned reference, const char *first, const char *second, unsigned *tries);
+
+/* ---- authentication (TS 31.102 7.1) ------------------------------------------------------------------------------- */
+
+struct prose_aka {
+	bool synchronisation_failure; /* then only auts is set: send it to the network */
+	uint8_t auts[14];
+	uint8_t res[32], ck[32], ik[32], kc[8];
+	size_t res_len, ck_len, ik_len;
+	bool has_kc;
+};
+/* RAND and AUTN to the USIM (PIN1 is asked for if needed). PROSE_REFUSED with status 9862: the network is not the home
+ * network's, or was tampered with; nothing has changed. Wipe *out after use. */
+enum prose_result prose_authenticate(
+        struct prose_card *, const uint8_t rand[16], const uint8_t autn[16], struct prose_aka *out);
+/* GBA_U bootstrapping (TS 33.220 5.3.2): AUTN* in, RES or AUTS out; Ks stays on the card. */
+enum prose_result prose_gba_bootstrap(
+        struct prose_card *, const uint8_t rand[16], const uint8_t autn[16], struct prose_aka *out);
+/* Ks_ext_NAF for a NAF_ID (FQDN and five octets of protocol id) and an IMPI; Ks_int_NAF stays on the card. Wipe the key. */
+enum prose_result prose_gba_naf_key(
+        struct prose_card *, const uint8_t *naf_id, size_t naf_id_len, const char *impi, uint8_t ks_ext_naf[32]);
+
+/* ---- card application toolkit (TS 102 223) ------------------------------------------------------------------------ */
+
+struct prose_proactive {
+	uint8_t number, type, qualifier; /* type 01: REFRESH */
+	uint8_t command[256];            /* the whole command, tag D0 */
+	size_t length;
+};
+/* Send the terminal profile (n 0: not again), then fetch what waits and answer it: `each` returns the general result of
+ * TS 102 223 8.12 (00 performed, 30 beyond this terminal's capabilities). */
+enum prose_result prose_cat(struct prose_card *, const uint8_t *profile, size_t n,
+        uint8_t (*each)(void *context, const struct prose_proactive *), void *context);
 
 /* ---- provisioning ------------------------------------------------------------------------------------------------ */
 

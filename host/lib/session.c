@@ -167,6 +167,18 @@ void session_end(struct prose_card *c)
 		c->transport.end(c->transport.context);
 }
 
+void session_back_to_applet(struct prose_card *c)
+{
+	const struct request q = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_PROSE), 0 };
+	char kept[sizeof c->error];
+	unsigned sw = c->sw;
+
+	memcpy(kept, c->error, sizeof kept);
+	(void)session_exchange(c, &q);
+	memcpy(c->error, kept, sizeof kept);
+	c->sw = sw;
+}
+
 enum prose_result session_command(struct prose_card *c, uint8_t ins, uint8_t p1, struct bytes data, size_t ne)
 {
 	const struct request q = { 0x80, ins, p1, 0, data, ne };

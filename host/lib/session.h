@@ -37,6 +37,9 @@ enum prose_result session_exchange(struct prose_card *, const struct request *);
 /* VERIFY PIN1 with what the callback gives, inside begin and end. */
 enum prose_result session_verify_pin(struct prose_card *);
 
+/* Select the ProSe applet again after other places; the last status word stays what it was. */
+void session_back_to_applet(struct prose_card *);
+
 /* begin, exchange on the ProSe applet (PIN asked for on 6982, once), end. */
 enum prose_result session_command(struct prose_card *, uint8_t ins, uint8_t p1, struct bytes data, size_t ne);
 

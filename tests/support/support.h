@@ -77,6 +77,7 @@ Suite *suite_mikey(void);
 Suite *suite_ota(void);
 Suite *suite_card(void);
 Suite *suite_usim(void);
+Suite *suite_profile(void);
 Suite *suite_prose(void);
 Suite *suite_image(void);
 Suite *suite_power(void);

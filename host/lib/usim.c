@@ -1,0 +1,242 @@
+/* The USIM's commands: AUTHENTICATE, GBA, PINs, and the terminal's side of a proactive session. */
+#include <string.h>
+
+#include "apdu/ids.h"
+#include "apdu/secret.h"
+#include "apdu/tlv.h"
+#include "host/lib/session.h"
+
+enum { TAG_SUCCESS = 0xDB, TAG_SYNCHRONISATION = 0xDC, CONTEXT_3G = 0x81, CONTEXT_GBA = 0x84, PIN_OCTETS = 8 };
+enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF = 0xDE, FETCHES_MAX = 16 };
+
+/* Select the USIM on our channel, run one command (PIN1 asked for on 6982, once), select our applet again. */
+static enum prose_result on_usim(struct prose_card *c, const struct request *q, uint8_t *out, size_t *n)
+{
+	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
+	enum prose_result r = session_begin(c, PLACE_MF);
+
+	if (r != PROSE_OK)
+		return r;
+	if ((r = session_exchange(c, &select)) == PROSE_OK)
+		r = session_exchange(c, q);
+	if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK)
+		r = session_exchange(c, q);
+	if (r == PROSE_OK && c->answer.n > *n)
+		r = PROSE_NO_SPACE;
+	if (r == PROSE_OK) {
+		*n = c->answer.n;
+		if (*n > 0)
+			memcpy(out, c->answer.p, *n);
+	}
+	session_back_to_applet(c);
+	session_end(c);
+	return r;
+}
+
+static bool take_field(struct bytes *in, uint8_t *out, size_t room, size_t *n)
+{
+	uint64_t len;
+
+	if (!bytes_take_uint(in, 1, &len) || len > room)
+		return false;
+	*n = (size_t)len;
+	return bytes_take_copy(in, out, *n);
+}
+
+static enum prose_result parse_aka(struct bytes in, bool keys, struct prose_aka *out)
+{
+	uint64_t tag;
+	size_t n;
+
+	if (!bytes_take_uint(&in, 1, &tag))
+		return PROSE_FORMAT;
+	if (tag == TAG_SYNCHRONISATION) {
+		out->synchronisation_failure = true;
+		return take_field(&in, out->auts, sizeof out->auts, &n) && n == sizeof out->auts && in.n == 0 ? PROSE_OK
+		                                                                                         : PROSE_FORMAT;
+	}
+	if (tag != TAG_SUCCESS || !take_field(&in, out->res, sizeof out->res, &out->res_len))
+		return PROSE_FORMAT;
+	if (!keys)
+		return in.n == 0 ? PROSE_OK : PROSE_FORMAT;
+	if (!take_field(&in, out->ck, sizeof out->ck, &out->ck_len) || !take_field(&in, out->ik, sizeof out->ik, &out->ik_len))
+		return PROSE_FORMAT;
+	out->has_kc = in.n > 0;
+	return in.n == 0 || (take_field(&in, out->kc, sizeof out->kc, &n) && n == sizeof out->kc && in.n == 0) ? PROSE_OK
+	                                                                                                  : PROSE_FORMAT;
+}
+
+static enum prose_result challenge(
+        struct prose_card *c, uint8_t context, const uint8_t rand[16], const uint8_t autn[16], struct prose_aka *out)
+{
+	uint8_t raw[40], answer[160];
+	struct buf b = BUF_OF(raw);
+	struct request q = { 0x00, INS_AUTHENTICATE, 0x00, context, { 0 }, 256 };
+	size_t n = sizeof answer;
+	enum prose_result r;
+
+	*out = (struct prose_aka){ 0 };
+	if (context == CONTEXT_GBA)
+		buf_put_u8(&b, MODE_BOOTSTRAPPING);
+	buf_put_u8(&b, 16);
+	buf_put(&b, (struct bytes){ rand, 16 });
+	buf_put_u8(&b, 16);
+	buf_put(&b, (struct bytes){ autn, 16 });
+	q.data = buf_bytes(&b);
+	r = on_usim(c, &q, answer, &n);
+	if (r == PROSE_OK)
+		r = parse_aka((struct bytes){ answer, n }, context == CONTEXT_3G, out);
+	secret_clean(answer, sizeof answer);
+	return r;
+}
+
+enum prose_result prose_authenticate(
+        struct prose_card *c, const uint8_t rand[16], const uint8_t autn[16], struct prose_aka *out)
+{
+	return challenge(c, CONTEXT_3G, rand, autn, out);
+}
+
+enum prose_result prose_gba_bootstrap(
+        struct prose_card *c, const uint8_t rand[16], const uint8_t autn[16], struct prose_aka *out)
+{
+	return challenge(c, CONTEXT_GBA, rand, autn, out);
+}
+
+enum prose_result prose_gba_naf_key(
+        struct prose_card *c, const uint8_t *naf_id, size_t naf_id_len, const char *impi, uint8_t ks_ext_naf[32])
+{
+	uint8_t raw[255], answer[40];
+	struct buf b = BUF_OF(raw);
+	struct request q = { 0x00, INS_AUTHENTICATE, 0x00, CONTEXT_GBA, { 0 }, 256 };
+	size_t n = sizeof answer, len = 0;
+	struct bytes in;
+	enum prose_result r;
+
+	buf_put_u8(&b, MODE_NAF);
+	buf_put_u8(&b, (uint8_t)naf_id_len);
+	buf_put(&b, (struct bytes){ naf_id, naf_id_len });
+	buf_put_u8(&b, (uint8_t)strlen(impi));
+	buf_put(&b, bytes_str(impi));
+	if (b.failed || naf_id_len > 255)
+		return PROSE_FORMAT;
+	q.data = buf_bytes(&b);
+	r = on_usim(c, &q, answer, &n);
+	in = (struct bytes){ answer + 1, n > 0 ? n - 1 : 0 };
+	if (r == PROSE_OK && (n < 1 || answer[0] != TAG_SUCCESS || !take_field(&in, ks_ext_naf, 32, &len) || len != 32))
+		r = PROSE_FORMAT;
+	secret_clean(answer, sizeof answer);
+	return r;
+}
+
+static const struct pin_action {
+	uint8_t ins;
+	bool first, second; /* which of the two values the command carries */
+} pin_actions[] = {
+	[PROSE_PIN_STATUS] = { INS_VERIFY_PIN, false, false },
+	[PROSE_PIN_VERIFY] = { INS_VERIFY_PIN, true, false },
+	[PROSE_PIN_CHANGE] = { INS_CHANGE_PIN, true, true },
+	[PROSE_PIN_DISABLE] = { INS_DISABLE_PIN, true, false },
+	[PROSE_PIN_ENABLE] = { INS_ENABLE_PIN, true, false },
+	[PROSE_PIN_UNBLOCK] = { INS_UNBLOCK_PIN, true, true },
+};
+
+static bool put_pin(struct buf *b, const char *digits)
+{
+	size_t n = digits != NULL ? strlen(digits) : 0;
+
+	if (n < 4 || n > PIN_OCTETS)
+		return false;
+	buf_put(b, bytes_str(digits));
+	for (; n < PIN_OCTETS; n++)
+		buf_put_u8(b, 0xFF);
+	return !b->failed;
+}
+
+enum prose_result prose_pin(struct prose_card *c, enum prose_pin_action action, unsigned reference, const char *first,
+        const char *second, unsigned *tries)
+{
+	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
+	const struct pin_action *a = &pin_actions[action];
+	uint8_t raw[2 * PIN_OCTETS];
+	struct buf b = BUF_OF(raw);
+	struct request q = { 0x00, a->ins, 0x00, (uint8_t)reference, { 0 }, 0 };
+	enum prose_result r;
+
+	*tries = 0;
+	if ((unsigned)action > PROSE_PIN_UNBLOCK || (a->first && !put_pin(&b, first)) || (a->second && !put_pin(&b, second)))
+		return PROSE_FORMAT;
+	q.data = buf_bytes(&b);
+	if ((r = session_begin(c, PLACE_MF)) != PROSE_OK)
+		return r;
+	if ((r = session_exchange(c, &select)) == PROSE_OK || r == PROSE_REFUSED)
+		r = session_exchange(c, &q);
+	if (r == PROSE_REFUSED && (c->sw & 0xFFF0) == SW_TRIES_LEFT) {
+		*tries = c->sw & 15;
+		if (action == PROSE_PIN_STATUS)
+			r = PROSE_OK;
+	}
+	session_back_to_applet(c);
+	session_end(c);
+	secret_clean(raw, sizeof raw);
+	return r;
+}
+
+/* Command details and device identities of a proactive command, as the response must repeat them. */
+static bool parse_proactive(struct bytes in, struct prose_proactive *out)
+{
+	struct tlv outer, t;
+
+	if (tlv_next(&in, &outer) != OK || outer.tag != 0xD0 || in.n != 0)
+		return false;
+	while (outer.value.n > 0) {
+		if (tlv_next(&outer.value, &t) != OK)
+			return false;
+		if ((t.tag | 0x80) == 0x81 && t.value.n == 3) {
+			out->number = t.value.p[0];
+			out->type = t.value.p[1];
+			out->qualifier = t.value.p[2];
+		}
+	}
+	return out->type != 0;
+}
+
+static enum prose_result respond(struct prose_card *c, const struct prose_proactive *p, uint8_t result)
+{
+	const uint8_t data[] = { 0x81, 3, p->number, p->type, p->qualifier, 0x82, 2, 0x82, 0x81, 0x83, 1, result };
+	const struct request q = { 0x80, INS_TERMINAL_RESPONSE, 0, 0, BYTES_OF(data), 0 };
+
+	return session_exchange(c, &q);
+}
+
+enum prose_result prose_cat(struct prose_card *c, const uint8_t *profile, size_t n,
+        uint8_t (*each)(void *context, const struct prose_proactive *), void *context)
+{
+	struct request q = { 0x80, INS_TERMINAL_PROFILE, 0, 0, { profile, n }, 0 };
+	enum prose_result r = session_begin(c, PLACE_ANY);
+	unsigned own = c->channel;
+
+	if (r != PROSE_OK)
+		return r;
+	c->channel = 0; /* the toolkit lives on the basic channel */
+	if (n > 0)
+		r = session_exchange(c, &q);
+	q = (struct request){ 0x80, 0xF2, 0x00, 0x0C, { 0 }, 0 };
+	if (r == PROSE_OK)
+		r = session_exchange(c, &q);
+	for (int i = 0; r == PROSE_OK && (c->sw & 0xFF00) == SW_FETCH && i < FETCHES_MAX; i++) {
+		struct prose_proactive p = { 0 };
+
+		q = (struct request){ 0x80, INS_FETCH, 0, 0, { 0 }, (c->sw & 0xFF) == 0 ? 256 : c->sw & 0xFF };
+		if ((r = session_exchange(c, &q)) != PROSE_OK)
+			break;
+		p.length = c->answer.n < sizeof p.command ? c->answer.n : sizeof p.command;
+		memcpy(p.command, c->answer.p, p.length);
+		if (!parse_proactive((struct bytes){ p.command, p.length }, &p))
+			r = PROSE_FORMAT;
+		else
+			r = respond(c, &p, each != NULL ? each(context, &p) : 0x30);
+	}
+	c->channel = own;
+	session_end(c);
+	return r;
+}
