@@ -78,7 +78,8 @@ static void print_info(const struct ef_name *e, const struct prose_file_info *f,
 	for (const char *p = e->path; *p != 0; p++)
 		depth += *p == '/';
 	if (f->records)
-		(void)snprintf(shape, sizeof shape, "%s %u x %u", f->cyclic ? "cyclic" : "linear", f->record_count, f->record_len);
+		(void)snprintf(
+		        shape, sizeof shape, "%s %u x %u", f->cyclic ? "cyclic" : "linear", f->record_count, f->record_len);
 	else if (!f->directory)
 		(void)snprintf(shape, sizeof shape, "%s %u", f->ber_tlv ? "BER-TLV" : "transparent", f->size);
 	(void)printf("%*s%-*s %-26s %-18s", tree ? 2 * depth : 0, "", tree ? 16 - 2 * depth : 16,
@@ -165,8 +166,8 @@ int verb_pin(struct arguments *a)
 		return usage_error("pin",
 		        "say `pin status|verify|change|disable|enable|unblock pin1|pin2|universal [VALUE [NEW]]`; @FILE reads a value");
 	r = prose_pin(a->card, (enum prose_pin_action)action, reference,
-	        pin_word(a->word_count > 2 ? a->words[2] : NULL, first), pin_word(a->word_count > 3 ? a->words[3] : NULL, second),
-	        &tries);
+	        pin_word(a->word_count > 2 ? a->words[2] : NULL, first),
+	        pin_word(a->word_count > 3 ? a->words[3] : NULL, second), &tries);
 	secret_clean(first, sizeof first);
 	secret_clean(second, sizeof second);
 	if (r == PROSE_OK && action == PROSE_PIN_STATUS)

@@ -99,6 +99,7 @@ enum prose_result prose_gsmtap_open(struct prose_transport inner, const char *ho
 		return PROSE_IO;
 	}
 	g->inner = inner;
-	*out = (struct prose_transport){ g, gsmtap_transmit, gsmtap_begin, gsmtap_end, gsmtap_reset, gsmtap_close };
+	*out = (struct prose_transport){ NULL, gsmtap_transmit, gsmtap_begin, gsmtap_end, gsmtap_reset, gsmtap_close };
+	out->context = g;
 	return PROSE_OK;
 }

@@ -53,7 +53,7 @@ static enum prose_result parse_aka(struct bytes in, bool keys, struct prose_aka 
 	if (tag == TAG_SYNCHRONISATION) {
 		out->synchronisation_failure = true;
 		return take_field(&in, out->auts, sizeof out->auts, &n) && n == sizeof out->auts && in.n == 0 ? PROSE_OK
-		                                                                                         : PROSE_FORMAT;
+		                                                                                              : PROSE_FORMAT;
 	}
 	if (tag != TAG_SUCCESS || !take_field(&in, out->res, sizeof out->res, &out->res_len))
 		return PROSE_FORMAT;
@@ -63,7 +63,7 @@ static enum prose_result parse_aka(struct bytes in, bool keys, struct prose_aka 
 		return PROSE_FORMAT;
 	out->has_kc = in.n > 0;
 	return in.n == 0 || (take_field(&in, out->kc, sizeof out->kc, &n) && n == sizeof out->kc && in.n == 0) ? PROSE_OK
-	                                                                                                  : PROSE_FORMAT;
+	                                                                                                       : PROSE_FORMAT;
 }
 
 static enum prose_result challenge(

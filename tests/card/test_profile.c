@@ -19,7 +19,11 @@ static enum status install(const char *text, struct rig *r, struct order *o)
 	json_t *root;
 
 	reason[0] = 0;
-	*o = (struct order){ .who = { .iccid = "8900101000000000017", .imsi = "001010000000001", .pin1_enabled = true, .path = "p.json", .text = all } };
+	*o = (struct order){ .who = { .iccid = "8900101000000000017",
+		                     .imsi = "001010000000001",
+		                     .pin1_enabled = true,
+		                     .path = "p.json",
+		                     .text = all } };
 	if ((root = profile_parse(text, all.n, "p.json", reason, sizeof reason)) == NULL)
 		return ERR_MALFORMED;
 	o->who.profile = root;
@@ -48,12 +52,14 @@ START_TEST(profiles_are_checked)
 		{ "{\n\"files\": [\n", "p.json:3:" },
 		{ "[]", "p.json:1" },
 		{ "{\"files\": 7}", "must be a list" },
-		{ "{\"files\": [\n{\"path\": \"2F00\", \"type\": \"linear\"}]}", "p.json:2: files[0] (2F00): \"access\" must be" },
+		{ "{\"files\": [\n{\"path\": \"2F00\", \"type\": \"linear\"}]}",
+		        "p.json:2: files[0] (2F00): \"access\" must be" },
 		{ "{\"files\": [\n\n{\"path\": \"2F00\", \"type\": \"row\"}]}", "p.json:3: files[0] (2F00): \"type\" must be" },
 		{ "{\"files\": [{\"path\": \"2G00\", \"type\": \"df\"}]}", "\"path\" must be" },
 		{ "{\"files\": [{\"path\": \"7F10/2F00\", \"type\": \"df\", \"access\": \"pin\"}]}", "not in the list before" },
 		{ "{\"files\": [{\"path\": \"2F06\", \"type\": \"df\", \"access\": \"pin\"}]}", "there already" },
-		{ "{\"files\": [{\"path\": \"2F00\", \"type\": \"transparent\", \"access\": \"pin\"}]}", "\"size\" must be a number" },
+		{ "{\"files\": [{\"path\": \"2F00\", \"type\": \"transparent\", \"access\": \"pin\"}]}",
+		        "\"size\" must be a number" },
 		{ "{\"files\": [{\"path\": \"2F00\", \"type\": \"transparent\", \"access\": \"pin\", \"size\": 2, \"content\": \"010203\"}]}",
 		        "\"content\" must be hex" },
 		{ "{\"files\": [{\"path\": \"2F00\", \"type\": \"linear\", \"access\": \"pin\", \"record\": 2, \"records\": 1,"
@@ -147,7 +153,7 @@ START_TEST(names_and_templates)
 	json_t *root = profile_parse((const char *)text.p, text.n, "standard", reason, sizeof reason), *file;
 	size_t i;
 
-	json_array_foreach(json_object_get(root, "files"), i, file) {
+	json_array_foreach (json_object_get(root, "files"), i, file) {
 		const char *path = json_string_value(json_object_get(file, "path")), *name = ef_names[i + 1].path;
 		bool usim = strncmp(path, "7FF0", 4) == 0;
 
