@@ -204,27 +204,58 @@ static void harden(void)
 	(void)sigaction(SIGINT, &action, NULL);
 }
 
-static int verb_run(struct arguments *a)
+static int run_image(struct arguments *a, const char *path, const struct vpcd_options *v)
 {
-	struct vpcd_options v = { .quiet = a->quiet };
 	struct card_env env = { .rng = &rng_system };
 	struct image_options o;
 	struct image *image;
 	enum status st;
-	int rc;
+	int rc = open_existing("run", a, path, &image, &o);
 
-	if (a->count != 1 || vpcd_parse(a->reader != NULL ? a->reader : "127.0.0.1:35963", &v) != OK)
-		return refuse("run", "needs IMAGE, and --reader as ADDRESS:PORT", EXIT_USAGE);
-	harden();
-	if ((rc = open_existing("run", a, a->words[0], &image, &o)) != 0)
+	if (rc != 0)
 		return rc;
 	env.backend = image_backend(image);
 	memcpy(env.card_id, o.card_id, sizeof env.card_id);
 	if ((st = card_power_on(&the_card, &env)) == OK)
-		st = vpcd_run(&the_card, &env, &v, &stop);
+		st = vpcd_run(&the_card, &env, v, &stop);
 	card_power_off(&the_card);
 	image_close(&image);
 	return st == OK ? 0 : refuse("run", status_text(st), EXIT_FAILURE);
+}
+
+/* Without an image: a test card of the standard profile, which is gone afterwards. */
+static int run_test_card(struct arguments *a, const struct vpcd_options *v)
+{
+	char folder[] = "/tmp/prose-card.XXXXXX", path[64], reason[512] = "";
+	struct order o;
+	int rc;
+
+	if (mkdtemp(folder) == NULL)
+		return refuse("run", "no temporary folder can be made in /tmp", EXIT_FAILURE);
+	(void)snprintf(path, sizeof path, "%s/card.img", folder);
+	a->insecure = true;
+	if (order_read(NULL, &o, reason, sizeof reason) != OK)
+		rc = refuse("run", reason, EXIT_FAILURE);
+	else if ((rc = create(a, &o, path)) == 0)
+		(void)fprintf(stderr, "prose-card: test card %s, IMSI %s, PIN 1234, published keys\n", o.who.iccid, o.who.imsi);
+	order_free(&o);
+	if (rc == 0)
+		rc = run_image(a, path, v);
+	(void)unlink(path);
+	(void)rmdir(folder);
+	return rc;
+}
+
+static int verb_run(struct arguments *a)
+{
+	struct vpcd_options v = { .quiet = a->quiet };
+
+	if (a->count > 1 || vpcd_parse(a->reader != NULL ? a->reader : "127.0.0.1:35963", &v) != OK)
+		return refuse("run", "needs at most one IMAGE, and --reader as ADDRESS:PORT", EXIT_USAGE);
+	if (a->count == 0 && a->image_key != NULL)
+		return refuse("run", "--image-key goes with an IMAGE", EXIT_USAGE);
+	harden();
+	return a->count == 0 ? run_test_card(a, &v) : run_image(a, a->words[0], &v);
 }
 
 static int verb_reader(struct arguments *a)
@@ -391,7 +422,7 @@ static const struct verb {
 	{ "create", verb_create, create_options, "[PROFILE] IMAGE\nORDER SECRETS IMAGE",
 	        "Birth: a test card (PLMN 001-01), or a card from an order; its secrets file is shredded",
 	        "prose-card create --maker-key maker.pem --image-key keys/image.key order.json order.secrets card.img" },
-	{ "run", verb_run, run_options, "IMAGE", "Put a card into a vpcd reader until SIGTERM",
+	{ "run", verb_run, run_options, "[IMAGE]", "Put a card (or a passing test card) into a vpcd reader until SIGTERM",
 	        "prose-card run --image-key keys/image.key card.img" },
 	{ "reader", verb_reader, reader_options, "IMAGE... -- COMMAND...",
 	        "Run COMMAND in a private world with pcscd, a reader and a card for each image",
