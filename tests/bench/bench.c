@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include <openssl/hmac.h>
+#include <sqlite3.h>
 
 #include "apdu/hex.h"
 #include "card/io/birth.h"
 #include "card/io/key_file.h"
 #include "card/io/store_sqlite.h"
 #include "crypto/aes.h"
+#include "crypto/aka.h"
 #include "crypto/discovery.h"
 #include "crypto/eccsi.h"
 #include "crypto/sakke.h"
@@ -137,6 +139,95 @@ static void sakke_figures(int rounds)
 	}
 }
 
+/* SELECT by file id with FCP. */
+static void select_figure(struct card *card, int rounds, double gcm)
+{
+	static const uint8_t select[] = { 0x00, 0xA4, 0x00, 0x04, 0x02, 0x2F, 0xE2, 0x00 };
+	static uint8_t response[APDU_RESPONSE_MAX];
+	double best = 1e12;
+
+	for (int r = 0; r < rounds; r++) {
+		double t = now();
+
+		for (int i = 0; i < 10000; i++) {
+			struct buf b = BUF_OF(response);
+
+			card_transmit(card, BYTES_OF(select), &b);
+			if (b.len < 20)
+				exit(1);
+		}
+		best = least(best, (now() - t) / 10000);
+	}
+	figure("SELECT with FCP, card alone", 1e6 / best, "APDU/s", best / gcm, "one AES-256-GCM of 10 octets");
+}
+
+/* A bare SQLite commit of as many octets as AUTHENTICATE writes, WAL and synchronous=FULL, in the same folder. */
+static double bare_commit(sqlite3 *db)
+{
+	double t = now();
+
+	if (sqlite3_exec(db, "BEGIN; UPDATE t SET v=randomblob(220) WHERE k=1; UPDATE t SET v=randomblob(40) WHERE k=2; COMMIT",
+	            NULL, NULL, NULL) != SQLITE_OK)
+		exit(1);
+	return now() - t;
+}
+
+/* AUTHENTICATE 3G on the real store: one commit each. The subscriber is the test card's. */
+static void authenticate_figure(struct card *card, int rounds)
+{
+	static const char k[] = "465b5ce8b199b49faa5f0a2ee238a6bc", opc[] = "cd63cb71954a9f4e48a5994e37a02baf";
+	static const uint8_t usim[] = { 0x00, 0xA4, 0x04, 0x0C, 0x07, 0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02 };
+	static uint8_t response[APDU_RESPONSE_MAX];
+	uint8_t raw[2][16], rand[16] = { 1 }, amf[2] = { 0x80, 0 }, command[39] = { 0x00, 0x88, 0x00, 0x81, 0x22, 0x10 };
+	struct buf kb = BUF_OF(raw[0]), ob = BUF_OF(raw[1]), b = BUF_OF(response);
+	double ours = 1e12, bare = 1e12, milenage = 1e12;
+	struct aka_subscriber s;
+	struct aka_keys keys;
+	uint64_t seq = 1;
+	sqlite3 *db;
+
+	aka_defaults(&s, AKA_MILENAGE);
+	if (hex_decode(bytes_str(k), &kb) != OK || hex_decode(bytes_str(opc), &ob) != OK ||
+	        sqlite3_open("build/bench-bare.db", &db) != SQLITE_OK ||
+	        sqlite3_exec(db,
+	                "PRAGMA journal_mode=WAL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; DROP TABLE IF EXISTS t;"
+	                "CREATE TABLE t(k INTEGER PRIMARY KEY, v BLOB); INSERT INTO t VALUES(1,''),(2,'')",
+	                NULL, NULL, NULL) != SQLITE_OK)
+		exit(1);
+	memcpy(s.k, raw[0], 16);
+	memcpy(s.opc, raw[1], 16);
+	card_transmit(card, BYTES_OF(usim), &b);
+	memcpy(command + 6, rand, 16);
+	command[22] = 16;
+	for (int r = 0; r < rounds * 50; r++, seq++) {
+		uint8_t sqn[6], mac[AKA_MAC_MAX];
+		uint64_t v = seq << 5;
+		double t;
+
+		for (int i = 5; i >= 0; i--, v >>= 8)
+			sqn[i] = (uint8_t)v;
+		t = now();
+		if (aka_f2345(&s, rand, &keys) != OK || aka_f1(&s, rand, sqn, amf, mac, NULL) != OK)
+			exit(1);
+		milenage = least(milenage, now() - t);
+		for (int i = 0; i < 6; i++)
+			command[23 + i] = sqn[i] ^ keys.ak[i];
+		memcpy(command + 29, amf, 2);
+		memcpy(command + 31, mac, 8);
+		b.len = 0;
+		t = now();
+		card_transmit(card, BYTES_OF(command), &b);
+		ours = least(ours, now() - t);
+		if (b.len != 2 || response[0] != 0x61)
+			exit(1);
+		bare = least(bare, bare_commit(db));
+	}
+	(void)sqlite3_close(db);
+	(void)unlink("build/bench-bare.db");
+	figure("AUTHENTICATE 3G, durable", 1e6 / ours, "a second", bare / ours, "bare SQLite commits a second");
+	figure("Milenage f1 to f5*", 1e6 / milenage, "a second", ours / milenage, "fits into one AUTHENTICATE");
+}
+
 /* APDUs a second without any reader: the card alone, READ BINARY of ten octets. */
 static void card_figures(int rounds)
 {
@@ -188,6 +279,8 @@ static void card_figures(int rounds)
 		copy = least(copy, (now() - t) / 20000);
 	}
 	one = best;
+	select_figure(&card, rounds, copy);
+	authenticate_figure(&card, rounds > 9 ? 9 : rounds);
 	figure("READ BINARY, card alone", 1e6 / one, "APDU/s", one / copy, "one AES-256-GCM of 10 octets");
 	card_power_off(&card);
 	image_close(&image);

@@ -1,4 +1,5 @@
-/* A stream of APDUs (one-octet lengths) against a born card: always an answer of at least two octets, never a key record. */
+/* A stream of APDUs (one-octet lengths) against a born card: always an answer of at least two octets. A length of FF makes the
+ * basic channel an administrator's, FE resets the card. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,8 +103,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	count = born;
 	if (card_power_on(&card, &env) != OK)
 		abort();
-	while (bytes_take_uint(&in, 1, &len) && bytes_take(&in, (size_t)len, &command)) {
+	while (bytes_take_uint(&in, 1, &len)) {
 		struct buf b = BUF_OF(response);
+
+		if (len == 0xFF)
+			card.channel[0].adm = true;
+		if (len == 0xFE)
+			card_reset(&card);
+		if (len >= 0xFE)
+			continue;
+		if (!bytes_take(&in, (size_t)len, &command))
+			break;
 
 		card_transmit(&card, command, &b);
 		if (b.failed || b.len < 2)

@@ -43,6 +43,32 @@ static unsigned import_gmk(struct rig *r)
 {
 	return import(r, NOW, gmk_message);
 }
+static unsigned authenticate(struct rig *r)
+{
+	/* SQN 32 of the test subscriber, RAND of TS 35.208 set 1 */
+	ck_assert_uint_eq(rig_send(r, "00A4040C10A0000000871002FFFFFFFF8907090000"), 0x9000);
+	return rig_send_bytes(r, rig_authenticate(r, 32));
+}
+static unsigned increase(struct rig *r)
+{
+	ck_assert_uint_eq(rig_send(r, "00A4040C10A0000000871002FFFFFFFF8907090000"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00A4000C026F39"), 0x9000);
+	return rig_send(r, "80320000010100");
+}
+static unsigned create_file(struct rig *r)
+{
+	r->card.channel[0].adm = true;
+	return rig_send(r, "00E000001962178202412183022F998A01058B032F0601800200108801A8");
+}
+static unsigned delete_tree(struct rig *r)
+{
+	r->card.channel[0].adm = true;
+	return rig_send(r, "00E40000027F10");
+}
+static unsigned change_pin(struct rig *r)
+{
+	return rig_send(r, "002400011031323334FFFFFFFF35363738FFFFFFFF");
+}
 static unsigned ota_script(struct rig *r)
 {
 	return rig_send_bytes(r, rig_ota(r, 5, "B05F90",
@@ -53,6 +79,11 @@ static unsigned ota_script(struct rig *r)
 static const struct trial trials[] = {
 	{ "VERIFY, wrong", verify_wrong, 0x63C2, "pin/01/t" },
 	{ "VERIFY, right", verify_right, 0x9000, "pin/01/t" },
+	{ "CHANGE PIN", change_pin, 0x9000, "pin/01/t" },
+	{ "AUTHENTICATE", authenticate, 0x9000, NULL },
+	{ "INCREASE", increase, 0x9000, NULL },
+	{ "CREATE FILE", create_file, 0x9000, NULL },
+	{ "DELETE FILE", delete_tree, 0x9000, NULL },
 	{ "UPDATE BINARY", update, 0x9000, NULL },
 	{ "sealed object", install_group, 0x9000, NULL },
 	{ "IMPORT GMK", import_gmk, 0x9000, NULL },
@@ -256,7 +287,7 @@ END_TEST
 
 START_TEST(the_sweep_notices_a_store_that_does_not_sync)
 {
-	ck_assert_uint_gt(sweep(&trials[2], "PRAGMA synchronous=OFF", NULL), 0);
+	ck_assert_uint_gt(sweep(&trials[7], "PRAGMA synchronous=OFF", NULL), 0);
 }
 END_TEST
 

@@ -9,6 +9,7 @@
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
 #include "card/io/birth.h"
+#include "crypto/aka.h"
 #include "ota/packet.h"
 #include "ota/sms.h"
 
@@ -328,6 +329,37 @@ struct bytes rig_ota(const struct rig *r, uint64_t counter, const char *tar, con
 	sms_envelope_put(&data, buf_bytes(&sms));
 	apdu_put(&b, &(struct command_apdu){
 	                     .cla = 0x80, .ins = INS_ENVELOPE, .data = buf_bytes(&data), .has_le = true, .ne = 256 });
+	ck_assert(!b.failed);
+	return buf_bytes(&b);
+}
+
+struct bytes rig_authenticate(const struct rig *r, uint64_t value)
+{
+	static const uint8_t amf[AMF_LEN] = { 0x80, 0 };
+	static uint8_t raw[64];
+	struct buf b = BUF_OF(raw);
+	struct bytes rand = hex("23553cbe9637a89d218ae64dae47bf35"), v;
+	uint8_t sqn[SQN_LEN], mac[AKA_MAC_MAX];
+	struct aka_subscriber s;
+	struct aka_keys keys;
+
+	aka_defaults(&s, AKA_MILENAGE);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_K, &v), OK);
+	memcpy(s.k, v.p, v.n);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OPC, &v), OK);
+	memcpy(s.opc, v.p, v.n);
+	for (int i = SQN_LEN - 1; i >= 0; i--, value >>= 8)
+		sqn[i] = (uint8_t)value;
+	ck_assert_int_eq(aka_f2345(&s, rand.p, &keys), OK);
+	ck_assert_int_eq(aka_f1(&s, rand.p, sqn, amf, mac, NULL), OK);
+	buf_put(&b, hex("008800812210"));
+	buf_put(&b, rand);
+	buf_put_u8(&b, 16);
+	for (int i = 0; i < SQN_LEN; i++)
+		buf_put_u8(&b, sqn[i] ^ keys.ak[i]);
+	buf_put(&b, BYTES_OF(amf));
+	buf_put(&b, (struct bytes){ mac, MAC_LEN });
+	buf_put_u8(&b, 0);
 	ck_assert(!b.failed);
 	return buf_bytes(&b);
 }

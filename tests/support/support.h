@@ -70,6 +70,9 @@ unsigned rig_prose(
 /* ENVELOPE with a secured packet of the operator's key set 1: ciphered, MACed, counter higher, PoR asked. */
 struct bytes rig_ota(const struct rig *, uint64_t counter, const char *tar, const char *script);
 
+/* AUTHENTICATE in the 3G context for the test subscriber, with a sequence number (SEQ || IND). */
+struct bytes rig_authenticate(const struct rig *, uint64_t sqn);
+
 Suite *suite_apdu(void);
 Suite *suite_crypto(void);
 Suite *suite_aka(void);
