@@ -110,6 +110,29 @@ char *prose_pcsc_readers(void)
 	return names;
 }
 
+/* pcscd 1.9.9 can lose track of a card that one client powered off while another connected: every connection then fails as
+ * unpowered until somebody powers the card up through a direct connection. */
+static LONG power_up(struct pcsc *p, const char *name)
+{
+	LONG rc = SCardConnect(p->context, name, SCARD_SHARE_DIRECT, 0, &p->card, &p->protocol);
+
+	if (rc != SCARD_S_SUCCESS)
+		return rc;
+	rc = SCardReconnect(
+	        p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, SCARD_UNPOWER_CARD, &p->protocol);
+	if (rc != SCARD_S_SUCCESS)
+		(void)SCardDisconnect(p->card, SCARD_LEAVE_CARD);
+	return rc;
+}
+
+static LONG connect_shared(struct pcsc *p, const char *name)
+{
+	LONG rc = SCardConnect(
+	        p->context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &p->card, &p->protocol);
+
+	return rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD ? power_up(p, name) : rc;
+}
+
 static enum prose_result connect_first(struct pcsc *p, const char *wanted)
 {
 	char *names = list_readers(p->context);
@@ -118,8 +141,7 @@ static enum prose_result connect_first(struct pcsc *p, const char *wanted)
 	for (const char *name = names; name != NULL && *name != 0; name += strlen(name) + 1) {
 		if (wanted != NULL && strncmp(name, wanted, strlen(wanted)) != 0)
 			continue;
-		r = result_of(SCardConnect(
-		        p->context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &p->card, &p->protocol));
+		r = result_of(connect_shared(p, name));
 		if (r == PROSE_OK)
 			break;
 	}
