@@ -61,6 +61,16 @@ enum status aes_cbc_decrypt(struct bytes key, struct bytes in, uint8_t *out)
 	return cipher(MODE_CBC, false, key, zero_iv, in, out);
 }
 
+enum status aes_cbc_iv_encrypt(struct bytes key, const uint8_t iv[static AES_BLOCK], struct bytes in, uint8_t *out)
+{
+	return cipher(MODE_CBC, true, key, iv, in, out);
+}
+
+enum status aes_cbc_iv_decrypt(struct bytes key, const uint8_t iv[static AES_BLOCK], struct bytes in, uint8_t *out)
+{
+	return cipher(MODE_CBC, false, key, iv, in, out);
+}
+
 enum status aes_cmac(struct bytes key, const struct bytes *parts, size_t n, uint8_t out[static AES_BLOCK])
 {
 	static EVP_MAC *mac;

@@ -16,6 +16,9 @@ MUST_USE enum status aes_ecb(struct bytes key, struct bytes in, uint8_t *out);
 /* CBC without padding, IV zero (TS 102 225 5.1.2); in.n must be a multiple of 16. */
 MUST_USE enum status aes_cbc_encrypt(struct bytes key, struct bytes in, uint8_t *out);
 MUST_USE enum status aes_cbc_decrypt(struct bytes key, struct bytes in, uint8_t *out);
+/* The same with an IV. */
+MUST_USE enum status aes_cbc_iv_encrypt(struct bytes key, const uint8_t iv[static AES_BLOCK], struct bytes in, uint8_t *out);
+MUST_USE enum status aes_cbc_iv_decrypt(struct bytes key, const uint8_t iv[static AES_BLOCK], struct bytes in, uint8_t *out);
 
 /* CMAC (SP 800-38B) over the concatenation of n parts. */
 MUST_USE enum status aes_cmac(struct bytes key, const struct bytes *parts, size_t n, uint8_t out[static AES_BLOCK]);

@@ -3,7 +3,9 @@ TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
 $(O)/check-unit: $(TEST_OBJECTS) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO) $(LIBS_TEST)
-E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors
+E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius
+$(O)/eap-radius: $(O)/tests/e2e/eap-radius.o $(O)/libprose-ue.a
+	$(link) $(LIBS_HOST)
 $(O)/aka-vectors: $(O)/tests/e2e/aka-vectors.o $(O)/libcrypto-prose.a $(O)/libapdu.a
 	$(link) -lcrypto
 $(O)/leakcheck: $(O)/tests/e2e/leakcheck.o $(O)/libapdu.a
@@ -50,12 +52,13 @@ requirements: ## docs/requirements.md from what the tests covered
 format: ## clang-format everything
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-FUZZERS := tlv mikey sealed ota apdu image
+FUZZERS := tlv mikey sealed ota apdu image eap
 T ?= apdu
 TIME ?= 60
+FUZZ_HOST := host/lib/eap.c host/lib/usim.c host/lib/session.c host/lib/files.c
 FUZZ_SOURCES := $(wildcard card/os/*.c card/applets/*.c) $(filter-out card/io/main.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
-  $(wildcard mikey/*.c ota/*.c crypto/*.c apdu/*.c)
-fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image)
+  $(wildcard mikey/*.c ota/*.c crypto/*.c apdu/*.c) $(FUZZ_HOST)
+fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap)
 	@packaging/install-deps fuzz
 	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)
 	clang -g -O1 -std=c11 $(CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(T) \
@@ -67,7 +70,7 @@ fuzz-keep: ## after a campaign: the smallest set of inputs with the same coverag
 	@tests/fuzz/corpus pack build/fuzz/small tests/fuzz/$(T).hex
 
 REPLAYS := $(FUZZERS:%=$(O)/replay-%)
-$(O)/replay-%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/replay-%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(FUZZ_HOST:%.c=$(O)/%.o) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
 $(O)/tests/fuzz/%.o: override CFLAGS += -Wno-missing-prototypes
 

@@ -122,6 +122,32 @@ enum prose_result prose_gba_bootstrap(
 enum prose_result prose_gba_naf_key(
         struct prose_card *, const uint8_t *naf_id, size_t naf_id_len, const char *impi, uint8_t ks_ext_naf[32]);
 
+/* ---- EAP-AKA and EAP-AKA' (RFC 4187, RFC 9048) --------------------------------------------------------------------- */
+
+enum prose_eap_method { PROSE_EAP_AKA = 23, PROSE_EAP_AKA_PRIME = 50 };
+enum prose_eap_state {
+	PROSE_EAP_IDLE,
+	PROSE_EAP_RUNNING,
+	PROSE_EAP_SUCCESS, /* keys are there */
+	PROSE_EAP_FAILURE
+};
+enum { PROSE_EAP_PACKET_MAX = 1500, PROSE_MSK = 64 };
+struct prose_eap;
+
+/* A peer. It keeps pseudonym, re-authentication identity and keys from one run to the next: use one object for as long as the
+ * stack lives. identity: NULL for the permanent identity of TS 23.003, made from IMSI and MNC length; network_name: what
+ * AT_KDF_INPUT must say (EAP-AKA'), NULL for whatever the server says. card is borrowed; the AKA itself runs on it. */
+enum prose_result prose_eap_new(
+        struct prose_card *, enum prose_eap_method, const char *identity, const char *network_name, struct prose_eap **out);
+void prose_eap_free(struct prose_eap **);
+/* A packet from the authenticator; the answer to send, if *response_len is not 0 (room in, length out; PROSE_EAP_PACKET_MAX is
+ * enough). PROSE_FORMAT: ignored, as EAP wants it. Any other error comes from the card, and the run has failed. */
+enum prose_result prose_eap_packet(
+        struct prose_eap *, const uint8_t *request, size_t n, uint8_t *response, size_t *response_len);
+enum prose_eap_state prose_eap_state(const struct prose_eap *);
+/* After PROSE_EAP_SUCCESS: MSK and EMSK. Wipe them. reauthenticated: the run needed no AUTHENTICATE. */
+enum prose_result prose_eap_keys(const struct prose_eap *, uint8_t msk[64], uint8_t emsk[64], bool *reauthenticated);
+
 /* ---- card application toolkit (TS 102 223) ------------------------------------------------------------------------ */
 
 struct prose_proactive {
