@@ -5,7 +5,8 @@
 #include "apdu/bytes.h"
 #include "crypto/hash.h"
 
-/* The generator of FIPS 186-2, change notice 1, as RFC 4187 7 uses it: n octets (a multiple of 20 is made) from a 20-octet key. */
+/* The generator of FIPS 186-2, change notice 1, as RFC 4187 7 uses it: n octets (a multiple of 20 is made) from a 20-octet key.
+ */
 MUST_USE enum status prf_fips_186_2(const uint8_t key[static SHA1_LEN], uint8_t *out, size_t n);
 
 /* PRF' of RFC 9048 3.4.1: HMAC-SHA-256 chained, over the concatenation of `count` parts (at most 6). */

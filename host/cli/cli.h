@@ -36,6 +36,7 @@ int verb_pin(struct arguments *);
 int verb_auth(struct arguments *);
 int verb_gba(struct arguments *);
 int verb_cat(struct arguments *);
+int verb_watch(struct arguments *);
 int verb_provision(struct arguments *);
 int verb_group(struct arguments *);
 int verb_call(struct arguments *);

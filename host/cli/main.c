@@ -70,6 +70,8 @@ static const struct argp_option discover_options[] = { { "pc5", OPT_PC5, "ADDRES
 	{ "count", OPT_COUNT, "N", 0, "Stop after N matches (default: never)", 0 }, SECONDS("Listen this long (default 20)"),
 	JSON, { 0 } };
 static const struct argp_option ota_options[] = { { "out", OPT_OUT, "FILE", 0, "Write the response packet here", 0 }, { 0 } };
+static const struct argp_option watch_options[] = { { "count", OPT_COUNT, "N", 0, "Stop after N APDUs (default: never)", 0 },
+	SECONDS("Watch this long (default 20)"), { 0 } };
 static const struct argp_option put_options[] = { { "count", OPT_COUNT, "N", 0, "Record number (record files)", 0 }, { 0 } };
 
 static const struct verb verbs[] = {
@@ -86,6 +88,8 @@ static const struct verb verbs[] = {
 	{ "gba", verb_gba, true, none, "bootstrap RAND AUTN\nnaf FQDN PROTOCOL IMPI", "Bootstrapping, and keys for a NAF",
 	        "prose-ue --pin-file pin gba naf naf.example.org 0100000002 001010000000001@ims.example.org" },
 	{ "cat", verb_cat, true, none, "", "Fetch and answer the card's proactive commands", "prose-ue cat" },
+	{ "watch", verb_watch, false, watch_options, "", "Print the APDUs that --gsmtap mirrors, decoded",
+	        "prose-ue watch --seconds 60" },
 	{ "provision", verb_provision, true, none, "FILE...", "Carry sealed objects to the card",
 	        "prose-ue provision outbox/8900.keys" },
 	{ "group", verb_group, true, json_only, "import FILE", "Hand a MIKEY-SAKKE message to the card",

@@ -45,8 +45,18 @@ enum attribute {
 	AT_CHECKCODE = 134,
 	AT_SKIPPABLE = 128 /* from here on unknown ones are ignored */
 };
-enum { ID_MAX = 253, MAC_LEN = 16, NONCE_LEN = 16, K_ENCR_LEN = 16, EXPANDED_MAX = 16 + 32 + 32 + 64 + 64, FULL_PRIME = 208,
-	FULL_AKA = 160, KDF_AKA_PRIME = 1, NOTIFY_SUCCESS = 0x8000, NOTIFY_BEFORE_CHALLENGE = 0x4000 };
+enum {
+	ID_MAX = 253,
+	MAC_LEN = 16,
+	NONCE_LEN = 16,
+	K_ENCR_LEN = 16,
+	EXPANDED_MAX = 16 + 32 + 32 + 64 + 64,
+	FULL_PRIME = 208,
+	FULL_AKA = 160,
+	KDF_AKA_PRIME = 1,
+	NOTIFY_SUCCESS = 0x8000,
+	NOTIFY_BEFORE_CHALLENGE = 0x4000
+};
 
 struct prose_eap {
 	struct prose_card *card;
@@ -108,7 +118,9 @@ static bool take_attribute(struct message *m, uint8_t type, struct bytes v)
 	case AT_KDF_INPUT: return sized_value(v, &m->kdf_input);
 	case AT_NEXT_PSEUDONYM: return sized_value(v, &m->next_pseudonym);
 	case AT_NEXT_REAUTH_ID: return sized_value(v, &m->next_reauth_id);
-	case AT_CHECKCODE: m->has_checkcode = true; return bytes_take_uint(&v, 2, &number) && bytes_take(&v, v.n, &m->checkcode);
+	case AT_CHECKCODE:
+		m->has_checkcode = true;
+		return bytes_take_uint(&v, 2, &number) && bytes_take(&v, v.n, &m->checkcode);
 	case AT_COUNTER: return bytes_take(&v, 2, &m->counter);
 	case AT_PERMANENT_ID_REQ: return m->permanent_id = true;
 	case AT_FULLAUTH_ID_REQ: return m->fullauth_id = true;
@@ -199,8 +211,8 @@ static bool mac_is_right(const struct prose_eap *e, const struct message *m, str
 		return false;
 	memcpy(copy, m->packet.p, m->packet.n);
 	memset(copy + (m->mac.p - m->packet.p), 0, MAC_LEN);
-	return eap_mac(e->prime, (struct bytes){ e->key.k_aut, k_aut_len(e) }, (struct bytes[]){ { copy, m->packet.n }, extra }, 2,
-	               mac) == OK &&
+	return eap_mac(e->prime, (struct bytes){ e->key.k_aut, k_aut_len(e) }, (struct bytes[]){ { copy, m->packet.n }, extra },
+	               2, mac) == OK &&
 	       secret_equals(BYTES_OF(mac), m->mac);
 }
 
@@ -268,8 +280,9 @@ static enum status reauth_keys(struct prose_eap *e, const struct message *m)
 	struct bytes id = bytes_str(e->identity);
 
 	if (e->prime) {
-		TRY(prf_prime(BYTES_OF(e->key.k_re), (struct bytes[]){ BYTES_STR("EAP-AKA' re-auth"), id, m->counter, m->nonce_s },
-		        4, expanded, sizeof expanded));
+		TRY(prf_prime(BYTES_OF(e->key.k_re),
+		        (struct bytes[]){ BYTES_STR("EAP-AKA' re-auth"), id, m->counter, m->nonce_s }, 4, expanded,
+		        sizeof expanded));
 	} else {
 		TRY(sha1((struct bytes[]){ id, m->counter, m->nonce_s, BYTES_OF(e->key.mk) }, 4, xkey));
 		TRY(prf_fips_186_2(xkey, expanded, sizeof expanded));
@@ -309,8 +322,8 @@ static enum prose_result give_up(struct prose_eap *e, const struct message *m, e
 	return PROSE_OK;
 }
 
-static enum prose_result on_synchronisation(const struct prose_eap *e, const struct message *m, const struct prose_aka *k,
-        struct buf *out)
+static enum prose_result on_synchronisation(
+        const struct prose_eap *e, const struct message *m, const struct prose_aka *k, struct buf *out)
 {
 	begin(e, m, SYNCHRONIZATION_FAILURE, out);
 	buf_put_u8(out, AT_AUTS);
@@ -353,7 +366,8 @@ static enum prose_result on_challenge(struct prose_eap *e, struct message *m, st
 	if (m->rand.n != 16 || m->autn.n != 16 || m->mac.n != MAC_LEN)
 		return give_up(e, m, CLIENT_ERROR, out);
 	if (e->prime) {
-		/* One key derivation function exists; the network must be the one we are told to expect; AMF's separation bit. */
+		/* One key derivation function exists; the network must be the one we are told to expect; AMF's separation bit.
+		 */
 		if (!m->kdf_ok || m->kdf_input.n == 0 || (m->autn.p[6] & 0x80) == 0 ||
 		        (e->network_name[0] != 0 && !bytes_equal(m->kdf_input, bytes_str(e->network_name))))
 			return give_up(e, m, AUTHENTICATION_REJECT, out);

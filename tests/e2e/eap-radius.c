@@ -1,6 +1,6 @@
-/* eap-radius READER PINFILE aka|aka-prime PORT SECRET RUNS: authenticates libprose-ue's EAP peer against a RADIUS server (hostapd)
- * on 127.0.0.1, as an access point would carry it, and compares MSK with the MS-MPPE keys that the server sends with Accept.
- * One line a run: "full" or "fast", and whether the keys agree. Exit 1 as soon as a run fails. */
+/* eap-radius READER PINFILE aka|aka-prime PORT SECRET RUNS: authenticates libprose-ue's EAP peer against a RADIUS server
+ * (hostapd) on 127.0.0.1, as an access point would carry it, and compares MSK with the MS-MPPE keys that the server sends with
+ * Accept. One line a run: "full" or "fast", and whether the keys agree. Exit 1 as soon as a run fails. */
 #include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -97,7 +97,8 @@ static bool receive(struct reply *r)
 	if (!bytes_take(&in, 20, &head))
 		return false;
 	r->code = raw[0];
-	while (bytes_take_uint(&in, 1, &type) && bytes_take_uint(&in, 1, &len) && len >= 2 && bytes_take(&in, (size_t)len - 2, &v)) {
+	while (bytes_take_uint(&in, 1, &type) && bytes_take_uint(&in, 1, &len) && len >= 2 &&
+	        bytes_take(&in, (size_t)len - 2, &v)) {
 		if (type == EAP_MESSAGE && r->eap_len + v.n <= sizeof r->eap) {
 			memcpy(r->eap + r->eap_len, v.p, v.n);
 			r->eap_len += v.n;
@@ -186,7 +187,8 @@ int main(int argc, char **argv)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof to) != 0 || prose_pcsc_open(argv[1], &t) != PROSE_OK ||
 	        prose_card_open(t, &o, &card) != PROSE_OK ||
-	        prose_eap_new(card, strcmp(argv[3], "aka") == 0 ? PROSE_EAP_AKA : PROSE_EAP_AKA_PRIME, NULL, NULL, &e) != PROSE_OK) {
+	        prose_eap_new(card, strcmp(argv[3], "aka") == 0 ? PROSE_EAP_AKA : PROSE_EAP_AKA_PRIME, NULL, NULL, &e) !=
+	                PROSE_OK) {
 		(void)printf("no card, or no EAP peer on it\n");
 		return 1;
 	}
