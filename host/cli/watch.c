@@ -16,7 +16,11 @@ enum { GSMTAP_PORT = 4729, GSMTAP_HEADER = 16, GSMTAP_SIM = 4, PACKET_MAX = 2048
 static const struct ins_name {
 	uint8_t ins;
 	const char *name;
-	enum { DATA, READS, PIN } kind; /* sends data (cases 3 and 4), only asks for some (case 2), or sends what is not shown */
+	enum {
+		DATA,
+		READS,
+		PIN
+	} kind; /* sends data (cases 3 and 4), only asks for some (case 2), or sends what is not shown */
 } names[] = {
 	{ INS_SELECT, "SELECT", DATA },
 	{ INS_STATUS, "STATUS", READS },
@@ -118,7 +122,8 @@ static void print_packet(struct bytes all)
 	}
 	name = name_of(c.ins);
 	(void)snprintf(ins, sizeof ins, "INS %02X", (unsigned)c.ins);
-	(void)printf("%2u  %-19s %02X %02X", apdu_channel(c.cla), name != NULL ? name->name : ins, (unsigned)c.p1, (unsigned)c.p2);
+	(void)printf(
+	        "%2u  %-19s %02X %02X", apdu_channel(c.cla), name != NULL ? name->name : ins, (unsigned)c.p1, (unsigned)c.p2);
 	if (c.data.n > 0 && (name == NULL || name->kind != PIN))
 		print_hex(c.data);
 	if (c.ins == INS_SELECT && file_hint(c.data)[0] != 0)
