@@ -18,6 +18,7 @@ struct row {
 	uint64_t generation;
 	uint8_t *sealed;
 	size_t n;
+	uint8_t *plain; /* n - GCM_IV_LEN - GCM_TAG_LEN octets in clear, of files and the file table only; else NULL */
 };
 
 struct image {
@@ -70,6 +71,20 @@ static size_t lower_bound(const struct image *im, struct bytes name)
 	return lo;
 }
 
+/* Files are what a terminal may read; keys, PINs and counters stay sealed in memory too. */
+static bool keeps_plain(struct bytes name)
+{
+	return name.n >= 2 && (memcmp(name.p, "f/", 2) == 0 || memcmp(name.p, "fs", 2) == 0 || memcmp(name.p, "r/", 2) == 0);
+}
+
+static void free_plain(struct row *r)
+{
+	if (r->plain != NULL)
+		secret_clean(r->plain, r->n - GCM_IV_LEN - GCM_TAG_LEN);
+	free(r->plain);
+	r->plain = NULL;
+}
+
 static struct row *find_row(struct image *im, struct bytes name)
 {
 	size_t i = lower_bound(im, name);
@@ -108,6 +123,7 @@ static enum status set_row(struct image *im, struct bytes name, uint64_t generat
 		r->name.n = name.n;
 		memcpy(r->name.text, name.p, name.n);
 	}
+	free_plain(r);
 	free(r->sealed);
 	r->sealed = copy;
 	r->n = sealed.n;
@@ -123,6 +139,7 @@ static void drop_row(struct image *im, struct bytes name)
 	if (r == NULL)
 		return;
 	at = (size_t)(r - im->rows);
+	free_plain(r);
 	free(r->sealed);
 	memmove(r, r + 1, (im->count - at - 1) * sizeof *r);
 	im->count--;
@@ -151,12 +168,33 @@ static enum status unseal(const struct image *im, const struct row *r, struct bu
 	        secret_bytes(&im->record_key), iv, put_aad(im, name_bytes(&r->name), r->generation, &aad), sealed, at);
 }
 
+static enum status keep_plain(const struct image *im, struct row *r)
+{
+	size_t n = r->n - GCM_IV_LEN - GCM_TAG_LEN;
+	struct buf b = { malloc(n + 1), 0, n, false };
+	enum status st = b.p == NULL ? ERR_NO_SPACE : unseal(im, r, &b);
+
+	if (st != OK) {
+		free(b.p);
+		return st;
+	}
+	r->plain = b.p;
+	return OK;
+}
+
 static enum status backend_load(struct store_backend *b, struct bytes name, struct buf *out)
 {
 	struct image *im = (struct image *)(void *)b;
-	const struct row *r = find_row(im, name);
+	struct row *r = find_row(im, name);
 
-	return r == NULL ? ERR_NOT_FOUND : unseal(im, r, out);
+	if (r == NULL)
+		return ERR_NOT_FOUND;
+	if (r->plain == NULL && !keeps_plain(name))
+		return unseal(im, r, out);
+	if (r->plain == NULL)
+		TRY(keep_plain(im, r));
+	buf_put(out, (struct bytes){ r->plain, r->n - GCM_IV_LEN - GCM_TAG_LEN });
+	return buf_status(out);
 }
 
 static enum status backend_next(struct store_backend *b, struct bytes prefix, struct bytes after, struct record_name *out)
@@ -519,8 +557,10 @@ void image_close(struct image **image)
 
 	if (im == NULL)
 		return;
-	for (size_t i = 0; i < im->count; i++)
+	for (size_t i = 0; i < im->count; i++) {
+		free_plain(&im->rows[i]);
 		free(im->rows[i].sealed);
+	}
 	free(im->rows);
 	(void)sqlite3_finalize(im->put);
 	(void)sqlite3_finalize(im->erase);

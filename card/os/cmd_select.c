@@ -90,7 +90,8 @@ static void put_fcp(struct command *c, uint8_t index)
 	uint8_t raw[32];
 	struct buf pins = BUF_OF(raw);
 
-	pin_put_status(c->card, &pins);
+	if (file_is_df(&c->card->fs.file[index]))
+		pin_put_status(c->card, &pins);
 	file_put_fcp(&c->card->fs, index, buf_bytes(&pins), c->rsp);
 }
 
