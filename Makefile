@@ -51,7 +51,7 @@ LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread
 PROGRAMS := $(O)/prose-card $(O)/prose-ue $(O)/prose-net
 LIBRARIES := $(O)/libprose-card.a $(O)/libprose-ue.so $(O)/libprose-ue.a
 
-.PHONY: fuzz-keep check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
+.PHONY: man fuzz-keep check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
 all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
 
 $(O)/%.o: %.c
@@ -112,11 +112,17 @@ clean: ## remove build/
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18 | sort
 
-install: all ## programs, library, header and pkg-config file under DESTDIR and PREFIX
+man: all ## man pages and bash completion, from what the programs say of themselves
+	@packaging/make-man $(O) $(O)/man
+
+install: man ## programs, library, header, man pages, completion and pkg-config file under DESTDIR and PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(O)/libprose-ue.so $(DESTDIR)$(PREFIX)/lib/libprose-ue.so.0
 	ln -sf libprose-ue.so.0 $(DESTDIR)$(PREFIX)/lib/libprose-ue.so
 	install -m 644 $(O)/libprose-card.a $(DESTDIR)$(PREFIX)/lib
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 $(O)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	for p in prose-card prose-ue prose-net; do install -m 644 $(O)/man/prose.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; done
 	install -m 644 host/lib/prose-ue.h $(DESTDIR)$(PREFIX)/include
 	printf 'prefix=%s\nName: prose-ue\nDescription: phone side of a ProSe UICC\nVersion: 0.1\nLibs: -L$${prefix}/lib -lprose-ue\nCflags: -I$${prefix}/include\n' $(PREFIX) >$(DESTDIR)$(PREFIX)/lib/pkgconfig/prose-ue.pc
