@@ -6,15 +6,19 @@
 #include "apdu/sealed.h"
 #include "provisioning/db.h"
 
+struct pin_letter {
+	char pin1[9], puk1[9], pin2[9], puk2[9];
+};
+
 struct hss_vector {
 	uint8_t rand[16], autn[16], ck[32], ik[32], res[32];
 	size_t ck_len, ik_len, res_len;
 };
 
 /* order.c - a new card: random K, OPc, PIN, PUK, OTA keys, TrK, InK; secrets as apdu/birth.h TLVs and, encrypted to the card
- * maker's certificate (PEM), as CMS AuthEnvelopedData in DER. pin gets the digits for the user's letter. */
+ * maker's certificate (PEM), as CMS AuthEnvelopedData in DER. letter gets the digits for the user; wipe it. */
 MUST_USE enum status order_new(struct db *, const char *iccid, const char *imsi, uint64_t now, const char *maker_certificate,
-        struct buf *cms, char pin[9]);
+        struct buf *cms, struct pin_letter *letter);
 
 /* Seal a payload for a card; takes the card's next sequence. */
 MUST_USE enum status operator_seal(struct db *, const char *iccid, enum sealed_kind, struct bytes name, uint64_t not_before,

@@ -33,23 +33,31 @@ static enum status random_digits(char *out, size_t n)
 	return OK;
 }
 
-static enum status make_secrets(const struct db_card *c, uint64_t now, struct secret_large *out, char pin[9])
+static void put_pin(struct buf *b, uint32_t tag, const char *digits)
 {
-	struct buf b = { out->data, 0, sizeof out->data, false };
-	char puk[9];
 	uint8_t padded[8];
 
-	TRY(random_digits(pin, 4));
-	TRY(random_digits(puk, 8));
 	memset(padded, 0xFF, sizeof padded);
-	memcpy(padded, pin, 4);
+	memcpy(padded, digits, strlen(digits));
+	tlv_put(b, tag, BYTES_OF(padded));
+	secret_clean(padded, sizeof padded);
+}
+
+static enum status make_secrets(const struct db_card *c, uint64_t now, struct secret_large *out, struct pin_letter *letter)
+{
+	struct buf b = { out->data, 0, sizeof out->data, false };
+
+	TRY(random_digits(letter->pin1, 4));
+	TRY(random_digits(letter->puk1, 8));
+	TRY(random_digits(letter->pin2, 4));
+	TRY(random_digits(letter->puk2, 8));
 	tlv_put(&b, BIRTH_CARD_ID, BYTES_OF(c->card_id));
 	TRY(put_random(&b, BIRTH_K, 16));
 	TRY(put_random(&b, BIRTH_OPC, 16));
-	tlv_put(&b, BIRTH_PIN1, BYTES_OF(padded));
-	tlv_put(&b, BIRTH_PUK1, (struct bytes){ (const uint8_t *)puk, 8 });
-	secret_clean(puk, sizeof puk);
-	secret_clean(padded, sizeof padded);
+	put_pin(&b, BIRTH_PIN1, letter->pin1);
+	put_pin(&b, BIRTH_PUK1, letter->puk1);
+	put_pin(&b, BIRTH_PIN2, letter->pin2);
+	put_pin(&b, BIRTH_PUK2, letter->puk2);
 	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
 	TRY(put_random(&b, BIRTH_OTA_KIC, 16));
 	TRY(put_random(&b, BIRTH_OTA_KID, 16));
@@ -84,7 +92,7 @@ static enum status encrypt(struct bytes plain, const char *certificate, struct b
 }
 
 enum status order_new(struct db *db, const char *iccid, const char *imsi, uint64_t now, const char *maker_certificate,
-        struct buf *cms, char pin[9])
+        struct buf *cms, struct pin_letter *letter)
 {
 	SECRET_LARGE
 	secrets = { 0 };
@@ -95,7 +103,7 @@ enum status order_new(struct db *db, const char *iccid, const char *imsi, uint64
 	(void)snprintf(c.iccid, sizeof c.iccid, "%s", iccid);
 	(void)snprintf(c.imsi, sizeof c.imsi, "%s", imsi);
 	TRY(bcd_encode(iccid, c.card_id, sizeof c.card_id));
-	TRY(make_secrets(&c, now, &secrets, pin));
+	TRY(make_secrets(&c, now, &secrets, letter));
 	TRY(encrypt(secret_large_bytes(&secrets), maker_certificate, cms));
 	return db_card_add(db, &c, secret_large_bytes(&secrets));
 }

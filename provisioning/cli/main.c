@@ -160,12 +160,13 @@ static uint8_t output[OUTPUT_MAX];
 static int card_new(struct arguments *a)
 {
 	struct buf cms = BUF_OF(output);
-	char pin[9], path[PATH_MAX], text[256];
+	struct pin_letter letter = { 0 };
+	char path[PATH_MAX], text[256];
 	enum status st;
 
 	if (a->card == NULL || a->imsi == NULL || a->maker == NULL || a->out == NULL)
 		return fail("card new", NULL, "needs --card ICCID, --imsi, --maker-cert and --out DIR", EXIT_USAGE);
-	st = order_new(a->db, a->card, a->imsi, now(), a->maker, &cms, pin);
+	st = order_new(a->db, a->card, a->imsi, now(), a->maker, &cms, &letter);
 	if (st == ERR_CRYPTO)
 		return fail("card new", a->maker, "is not a certificate to encrypt to", EXIT_REFUSED);
 	if (st != OK)
@@ -179,10 +180,15 @@ static int card_new(struct arguments *a)
 	if (st == OK)
 		st = write_file(path, bytes_str(text));
 	(void)snprintf(path, sizeof path, "%s/%s.pin", a->out, a->card);
-	(void)snprintf(text, sizeof text, "%s\n", pin);
+	(void)snprintf(text, sizeof text, "%s\n", letter.pin1);
 	if (st == OK)
 		st = write_file(path, bytes_str(text));
-	secret_clean(pin, sizeof pin);
+	(void)snprintf(path, sizeof path, "%s/%s.letter", a->out, a->card);
+	(void)snprintf(text, sizeof text, "card %s\nPIN1 %s\nPUK1 %s\nPIN2 %s\nPUK2 %s\n", a->card, letter.pin1, letter.puk1,
+	        letter.pin2, letter.puk2);
+	if (st == OK)
+		st = write_file(path, bytes_str(text));
+	secret_clean(&letter, sizeof letter);
 	secret_clean(text, sizeof text);
 	return report("card new", a->out, st);
 }
