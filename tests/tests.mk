@@ -76,10 +76,12 @@ $(O)/tests/fuzz/%.o: override CFLAGS += -Wno-missing-prototypes
 
 $(O)/echo_card: $(O)/tests/bench/echo_card.o
 	$(link)
+$(O)/empty: $(O)/tests/bench/empty.o
+	$(link) $(LIBS_IO)
 $(O)/tests/bench/wolf.o: override CFLAGS += -Wno-error -w
 $(O)/bench: $(O)/tests/bench/bench.o $(O)/tests/bench/wolf.o $(HOST_LIB) $(O)/libcard-io.a $(O)/libprose-card.a $(SHARED)
 	$(link) $(LIBS_HOST) -lsqlite3 -lwolfssl
 bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
 	@packaging/install-deps bench
-	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card
+	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty
 	@tests/bench/run $(O) $(BENCH)
