@@ -45,6 +45,13 @@ bool bytes_take_uint(struct bytes *in, size_t width, uint64_t *out)
 	return true;
 }
 
+bool bytes_take_field(struct bytes *in, struct bytes *out)
+{
+	uint64_t n;
+
+	return bytes_take_uint(in, 1, &n) && bytes_take(in, (size_t)n, out);
+}
+
 bool bytes_take_copy(struct bytes *in, uint8_t *out, size_t n)
 {
 	struct bytes v;
@@ -63,6 +70,12 @@ uint64_t bytes_uint(struct bytes b)
 	for (size_t i = 0; i < b.n; i++)
 		v = v << 8 | b.p[i];
 	return v;
+}
+
+void bytes_from_uint(uint64_t v, uint8_t *out, size_t width)
+{
+	for (size_t i = width; i-- > 0; v >>= 8)
+		out[i] = (uint8_t)v;
 }
 
 bool bytes_equal(struct bytes a, struct bytes b)

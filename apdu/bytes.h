@@ -33,12 +33,16 @@ MUST_USE bool bytes_take(struct bytes *in, size_t n, struct bytes *out);
 /* Take an unsigned big-endian integer of width octets (1..8). On false nothing has moved. */
 MUST_USE bool bytes_take_uint(struct bytes *in, size_t width, uint64_t *out);
 
+/* Take a one-octet length and that many octets. On false *in may have moved. */
+MUST_USE bool bytes_take_field(struct bytes *in, struct bytes *out);
 /* Copy exactly n octets out. On false nothing has moved. */
 MUST_USE bool bytes_take_copy(struct bytes *in, uint8_t *out, size_t n);
 
 /* Big-endian value of 0..8 octets (0 octets give 0). */
 uint64_t bytes_uint(struct bytes);
 
+/* The reverse: v in width octets (1..8). */
+void bytes_from_uint(uint64_t v, uint8_t *out, size_t width);
 /* Equality of public data. Not constant-time: secrets go through secret_equals. */
 MUST_USE bool bytes_equal(struct bytes a, struct bytes b);
 

@@ -46,6 +46,17 @@ enum { ICCID_LEN = 10, CARD_ID_LEN = ICCID_LEN, TAR_LEN = 3, AID_MAX = 16 };
 #define TAR_RFM_USIM "\xB0\x00\x11"
 #define TAR_RFM_PROSE "\xB0\x5F\x90" /* ours: DF_ProSe, scripts all or nothing */
 
+/* File descriptor octet (TS 102 221 11.1.1.4.3): structure, and whether several channels may have the file current. */
+enum file_descriptor {
+	FDB_TRANSPARENT = 0x01,
+	FDB_LINEAR = 0x02,
+	FDB_CYCLIC = 0x06,
+	FDB_DF = 0x38,
+	FDB_BER_TLV = 0x39,
+	FDB_STRUCTURE = 0x3F,
+	FDB_SHAREABLE = 0x40
+};
+
 /* Services of EF_UST (TS 31.102 4.2.8) that the card's code looks at. */
 enum usim_service {
 	SERVICE_GSM_ACCESS = 27,

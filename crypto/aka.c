@@ -13,6 +13,11 @@ void aka_subscriber_wipe(struct aka_subscriber *s)
 	secret_clean(s, sizeof *s);
 }
 
+void aka_keys_wipe(struct aka_keys *k)
+{
+	secret_clean(k, sizeof *k);
+}
+
 void aka_defaults(struct aka_subscriber *s, enum aka_algorithm algorithm)
 {
 	static const uint8_t rotation[5] = { 64, 0, 32, 64, 96 }, last[5] = { 0, 1, 2, 4, 8 };
@@ -240,7 +245,8 @@ enum status aka_derive_opc(struct aka_subscriber *s, struct bytes op)
 enum status aka_f1(const struct aka_subscriber *s, const uint8_t rand[static RAND_LEN], const uint8_t sqn[static SQN_LEN],
         const uint8_t amf[static AMF_LEN], uint8_t *mac, uint8_t *mac_star)
 {
-	struct aka_keys x;
+	AKA_KEYS
+	x = { 0 };
 
 	switch (s->algorithm) {
 	case AKA_MILENAGE: return milenage_f1(s, rand, sqn, amf, mac, mac_star);
@@ -253,7 +259,6 @@ enum status aka_f1(const struct aka_subscriber *s, const uint8_t rand[static RAN
 			memcpy(mac, x.res, MAC_LEN);
 		if (mac_star != NULL)
 			memcpy(mac_star, x.res, MAC_LEN);
-		secret_clean(&x, sizeof x);
 		return OK;
 	default: return ERR_BUG;
 	}
@@ -267,6 +272,18 @@ enum status aka_f2345(const struct aka_subscriber *s, const uint8_t rand[static 
 	case AKA_XOR: xor_algorithm(s, rand, out); return OK;
 	default: return ERR_BUG;
 	}
+}
+
+enum status aka_autn(const struct aka_subscriber *s, const uint8_t rand[static RAND_LEN], const uint8_t sqn[static SQN_LEN],
+        const uint8_t amf[static AMF_LEN], struct aka_keys *keys, uint8_t autn[static AUTN_LEN])
+{
+	if (s->mac_len != MAC_LEN)
+		return ERR_BUG;
+	TRY(aka_f2345(s, rand, keys));
+	memcpy(autn, sqn, SQN_LEN);
+	xor_into(autn, keys->ak, AK_LEN);
+	memcpy(autn + SQN_LEN, amf, AMF_LEN);
+	return aka_f1(s, rand, sqn, amf, autn + SQN_LEN + AMF_LEN, NULL);
 }
 
 void aka_gsm(const struct aka_subscriber *s, const struct aka_keys *keys, uint8_t sres[static 4], uint8_t kc[static 8])
@@ -286,28 +303,28 @@ static const uint8_t amf_star[AMF_LEN];
 enum status aka_auts_build(const struct aka_subscriber *s, const uint8_t rand[static RAND_LEN],
         const uint8_t sqn_ms[static SQN_LEN], uint8_t auts[static AUTS_LEN])
 {
+	AKA_KEYS
+	keys = { 0 };
 	uint8_t mac[AKA_MAC_MAX];
-	struct aka_keys keys;
 
 	TRY(aka_f2345(s, rand, &keys));
 	TRY(aka_f1(s, rand, sqn_ms, amf_star, NULL, mac));
 	memcpy(auts, sqn_ms, SQN_LEN);
 	xor_into(auts, keys.ak_star, AK_LEN);
 	memcpy(auts + SQN_LEN, mac, MAC_LEN);
-	secret_clean(&keys, sizeof keys);
 	return OK;
 }
 
 enum status aka_auts_open(const struct aka_subscriber *s, const uint8_t rand[static RAND_LEN],
         const uint8_t auts[static AUTS_LEN], uint8_t sqn_ms[static SQN_LEN])
 {
+	AKA_KEYS
+	keys = { 0 };
 	uint8_t mac[AKA_MAC_MAX];
-	struct aka_keys keys;
 
 	TRY(aka_f2345(s, rand, &keys));
 	memcpy(sqn_ms, auts, SQN_LEN);
 	xor_into(sqn_ms, keys.ak_star, AK_LEN);
-	secret_clean(&keys, sizeof keys);
 	TRY(aka_f1(s, rand, sqn_ms, amf_star, NULL, mac));
 	return secret_equals((struct bytes){ mac, MAC_LEN }, (struct bytes){ auts + SQN_LEN, MAC_LEN }) ? OK : ERR_CRYPTO;
 }

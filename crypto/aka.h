@@ -7,7 +7,17 @@
 #include "apdu/secret.h"
 
 enum aka_algorithm { AKA_MILENAGE = 1, AKA_TUAK, AKA_XOR };
-enum { RAND_LEN = 16, SQN_LEN = 6, AMF_LEN = 2, AK_LEN = 6, AKA_MAC_MAX = 32, AKA_KEY_MAX = 32, AUTS_LEN = 14, MAC_LEN = 8 };
+enum {
+	RAND_LEN = 16,
+	SQN_LEN = 6,
+	AMF_LEN = 2,
+	AK_LEN = 6,
+	AKA_MAC_MAX = 32,
+	AKA_KEY_MAX = 32,
+	AUTS_LEN = 14,
+	MAC_LEN = 8,
+	AUTN_LEN = 16
+};
 
 /* One subscriber's key and the operator's parameters. Holds secrets: wipe with aka_subscriber_wipe, declare with
  * AKA_SUBSCRIBER. */
@@ -25,10 +35,12 @@ struct aka_subscriber {
 void aka_subscriber_wipe(struct aka_subscriber *);
 #define AKA_SUBSCRIBER __attribute__((cleanup(aka_subscriber_wipe))) struct aka_subscriber
 
-/* What f2..f5* give for one RAND. */
+/* What f2..f5* give for one RAND. Declare with AKA_KEYS so that every exit wipes it. */
 struct aka_keys {
 	uint8_t res[32], ck[32], ik[32], ak[AK_LEN], ak_star[AK_LEN];
 };
+void aka_keys_wipe(struct aka_keys *);
+#define AKA_KEYS __attribute__((cleanup(aka_keys_wipe))) struct aka_keys
 
 /* The defaults of an algorithm: Milenage r and c of TS 35.206 4.1, lengths 8/8/16/16, one iteration. Keys are left zero. */
 void aka_defaults(struct aka_subscriber *, enum aka_algorithm);
@@ -43,6 +55,11 @@ MUST_USE enum status aka_f1(const struct aka_subscriber *, const uint8_t rand[st
         const uint8_t sqn[static SQN_LEN], const uint8_t amf[static AMF_LEN], uint8_t *mac, uint8_t *mac_star);
 /* f2, f3, f4, f5 and f5*. */
 MUST_USE enum status aka_f2345(const struct aka_subscriber *, const uint8_t rand[static RAND_LEN], struct aka_keys *);
+
+/* f2 to f5* into keys, and AUTN = (SQN xor AK) || AMF || MAC-A: what an AuC makes (TS 33.102 6.3.2). mac_len must be 8. */
+MUST_USE enum status aka_autn(const struct aka_subscriber *, const uint8_t rand[static RAND_LEN],
+        const uint8_t sqn[static SQN_LEN], const uint8_t amf[static AMF_LEN], struct aka_keys *keys,
+        uint8_t autn[static AUTN_LEN]);
 
 /* The conversions c2 and c3 of TS 33.102 6.8.1.2: the GSM answer from RES, CK and IK of 16 octets. */
 void aka_gsm(const struct aka_subscriber *, const struct aka_keys *, uint8_t sres[static 4], uint8_t kc[static 8]);

@@ -33,54 +33,41 @@ static enum status load(struct db *db, const char *imsi, struct aka_subscriber *
 	return OK;
 }
 
-static void put_sqn(uint64_t v, uint8_t out[SQN_LEN])
-{
-	for (int i = SQN_LEN - 1; i >= 0; i--, v >>= 8)
-		out[i] = (uint8_t)v;
-}
-
 enum status hss_vector(struct db *db, const char *imsi, struct hss_vector *v)
 {
 	AKA_SUBSCRIBER
 	s = { 0 };
-	struct aka_keys keys = { 0 };
-	uint8_t sqn[SQN_LEN], mac[AKA_MAC_MAX];
+	AKA_KEYS
+	keys = { 0 };
+	uint8_t sqn[SQN_LEN];
 	uint64_t next;
-	enum status st;
 
 	TRY(load(db, imsi, &s));
 	TRY(db_hss_next_sqn(db, imsi, &next));
-	put_sqn(next, sqn);
+	bytes_from_uint(next, sqn, sizeof sqn);
 	TRY(rng_fill(&rng_system, v->rand, sizeof v->rand));
-	if ((st = aka_f2345(&s, v->rand, &keys)) == OK && (st = aka_f1(&s, v->rand, sqn, amf, mac, NULL)) == OK) {
-		for (size_t i = 0; i < SQN_LEN; i++)
-			v->autn[i] = sqn[i] ^ keys.ak[i];
-		memcpy(v->autn + SQN_LEN, amf, AMF_LEN);
-		memcpy(v->autn + SQN_LEN + AMF_LEN, mac, MAC_LEN);
-		memcpy(v->ck, keys.ck, sizeof v->ck);
-		memcpy(v->ik, keys.ik, sizeof v->ik);
-		memcpy(v->res, keys.res, sizeof v->res);
-		v->ck_len = s.ck_len;
-		v->ik_len = s.ik_len;
-		v->res_len = s.res_len;
-	}
-	secret_clean(&keys, sizeof keys);
-	return st;
+	TRY(aka_autn(&s, v->rand, sqn, amf, &keys, v->autn));
+	memcpy(v->ck, keys.ck, sizeof v->ck);
+	memcpy(v->ik, keys.ik, sizeof v->ik);
+	memcpy(v->res, keys.res, sizeof v->res);
+	v->ck_len = s.ck_len;
+	v->ik_len = s.ik_len;
+	v->res_len = s.res_len;
+	return OK;
 }
 
 enum status hss_triplet(struct db *db, const char *imsi, uint8_t rand[static 16], uint8_t sres[static 4], uint8_t kc[static 8])
 {
 	AKA_SUBSCRIBER
 	s = { 0 };
-	struct aka_keys keys = { 0 };
-	enum status st;
+	AKA_KEYS
+	keys = { 0 };
 
 	TRY(load(db, imsi, &s));
 	TRY(rng_fill(&rng_system, rand, RAND_LEN));
-	if ((st = aka_f2345(&s, rand, &keys)) == OK)
-		aka_gsm(&s, &keys, sres, kc);
-	secret_clean(&keys, sizeof keys);
-	return st;
+	TRY(aka_f2345(&s, rand, &keys));
+	aka_gsm(&s, &keys, sres, kc);
+	return OK;
 }
 
 enum status hss_resynchronise(struct db *db, const char *imsi, const uint8_t auts[static 14], const uint8_t rand[static 16])

@@ -125,13 +125,6 @@ bool usim_service(struct applet *a, enum usim_service service)
 	       (raw[at] >> (service - 1) % 8 & 1) != 0;
 }
 
-static bool take_field(struct bytes *in, struct bytes *out)
-{
-	uint64_t n;
-
-	return bytes_take_uint(in, 1, &n) && bytes_take(in, (size_t)n, out);
-}
-
 /* MAC* of TS 33.220 5.3.2 is MAC xor the first octets of SHA-1(IK): undo it, so that only a GBA_U card accepts AUTN*. */
 static enum status undo_star(const struct aka_subscriber *s, const struct aka_keys *keys, uint8_t mac[MAC_LEN])
 {
@@ -149,6 +142,7 @@ enum sw usim_authenticate(struct applet *a, struct aka_subscriber *s, struct byt
 	uint8_t sqn[SQN_LEN], amf[AMF_LEN], mac[AKA_MAC_MAX], expected[AKA_MAC_MAX], sqn_ms[SQN_LEN], auts[AUTS_LEN];
 	struct usim_limits l;
 	enum status st;
+	bool right;
 
 	*synchronised = false;
 	if ((st = usim_load(a, s, &l)) != OK)
@@ -163,7 +157,9 @@ enum sw usim_authenticate(struct applet *a, struct aka_subscriber *s, struct byt
 	memcpy(mac, autn.p + SQN_LEN + AMF_LEN, s->mac_len);
 	if ((gba && (st = undo_star(s, keys, mac)) != OK) || (st = aka_f1(s, rand.p, sqn, amf, expected, NULL)) != OK)
 		return sw_of(st);
-	if (!secret_equals((struct bytes){ expected, s->mac_len }, (struct bytes){ mac, s->mac_len }))
+	right = secret_equals((struct bytes){ expected, s->mac_len }, (struct bytes){ mac, s->mac_len });
+	secret_clean(expected, sizeof expected); /* the MAC that a forger lacks */
+	if (!right)
 		return SW_AKA_MAC; /* and never AUTS: that would be an oracle */
 	st = usim_sqn_accept(a, &l, sqn, sqn_ms);
 	if (st == OK) {
@@ -186,12 +182,13 @@ static enum sw authenticate_3g(struct command *c)
 {
 	AKA_SUBSCRIBER
 	s = { 0 };
-	struct aka_keys keys = { 0 };
+	AKA_KEYS
+	keys = { 0 };
 	struct bytes in = c->data, rand, autn;
 	bool synchronised;
 	enum sw sw;
 
-	if (!take_field(&in, &rand) || !take_field(&in, &autn) || in.n != 0)
+	if (!bytes_take_field(&in, &rand) || !bytes_take_field(&in, &autn) || in.n != 0)
 		return SW_WRONG_LENGTH;
 	sw = usim_authenticate(c->applet, &s, rand, autn, false, &keys, &synchronised, c->rsp);
 	if (sw == SW_OK && synchronised) {
@@ -206,7 +203,6 @@ static enum sw authenticate_3g(struct command *c)
 			put_field(c->rsp, kc, sizeof kc);
 		secret_clean(kc, sizeof kc);
 	}
-	secret_clean(&keys, sizeof keys);
 	return sw;
 }
 
@@ -214,20 +210,20 @@ static enum sw authenticate_gsm(struct command *c)
 {
 	AKA_SUBSCRIBER
 	s = { 0 };
-	struct aka_keys keys = { 0 };
+	AKA_KEYS
+	keys = { 0 };
 	struct bytes in = c->data, rand;
 	struct usim_limits l;
 	uint8_t sres[4], kc[8];
 	enum status st;
 
-	if (!take_field(&in, &rand) || in.n != 0 || rand.n != RAND_LEN)
+	if (!bytes_take_field(&in, &rand) || in.n != 0 || rand.n != RAND_LEN)
 		return SW_WRONG_LENGTH;
 	if ((st = usim_load(c->applet, &s, &l)) != OK || (st = aka_f2345(&s, rand.p, &keys)) != OK)
 		return sw_of(st);
 	aka_gsm(&s, &keys, sres, kc);
 	put_field(c->rsp, sres, sizeof sres);
 	put_field(c->rsp, kc, sizeof kc);
-	secret_clean(&keys, sizeof keys);
 	secret_clean(kc, sizeof kc);
 	return SW_OK;
 }

@@ -10,13 +10,6 @@ enum { KDF_FC = 0x01, NAF_KEY_LEN = SHA256_LEN };
 
 static const struct bytes ks_name = { (const uint8_t *)"ks", 2 };
 
-static bool take_field(struct bytes *in, struct bytes *out)
-{
-	uint64_t n;
-
-	return bytes_take_uint(in, 1, &n) && bytes_take(in, (size_t)n, out);
-}
-
 /* EF_GBABP: RAND, then B-TID and lifetime, which the phone writes later. */
 static enum status write_gbabp(struct applet *a, struct bytes rand)
 {
@@ -39,13 +32,14 @@ static enum sw bootstrap(struct command *c, struct bytes in)
 	s = { 0 };
 	SECRET
 	ks = { 0 };
-	struct aka_keys keys = { 0 };
+	AKA_KEYS
+	keys = { 0 };
 	struct bytes rand, autn;
 	bool synchronised;
 	enum status st;
 	enum sw sw;
 
-	if (!take_field(&in, &rand) || !take_field(&in, &autn) || in.n != 0 || rand.n != RAND_LEN)
+	if (!bytes_take_field(&in, &rand) || !bytes_take_field(&in, &autn) || in.n != 0 || rand.n != RAND_LEN)
 		return SW_WRONG_LENGTH;
 	sw = usim_authenticate(c->applet, &s, rand, autn, true, &keys, &synchronised, c->rsp);
 	if (sw == SW_OK && synchronised) {
@@ -64,7 +58,6 @@ static enum sw bootstrap(struct command *c, struct bytes in)
 		else
 			tlv_put(c->rsp, TAG_RESULT, (struct bytes){ keys.res, s.res_len });
 	}
-	secret_clean(&keys, sizeof keys);
 	return sw;
 }
 
@@ -93,7 +86,7 @@ static enum status choose_record(struct applet *a, uint8_t records, struct bytes
 		if (st != OK && st != ERR_NOT_FOUND)
 			return st;
 		if (st == OK &&
-		        (!bytes_take(&in, NAF_KEY_LEN, &key) || !bytes_take_uint(&in, 4, &when) || !take_field(&in, &id)))
+		        (!bytes_take(&in, NAF_KEY_LEN, &key) || !bytes_take_uint(&in, 4, &when) || !bytes_take_field(&in, &id)))
 			return ERR_MALFORMED;
 		if (when >= *use)
 			*use = (uint32_t)when + 1;
@@ -135,7 +128,7 @@ static enum status read_b_tid(struct applet *a, struct buf *raw, struct bytes *b
 		return ERR_NOT_FOUND;
 	TRY(file_read(&a->card->fs, index, raw));
 	in = buf_bytes(raw);
-	return take_field(&in, &rand) && take_field(&in, b_tid) ? OK : ERR_MALFORMED;
+	return bytes_take_field(&in, &rand) && bytes_take_field(&in, b_tid) ? OK : ERR_MALFORMED;
 }
 
 static enum status keep_internal(struct applet *a, struct bytes naf_id, const uint8_t key[NAF_KEY_LEN])
@@ -173,7 +166,7 @@ static enum sw derive(struct command *c, struct bytes in)
 	struct bytes naf_id, impi, rand, ks;
 	enum status st;
 
-	if (!take_field(&in, &naf_id) || !take_field(&in, &impi) || in.n != 0 || naf_id.n == 0)
+	if (!bytes_take_field(&in, &naf_id) || !bytes_take_field(&in, &impi) || in.n != 0 || naf_id.n == 0)
 		return SW_WRONG_LENGTH;
 	st = applet_get(c->applet, ks_name, &record);
 	if (st == ERR_NOT_FOUND)

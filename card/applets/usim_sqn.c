@@ -13,12 +13,6 @@ enum status usim_sqn_init(struct applet *a)
 	return applet_put(a, sqn_name, BYTES_OF(none));
 }
 
-static void put_sqn(uint64_t v, uint8_t out[SQN_LEN])
-{
-	for (int i = SQN_LEN - 1; i >= 0; i--, v >>= 8)
-		out[i] = (uint8_t)v;
-}
-
 enum status usim_sqn_accept(
         struct applet *a, const struct usim_limits *l, const uint8_t sqn[static SQN_LEN], uint8_t sqn_ms[static SQN_LEN])
 {
@@ -44,9 +38,9 @@ enum status usim_sqn_accept(
 	/* Differences are signed: an older SEQ of another slot is welcome as long as its own slot has not seen it (C.2.1). */
 	if (seq <= (int64_t)own || seq - seq_max > (int64_t)l->delta ||
 	        (l->age_limit != 0 && seq_max - seq >= (int64_t)l->age_limit)) {
-		put_sqn(highest << IND_BITS | highest_ind, sqn_ms);
+		bytes_from_uint(highest << IND_BITS | highest_ind, sqn_ms, SQN_LEN);
 		return ERR_DENIED;
 	}
-	put_sqn((uint64_t)seq, record.data + (size_t)ind * SQN_LEN);
+	bytes_from_uint((uint64_t)seq, record.data + (size_t)ind * SQN_LEN, SQN_LEN);
 	return applet_put(a, sqn_name, secret_large_bytes(&record));
 }

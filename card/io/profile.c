@@ -543,7 +543,7 @@ static json_t *file_json(struct file_system *fs, uint8_t index)
 	}
 	if (!f->shareable)
 		(void)json_object_set_new(o, "shareable", json_false());
-	if ((f->life & ~2) == LIFE_DEACTIVATED)
+	if (file_is_deactivated(f))
 		(void)json_object_set_new(o, "active", json_false());
 	if (file_read(fs, index, &content) == OK)
 		(void)json_object_set_new(o, "content", content_json(f, buf_bytes(&content)));

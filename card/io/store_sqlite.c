@@ -18,8 +18,13 @@ struct row {
 	uint64_t generation;
 	uint8_t *sealed;
 	size_t n;
-	uint8_t *plain; /* n - GCM_IV_LEN - GCM_TAG_LEN octets in clear, of files and the file table only; else NULL */
+	uint8_t *plain; /* plain_len octets in clear, of files and the file table only; else NULL */
 };
+
+static size_t plain_len(const struct row *r)
+{
+	return r->n > GCM_IV_LEN + GCM_TAG_LEN ? r->n - GCM_IV_LEN - GCM_TAG_LEN : 0;
+}
 
 struct image {
 	struct store_backend backend; /* first: the card sees only this */
@@ -80,7 +85,7 @@ static bool keeps_plain(struct bytes name)
 static void free_plain(struct row *r)
 {
 	if (r->plain != NULL)
-		secret_clean(r->plain, r->n - GCM_IV_LEN - GCM_TAG_LEN);
+		secret_clean(r->plain, plain_len(r));
 	free(r->plain);
 	r->plain = NULL;
 }
@@ -170,7 +175,7 @@ static enum status unseal(const struct image *im, const struct row *r, struct bu
 
 static enum status keep_plain(const struct image *im, struct row *r)
 {
-	size_t n = r->n - GCM_IV_LEN - GCM_TAG_LEN;
+	size_t n = plain_len(r);
 	struct buf b = { malloc(n + 1), 0, n, false };
 	enum status st = b.p == NULL ? ERR_NO_SPACE : unseal(im, r, &b);
 
@@ -193,7 +198,7 @@ static enum status backend_load(struct store_backend *b, struct bytes name, stru
 		return unseal(im, r, out);
 	if (r->plain == NULL)
 		TRY(keep_plain(im, r));
-	buf_put(out, (struct bytes){ r->plain, r->n - GCM_IV_LEN - GCM_TAG_LEN });
+	buf_put(out, (struct bytes){ r->plain, plain_len(r) });
 	return buf_status(out);
 }
 

@@ -6,7 +6,7 @@
 #include "card/os/access.h"
 #include "card/os/commands.h"
 
-enum { FCP_TEMPLATE = 0x62, FDB_DF = 0x78, FDB_SHAREABLE = 0x40, LIFE_CREATION = 0x01, LIFE_INITIALISATION = 0x03 };
+enum { FCP_TEMPLATE = 0x62, LIFE_CREATION = 0x01, LIFE_INITIALISATION = 0x03 };
 
 struct creation {
 	struct bytes descriptor, fid, size, total, sfi, life, reference, rule, name, special, pins, fill, repeat;
@@ -73,11 +73,10 @@ static enum status file_of(const struct creation *n, struct file *f)
 		return ERR_MALFORMED;
 	if (f->arr_record == 0 || (f->arr_record == ARR_OWN && n->rule.n == 0))
 		return ERR_MALFORMED;
-	if ((fdb & 0x3F) == (FDB_DF & 0x3F)) {
-		f->type = FILE_DF; /* applications are installed, not created */
+	f->type = (uint8_t)file_type_of(fdb);
+	if (f->type == FILE_DF) /* applications are installed, not created */
 		return n->name.n == 0 && n->descriptor.n == 2 ? OK : ERR_MALFORMED;
-	}
-	if (n->size.n == 0 || n->size.n > 4 || n->sfi.n > 1)
+	if (f->type == FILE_FREE || n->size.n == 0 || n->size.n > 4 || n->sfi.n > 1)
 		return ERR_MALFORMED;
 	if (size == 0 || size > RECORD_MAX)
 		return ERR_NO_SPACE;
@@ -86,13 +85,8 @@ static enum status file_of(const struct creation *n, struct file *f)
 	else if (n->sfi.p == NULL)
 		f->sfi = f->fid & 0x1F;
 	f->size = (uint16_t)size;
-	switch (fdb & 0x3F) {
-	case 0x01: f->type = FILE_TRANSPARENT; return n->descriptor.n == 2 ? OK : ERR_MALFORMED;
-	case 0x39: f->type = FILE_BER_TLV; return n->descriptor.n == 2 ? OK : ERR_MALFORMED;
-	case 0x02: f->type = FILE_LINEAR; break;
-	case 0x06: f->type = FILE_CYCLIC; break;
-	default: return ERR_MALFORMED;
-	}
+	if (f->type == FILE_TRANSPARENT || f->type == FILE_BER_TLV)
+		return n->descriptor.n == 2 ? OK : ERR_MALFORMED;
 	len = n->descriptor.n >= 4 ? bytes_uint((struct bytes){ n->descriptor.p + 2, 2 }) : 0;
 	if (len == 0 || len > 255 || size % len != 0 || size / len > 254)
 		return ERR_MALFORMED;

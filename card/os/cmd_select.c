@@ -101,7 +101,7 @@ static enum sw answer_file(struct command *c, uint8_t index)
 		put_fcp(c, index);
 	if (file_is_terminated(&c->card->fs.file[index]))
 		return SW_FILE_TERMINATED;
-	return (c->card->fs.file[index].life & ~2) == LIFE_DEACTIVATED ? SW_FILE_DEACTIVATED : SW_OK;
+	return file_is_deactivated(&c->card->fs.file[index]) ? SW_FILE_DEACTIVATED : SW_OK;
 }
 
 static bool current_elsewhere(const struct command *c, uint8_t index)

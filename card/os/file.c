@@ -201,17 +201,34 @@ bool file_is_terminated(const struct file *f)
 	return f->life >= LIFE_TERMINATED;
 }
 
+bool file_is_active(const struct file *f)
+{
+	return (f->life & ~2) == LIFE_ACTIVATED;
+}
+
+bool file_is_deactivated(const struct file *f)
+{
+	return (f->life & ~2) == LIFE_DEACTIVATED;
+}
+
+static const uint8_t structures[] = { [FILE_DF] = FDB_DF,
+	[FILE_ADF] = FDB_DF,
+	[FILE_TRANSPARENT] = FDB_TRANSPARENT,
+	[FILE_LINEAR] = FDB_LINEAR,
+	[FILE_CYCLIC] = FDB_CYCLIC,
+	[FILE_BER_TLV] = FDB_BER_TLV };
+
+enum file_type file_type_of(uint8_t descriptor)
+{
+	for (size_t i = FILE_DF; i < sizeof structures; i++)
+		if (structures[i] == (descriptor & FDB_STRUCTURE))
+			return (enum file_type)i;
+	return FILE_FREE;
+}
+
 static uint8_t descriptor(const struct file *f)
 {
-	uint8_t shared = f->shareable ? 0x40 : 0x00;
-
-	switch (f->type) {
-	case FILE_TRANSPARENT: return shared | 0x01;
-	case FILE_LINEAR: return shared | 0x02;
-	case FILE_CYCLIC: return shared | 0x06;
-	case FILE_BER_TLV: return shared | 0x39;
-	default: return 0x78;
-	}
+	return structures[f->type] | (f->shareable || file_is_df(f) ? FDB_SHAREABLE : 0);
 }
 
 void file_put_fcp(struct file_system *fs, uint8_t index, struct bytes pins, struct buf *out)

@@ -6,6 +6,7 @@
 
 enum file_type { FILE_FREE, FILE_DF, FILE_ADF, FILE_TRANSPARENT, FILE_LINEAR, FILE_CYCLIC, FILE_BER_TLV };
 enum { FILES_MAX = 224, FILE_NONE = 0xFF, FILE_MF = 0 };
+/* Bit 2 is free in the operational states (TS 102 221 11.1.1.4.9): 05 and 07, 04 and 06. */
 enum file_life { LIFE_DEACTIVATED = 0x04, LIFE_ACTIVATED = 0x05, LIFE_TERMINATED = 0x0C };
 enum { ARR_OWN = 0xFF }; /* the file has its own expanded rule instead of a record of EF_ARR */
 
@@ -45,7 +46,11 @@ MUST_USE enum status file_set_rule(struct file_system *, uint8_t index, struct b
 MUST_USE enum status file_rule(struct file_system *, uint8_t index, struct buf *out);
 
 bool file_is_terminated(const struct file *);
+bool file_is_active(const struct file *);
+bool file_is_deactivated(const struct file *);
 bool file_is_df(const struct file *);
+/* The type that a file descriptor octet names; a DF for an application, FILE_FREE for none that this card has. */
+enum file_type file_type_of(uint8_t descriptor);
 uint8_t file_child(const struct file_system *, uint8_t parent, uint16_t fid); /* FILE_NONE if there is none */
 uint8_t file_by_sfi(const struct file_system *, uint8_t df, uint8_t sfi);
 /* The application whose AID begins with name; `after`: an index to search behind, or FILE_NONE for the first. */

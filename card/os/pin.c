@@ -210,29 +210,42 @@ enum sw cmd_verify_pin(struct command *c)
 	return sw;
 }
 
-enum sw cmd_change_pin(struct command *c)
+/* A new value, for the old one (CHANGE) or for the PUK (UNBLOCK, which enables the PIN as well). */
+static enum sw replace_pin(struct command *c, int which)
 {
 	SECRET
 	record = { 0 };
 	const struct pin_row *row;
 	enum pin_state state;
-	struct bytes in = c->data, old, new;
+	struct bytes in = c->data, given, new;
 	enum sw sw = find_pin(c, &row, &state);
 
 	if (sw != SW_OK)
 		return sw;
-	if (!bytes_take(&in, PIN_LEN, &old) || !bytes_take(&in, PIN_LEN, &new) || in.n != 0)
+	if (which == TRY_PUK && c->data.n == 0)
+		return report_tries(c->card, row, TRY_PUK);
+	if (!bytes_take(&in, PIN_LEN, &given) || !bytes_take(&in, PIN_LEN, &new) || in.n != 0)
 		return SW_WRONG_LENGTH;
-	if (state != PIN_ENABLED)
+	if (which == TRY_PIN && state != PIN_ENABLED)
 		return SW_DATA_INVALIDATED;
 	if (!is_pin(new))
 		return SW_WRONG_DATA;
-	sw = spend_and_compare(c->card, row, TRY_PIN, old, &record);
-	if (sw != SW_OK)
+	if ((sw = spend_and_compare(c->card, row, which, given, &record)) != SW_OK)
 		return sw;
 	memcpy(record.data + AT_PIN, new.p, PIN_LEN);
+	record.data[AT_STATE] = PIN_ENABLED;
 	set_verified(c->card, row, true);
 	return save(c->card, row, &record);
+}
+
+enum sw cmd_change_pin(struct command *c)
+{
+	return replace_pin(c, TRY_PIN);
+}
+
+enum sw cmd_unblock_pin(struct command *c)
+{
+	return replace_pin(c, TRY_PUK);
 }
 
 static enum sw switch_pin(struct command *c, enum pin_state wanted)
@@ -272,30 +285,4 @@ enum sw cmd_disable_pin(struct command *c)
 enum sw cmd_enable_pin(struct command *c)
 {
 	return switch_pin(c, PIN_ENABLED);
-}
-
-enum sw cmd_unblock_pin(struct command *c)
-{
-	SECRET
-	record = { 0 };
-	const struct pin_row *row;
-	enum pin_state state;
-	struct bytes in = c->data, puk, new;
-	enum sw sw = find_pin(c, &row, &state);
-
-	if (sw != SW_OK)
-		return sw;
-	if (c->data.n == 0)
-		return report_tries(c->card, row, TRY_PUK);
-	if (!bytes_take(&in, PIN_LEN, &puk) || !bytes_take(&in, PIN_LEN, &new) || in.n != 0)
-		return SW_WRONG_LENGTH;
-	if (!is_pin(new))
-		return SW_WRONG_DATA;
-	sw = spend_and_compare(c->card, row, TRY_PUK, puk, &record);
-	if (sw != SW_OK)
-		return sw;
-	memcpy(record.data + AT_PIN, new.p, PIN_LEN);
-	record.data[AT_STATE] = PIN_ENABLED;
-	set_verified(c->card, row, true);
-	return save(c->card, row, &record);
 }

@@ -26,7 +26,7 @@ enum sw target_open(struct command *c, uint8_t sfi, enum access_mode mode, enum 
 	t->file = &c->card->fs.file[t->index];
 	if (!fits(t->file, kind))
 		return SW_WRONG_FILE_STRUCTURE;
-	if ((t->file->life & ~2) != LIFE_ACTIVATED)
+	if (!file_is_active(t->file))
 		return SW_DATA_INVALIDATED;
 	if ((sw = access_check(c->card, c->channel, t->index, mode)) != SW_OK)
 		return sw;

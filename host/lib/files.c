@@ -27,9 +27,9 @@ static enum prose_result select_path(struct prose_card *c, const uint16_t *path,
 		return r;
 	if (tlv_find(c->answer, 0x62, &fcp) != OK || tlv_find(fcp, 0x82, &descriptor) != OK || descriptor.n < 2)
 		return PROSE_FORMAT;
-	*ef = (struct prose_file_info){ .directory = (descriptor.p[0] & 0x3F) == 0x38,
-		.ber_tlv = (descriptor.p[0] & 0x3F) == 0x39,
-		.cyclic = (descriptor.p[0] & 0x3F) == 0x06 };
+	*ef = (struct prose_file_info){ .directory = (descriptor.p[0] & FDB_STRUCTURE) == FDB_DF,
+		.ber_tlv = (descriptor.p[0] & FDB_STRUCTURE) == FDB_BER_TLV,
+		.cyclic = (descriptor.p[0] & FDB_STRUCTURE) == FDB_CYCLIC };
 	if (tlv_find(fcp, 0x80, &size) == OK)
 		ef->size = (unsigned)bytes_uint(size);
 	if (tlv_find(fcp, 0x88, &size) == OK && size.n == 1)

@@ -220,7 +220,7 @@ enum prose_result prose_cat(struct prose_card *c, const uint8_t *profile, size_t
 	c->channel = 0; /* the toolkit lives on the basic channel */
 	if (n > 0)
 		r = session_exchange(c, &q);
-	q = (struct request){ 0x80, 0xF2, 0x00, 0x0C, { 0 }, 0 };
+	q = (struct request){ 0x80, INS_STATUS, 0x00, 0x0C, { 0 }, 0 };
 	if (r == PROSE_OK)
 		r = session_exchange(c, &q);
 	for (int i = 0; r == PROSE_OK && (c->sw & 0xFF00) == SW_FETCH && i < FETCHES_MAX; i++) {

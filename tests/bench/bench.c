@@ -201,20 +201,14 @@ static void authenticate_figure(struct card *card, int rounds)
 	memcpy(command + 6, rand, 16);
 	command[22] = 16;
 	for (int r = 0; r < rounds * 50; r++, seq++) {
-		uint8_t sqn[6], mac[AKA_MAC_MAX];
-		uint64_t v = seq << 5;
+		uint8_t sqn[SQN_LEN];
 		double t;
 
-		for (int i = 5; i >= 0; i--, v >>= 8)
-			sqn[i] = (uint8_t)v;
+		bytes_from_uint(seq << 5, sqn, sizeof sqn);
 		t = now();
-		if (aka_f2345(&s, rand, &keys) != OK || aka_f1(&s, rand, sqn, amf, mac, NULL) != OK)
+		if (aka_autn(&s, rand, sqn, amf, &keys, command + 23) != OK)
 			exit(1);
 		milenage = least(milenage, now() - t);
-		for (int i = 0; i < 6; i++)
-			command[23 + i] = sqn[i] ^ keys.ak[i];
-		memcpy(command + 29, amf, 2);
-		memcpy(command + 31, mac, 8);
 		b.len = 0;
 		t = now();
 		card_transmit(card, BYTES_OF(command), &b);

@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 	long count = argc == 2 ? atol(argv[1]) : 0;
 
 	for (long i = 0; i < count; i++) {
-		uint8_t in[16 + 16 + 16 + 6 + 2], autn[16], mac[AKA_MAC_MAX];
+		uint8_t in[16 + 16 + 16 + 6 + 2], autn[AUTN_LEN];
 		const uint8_t *rand = in + 32, *sqn = in + 48, *amf = in + 54;
 		struct aka_subscriber s;
 		struct aka_keys keys;
@@ -29,12 +29,8 @@ int main(int argc, char **argv)
 		aka_defaults(&s, AKA_MILENAGE);
 		memcpy(s.k, in, 16);
 		memcpy(s.opc, in + 16, 16);
-		if (aka_f1(&s, rand, sqn, amf, mac, NULL) != OK || aka_f2345(&s, rand, &keys) != OK)
+		if (aka_autn(&s, rand, sqn, amf, &keys, autn) != OK)
 			return 1;
-		for (int k = 0; k < 6; k++)
-			autn[k] = sqn[k] ^ keys.ak[k];
-		memcpy(autn + 6, amf, 2);
-		memcpy(autn + 8, mac, 8);
 		print(s.k, 16);
 		print(s.opc, 16);
 		print(rand, 16);

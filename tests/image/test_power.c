@@ -281,7 +281,6 @@ static void teardown(void)
 START_TEST(power_cuts_of_real_commands_on_the_real_store)
 {
 	ck_assert_msg(sweep(&trials[_i], NULL, NULL) == 0, "%s", trials[_i].name);
-	covers("R-025");
 }
 END_TEST
 

@@ -9,7 +9,6 @@
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
 #include "card/io/birth.h"
-#include "crypto/aka.h"
 #include "ota/packet.h"
 #include "ota/sms.h"
 
@@ -333,32 +332,34 @@ struct bytes rig_ota(const struct rig *r, uint64_t counter, const char *tar, con
 	return buf_bytes(&b);
 }
 
+void rig_subscriber(const struct rig *r, struct aka_subscriber *s)
+{
+	struct bytes v;
+
+	aka_defaults(s, AKA_MILENAGE);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_K, &v), OK);
+	memcpy(s->k, v.p, v.n);
+	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OPC, &v), OK);
+	memcpy(s->opc, v.p, v.n);
+}
+
 struct bytes rig_authenticate(const struct rig *r, uint64_t value)
 {
 	static const uint8_t amf[AMF_LEN] = { 0x80, 0 };
 	static uint8_t raw[64];
 	struct buf b = BUF_OF(raw);
-	struct bytes rand = hex("23553cbe9637a89d218ae64dae47bf35"), v;
-	uint8_t sqn[SQN_LEN], mac[AKA_MAC_MAX];
+	struct bytes rand = hex(TEST_RAND);
+	uint8_t sqn[SQN_LEN], autn[AUTN_LEN];
 	struct aka_subscriber s;
 	struct aka_keys keys;
 
-	aka_defaults(&s, AKA_MILENAGE);
-	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_K, &v), OK);
-	memcpy(s.k, v.p, v.n);
-	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OPC, &v), OK);
-	memcpy(s.opc, v.p, v.n);
-	for (int i = SQN_LEN - 1; i >= 0; i--, value >>= 8)
-		sqn[i] = (uint8_t)value;
-	ck_assert_int_eq(aka_f2345(&s, rand.p, &keys), OK);
-	ck_assert_int_eq(aka_f1(&s, rand.p, sqn, amf, mac, NULL), OK);
+	rig_subscriber(r, &s);
+	bytes_from_uint(value, sqn, sizeof sqn);
+	ck_assert_int_eq(aka_autn(&s, rand.p, sqn, amf, &keys, autn), OK);
 	buf_put(&b, hex("008800812210"));
 	buf_put(&b, rand);
-	buf_put_u8(&b, 16);
-	for (int i = 0; i < SQN_LEN; i++)
-		buf_put_u8(&b, sqn[i] ^ keys.ak[i]);
-	buf_put(&b, BYTES_OF(amf));
-	buf_put(&b, (struct bytes){ mac, MAC_LEN });
+	buf_put_u8(&b, sizeof autn);
+	buf_put(&b, BYTES_OF(autn));
 	buf_put_u8(&b, 0);
 	ck_assert(!b.failed);
 	return buf_bytes(&b);

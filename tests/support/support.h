@@ -6,6 +6,7 @@
 
 #include "apdu/hex.h"
 #include "card/os/card.h"
+#include "crypto/aka.h"
 #include "crypto/rng.h"
 
 /* Octets of a name in a section of tests/vectors/mikey-sakke.txt; fails the test if it is not there. */
@@ -70,6 +71,9 @@ unsigned rig_prose(
 /* ENVELOPE with a secured packet of the operator's key set 1: ciphered, MACed, counter higher, PoR asked. */
 struct bytes rig_ota(const struct rig *, uint64_t counter, const char *tar, const char *script);
 
+/* The test subscriber's key, and the RAND of TS 35.208 set 1, which is made for it. */
+#define TEST_RAND "23553cbe9637a89d218ae64dae47bf35"
+void rig_subscriber(const struct rig *, struct aka_subscriber *);
 /* AUTHENTICATE in the 3G context for the test subscriber, with a sequence number (SEQ || IND). */
 struct bytes rig_authenticate(const struct rig *, uint64_t sqn);
 

@@ -14,45 +14,30 @@
 #define SELECT_USIM "00A4040C10A0000000871002FFFFFFFF8907090000"
 
 static struct aka_subscriber subscriber;
-static const char rand_hex[] = "23553cbe9637a89d218ae64dae47bf35";
+static const char rand_hex[] = TEST_RAND;
 
 static struct rig *card_in_use(void)
 {
 	struct rig *r = rig_new();
-	struct bytes v;
 
-	aka_defaults(&subscriber, AKA_MILENAGE);
-	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_K, &v), OK);
-	memcpy(subscriber.k, v.p, v.n);
-	ck_assert_int_eq(tlv_find(r->secrets, BIRTH_OPC, &v), OK);
-	memcpy(subscriber.opc, v.p, v.n);
+	rig_subscriber(r, &subscriber);
 	ck_assert_uint_eq(rig_send(r, SELECT_USIM), 0x9000);
 	ck_assert_uint_eq(rig_send(r, VERIFY_PIN1), 0x9000);
 	return r;
 }
 
-static void put_sqn(uint64_t v, uint8_t out[SQN_LEN])
-{
-	for (int i = SQN_LEN - 1; i >= 0; i--, v >>= 8)
-		out[i] = (uint8_t)v;
-}
-
 /* 16 octets of AUTN for a sequence number; star: AUTN* of GBA_U. */
 static void make_autn(uint64_t value, bool star, uint8_t autn[16])
 {
-	uint8_t sqn[SQN_LEN], mac[AKA_MAC_MAX], digest[SHA1_LEN];
+	uint8_t sqn[SQN_LEN], digest[SHA1_LEN];
 	static const uint8_t amf[AMF_LEN] = { 0x80, 0 };
 	struct aka_keys keys;
 
-	put_sqn(value, sqn);
-	ck_assert_int_eq(aka_f2345(&subscriber, hex(rand_hex).p, &keys), OK);
-	ck_assert_int_eq(aka_f1(&subscriber, hex(rand_hex).p, sqn, amf, mac, NULL), OK);
+	bytes_from_uint(value, sqn, sizeof sqn);
+	ck_assert_int_eq(aka_autn(&subscriber, hex(rand_hex).p, sqn, amf, &keys, autn), OK);
 	ck_assert_int_eq(sha1((struct bytes[]){ { keys.ik, 16 } }, 1, digest), OK);
-	for (int i = 0; i < SQN_LEN; i++)
-		autn[i] = sqn[i] ^ keys.ak[i];
-	memcpy(autn + 6, amf, 2);
-	for (int i = 0; i < MAC_LEN; i++)
-		autn[8 + i] = (uint8_t)(mac[i] ^ (star ? digest[i] : 0));
+	for (int i = 0; star && i < MAC_LEN; i++)
+		autn[8 + i] ^= digest[i];
 }
 
 static unsigned authenticate_with(struct rig *r, const uint8_t autn[16], unsigned p2)
@@ -242,7 +227,6 @@ START_TEST(gba_keeps_ks_and_the_internal_key)
 	ck_assert_uint_eq(rig_send(r, naf_derivation), 0x9000);
 	ck_assert_mem_eq(rig_data().p + 2, ext.p, 32);
 	rig_free(&r);
-	covers("R-052");
 }
 END_TEST
 
