@@ -123,3 +123,36 @@ enum status bcd_decode(struct bytes in, char *out)
 	out[len] = 0;
 	return OK;
 }
+
+enum status imsi_encode(const char *digits, uint8_t out[static EF_IMSI_LEN])
+{
+	size_t n = strlen(digits), octets = (n + 2) / 2;
+	char padded[IMSI_MAX + 2] = "0";
+
+	if (n < 6 || n > IMSI_MAX)
+		return ERR_MALFORMED;
+	memcpy(padded + 1, digits, n + 1);
+	memset(out, 0xFF, EF_IMSI_LEN);
+	TRY(bcd_encode(padded, out + 1, octets));
+	out[0] = (uint8_t)octets;
+	out[1] = (uint8_t)((out[1] & 0xF0) | (n % 2 == 1 ? 9 : 1));
+	return OK;
+}
+
+enum status imsi_decode(struct bytes content, char digits[static IMSI_MAX + 1])
+{
+	size_t n;
+
+	if (content.n < EF_IMSI_LEN || content.p[0] < 4 || content.p[0] > 8)
+		return ERR_MALFORMED;
+	n = 2U * content.p[0] - ((content.p[1] & 15) == 9 ? 1 : 2);
+	for (size_t i = 0; i < n; i++) {
+		uint8_t octet = content.p[1 + (i + 1) / 2], nibble = i % 2 == 0 ? octet >> 4 : octet & 15;
+
+		if (nibble > 9)
+			return ERR_MALFORMED;
+		digits[i] = (char)('0' + nibble);
+	}
+	digits[n] = 0;
+	return OK;
+}

@@ -23,4 +23,10 @@ MUST_USE enum status bcd_encode(const char *digits, uint8_t *out, size_t n);
 /* The digits of nibble-swapped BCD up to the first F, with a zero; out holds 2n + 1 characters. ERR_MALFORMED on A..E. */
 MUST_USE enum status bcd_decode(struct bytes in, char *out);
 
+/* Content of EF_IMSI (TS 31.102 4.2.2) from 6 to 15 digits, and back: length, parity nibble (9 odd, 1 even), swapped digits.
+ * digits holds 16 characters. ERR_MALFORMED otherwise. */
+enum { IMSI_MAX = 15, EF_IMSI_LEN = 9 };
+MUST_USE enum status imsi_encode(const char *digits, uint8_t out[static EF_IMSI_LEN]);
+MUST_USE enum status imsi_decode(struct bytes content, char digits[static IMSI_MAX + 1]);
+
 #endif

@@ -8,7 +8,7 @@
 #include "crypto/rng.h"
 #include "provisioning/operator.h"
 
-enum { IMSI_MAX = 15, TRIPLETS_MAX = 5 };
+enum { TRIPLETS_MAX = 5 };
 
 /* AMF with the separation bit: good for EPS, 5G and EAP-AKA' (TS 33.401 6.1.1), and no network looks at it elsewhere. */
 static const uint8_t amf[AMF_LEN] = { 0x80, 0x00 };

@@ -149,21 +149,13 @@ static enum status field_iccid(struct job *j, struct buf *out)
 	return OK;
 }
 
-/* 31.102 4.2.2: length, then parity nibble (9 odd, 1 even) and the digits, swapped. */
 static enum status field_imsi(struct job *j, struct buf *out)
 {
-	size_t n = strlen(j->who->imsi);
-	char digits[19] = "0";
-	uint8_t raw[9];
+	uint8_t content[EF_IMSI_LEN];
 
-	if (n < 6 || n > 15)
+	if (imsi_encode(j->who->imsi, content) != OK)
 		return fail(j, "\"imsi\" must be 6 to 15 digits");
-	(void)snprintf(digits + 1, sizeof digits - 1, "%s", j->who->imsi);
-	if (bcd_encode(digits, raw, (n + 2) / 2) != OK)
-		return fail(j, "\"imsi\" must be digits");
-	raw[0] = (uint8_t)((raw[0] & 0xF0) | (n % 2 == 1 ? 0x09 : 0x01));
-	buf_put_u8(out, (uint8_t)((n + 2) / 2));
-	buf_put(out, (struct bytes){ raw, (n + 2) / 2 });
+	buf_put(out, BYTES_OF(content));
 	return OK;
 }
 
@@ -557,21 +549,15 @@ static uint8_t standard_file(const struct file_system *fs, uint16_t fid)
 	return adf == FILE_NONE ? FILE_NONE : file_child(fs, adf, fid);
 }
 
-/* Digits of EF_IMSI. */
 static json_t *imsi_json(struct file_system *fs)
 {
 	uint8_t raw[RECORD_MAX], index = standard_file(fs, FID_IMSI);
 	struct buf b = BUF_OF(raw);
-	char digits[2 * 8 + 1];
+	char digits[IMSI_MAX + 1];
 
-	if (index == FILE_NONE || file_read(fs, index, &b) != OK || b.len != 9 || raw[0] < 1 || raw[0] > 8)
+	if (index == FILE_NONE || file_read(fs, index, &b) != OK || imsi_decode(buf_bytes(&b), digits) != OK)
 		return NULL;
-	for (size_t i = 0; i < 2U * raw[0]; i++)
-		digits[i] = (char)('0' + (i % 2 == 0 ? raw[1 + i / 2] & 15 : raw[1 + i / 2] >> 4));
-	digits[2 * raw[0]] = 0;
-	if ((raw[1] & 0x08) == 0)
-		digits[2 * raw[0] - 1] = 0; /* an even number of digits: the last nibble is filling */
-	return json_string(digits + 1);
+	return json_string(digits);
 }
 
 json_t *profile_of_card(struct card *card)

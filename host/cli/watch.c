@@ -8,10 +8,11 @@
 
 #include "apdu/apdu.h"
 #include "apdu/efs.h"
+#include "apdu/gsmtap.h"
 #include "apdu/hex.h"
 #include "host/cli/cli.h"
 
-enum { GSMTAP_PORT = 4729, GSMTAP_HEADER = 16, GSMTAP_SIM = 4, PACKET_MAX = 2048, SHOWN = 24 };
+enum { PACKET_MAX = 2048, SHOWN = 24 };
 
 static const struct ins_name {
 	uint8_t ins;
@@ -157,7 +158,7 @@ int verb_watch(struct arguments *a)
 		struct pollfd p = { fd, POLLIN, 0 };
 		ssize_t n = poll(&p, 1, 200) == 1 ? recv(fd, packet, sizeof packet, 0) : 0;
 
-		if (n <= GSMTAP_HEADER || packet[0] != 2 || packet[2] != GSMTAP_SIM || packet[1] * 4 >= n)
+		if (n <= GSMTAP_HEADER_LEN || packet[0] != GSMTAP_VERSION || packet[2] != GSMTAP_SIM || packet[1] * 4 >= n)
 			continue;
 		print_packet((struct bytes){ packet + packet[1] * 4, (size_t)n - packet[1] * 4U });
 		left--;

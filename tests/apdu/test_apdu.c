@@ -146,6 +146,26 @@ START_TEST(bcd_round_trips)
 }
 END_TEST
 
+START_TEST(imsi_there_and_back)
+{
+	static const char *const imsis[] = { "001010000000001", "00101000000001", "001010" };
+	static const char *const contents[] = { "080910100000000010", "0801101000000000f1", "0401101000ffffffff" };
+	uint8_t content[EF_IMSI_LEN];
+	char digits[IMSI_MAX + 1];
+
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(imsi_encode(imsis[i], content), OK);
+		if (i < 2)
+			ck_assert_msg(bytes_equal(BYTES_OF(content), hex(contents[i])), "%s", imsis[i]);
+		ck_assert_int_eq(imsi_decode(BYTES_OF(content), digits), OK);
+		ck_assert_str_eq(digits, imsis[i]);
+	}
+	ck_assert_int_eq(imsi_encode("12345", content), ERR_MALFORMED);
+	ck_assert_int_eq(imsi_encode("1234567890123456", content), ERR_MALFORMED);
+	ck_assert_int_eq(imsi_decode(hex("090910100000000010"), digits), ERR_MALFORMED);
+}
+END_TEST
+
 Suite *suite_apdu(void)
 {
 	Suite *s = suite_create("apdu");
@@ -159,6 +179,7 @@ Suite *suite_apdu(void)
 	tcase_add_test(t, bad_apdus_are_refused);
 	tcase_add_test(t, base64_round_trips_and_refuses);
 	tcase_add_test(t, bcd_round_trips);
+	tcase_add_test(t, imsi_there_and_back);
 	suite_add_tcase(s, t);
 	return s;
 }

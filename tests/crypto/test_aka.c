@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "crypto/aka.h"
-#include "crypto/eap_prf.h"
+#include "crypto/eap_keys.h"
 #include "tests/support/support.h"
 
 static const char vectors[] = "tests/vectors/aka.txt";
@@ -130,21 +130,16 @@ START_TEST(eap_key_expansions)
 {
 	struct bytes ck_ik = hex("5349fbe098649f948f5d2e973a81c00f9744871ad32bf9bbd1dd5ce54e3e2e5a"),
 	             autn = hex("bb52e91c747ac3ab2a5c23d15ee351d5");
-	uint8_t primed[32], key[32], out[208], generated[40];
+	struct eap_keys k;
+	uint8_t generated[40];
 
-	ck_assert_int_eq(kdf_33220(ck_ik, 0x20, (struct bytes[]){ BYTES_STR("WLAN"), { autn.p, 6 } }, 2, primed), OK);
-	ck_assert(bytes_equal(BYTES_OF(primed), hex("0093962d0dd84aa5684b045c9edffa04ccfc230ca74fcc96c0a5d61164f5a76c")));
-	memcpy(key, primed + 16, 16);
-	memcpy(key + 16, primed, 16);
-	ck_assert_int_eq(prf_prime(BYTES_OF(key), (struct bytes[]){ BYTES_STR("EAP-AKA'"), BYTES_STR("0555444333222111") }, 2,
-	                         out, sizeof out),
+	ck_assert_int_eq(eap_keys_full(&k, true, BYTES_STR("0555444333222111"), ck_ik.p, ck_ik.p + 16, BYTES_STR("WLAN"),
+	                         (struct bytes){ autn.p, 6 }),
 	        OK);
-	ck_assert(bytes_equal((struct bytes){ out, 16 }, hex("766fa0a6c317174b812d52fbcd11a179")));
-	ck_assert(bytes_equal(
-	        (struct bytes){ out + 16, 32 }, hex("0842ea722ff6835bfa2032499fc3ec23c2f0e388b4f07543ffc677f1696d71ea")));
-	ck_assert(bytes_equal(
-	        (struct bytes){ out + 80, 64 }, hex("67c42d9aa56c1b79e295e3459fc3d187d42be0bf818d3070e362c5e967a4d544"
-	                                            "e8ecfe19358ab3039aff03b7c930588c055babee58a02650b067ec4e9347c75a")));
+	ck_assert(bytes_equal(BYTES_OF(k.k_encr), hex("766fa0a6c317174b812d52fbcd11a179")));
+	ck_assert(bytes_equal(BYTES_OF(k.k_aut), hex("0842ea722ff6835bfa2032499fc3ec23c2f0e388b4f07543ffc677f1696d71ea")));
+	ck_assert(bytes_equal(BYTES_OF(k.msk), hex("67c42d9aa56c1b79e295e3459fc3d187d42be0bf818d3070e362c5e967a4d544"
+	                                           "e8ecfe19358ab3039aff03b7c930588c055babee58a02650b067ec4e9347c75a")));
 	ck_assert_int_eq(prf_fips_186_2(hex("bd029bbe7f51960bcf9edb2b61f06f0feb5a38b6").p, generated, sizeof generated), OK);
 	ck_assert(bytes_equal(
 	        BYTES_OF(generated), hex("2070b3223dba372fde1c0ffc7b2e3b498b2606143c6c18bacb0f6c55babb13788e20d737a3275116")));
