@@ -1,6 +1,7 @@
 /* eap-radius READER PINFILE aka|aka-prime PORT SECRET RUNS: authenticates libprose-ue's EAP peer against a RADIUS server
  * (hostapd) on 127.0.0.1, as an access point would carry it, and compares MSK with the MS-MPPE keys that the server sends with
- * Accept. One line a run: "full" or "fast", and whether the keys agree. Exit 1 as soon as a run fails. */
+ * Accept. One line a run: "full" or "fast", and whether the keys agree. Exit 1 as soon as a run fails. RUNS "tampered": full,
+ * a re-authentication that is tampered with and must fail, and one more run, which must be full again. */
 #include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -116,7 +117,7 @@ static bool receive(struct reply *r)
 	return true;
 }
 
-static int run(struct prose_eap *e, struct prose_card *card)
+static int run(struct prose_eap *e, struct prose_card *card, bool tamper)
 {
 	uint8_t packet[PROSE_EAP_PACKET_MAX], msk[64], emsk[64];
 	size_t n = sizeof packet;
@@ -136,6 +137,8 @@ static int run(struct prose_eap *e, struct prose_card *card)
 			return 1;
 		}
 		n = sizeof packet;
+		if (tamper && r.eap_len > 8 && r.eap[5] == 13)
+			r.eap[r.eap_len - 1] ^= 1; /* somebody changes the re-authentication's MAC */
 		if ((result = prose_eap_packet(e, r.eap, r.eap_len, packet, &n)) != PROSE_OK) {
 			(void)printf("%s (%s)\n", prose_result_text(result), prose_card_error(card));
 			return 1;
@@ -192,8 +195,10 @@ int main(int argc, char **argv)
 		(void)printf("no card, or no EAP peer on it\n");
 		return 1;
 	}
+	if (strcmp(argv[6], "tampered") == 0)
+		rc = run(e, card, false) != 0 || run(e, card, true) == 0 || run(e, card, false) != 0;
 	for (int i = 0; i < atoi(argv[6]) && rc == 0; i++)
-		rc = run(e, card);
+		rc = run(e, card, false);
 	prose_eap_free(&e);
 	prose_card_close(&card);
 	(void)close(fd);
