@@ -51,9 +51,10 @@ static enum prose_result pcsc_begin(void *context)
 {
 	struct pcsc *p = context;
 	LONG rc = SCardBeginTransaction(p->card);
+	bool off = rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD;
 
-	if (rc == SCARD_W_RESET_CARD) {
-		enum prose_result r = reconnect(p, SCARD_LEAVE_CARD);
+	if (rc == SCARD_W_RESET_CARD || off) {
+		enum prose_result r = reconnect(p, off ? SCARD_UNPOWER_CARD : SCARD_LEAVE_CARD);
 
 		if (r != PROSE_OK)
 			return r;
