@@ -1,7 +1,7 @@
 # tests.mk - what the tests build and how they run; included by the Makefile.
-TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests/crypto/*.c tests/mikey/*.c tests/ota/*.c tests/card/*.c tests/usim/*.c tests/prose/*.c tests/image/*.c)
+TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests/crypto/*.c tests/mikey/*.c tests/ota/*.c tests/card/*.c tests/usim/*.c tests/prose/*.c tests/image/*.c tests/host/*.c)
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
-$(O)/check-unit: $(TEST_OBJECTS) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/check-unit: $(TEST_OBJECTS) $(filter-out %/pcsc.o,$(HOST_LIB)) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO) $(LIBS_TEST)
 E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius
 $(O)/eap-radius: $(O)/tests/e2e/eap-radius.o $(O)/libprose-ue.a
@@ -34,7 +34,7 @@ check-long: check ## check, then ten minutes of every fuzz target (over an hour)
 check-valgrind: ## the unit suites under valgrind memcheck (minutes)
 	@packaging/install-deps valgrind
 	+@$(MAKE) --no-print-directory $(O)/check-unit
-	@for s in apdu mikey ota card prose image; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
+	@for s in apdu mikey ota card prose image host; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
 	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(O)/check-unit $$s || exit 1; done
 
 cover: ## line coverage of the unit suites, by file

@@ -69,13 +69,12 @@ static enum prose_result read_ef(struct prose_card *c, const struct prose_file_i
 
 enum prose_result prose_file_info(struct prose_card *c, const uint16_t *path, size_t path_len, struct prose_file_info *out)
 {
-	enum prose_result r = session_begin(c, PLACE_MF);
+	enum prose_result r;
 
-	if (r != PROSE_OK)
-		return r;
-	r = select_path(c, path, path_len, out);
-	session_back_to_applet(c);
-	session_end(c);
+	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
+		r = select_path(c, path, path_len, out);
+		session_back_to_applet(c);
+	}
 	return r;
 }
 
@@ -83,20 +82,19 @@ enum prose_result prose_file_read(struct prose_card *c, const uint16_t *path, si
 {
 	struct buf b = { out, 0, *n, false };
 	struct prose_file_info ef;
-	enum prose_result r = session_begin(c, PLACE_MF);
+	enum prose_result r;
 
-	*n = 0;
-	if (r != PROSE_OK)
-		return r;
-	if ((r = select_path(c, path, path_len, &ef)) == PROSE_OK)
-		r = read_ef(c, &ef, &b);
-	if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK) {
+	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
 		b.len = 0;
-		r = read_ef(c, &ef, &b);
+		if ((r = select_path(c, path, path_len, &ef)) == PROSE_OK)
+			r = read_ef(c, &ef, &b);
+		if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK) {
+			b.len = 0;
+			r = read_ef(c, &ef, &b);
+		}
+		session_back_to_applet(c);
 	}
-	session_back_to_applet(c);
-	session_end(c);
-	*n = b.len;
+	*n = r == PROSE_OK ? b.len : 0;
 	return r;
 }
 
@@ -106,16 +104,15 @@ enum prose_result prose_file_update(
 	const struct request q = { 0x00, record > 0 ? INS_UPDATE_RECORD : INS_UPDATE_BINARY, (uint8_t)record,
 		record > 0 ? 0x04 : 0x00, { data, n }, 0 };
 	struct prose_file_info ef;
-	enum prose_result r = session_begin(c, PLACE_MF);
+	enum prose_result r;
 
-	if (r != PROSE_OK)
-		return r;
-	if ((r = select_path(c, path, path_len, &ef)) == PROSE_OK)
-		r = session_exchange(c, &q);
-	if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && session_verify_pin(c) == PROSE_OK)
-		r = session_exchange(c, &q);
-	session_back_to_applet(c);
-	session_end(c);
+	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
+		if ((r = select_path(c, path, path_len, &ef)) == PROSE_OK)
+			r = session_exchange(c, &q);
+		if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK)
+			r = session_exchange(c, &q);
+		session_back_to_applet(c);
+	}
 	return r;
 }
 

@@ -5,6 +5,8 @@
 
 #include "host/lib/prose-ue.h"
 
+enum { RECONNECTS_MAX = 8 };
+
 struct pcsc {
 	SCARDCONTEXT context;
 	SCARDHANDLE card;
@@ -40,28 +42,27 @@ static enum prose_result pcsc_transmit(void *context, const uint8_t *c, size_t c
 	return result_of(rc);
 }
 
-/* After another client's reset the handle is dead until we reconnect; the caller restores what was lost. */
-static enum prose_result reconnect(struct pcsc *p, DWORD initialization)
+static bool is_off(LONG rc)
 {
-	return result_of(SCardReconnect(
-	        p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, initialization, &p->protocol));
+	return rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD;
 }
 
+/* After another client's reset the handle is dead until we reconnect; the caller restores what was lost. */
 static enum prose_result pcsc_begin(void *context)
 {
 	struct pcsc *p = context;
 	LONG rc = SCardBeginTransaction(p->card);
-	bool off = rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD;
+	bool reset = false;
 
-	if (rc == SCARD_W_RESET_CARD || off) {
-		enum prose_result r = reconnect(p, off ? SCARD_UNPOWER_CARD : SCARD_LEAVE_CARD);
-
-		if (r != PROSE_OK)
-			return r;
-		rc = SCardBeginTransaction(p->card);
-		return rc == SCARD_S_SUCCESS ? PROSE_RESET : result_of(rc);
+	for (int i = 0; i < RECONNECTS_MAX && (rc == SCARD_W_RESET_CARD || is_off(rc)); i++) {
+		rc = SCardReconnect(p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1,
+		        is_off(rc) ? SCARD_UNPOWER_CARD : SCARD_LEAVE_CARD, &p->protocol);
+		if (rc == SCARD_S_SUCCESS) {
+			reset = true;
+			rc = SCardBeginTransaction(p->card);
+		}
 	}
-	return result_of(rc);
+	return rc == SCARD_S_SUCCESS && reset ? PROSE_RESET : result_of(rc);
 }
 
 static void pcsc_end(void *context)
@@ -73,7 +74,10 @@ static void pcsc_end(void *context)
 
 static enum prose_result pcsc_reset(void *context)
 {
-	return reconnect(context, SCARD_RESET_CARD);
+	struct pcsc *p = context;
+
+	return result_of(SCardReconnect(
+	        p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, SCARD_RESET_CARD, &p->protocol));
 }
 
 static void pcsc_close(void *context)
@@ -128,10 +132,15 @@ static LONG power_up(struct pcsc *p, const char *name)
 
 static LONG connect_shared(struct pcsc *p, const char *name)
 {
-	LONG rc = SCardConnect(
-	        p->context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &p->card, &p->protocol);
+	LONG rc = SCARD_W_UNPOWERED_CARD;
 
-	return rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD ? power_up(p, name) : rc;
+	for (int i = 0; i < RECONNECTS_MAX && is_off(rc); i++) {
+		rc = SCardConnect(
+		        p->context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &p->card, &p->protocol);
+		if (is_off(rc))
+			rc = power_up(p, name);
+	}
+	return rc;
 }
 
 static enum prose_result connect_first(struct pcsc *p, const char *wanted)

@@ -19,7 +19,7 @@ enum prose_result {
 	PROSE_OK = 0,
 	PROSE_NO_READER, /* no such reader, or no pcscd */
 	PROSE_NO_CARD,   /* the reader is empty */
-	PROSE_RESET,   /* the card was reset under us: selections, PIN and sessions are gone; calls retry once by themselves */
+	PROSE_RESET,   /* the card was reset under us: selections, PIN and sessions are gone; calls begin again by themselves */
 	PROSE_IO,      /* the link failed */
 	PROSE_REFUSED, /* the card said no: prose_card_status and prose_card_error tell why */
 	PROSE_PIN_NEEDED, /* no PIN given, or it was wrong */

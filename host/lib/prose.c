@@ -210,19 +210,18 @@ enum prose_result prose_ota_deliver(struct prose_card *c, const uint8_t *tpdu, s
 {
 	uint8_t raw[512];
 	struct buf b = BUF_OF(raw);
-	unsigned channel;
 	enum prose_result r;
 
 	sms_envelope_put(&b, (struct bytes){ tpdu, tpdu_len });
 	if (b.failed)
 		return PROSE_NO_SPACE;
-	if ((r = session_begin(c, PLACE_PROSE)) != PROSE_OK)
-		return r;
-	channel = c->channel; /* toolkit commands are for the basic channel */
-	c->channel = 0;
-	r = session_exchange(c, &(struct request){ 0x80, INS_ENVELOPE, 0, 0, buf_bytes(&b), 256 });
-	c->channel = channel;
-	session_end(c);
+	for (unsigned round = 0; session_round(c, PLACE_PROSE, &round, &r);) {
+		unsigned own = c->channel; /* toolkit commands are for the basic channel */
+
+		c->channel = 0;
+		r = session_exchange(c, &(struct request){ 0x80, INS_ENVELOPE, 0, 0, buf_bytes(&b), 256 });
+		c->channel = own;
+	}
 	if (r != PROSE_OK)
 		return r;
 	if (c->answer.n > *n)

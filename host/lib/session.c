@@ -7,6 +7,8 @@
 #include "apdu/ids.h"
 #include "apdu/secret.h"
 
+enum { ROUNDS_MAX = 8 };
+
 const char *prose_result_text(enum prose_result r)
 {
 	static const char *const text[] = {
@@ -144,27 +146,43 @@ static enum prose_result go_to(struct prose_card *c, enum session_place place)
 	}
 }
 
-/* The applet stays selected on our channel, so PLACE_PROSE costs nothing unless something else was done there. */
-enum prose_result session_begin(struct prose_card *c, enum session_place place)
-{
-	enum prose_result r = c->transport.begin != NULL ? c->transport.begin(c->transport.context) : PROSE_OK;
-
-	if (r == PROSE_RESET) {
-		c->channel_open = false;
-		if ((r = open_channel(c)) == PROSE_OK)
-			r = go_to(c, PLACE_PROSE);
-	}
-	if (r == PROSE_OK && place != PLACE_PROSE)
-		r = go_to(c, place);
-	if (r != PROSE_OK && c->transport.end != NULL && r != PROSE_NO_CARD)
-		c->transport.end(c->transport.context);
-	return r;
-}
-
-void session_end(struct prose_card *c)
+static void session_end(struct prose_card *c)
 {
 	if (c->transport.end != NULL)
 		c->transport.end(c->transport.context);
+}
+
+/* The applet stays selected on our channel, so PLACE_PROSE costs nothing unless something else was done there. */
+static enum prose_result session_begin(struct prose_card *c, enum session_place place)
+{
+	enum prose_result r = c->transport.begin != NULL ? c->transport.begin(c->transport.context) : PROSE_OK;
+
+	if (r == PROSE_RESET || (r == PROSE_OK && c->fresh)) {
+		c->channel_open = false;
+		c->fresh = true; /* until this has been done */
+		if ((r = open_channel(c)) == PROSE_OK && (r = go_to(c, PLACE_PROSE)) == PROSE_REFUSED)
+			r = PROSE_OK; /* a card without the applet still has files */
+		c->fresh = r != PROSE_OK;
+	}
+	if (r == PROSE_OK && place != PLACE_PROSE)
+		r = go_to(c, place);
+	if (r != PROSE_OK && r != PROSE_NO_CARD)
+		session_end(c);
+	return r;
+}
+
+bool session_round(struct prose_card *c, enum session_place place, unsigned *round, enum prose_result *r)
+{
+	if (*round > 0) {
+		session_end(c);
+		if (*r != PROSE_RESET || *round == ROUNDS_MAX)
+			return false;
+	}
+	do {
+		*r = session_begin(c, place);
+		++*round;
+	} while (*r == PROSE_RESET && *round < ROUNDS_MAX);
+	return *r == PROSE_OK;
 }
 
 void session_back_to_applet(struct prose_card *c)
@@ -182,14 +200,13 @@ void session_back_to_applet(struct prose_card *c)
 enum prose_result session_command(struct prose_card *c, uint8_t ins, uint8_t p1, struct bytes data, size_t ne)
 {
 	const struct request q = { 0x80, ins, p1, 0, data, ne };
-	enum prose_result r = session_begin(c, PLACE_PROSE);
+	enum prose_result r;
 
-	if (r != PROSE_OK)
-		return r;
-	r = session_exchange(c, &q);
-	if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK)
+	for (unsigned round = 0; session_round(c, PLACE_PROSE, &round, &r);) {
 		r = session_exchange(c, &q);
-	session_end(c);
+		if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK)
+			r = session_exchange(c, &q);
+	}
 	return r;
 }
 
@@ -207,12 +224,9 @@ enum prose_result prose_card_open(
 	c->transport = transport;
 	if (options != NULL)
 		c->options = *options;
-	r = transport.begin != NULL ? transport.begin(transport.context) : PROSE_OK;
-	if (r == PROSE_OK || r == PROSE_RESET) {
-		if ((r = open_channel(c)) == PROSE_OK && go_to(c, PLACE_PROSE) == PROSE_REFUSED)
-			r = PROSE_OK; /* a card without the applet still has files */
-		session_end(c);
-	}
+	c->fresh = true;
+	for (unsigned round = 0; session_round(c, PLACE_PROSE, &round, &r);)
+		;
 	if (r != PROSE_OK) {
 		prose_card_close(&c);
 		return r;
@@ -242,11 +256,12 @@ void prose_card_close(struct prose_card **card)
 
 enum prose_result prose_apdu(struct prose_card *c, const uint8_t *command, size_t command_len, uint8_t *response, size_t *n)
 {
-	enum prose_result r = session_begin(c, PLACE_PROSE);
+	const size_t room = *n;
+	enum prose_result r;
 
-	if (r != PROSE_OK)
-		return r;
-	r = c->transport.transmit(c->transport.context, command, command_len, response, n);
-	session_end(c);
+	for (unsigned round = 0; session_round(c, PLACE_PROSE, &round, &r);) {
+		*n = room;
+		r = c->transport.transmit(c->transport.context, command, command_len, response, n);
+	}
 	return r;
 }

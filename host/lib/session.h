@@ -10,6 +10,7 @@ struct prose_card {
 	struct prose_options options;
 	unsigned channel;
 	bool channel_open;
+	bool fresh; /* neither channel nor applet yet, or not any more */
 	unsigned sw;
 	char error[160];
 	uint8_t command[APDU_COMMAND_MAX], response[APDU_RESPONSE_MAX];
@@ -26,9 +27,11 @@ struct request {
 	size_t ne; /* 0: no data expected */
 };
 
-/* Begin exclusive use; after a foreign reset channel, applet and PIN are restored first. Every begin needs its end. */
-enum prose_result session_begin(struct prose_card *, enum session_place);
-void session_end(struct prose_card *);
+/* The rounds of one call: `for (unsigned round = 0; session_round(c, place, &round, &r);) { ...; r = ...; }`
+ * Begins exclusive use before the body and ends it after. After a foreign reset channel and applet are restored first. A body
+ * that ends with PROSE_RESET runs again: pcscd lets another client's power-off through between two commands of a transaction,
+ * and refuses the next one unsent. *r: the last round's result, or why the body could not run. */
+bool session_round(struct prose_card *, enum session_place, unsigned *round, enum prose_result *r);
 
 /* One command, inside begin and end. On PROSE_OK card->answer holds the data; PROSE_REFUSED for any status but 9000, 91xx,
  * 62xx. */

@@ -13,23 +13,22 @@ enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF = 0xDE, FETCHES_MAX = 16 };
 static enum prose_result on_usim(struct prose_card *c, const struct request *q, uint8_t *out, size_t *n)
 {
 	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
-	enum prose_result r = session_begin(c, PLACE_MF);
+	enum prose_result r;
 
-	if (r != PROSE_OK)
-		return r;
-	if ((r = session_exchange(c, &select)) == PROSE_OK)
-		r = session_exchange(c, q);
-	if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK)
-		r = session_exchange(c, q);
-	if (r == PROSE_OK && c->answer.n > *n)
-		r = PROSE_NO_SPACE;
-	if (r == PROSE_OK) {
-		*n = c->answer.n;
-		if (*n > 0)
-			memcpy(out, c->answer.p, *n);
+	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
+		if ((r = session_exchange(c, &select)) == PROSE_OK)
+			r = session_exchange(c, q);
+		if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK)
+			r = session_exchange(c, q);
+		if (r == PROSE_OK && c->answer.n > *n)
+			r = PROSE_NO_SPACE;
+		if (r == PROSE_OK) {
+			*n = c->answer.n;
+			if (*n > 0)
+				memcpy(out, c->answer.p, *n);
+		}
+		session_back_to_applet(c);
 	}
-	session_back_to_applet(c);
-	session_end(c);
 	return r;
 }
 
@@ -166,17 +165,16 @@ enum prose_result prose_pin(struct prose_card *c, enum prose_pin_action action, 
 	if ((unsigned)action > PROSE_PIN_UNBLOCK || (a->first && !put_pin(&b, first)) || (a->second && !put_pin(&b, second)))
 		return PROSE_FORMAT;
 	q.data = buf_bytes(&b);
-	if ((r = session_begin(c, PLACE_MF)) != PROSE_OK)
-		return r;
-	if ((r = session_exchange(c, &select)) == PROSE_OK || r == PROSE_REFUSED)
-		r = session_exchange(c, &q);
-	if (r == PROSE_REFUSED && (c->sw & 0xFFF0) == SW_TRIES_LEFT) {
-		*tries = c->sw & 15;
-		if (action == PROSE_PIN_STATUS)
-			r = PROSE_OK;
+	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
+		if ((r = session_exchange(c, &select)) == PROSE_OK || r == PROSE_REFUSED)
+			r = session_exchange(c, &q);
+		if (r == PROSE_REFUSED && (c->sw & 0xFFF0) == SW_TRIES_LEFT) {
+			*tries = c->sw & 15;
+			if (action == PROSE_PIN_STATUS)
+				r = PROSE_OK;
+		}
+		session_back_to_applet(c);
 	}
-	session_back_to_applet(c);
-	session_end(c);
 	secret_clean(raw, sizeof raw);
 	return r;
 }
@@ -208,16 +206,12 @@ static enum prose_result respond(struct prose_card *c, const struct prose_proact
 	return session_exchange(c, &q);
 }
 
-enum prose_result prose_cat(struct prose_card *c, const uint8_t *profile, size_t n,
+static enum prose_result proactive_session(struct prose_card *c, const uint8_t *profile, size_t n,
         uint8_t (*each)(void *context, const struct prose_proactive *), void *context)
 {
 	struct request q = { 0x80, INS_TERMINAL_PROFILE, 0, 0, { profile, n }, 0 };
-	enum prose_result r = session_begin(c, PLACE_ANY);
-	unsigned own = c->channel;
+	enum prose_result r = PROSE_OK;
 
-	if (r != PROSE_OK)
-		return r;
-	c->channel = 0; /* the toolkit lives on the basic channel */
 	if (n > 0)
 		r = session_exchange(c, &q);
 	q = (struct request){ 0x80, INS_STATUS, 0x00, 0x0C, { 0 }, 0 };
@@ -236,7 +230,20 @@ enum prose_result prose_cat(struct prose_card *c, const uint8_t *profile, size_t
 		else
 			r = respond(c, &p, each != NULL ? each(context, &p) : 0x30);
 	}
-	c->channel = own;
-	session_end(c);
+	return r;
+}
+
+enum prose_result prose_cat(struct prose_card *c, const uint8_t *profile, size_t n,
+        uint8_t (*each)(void *context, const struct prose_proactive *), void *context)
+{
+	enum prose_result r;
+
+	for (unsigned round = 0; session_round(c, PLACE_ANY, &round, &r);) {
+		unsigned own = c->channel;
+
+		c->channel = 0; /* the toolkit lives on the basic channel */
+		r = proactive_session(c, profile, n, each, context);
+		c->channel = own;
+	}
 	return r;
 }

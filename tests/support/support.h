@@ -88,5 +88,6 @@ Suite *suite_profile(void);
 Suite *suite_prose(void);
 Suite *suite_image(void);
 Suite *suite_power(void);
+Suite *suite_host(void);
 
 #endif

@@ -1,0 +1,200 @@
+/* libprose-ue over a card in the same process: what happens to a call when another client resets the card in the middle. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/ids.h"
+#include "host/lib/prose-ue.h"
+#include "tests/support/support.h"
+
+enum { CUTS_MAX = 64 };
+
+/* As pcscd does it: once the card was reset, nothing is sent until the handle has been connected again. */
+struct link {
+	struct rig *rig;
+	int sent, reset_before; /* the reset comes before this command; -1: never */
+	bool dead, every_time;
+	unsigned reconnections;
+};
+
+static enum prose_result link_transmit(void *context, const uint8_t *c, size_t c_len, uint8_t *r, size_t *n)
+{
+	struct link *l = context;
+	struct buf b = { r, 0, *n, false };
+
+	if (!l->dead && (l->sent++ == l->reset_before || l->every_time)) {
+		card_reset(&l->rig->card);
+		l->dead = true;
+	}
+	*n = 0;
+	if (l->dead)
+		return PROSE_RESET;
+	card_transmit(&l->rig->card, (struct bytes){ c, c_len }, &b);
+	*n = b.len;
+	return PROSE_OK;
+}
+
+static enum prose_result link_begin(void *context)
+{
+	struct link *l = context;
+
+	if (!l->dead)
+		return PROSE_OK;
+	l->dead = false;
+	l->reconnections++;
+	return PROSE_RESET;
+}
+
+static void link_close(void *context)
+{
+	(void)context;
+}
+
+static bool pin_1234(void *context, char pin[9])
+{
+	(void)context;
+	memcpy(pin, "1234", 5);
+	return true;
+}
+
+static struct prose_card *open_card(struct link *l)
+{
+	const struct prose_options o = { pin_1234, NULL };
+	struct prose_card *c;
+
+	ck_assert_int_eq(
+	        prose_card_open((struct prose_transport){ l, link_transmit, link_begin, NULL, NULL, link_close }, &o, &c), PROSE_OK);
+	return c;
+}
+
+static enum prose_result read_imsi(struct prose_card *c)
+{
+	static const uint16_t path[] = { FID_CURRENT_ADF, FID_IMSI };
+	uint8_t content[EF_IMSI_LEN];
+	size_t n = sizeof content;
+	enum prose_result r = prose_file_read(c, path, 2, content, &n);
+
+	if (r == PROSE_OK)
+		ck_assert_uint_eq(n, EF_IMSI_LEN);
+	return r;
+}
+
+static enum prose_result update_language(struct prose_card *c)
+{
+	static const uint16_t path[] = { FID_CURRENT_ADF, 0x6F05 };
+
+	return prose_file_update(c, path, 2, 0, (const uint8_t *)"de", 2);
+}
+
+static enum prose_result pin_status(struct prose_card *c)
+{
+	unsigned tries;
+	enum prose_result r = prose_pin(c, PROSE_PIN_STATUS, PROSE_PIN1, NULL, NULL, &tries);
+
+	if (r == PROSE_OK)
+		ck_assert_uint_eq(tries, 3);
+	return r;
+}
+
+static enum prose_result read_state(struct prose_card *c)
+{
+	struct prose_state s;
+
+	return prose_state_read(c, &s);
+}
+
+static enum prose_result naf_key(struct prose_card *c)
+{
+	uint8_t key[32];
+
+	return prose_gba_naf_key(c, (const uint8_t *)"naf\1\0\0\0\0", 8, "001010000000001@ims", key);
+}
+
+static enum prose_result read_iccid(struct prose_card *c)
+{
+	char digits[21];
+
+	return prose_iccid(c, digits);
+}
+
+static enum prose_result toolkit(struct prose_card *c)
+{
+	return prose_cat(c, (const uint8_t *)"\xFF\xFF\xFF\xFF", 4, NULL, NULL);
+}
+
+static enum prose_result raw_status(struct prose_card *c)
+{
+	uint8_t answer[64];
+	size_t n = sizeof answer;
+
+	return prose_apdu(c, (const uint8_t *)"\x80\xF2\x00\x0C\x00", 5, answer, &n);
+}
+
+static const struct call {
+	enum prose_result (*run)(struct prose_card *);
+	enum prose_result expected;
+} calls[] = { { read_imsi, PROSE_OK }, { update_language, PROSE_OK }, { pin_status, PROSE_OK }, { read_state, PROSE_OK },
+	{ naf_key, PROSE_REFUSED }, { read_iccid, PROSE_OK }, { toolkit, PROSE_OK }, { raw_status, PROSE_OK } };
+
+/* Whichever of its commands the reset hits, the call ends as if nothing had happened. */
+START_TEST(calls_survive_a_foreign_reset)
+{
+	const struct call *call = &calls[_i];
+	int cut = 0;
+	bool hit = true;
+
+	for (; hit; cut++) {
+		struct link l = { .rig = rig_new(), .reset_before = -1 };
+		struct prose_card *c = open_card(&l);
+
+		l.reset_before = l.sent + cut;
+		ck_assert_int_eq(call->run(c), call->expected);
+		hit = l.reconnections > 0;
+		prose_card_close(&c);
+		rig_free(&l.rig);
+		ck_assert_int_lt(cut, CUTS_MAX);
+	}
+	ck_assert_int_gt(cut, 1);
+}
+END_TEST
+
+START_TEST(opening_survives_a_foreign_reset)
+{
+	for (int cut = 0; cut < 2; cut++) {
+		struct link l = { .rig = rig_new(), .reset_before = cut };
+		struct prose_card *c = open_card(&l);
+
+		ck_assert_uint_eq(l.reconnections, 1);
+		ck_assert_int_eq(read_imsi(c), PROSE_OK);
+		prose_card_close(&c);
+		rig_free(&l.rig);
+	}
+}
+END_TEST
+
+START_TEST(a_card_that_is_reset_for_ever_is_given_up)
+{
+	struct link l = { .rig = rig_new(), .reset_before = -1 };
+	struct prose_card *c = open_card(&l);
+
+	l.every_time = true;
+	ck_assert_int_eq(read_imsi(c), PROSE_RESET);
+	ck_assert_uint_gt(l.reconnections, 1);
+	l.every_time = false;
+	ck_assert_int_eq(read_imsi(c), PROSE_OK);
+	prose_card_close(&c);
+	rig_free(&l.rig);
+}
+END_TEST
+
+Suite *suite_host(void)
+{
+	Suite *s = suite_create("host");
+	TCase *t = tcase_create("host");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, calls_survive_a_foreign_reset, 0, sizeof calls / sizeof *calls);
+	tcase_add_test(t, opening_survives_a_foreign_reset);
+	tcase_add_test(t, a_card_that_is_reset_for_ever_is_given_up);
+	suite_add_tcase(s, t);
+	return s;
+}
