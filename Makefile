@@ -36,7 +36,7 @@ CRYPTO := $(call src,crypto/*.c)
 MIKEY := $(call src,mikey/*.c)
 OTA := $(call src,ota/*.c)
 CARD := $(call src,card/os/*.c card/applets/*.c)
-CARD_IO := $(filter-out $(O)/card/io/main.o,$(call src,card/io/*.c))
+CARD_IO := $(filter-out $(O)/card/io/main.o $(O)/card/io/cli_%.o,$(call src,card/io/*.c))
 HOST_LIB := $(call src,host/lib/*.c)
 HOST_CLI := $(call src,host/cli/*.c)
 NET := $(filter-out $(O)/provisioning/cli/main.o,$(call src,provisioning/*.c provisioning/cli/*.c))
@@ -91,7 +91,7 @@ $(O)/libprose-ue.a: $(PHONE)
 $(O)/libprose-ue.so: $(PHONE)
 	$(if $(Q),@echo "  LD    $@")
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,libprose-ue.so.0 -Wl,--version-script=host/lib/exports.map -o $@ $^ $(LIBS_HOST)
-$(O)/prose-card: $(O)/card/io/main.o $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/prose-card: $(call src,card/io/main.c card/io/cli_*.c) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
 $(O)/prose-ue: $(HOST_CLI) $(O)/libprose-ue.a
 	$(link) $(LIBS_HOST)

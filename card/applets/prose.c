@@ -9,11 +9,9 @@
 #include "apdu/sealed.h"
 #include "card/applets/applets.h"
 
-_Static_assert(sizeof(struct prose_state) <= APPLET_TRANSIENT, "session table fits transient memory");
-
 struct prose_state *prose_state(struct applet *a)
 {
-	return (struct prose_state *)(void *)a->transient;
+	return a->transient;
 }
 
 /* Parameters: BIRTH_TRK_ID, BIRTH_TRK, BIRTH_INK, BIRTH_TIME. */
@@ -39,11 +37,6 @@ static enum status prose_install(struct applet *a, struct bytes parameters)
 	buf_put(&time, floor);
 	TRY(applet_put(a, BYTES_STR("trk"), buf_bytes(&b)));
 	return applet_put(a, BYTES_STR("time"), buf_bytes(&time));
-}
-
-static void prose_deselect(struct applet *a)
-{
-	secret_clean(a->transient, sizeof a->transient);
 }
 
 static enum sw cmd_prose_status(struct command *c)
@@ -178,5 +171,5 @@ const struct applet_class prose_class = {
 	.rows = rows,
 	.row_count = sizeof rows / sizeof *rows,
 	.install = prose_install,
-	.deselect = prose_deselect,
+	.transient_len = sizeof(struct prose_state),
 };

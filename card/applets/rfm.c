@@ -67,7 +67,8 @@ static bool enter_target(struct card *card, const struct rfm_target *t, struct c
 {
 	uint8_t df = FILE_MF;
 
-	*ch = (struct channel){ .open = true, .adm = true, .number = CHANNEL_SCRIPT, .ef = FILE_NONE, .adf = FILE_NONE };
+	channel_init(ch, CHANNEL_SCRIPT, true);
+	ch->adm = true;
 	if (t->aid != NULL)
 		df = file_by_aid(&card->fs, (struct bytes){ (const uint8_t *)t->aid, t->aid_len }, FILE_NONE);
 	if (df != FILE_NONE && t->df != 0)
@@ -155,7 +156,7 @@ static void run_script(
 	}
 	if (refresh_after(card, &changes) != OK)
 		cat_reset(&card->cat); /* a terminal that leaves the queue full will read afresh after its reset */
-	*ch = (struct channel){ .number = CHANNEL_SCRIPT };
+	channel_init(ch, CHANNEL_SCRIPT, false);
 	result->data = (struct bytes){ data->p, data->len < POR_DATA_MAX ? data->len : POR_DATA_MAX };
 }
 

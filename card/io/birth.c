@@ -117,50 +117,91 @@ enum status birth_secrets_open(const char *path, const char *maker_key, struct s
 	return st;
 }
 
-/* A secret of the test PLMN: its name under "keys", and what it is when the profile does not say. */
+/* A secret of a card in clear: its name under "keys" (and in a farm's list), and what it is when the profile does not say. */
 static const struct test_secret {
 	const char *name;
 	enum birth_tag tag;
-	enum { HEX_16, HEX_16_OR_32, PIN_DIGITS } form;
-	const char *standard; /* NULL: derived from the card's number */
+	enum form { HEX_16, HEX_16_OR_32, PIN_DIGITS, PUK_DIGITS } form;
+	const char *standard; /* NULL: made from the card's number */
 } test_secrets[] = {
 	{ "k", BIRTH_K, HEX_16_OR_32, "465b5ce8b199b49faa5f0a2ee238a6bc" },
 	{ "opc", BIRTH_OPC, HEX_16_OR_32, "cd63cb71954a9f4e48a5994e37a02baf" },
 	{ "pin1", BIRTH_PIN1, PIN_DIGITS, "1234" },
-	{ "puk1", BIRTH_PUK1, PIN_DIGITS, "12345678" },
+	{ "puk1", BIRTH_PUK1, PUK_DIGITS, "12345678" },
 	{ "pin2", BIRTH_PIN2, PIN_DIGITS, "5678" },
-	{ "puk2", BIRTH_PUK2, PIN_DIGITS, "56785678" },
+	{ "puk2", BIRTH_PUK2, PUK_DIGITS, "56785678" },
 	{ "universal_pin", BIRTH_UNIVERSAL_PIN, PIN_DIGITS, "0000" },
-	{ "universal_puk", BIRTH_UNIVERSAL_PUK, PIN_DIGITS, "00000000" },
+	{ "universal_puk", BIRTH_UNIVERSAL_PUK, PUK_DIGITS, "00000000" },
 	{ "kic", BIRTH_OTA_KIC, HEX_16, NULL },
 	{ "kid", BIRTH_OTA_KID, HEX_16, NULL },
+	{ "trk", BIRTH_TRK, HEX_16_OR_32, NULL },
+	{ "ink", BIRTH_INK, HEX_16_OR_32, NULL },
 };
+enum { TEST_SECRETS = sizeof test_secrets / sizeof *test_secrets, PIN_OCTETS = 8 };
 
-static enum status put_test_secret(
-        const struct test_secret *t, const char *text, const uint8_t derived[16], struct buf *out, char *reason, size_t n)
+static bool is_pin(const struct test_secret *t)
 {
-	uint8_t raw[32];
-	struct buf b = BUF_OF(raw);
-	bool ok;
+	return t->form == PIN_DIGITS || t->form == PUK_DIGITS;
+}
 
+static bool is_test_plmn(const struct order *o)
+{
+	return strncmp(o->who.imsi, "00101", 5) == 0;
+}
+
+/* 32 octets of this card's own for one row of the table. */
+static enum status make_octets(const struct order *o, const struct test_secret *t, uint8_t out[SHA256_LEN])
+{
+	const struct bytes parts[] = { BYTES_STR("prose test key"), BYTES_OF(o->card_id), bytes_str(t->name) };
+
+	switch (o->keys) {
+	case KEYS_PUBLISHED: return sha256(parts, 3, out);
+	case KEYS_SEEDED: return hmac_sha256(bytes_str(o->seed), parts, 3, out);
+	default: return rng_fill(&rng_system, out, SHA256_LEN);
+	}
+}
+
+static void digits_of(const uint8_t octets[SHA256_LEN], size_t n, char out[PIN_OCTETS + 1])
+{
+	for (size_t i = 0; i < n; i++) /* 65536 values to a digit: no digit is noticeably likelier */
+		out[i] = (char)('0' + (octets[2 * i] << 8 | octets[2 * i + 1]) % 10);
+	out[n] = 0;
+}
+
+/* The value of one row: the profile's, the published one, or this card's own. */
+static enum status value_of(
+        const struct order *o, const struct test_secret *t, const char *given, struct buf *out, char *reason, size_t n)
+{
+	uint8_t octets[SHA256_LEN];
+	char digits[PIN_OCTETS + 1];
+	const char *text = given != NULL ? given : t->standard;
+	size_t start = out->len;
+	bool ok = true;
+
+	if (o->keys != KEYS_PUBLISHED && (!is_pin(t) || !is_test_plmn(o)))
+		text = NULL; /* a farm's keys are its own; only test cards keep PINs that people can remember */
+	if (text == NULL)
+		TRY(make_octets(o, t, octets));
+	if (text == NULL && is_pin(t)) {
+		digits_of(octets, t->form == PIN_DIGITS ? 4 : 8, digits);
+		text = digits;
+	}
 	if (text == NULL) {
-		tlv_put(out, t->tag, (struct bytes){ derived, 16 });
-		return OK;
-	}
-	if (t->form == PIN_DIGITS) {
-		buf_put(&b, bytes_str(text));
-		ok = strlen(text) >= 4 && strlen(text) <= 8 && strspn(text, "0123456789") == strlen(text);
-		memset(raw + b.len, 0xFF, sizeof raw - b.len);
-		b.len = 8;
+		buf_put(out, (struct bytes){ octets, t->tag == BIRTH_TRK || t->tag == BIRTH_INK ? 32 : 16 });
+	} else if (is_pin(t)) {
+		ok = strlen(text) >= 4 && strlen(text) <= PIN_OCTETS && strspn(text, "0123456789") == strlen(text);
+		buf_put(out, bytes_str(text));
+		while (out->len - start < PIN_OCTETS)
+			buf_put_u8(out, 0xFF);
 	} else {
-		ok = hex_decode(bytes_str(text), &b) == OK && (b.len == 16 || (b.len == 32 && t->form == HEX_16_OR_32));
+		ok = hex_decode(bytes_str(text), out) == OK &&
+		     (out->len - start == 16 || (out->len - start == 32 && t->form == HEX_16_OR_32));
 	}
+	secret_clean(octets, sizeof octets);
+	secret_clean(digits, sizeof digits);
 	if (!ok)
 		return fail(ERR_MALFORMED, reason, n, t->name,
-		        t->form == PIN_DIGITS ? "must be 4 to 8 digits"
-		                              : "must be 16 octets in hex (TUAK: K and TOPc also 32)");
-	tlv_put(out, t->tag, buf_bytes(&b));
-	secret_clean(raw, sizeof raw);
+		        is_pin(t) ? "must be 4 to 8 digits" : "must be 16 octets in hex (TUAK: K and TOPc also 32)");
 	return OK;
 }
 
@@ -174,69 +215,133 @@ static uint8_t algorithm_of(const char *name)
 	return name == NULL ? AKA_MILENAGE : 0;
 }
 
-/* BIRTH_AKA from "algorithm" and "res_length"; OPc from "op" where the profile has that instead. */
-static enum status put_aka(const json_t *keys, struct buf *out, bool *needs_opc, char *reason, size_t n)
+/* BIRTH_AKA from "algorithm" and "res_length". */
+static enum status put_aka(const json_t *keys, struct aka_subscriber *s, struct buf *out, char *reason, size_t n)
 {
-	const char *op = json_string_value(json_object_get(keys, "op")), *k = json_string_value(json_object_get(keys, "k"));
-	uint8_t algorithm = algorithm_of(json_string_value(json_object_get(keys, "algorithm"))), raw[32], aka_raw[32];
+	uint8_t algorithm = algorithm_of(json_string_value(json_object_get(keys, "algorithm"))), raw[32];
 	long long res = json_integer_value(json_object_get(keys, "res_length"));
-	struct buf b = BUF_OF(raw), aka = BUF_OF(aka_raw);
-	AKA_SUBSCRIBER
-	s = { 0 };
+	struct buf aka = BUF_OF(raw);
 
 	if (algorithm == 0)
 		return fail(ERR_MALFORMED, reason, n, "algorithm", "must be milenage, tuak or xor");
-	aka_defaults(&s, algorithm);
+	aka_defaults(s, algorithm);
 	if (res != 0)
-		s.res_len = res > 0 && res <= 32 ? (uint8_t)res : 0;
-	*needs_opc = algorithm != AKA_XOR;
+		s->res_len = res > 0 && res <= 32 ? (uint8_t)res : 0;
 	tlv_put_uint(&aka, AKA_TAG_ALGORITHM, 1, algorithm);
-	tlv_put(&aka, AKA_TAG_LENGTHS, (struct bytes){ (const uint8_t[]){ s.mac_len, s.res_len, s.ck_len, s.ik_len }, 4 });
+	tlv_put(&aka, AKA_TAG_LENGTHS, (struct bytes){ (const uint8_t[]){ s->mac_len, s->res_len, s->ck_len, s->ik_len }, 4 });
 	tlv_put(out, BIRTH_AKA, buf_bytes(&aka));
-	if (op == NULL)
-		return OK;
-	*needs_opc = false;
-	if (k == NULL || hex_decode(bytes_str(k), &b) != OK || (b.len != 16 && b.len != 32))
-		return fail(ERR_MALFORMED, reason, n, "op", "needs \"k\", 16 or 32 octets in hex");
-	memcpy(s.k, raw, b.len);
-	s.k_len = (uint8_t)b.len;
-	b.len = 0;
-	if (hex_decode(bytes_str(op), &b) != OK || aka_derive_opc(&s, buf_bytes(&b)) != OK)
+	return OK;
+}
+
+/* BIRTH_OPC where the profile has "op" instead. */
+static enum status put_opc(struct aka_subscriber *s, const char *op, struct bytes k, struct buf *out, char *reason, size_t n)
+{
+	uint8_t raw[32];
+	struct buf b = BUF_OF(raw);
+
+	memcpy(s->k, k.p, k.n);
+	s->k_len = (uint8_t)k.n;
+	if (hex_decode(bytes_str(op), &b) != OK || aka_derive_opc(s, buf_bytes(&b)) != OK)
 		return fail(ERR_MALFORMED, reason, n, "op", "must be 16 octets in hex (TUAK: 32)");
-	tlv_put(out, BIRTH_OPC, (struct bytes){ s.opc, s.opc_len });
+	tlv_put(out, BIRTH_OPC, (struct bytes){ s->opc, s->opc_len });
 	return OK;
 }
 
 enum status birth_test_secrets(const struct order *o, struct secret_large *out, char *reason, size_t n)
 {
 	const json_t *all = json_object_get(o->who.profile, "keys");
-	uint8_t keys[4][SHA256_LEN];
+	const char *op = json_string_value(json_object_get(all, "op"));
 	struct buf b = { out->data, 0, sizeof out->data, false };
-	bool needs_opc;
+	AKA_SUBSCRIBER
+	s = { 0 };
 
-	if (strncmp(o->who.imsi, "00101", 5) != 0)
+	if (o->keys != KEYS_RANDOM && !is_test_plmn(o))
 		return fail(ERR_DENIED, reason, n, o->who.imsi,
 		        "keys in clear are for PLMN 001-01 only: order a card with `prose-net card new`");
-	for (uint8_t i = 0; i < 4; i++)
-		TRY(sha256((struct bytes[]){ BYTES_STR("prose test key"), BYTES_OF(o->card_id), { &i, 1 } }, 3, keys[i]));
 	tlv_put(&b, BIRTH_CARD_ID, BYTES_OF(o->card_id));
-	TRY(put_aka(all, &b, &needs_opc, reason, n));
-	for (size_t i = 0; i < sizeof test_secrets / sizeof *test_secrets; i++) {
+	TRY(put_aka(all, &s, &b, reason, n));
+	for (size_t i = 0; i < TEST_SECRETS; i++) {
 		const struct test_secret *t = &test_secrets[i];
 		const char *given = json_string_value(json_object_get(all, t->name));
+		SECRET
+		value = { 0 };
+		struct buf v = { value.data, 0, sizeof value.data, false };
 
-		if (t->tag == BIRTH_OPC && !needs_opc)
+		if (t->tag == BIRTH_OPC && (op != NULL || s.algorithm == AKA_XOR))
 			continue;
-		TRY(put_test_secret(
-		        t, given != NULL ? given : t->standard, keys[t->tag == BIRTH_OTA_KID ? 1 : 0], &b, reason, n));
+		TRY(value_of(o, t, given, &v, reason, n));
+		tlv_put(&b, t->tag, buf_bytes(&v));
+		if (t->tag == BIRTH_K && op != NULL)
+			TRY(put_opc(&s, op, buf_bytes(&v), &b, reason, n));
 	}
 	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
 	tlv_put_uint(&b, BIRTH_TRK_ID, 1, 1);
-	tlv_put(&b, BIRTH_TRK, BYTES_OF(keys[2]));
-	tlv_put(&b, BIRTH_INK, BYTES_OF(keys[3]));
 	tlv_put_uint(&b, BIRTH_TIME, 8, 1767225600); /* 2026-01-01 */
 	out->len = b.len;
 	return buf_status(&b);
+}
+
+enum status birth_list_head(FILE *f)
+{
+	(void)fputs("iccid,imsi,algorithm", f);
+	for (size_t i = 0; i < TEST_SECRETS; i++)
+		(void)fprintf(f, ",%s", test_secrets[i].name);
+	return fputc('\n', f) == '\n' ? OK : ERR_IO;
+}
+
+enum status birth_list_line(FILE *f, const struct order *o, struct bytes secrets)
+{
+	const char *algorithm = json_string_value(json_object_get(json_object_get(o->who.profile, "keys"), "algorithm"));
+
+	(void)fprintf(f, "%s,%s,%s", o->who.iccid, o->who.imsi, algorithm != NULL ? algorithm : "milenage");
+	for (size_t i = 0; i < TEST_SECRETS; i++) {
+		char text[2 * 32 + 1] = "";
+		struct bytes v;
+
+		if (tlv_find(secrets, test_secrets[i].tag, &v) != OK)
+			v.n = 0;
+		if (!is_pin(&test_secrets[i]) && v.n <= 32)
+			(void)hex_encode(v, text);
+		for (size_t d = 0; is_pin(&test_secrets[i]) && d < v.n && v.p[d] != 0xFF; d++)
+			(void)snprintf(text + d, 2, "%c", v.p[d]);
+		(void)fprintf(f, ",%s", text);
+		secret_clean(text, sizeof text);
+	}
+	return fputc('\n', f) == '\n' ? OK : ERR_IO;
+}
+
+/* Add to a decimal number in place. False when its digits do not suffice. */
+static bool add_decimal(char *digits, size_t n, size_t value)
+{
+	for (size_t i = n; i > 0 && value > 0; i--) {
+		value += (size_t)(digits[i - 1] - '0');
+		digits[i - 1] = (char)('0' + value % 10);
+		value /= 10;
+	}
+	return value == 0;
+}
+
+/* Of ITU-T E.118: the digit that makes the whole number's Luhn sum a multiple of ten. */
+static char luhn_digit(const char *digits, size_t n)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned d = (unsigned)(digits[n - 1 - i] - '0') * (i % 2 == 0 ? 2 : 1);
+
+		sum += d > 9 ? d - 9 : d;
+	}
+	return (char)('0' + (10 - sum % 10) % 10);
+}
+
+enum status order_advance(struct order *o, size_t count)
+{
+	size_t body = strlen(o->who.iccid) - 1, msin = strlen(o->who.imsi);
+
+	if (msin <= 5 || !add_decimal(o->who.imsi + 5, msin - 5, count) || !add_decimal(o->who.iccid, body, count))
+		return ERR_NO_SPACE;
+	o->who.iccid[body] = luhn_digit(o->who.iccid, body);
+	return bcd_encode(o->who.iccid, o->card_id, sizeof o->card_id);
 }
 
 static X509 *self_signed(EVP_PKEY *key)

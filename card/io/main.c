@@ -1,5 +1,6 @@
-/* prose-card: create, run, reader, info, dump, maker, key. One verb a function; argp makes --help. */
+/* prose-card: create, run, reader, farm, info, dump, maker, key. One verb a function; argp makes --help. */
 #include <argp.h>
+#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include "apdu/hex.h"
 #include "apdu/tlv.h"
 #include "card/io/birth.h"
+#include "card/io/cli.h"
+#include "card/io/image_file.h"
 #include "card/io/key_file.h"
 #include "card/io/reader.h"
 #include "card/io/secret_table.h"
@@ -21,18 +24,16 @@
 
 const char *argp_program_version = "prose-card 0.1";
 
-enum { EXIT_USAGE = 2, EXIT_REFUSED = 9 };
-
 static struct card the_card;
+static struct card_work work;
 
-struct arguments {
-	const char *image_key, *reader, *maker_key, *order, *secrets, *folder, *words[READERS_MAX + 1];
-	size_t count;
-	bool insecure, json, with_secrets, as_profile, quiet;
-	char **command;
-};
+static bool parse_size(const char *text, size_t *out)
+{
+	char *end;
 
-enum option_key { OPT_INSECURE = 256, OPT_MAKER, OPT_SECRETS_FLAG, OPT_PROFILE, OPT_JSON, OPT_FOLDER };
+	*out = strtoul(text, &end, 10);
+	return *text >= '0' && *text <= '9' && *end == 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -48,6 +49,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_PROFILE: a->as_profile = true; return 0;
 	case OPT_JSON: a->json = true; return 0;
 	case OPT_FOLDER: a->folder = arg; return 0;
+	case OPT_COUNT: return parse_size(arg, &a->cards) ? 0 : EINVAL;
+	case OPT_READERS: return parse_size(arg, &a->readers) ? 0 : EINVAL;
+	case OPT_SOCKET: a->socket = arg; return 0;
+	case OPT_SEED: a->seed = arg; return 0;
+	case OPT_LIST: a->list = arg; return 0;
 	case ARGP_KEY_ARG:
 		if (a->count > READERS_MAX)
 			argp_error(state, "too many arguments (at most %d cards in one world)", READERS_MAX);
@@ -64,13 +70,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		"insecure-test-key", OPT_INSECURE, NULL, 0, "Use the key that everybody knows (cards of PLMN 001-01 only)", 0  \
 	}
 
-static int refuse(const char *verb, const char *reason, int code)
+int refuse(const char *verb, const char *reason, int code)
 {
 	(void)fprintf(stderr, "prose-card %s: %s\n", verb, reason);
 	return code;
 }
 
-static int load_key(const char *verb, const struct arguments *a, const char *image, struct secret *key)
+int load_key(const char *verb, const struct arguments *a, const char *image, struct secret *key)
 {
 	char reason[256];
 
@@ -125,7 +131,7 @@ static int create_image(const struct arguments *a, const struct order *o, const 
 	SECRET
 	key = { 0 };
 	struct image_options io = { .path = path, .create = true, .insecure_test_key = a->insecure };
-	struct card_env env = { .rng = &rng_system };
+	struct card_env env = { .rng = &rng_system, .work = &work };
 	char reason[512] = "";
 	struct image *image;
 	enum image_error e;
@@ -184,7 +190,7 @@ static int verb_create(struct arguments *a)
 	return rc;
 }
 
-static volatile sig_atomic_t stop;
+volatile sig_atomic_t stop;
 
 static void on_signal(int number)
 {
@@ -193,7 +199,7 @@ static void on_signal(int number)
 }
 
 /* No core dumps, no ptrace by the same user; SIGTERM and SIGINT end the loop between two APDUs. */
-static void harden(void)
+void harden(void)
 {
 	const struct rlimit none = { 0, 0 };
 	struct sigaction action = { .sa_handler = on_signal }; /* no SA_RESTART: recv must return */
@@ -206,7 +212,7 @@ static void harden(void)
 
 static int run_image(struct arguments *a, const char *path, const struct vpcd_options *v)
 {
-	struct card_env env = { .rng = &rng_system };
+	struct card_env env = { .rng = &rng_system, .work = &work };
 	struct image_options o;
 	struct image *image;
 	enum status st;
@@ -217,7 +223,7 @@ static int run_image(struct arguments *a, const char *path, const struct vpcd_op
 	env.backend = image_backend(image);
 	memcpy(env.card_id, o.card_id, sizeof env.card_id);
 	if ((st = card_power_on(&the_card, &env)) == OK)
-		st = vpcd_run(&the_card, &env, v, &stop);
+		st = vpcd_run(&the_card, v, &stop);
 	card_power_off(&the_card);
 	image_close(&image);
 	return st == OK ? 0 : refuse("run", status_text(st), EXIT_FAILURE);
@@ -277,27 +283,68 @@ static int verb_reader(struct arguments *a)
 	return reader_run(&o);
 }
 
+/* Every record of every card is opened and its root checked. */
+static enum image_error check_cards(struct image_file *file, struct bytes key, size_t *records)
+{
+	enum image_error e = IMAGE_OK;
+
+	for (size_t i = 0; i < image_file_count(file) && e == IMAGE_OK; i++) {
+		struct image *image;
+
+		if ((e = image_open_card(&image, file, key, image_file_card(file, i), false)) == IMAGE_OK)
+			*records += image_record_count(image);
+		image_close(&image);
+	}
+	return e;
+}
+
+static void print_info(const struct arguments *a, struct image_file *file, const struct image_options *o, size_t records)
+{
+	char iccid[2 * CARD_ID_LEN + 1] = "";
+	size_t cards = image_file_count(file);
+
+	if (bcd_decode((struct bytes){ image_file_card(file, 0), CARD_ID_LEN }, iccid) != OK)
+		iccid[0] = 0;
+	if (a->json) {
+		json_t *j = json_pack("{s:s,s:I,s:I,s:b,s:s}", "iccid", iccid, "cards", (json_int_t)cards, "records",
+		        (json_int_t)records, "insecure_test_key", o->insecure_test_key ? 1 : 0, "seed", o->seed);
+
+		(void)json_dumpf(j, stdout, 0);
+		(void)putchar('\n');
+		json_decref(j);
+		return;
+	}
+	if (cards == 1)
+		(void)printf("card      %s\n", iccid);
+	else
+		(void)printf("cards     %zu, the first is %s\n", cards, iccid);
+	(void)printf("records   %zu, all authentic\nimage key %s\n", records,
+	        o->insecure_test_key ? "INSECURE TEST KEY: everybody can read this image" : "secret");
+	if (o->seed[0] != 0)
+		(void)printf("keys      MADE FROM THE SEED \"%s\": whoever knows it has them\n", o->seed);
+}
+
 static int verb_info(struct arguments *a)
 {
-	struct image_options o;
-	struct image *image;
-	char iccid[2 * CARD_ID_LEN + 1];
+	SECRET
+	key = { 0 };
+	struct image_options o = { 0 };
+	struct image_file *file;
+	enum image_error e;
+	size_t records = 0;
 	int rc;
 
 	if (a->count != 1)
 		return refuse("info", "needs IMAGE", EXIT_USAGE);
-	if ((rc = open_existing("info", a, a->words[0], &image, &o)) != 0)
+	if ((rc = load_key("info", a, a->words[0], &key)) != 0)
 		return rc;
-	if (bcd_decode(BYTES_OF(o.card_id), iccid) != OK)
-		iccid[0] = 0;
-	if (a->json)
-		(void)printf("{\"iccid\": \"%s\", \"records\": %zu, \"insecure_test_key\": %s}\n", iccid,
-		        image_record_count(image), o.insecure_test_key ? "true" : "false");
-	else
-		(void)printf("card      %s\nrecords   %zu, all authentic\nimage key %s\n", iccid, image_record_count(image),
-		        o.insecure_test_key ? "INSECURE TEST KEY: everybody can read this image" : "secret");
-	image_close(&image);
-	return 0;
+	o = (struct image_options){ .path = a->words[0], .key = secret_bytes(&key) };
+	if ((e = image_file_open(&file, &o)) == IMAGE_OK && (e = check_cards(file, o.key, &records)) == IMAGE_OK)
+		print_info(a, file, &o, records);
+	image_file_close(&file);
+	if (e != IMAGE_OK)
+		(void)fprintf(stderr, "prose-card info: %s: %s\n", a->words[0], image_error_text(e));
+	return (int)e;
 }
 
 static void dump_secrets(struct store *s, const struct record_name *name, json_t *list)
@@ -323,7 +370,7 @@ static void dump_secrets(struct store *s, const struct record_name *name, json_t
 
 static int dump_profile(struct image *image, const struct image_options *o)
 {
-	struct card_env env = { .backend = image_backend(image), .rng = &rng_system };
+	struct card_env env = { .backend = image_backend(image), .rng = &rng_system, .work = &work };
 	json_t *profile;
 
 	memcpy(env.card_id, o->card_id, sizeof env.card_id);
@@ -356,7 +403,7 @@ static int verb_dump(struct arguments *a)
 		image_close(&image);
 		return rc;
 	}
-	store_init(&s, image_backend(image));
+	store_init(&s, image_backend(image), &work.store);
 	while (store_next(&s, (struct bytes){ 0 }, name_bytes(&name), &name) == OK) {
 		(void)json_array_append_new(records, json_stringn((const char *)name.text, name.n));
 		if (a->with_secrets)
@@ -403,8 +450,15 @@ static const struct argp_option run_options[] = { KEY_OPTIONS,
 	{ "reader", 'r', "ADDRESS:PORT", 0, "vpcd reader slot to join (default 127.0.0.1:35963)", 0 },
 	{ "quiet", 'q', NULL, 0, "No line when the card enters a reader", 0 }, { 0 } };
 static const struct argp_option create_options[] = { KEY_OPTIONS,
-	{ "maker-key", OPT_MAKER, "FILE", 0, "Card maker's private key (PEM), from `prose-card maker`", 0 },
-	{ "test", OPT_PROFILE, NULL, 0, "Published test secrets, PLMN 001-01 only", 0 }, { 0 } };
+	{ "maker-key", OPT_MAKER, "FILE", 0, "Card maker's private key (PEM), from `prose-card maker`", 0 }, { 0 } };
+static const struct argp_option farm_options[] = { KEY_OPTIONS,
+	{ "count", OPT_COUNT, "N", 0, "Make a farm of N cards first", 0 },
+	{ "seed", OPT_SEED, "TEXT", 0, "With --count: keys made from TEXT, the same each time (PLMN 001-01 only)", 0 },
+	{ "list", OPT_LIST, "FILE", 0, "With --count: write identities and keys as CSV, for the operator", 0 },
+	{ "socket", OPT_SOCKET, "PATH", 0, "UNIX socket at which every card can be had (default farm.sock)", 0 },
+	{ "readers", OPT_READERS, "N", 0, "The first N cards also go into vpcd readers (default 0)", 0 },
+	{ "reader", 'r', "ADDRESS:PORT", 0, "The first of these readers (default 127.0.0.1:35963)", 0 },
+	{ "quiet", 'q', NULL, 0, "No progress", 0 }, { 0 } };
 static const struct argp_option reader_options[] = { KEY_OPTIONS,
 	{ "folder", OPT_FOLDER, "DIR", 0, "Keep logs and reader configuration here (default: a temporary folder)", 0 }, { 0 } };
 static const struct argp_option info_options[] = { KEY_OPTIONS, { "json", OPT_JSON, NULL, 0, "Machine-readable", 0 }, { 0 } };
@@ -427,6 +481,9 @@ static const struct verb {
 	{ "reader", verb_reader, reader_options, "IMAGE... -- COMMAND...",
 	        "Run COMMAND in a private world with pcscd, a reader and a card for each image",
 	        "prose-card reader --image-key keys/image.key a.img b.img -- opensc-tool -l" },
+	{ "farm", verb_farm, farm_options, "[PROFILE] [IMAGE]",
+	        "Run many cards of one image; with --count, make them first (without IMAGE: passing test cards)",
+	        "prose-card farm --image-key keys/image.key --count 1000 --list farm.csv profile.json farm.img" },
 	{ "info", verb_info, info_options, "IMAGE", "Check an image and say whose it is",
 	        "prose-card info --image-key keys/image.key card.img" },
 	{ "dump", verb_dump, dump_options, "IMAGE", "List an image's records as JSON",

@@ -437,8 +437,8 @@ enum status profile_install(struct card *card, const struct card_env *env, const
 		j.root = standard;
 	}
 	card->env = *env;
-	card->applet_count = 0;
-	store_init(&card->store, env->backend);
+	applet_registry_drop(card);
+	store_init(&card->store, env->backend, &env->work->store);
 	card->fs.store = &card->store;
 	st = install(&j, secrets);
 	if (st != OK && reason != NULL && reason[0] == 0)

@@ -7,6 +7,7 @@
 #include "card/os/store.h"
 
 struct image;
+struct image_file;
 
 enum image_error {
 	IMAGE_OK = 0,
@@ -15,11 +16,13 @@ enum image_error {
 	IMAGE_WRONG_KEY = 5,
 	IMAGE_TAMPERED = 6, /* a record was edited, replaced, removed or is old */
 	IMAGE_BUSY = 7,     /* another process holds it */
-	IMAGE_IO = 8
+	IMAGE_IO = 8,
+	IMAGE_FARM = 10 /* many cards where one was expected */
 };
 /* One sentence: what is wrong and what to do. The values are the exit codes of prose-card. */
 const char *image_error_text(enum image_error);
 
+enum { SEED_MAX = 64 };
 struct image_options {
 	const char *path;
 	const char *vfs;              /* NULL: SQLite's default; tests hand in one that loses power */
@@ -27,11 +30,15 @@ struct image_options {
 	bool create;                  /* a new file; it must not exist */
 	uint8_t card_id[CARD_ID_LEN]; /* with create; otherwise filled in */
 	bool insecure_test_key;       /* with create: remembered and shown by info; otherwise filled in */
+	char seed[SEED_MAX + 1];      /* likewise: what a test farm's keys were made from; empty: random keys */
 };
 
-/* Open or create. Every record is authenticated before this returns. *out must go to image_close. */
+/* Open or create an image of one card. Every record is authenticated before this returns. *out must go to image_close. */
 enum image_error image_open(struct image **out, struct image_options *);
 void image_close(struct image **);
+/* One card of a file that image_file_open (image_file.h) has opened, or a new one in it. The file must stay open longer. */
+enum image_error image_open_card(
+        struct image **out, struct image_file *, struct bytes key, const uint8_t card_id[static CARD_ID_LEN], bool create);
 struct store_backend *image_backend(struct image *);
 /* The key that seals this card's records: for `dump --secrets` and the leak check, nothing else. */
 struct bytes image_record_key(const struct image *);

@@ -30,7 +30,7 @@ enum status vpcd_parse(const char *text, struct vpcd_options *o)
 	return OK;
 }
 
-static int dial(const struct vpcd_options *o)
+int vpcd_dial(const struct vpcd_options *o)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(o->port) };
 	int fd, one = 1;
@@ -45,14 +45,19 @@ static int dial(const struct vpcd_options *o)
 	return fd;
 }
 
+void vpcd_quick(int fd)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+}
+
 static bool receive(int fd, uint8_t *out, size_t n)
 {
 	while (n > 0) {
-		/* vpcd sends length and body apart without TCP_NODELAY: without this, 44 ms an APDU. Not sticky. */
-		int one = 1;
 		ssize_t got;
 
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+		vpcd_quick(fd);
 		got = recv(fd, out, n, 0);
 		if (got <= 0)
 			return false; /* EINTR too: a signal means stop */
@@ -62,12 +67,8 @@ static bool receive(int fd, uint8_t *out, size_t n)
 	return true;
 }
 
-static bool answer(int fd, struct buf *frame)
+static bool send_all(int fd, struct bytes left)
 {
-	struct bytes left = buf_bytes(frame);
-
-	frame->p[0] = (uint8_t)((frame->len - 2) >> 8);
-	frame->p[1] = (uint8_t)(frame->len - 2);
 	while (left.n > 0) {
 		ssize_t n = send(fd, left.p, left.n, MSG_NOSIGNAL);
 
@@ -108,29 +109,35 @@ static void warn_if_open(uint16_t port)
 		(void)fclose(f);
 }
 
+void vpcd_answer(struct card *card, struct bytes message, struct buf *frame)
+{
+	size_t start = frame->len, n;
+
+	buf_put_uint(frame, 2, 0);
+	if (message.n > 1)
+		card_transmit(card, message, frame);
+	else if (message.n == 1 && message.p[0] == CONTROL_ATR)
+		buf_put(frame, card_atr);
+	else if (message.n == 1 && message.p[0] <= CONTROL_RESET)
+		card_reset(card); /* off, on, reset */
+	n = frame->len - start - 2;
+	if (n > UINT16_MAX)
+		frame->failed = true; /* beyond what the protocol can carry: the reader is better off without the card */
+	if (n == 0 || frame->failed)
+		frame->len = start;
+	else
+		bytes_from_uint(n, frame->p + start, 2);
+}
+
 struct link {
 	int fd;
 	struct card *card;
-	const struct card_env *env;
 	uint8_t in[65536], out[2 + APDU_RESPONSE_MAX];
 };
 
-static bool control(struct link *l, uint8_t what)
-{
-	struct buf frame = { l->out, 2, sizeof l->out, false };
-
-	switch (what) {
-	case CONTROL_ATR: buf_put(&frame, card_atr); return answer(l->fd, &frame);
-	case CONTROL_OFF:
-	case CONTROL_ON:
-	case CONTROL_RESET: card_reset(l->card); return true;
-	default: return true;
-	}
-}
-
 static bool one_message(struct link *l)
 {
-	struct buf frame = { l->out, 2, sizeof l->out, false };
+	struct buf frame = BUF_OF(l->out);
 	uint8_t head[2];
 	size_t n;
 	bool ok;
@@ -142,16 +149,14 @@ static bool one_message(struct link *l)
 		return true;
 	if (!receive(l->fd, l->in, n))
 		return false;
-	if (n == 1)
-		return control(l, l->in[0]);
-	card_transmit(l->card, (struct bytes){ l->in, n }, &frame);
-	ok = frame.len <= 2 + 65535 && answer(l->fd, &frame);
+	vpcd_answer(l->card, (struct bytes){ l->in, n }, &frame);
+	ok = !frame.failed && send_all(l->fd, buf_bytes(&frame));
 	secret_clean(l->in, n);
 	secret_clean(l->out, frame.len);
 	return ok;
 }
 
-enum status vpcd_run(struct card *card, const struct card_env *env, const struct vpcd_options *o, volatile sig_atomic_t *stop)
+enum status vpcd_run(struct card *card, const struct vpcd_options *o, volatile sig_atomic_t *stop)
 {
 	static struct link l;
 	bool warned = false;
@@ -159,8 +164,7 @@ enum status vpcd_run(struct card *card, const struct card_env *env, const struct
 
 	while (*stop == 0) {
 		l.card = card;
-		l.env = env;
-		if ((l.fd = dial(o)) < 0) {
+		if ((l.fd = vpcd_dial(o)) < 0) {
 			(void)poll(NULL, 0, RETRY_MS);
 			continue;
 		}

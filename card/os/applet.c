@@ -1,7 +1,9 @@
 #include "card/os/applet.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "apdu/secret.h"
 #include "apdu/tlv.h"
 #include "card/os/card.h"
 
@@ -16,10 +18,27 @@ static struct applet *instantiate(struct card *card, unsigned class_number, stru
 	if (card->applet_count == APPLETS_MAX || class_number >= applet_class_count || aid.n > sizeof a->aid)
 		return NULL;
 	*a = (struct applet){ .class = applet_classes[class_number], .card = card, .aid_len = aid.n };
+	if (a->class->transient_len > 0 && (a->transient = calloc(1, a->class->transient_len)) == NULL)
+		return NULL;
 	memcpy(a->aid, aid.p, aid.n);
 	a->view = (struct store_view){ &card->store, name_format("a%zu/", card->applet_count) };
 	card->applet_count++;
 	return a;
+}
+
+void applet_forget(struct applet *a)
+{
+	if (a->transient != NULL)
+		secret_clean(a->transient, a->class->transient_len);
+}
+
+void applet_registry_drop(struct card *card)
+{
+	for (size_t i = 0; i < card->applet_count; i++) {
+		applet_forget(&card->applet[i]);
+		free(card->applet[i].transient);
+	}
+	card->applet_count = 0;
 }
 
 enum status applet_registry_load(struct card *card)
@@ -29,7 +48,7 @@ enum status applet_registry_load(struct card *card)
 	struct bytes in, class_number, aid;
 	struct tlv entry;
 
-	card->applet_count = 0;
+	applet_registry_drop(card);
 	TRY(store_get(&card->store, registry_name, &b));
 	in = buf_bytes(&b);
 	while (in.n > 0) {

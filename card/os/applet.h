@@ -36,16 +36,14 @@ struct command_row {
 	const char *name;
 };
 
-enum { APPLET_TRANSIENT = 4096 };
-
 struct applet_class {
 	const char *name;
 	struct bytes aid; /* default instance AID */
 	const struct command_row *rows;
 	size_t row_count;
+	size_t transient_len; /* octets of session state, zero after reset and when the applet is left */
 	enum status (*install)(struct applet *, struct bytes parameters); /* once, at birth */
 	enum sw (*select)(struct applet *, struct command *);             /* may be NULL */
-	void (*deselect)(struct applet *);                                /* drop session state; may be NULL */
 	enum status (*uninstall)(struct applet *);                        /* may be NULL */
 	/* SMS-PP download: the TPDU of an ENVELOPE, answer into rsp; NULL unless the class handles secured packets. */
 	enum sw (*envelope)(struct applet *, struct bytes tpdu, struct buf *rsp);
@@ -57,7 +55,7 @@ struct applet {
 	struct store_view view; /* this instance's records, and no others */
 	uint8_t aid[16];
 	size_t aid_len;
-	_Alignas(16) uint8_t transient[APPLET_TRANSIENT]; /* wiped by reset and deselect */
+	void *transient; /* class->transient_len octets, wiped by reset */
 };
 
 /* Every class this card can instantiate, in order of their numbers in the registry record. */
@@ -66,7 +64,10 @@ extern const size_t applet_class_count;
 
 /* Instances: read from the registry record at power-on; added at birth. */
 MUST_USE enum status applet_registry_load(struct card *);
+void applet_registry_drop(struct card *); /* frees the instances' memory */
 MUST_USE enum status applet_add(struct card *, unsigned class_number, struct bytes aid, struct bytes parameters);
+/* Zero the session state. */
+void applet_forget(struct applet *);
 struct applet *applet_by_aid(struct card *, struct bytes prefix);
 
 /* Store access through the instance's view. */

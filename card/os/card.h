@@ -1,10 +1,11 @@
 /* card.h - libprose-card: a whole card without I/O. The caller supplies memory, random octets and a store backend.
  *
- *   struct card *card = ...;                      (static or heap, about 500 KiB)
+ *   struct card *card = ...;                      (all zero at first; about 12 KiB)
+ *   struct card_work *work = ...;                 (about 180 KiB; cards that never run at the same time share one)
  *   card_power_on(card, &env);                    (load; cold reset)
  *   card_transmit(card, c_apdu, &r_apdu);         (any number of times)
  *   card_reset(card);                             (warm reset: volatile state is gone)
- *   card_power_off(card);                         (wipes RAM)
+ *   card_power_off(card);                         (wipes RAM, and frees what sessions kept on the heap)
  */
 #ifndef CARD_OS_CARD_H
 #define CARD_OS_CARD_H
@@ -14,12 +15,20 @@
 #include "card/os/applet.h"
 #include "card/os/cat.h"
 #include "card/os/file.h"
+#include "card/os/kept.h"
 #include "crypto/rng.h"
 
-enum { CHANNELS = 20, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 8, WAITING_MAX = 512 };
+enum { CHANNELS = 20, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 8 };
+
+/* What one command needs while it runs, and no longer. */
+struct card_work {
+	uint8_t answer[APDU_RESPONSE_MAX];
+	struct store_work store;
+};
 
 struct card_env {
 	struct store_backend *backend;
+	struct card_work *work;
 	struct rng *rng;
 	uint8_t card_id[CARD_ID_LEN]; /* ICCID as in EF_ICCID */
 };
@@ -34,9 +43,14 @@ struct channel {
 	uint32_t object;     /* tag that RETRIEVE DATA is giving out, 0: none */
 	uint16_t object_at, object_before;
 	struct applet *applet; /* selected application, or NULL */
-	/* What waits for this channel's GET RESPONSE while other channels work. */
-	uint8_t waiting[WAITING_MAX];
-	size_t waiting_n;
+	struct kept waiting;   /* for GET RESPONSE, from waiting_at on */
+	size_t waiting_at;
+	struct kept chain; /* what a chain of commands has brought so far */
+	uint8_t chain_header[4];
+	bool chaining;
+	struct kept transfer; /* what SET DATA has brought so far of one object, for the file transfer_file */
+	size_t transfer_total;
+	uint8_t transfer_file;
 };
 
 struct card {
@@ -49,19 +63,6 @@ struct card {
 	uint8_t pins_verified; /* one bit a PIN, in pin.c's order */
 	bool terminal_profile; /* seen since reset */
 	struct cat cat;
-
-	/* What waits for GET RESPONSE, and what a chain of commands has gathered. */
-	uint8_t response[APDU_RESPONSE_MAX];
-	struct buf answer; /* the response of the command being run */
-	size_t pending_at, pending_n;
-	uint8_t pending_channel;
-	uint8_t chain[CHAIN_MAX];
-	size_t chain_n;
-	uint8_t chain_header[4];
-	/* What SET DATA has gathered so far of one object. */
-	uint8_t transfer[RECORD_MAX], transfer_channel, transfer_file;
-	size_t transfer_len, transfer_total;
-	bool chaining;
 };
 
 /* ATR: T=0 only, eight channels or more, extended lengths (spec uicc.md section 1). */

@@ -22,10 +22,7 @@ static enum sw open_channel(struct command *c)
 		if (ch == NULL)
 			return SW_CHANNEL_NOT_SUPPORTED;
 	}
-	ch->open = true;
-	ch->adm = false;
-	ch->applet = NULL;
-	ch->adf = FILE_NONE;
+	channel_init(ch, ch->number, true);
 	channel_enter(ch, c->channel->number == 0 ? FILE_MF : c->channel->df);
 	if (!by_number)
 		buf_put_u8(c->rsp, ch->number);
@@ -41,10 +38,9 @@ static enum sw close_channel(struct command *c)
 	ch = &c->card->channel[c->p2];
 	if (!ch->open)
 		return SW_CHANNEL_NOT_SUPPORTED;
-	if (ch->applet != NULL && ch->applet->class->deselect != NULL)
-		ch->applet->class->deselect(ch->applet);
-	ch->applet = NULL;
-	ch->open = false;
+	if (ch->applet != NULL)
+		applet_forget(ch->applet);
+	channel_init(ch, ch->number, false);
 	return SW_OK;
 }
 

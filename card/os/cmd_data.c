@@ -117,7 +117,7 @@ static size_t announced_length(struct bytes in)
 
 enum sw cmd_set_data(struct command *c)
 {
-	struct card *card = c->card;
+	struct channel *ch = c->channel;
 	unsigned block = c->p2 & BLOCK_MASK;
 	struct target t;
 	enum sw sw;
@@ -127,27 +127,24 @@ enum sw cmd_set_data(struct command *c)
 	if ((sw = target_open(c, sfi_of(c), ACCESS_UPDATE, TARGET_BER_TLV, &t)) != SW_OK)
 		return sw;
 	if (block == BLOCK_FIRST) {
-		card->transfer_len = 0;
-		card->transfer_total = announced_length(c->data);
-		card->transfer_channel = c->channel->number;
-		card->transfer_file = t.index;
-		if (card->transfer_total == 0)
+		kept_drop(&ch->transfer);
+		ch->transfer_total = announced_length(c->data);
+		ch->transfer_file = t.index;
+		if (ch->transfer_total == 0)
 			return SW_WRONG_DATA;
-		if (card->transfer_total > t.file->size)
+		if (ch->transfer_total > t.file->size)
 			return SW_NO_MEMORY;
-	} else if (card->transfer_total == 0 || card->transfer_channel != c->channel->number ||
-	           card->transfer_file != t.index) {
+	} else if (ch->transfer_total == 0 || ch->transfer_file != t.index) {
 		return SW_CONDITIONS_NOT_SATISFIED;
 	}
-	if (c->data.n > card->transfer_total - card->transfer_len) {
-		card->transfer_total = 0;
+	if (c->data.n > ch->transfer_total - ch->transfer.n || kept_append(&ch->transfer, c->data) != OK) {
+		ch->transfer_total = 0;
 		return SW_WRONG_DATA;
 	}
-	memcpy(card->transfer + card->transfer_len, c->data.p, c->data.n);
-	card->transfer_len += c->data.n;
-	if (card->transfer_len < card->transfer_total)
+	if (ch->transfer.n < ch->transfer_total)
 		return SW_MORE_EXPECTED;
-	sw = store_object(c, &t, (struct bytes){ card->transfer, card->transfer_total });
-	card->transfer_total = 0;
+	sw = store_object(c, &t, kept_bytes(&ch->transfer));
+	kept_drop(&ch->transfer);
+	ch->transfer_total = 0;
 	return sw;
 }

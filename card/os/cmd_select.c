@@ -16,8 +16,8 @@ void channel_enter(struct channel *ch, uint8_t df)
 
 static void set_applet(struct channel *ch, struct applet *a)
 {
-	if (ch->applet != NULL && ch->applet != a && ch->applet->class->deselect != NULL)
-		ch->applet->class->deselect(ch->applet);
+	if (ch->applet != NULL && ch->applet != a)
+		applet_forget(ch->applet);
 	ch->applet = a;
 }
 

@@ -41,6 +41,8 @@ enum sw cmd_terminal_capability(struct command *);
 enum sw cmd_terminal_profile(struct command *);
 enum sw cmd_envelope(struct command *);
 
+/* Nothing selected, gathered or waiting. */
+void channel_init(struct channel *, unsigned number, bool open);
 /* Make df current on a channel: no EF, no record pointer, no application unless the caller sets one. */
 void channel_enter(struct channel *, uint8_t df);
 

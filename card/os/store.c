@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-void store_init(struct store *s, struct store_backend *backend)
+void store_init(struct store *s, struct store_backend *backend, struct store_work *work)
 {
-	s->backend = backend;
-	store_abort(s);
+	*s = (struct store){ .backend = backend, .work = work };
 }
 
 struct bytes name_bytes(const struct record_name *n)
@@ -45,8 +44,8 @@ enum status view_name(const struct store_view *v, struct bytes name, struct reco
 static const struct store_pending *find_pending(const struct store *s, struct bytes name)
 {
 	for (size_t i = s->count; i > 0; i--)
-		if (bytes_equal(name_bytes(&s->pending[i - 1].name), name))
-			return &s->pending[i - 1];
+		if (bytes_equal(name_bytes(&s->work->pending[i - 1].name), name))
+			return &s->work->pending[i - 1];
 	return NULL;
 }
 
@@ -58,7 +57,7 @@ enum status store_get(struct store *s, struct bytes name, struct buf *out)
 		return s->backend->load(s->backend, name, out);
 	if (p->erase)
 		return ERR_NOT_FOUND;
-	buf_put(out, (struct bytes){ s->arena + p->at, p->n });
+	buf_put(out, (struct bytes){ s->work->arena + p->at, p->n });
 	return buf_status(out);
 }
 
@@ -120,11 +119,11 @@ enum status store_next(struct store *s, struct bytes prefix, struct bytes after,
 	if (st != OK && st != ERR_NOT_FOUND)
 		return st;
 	for (size_t i = 0; i < s->count; i++) {
-		struct bytes name = name_bytes(&s->pending[i].name);
+		struct bytes name = name_bytes(&s->work->pending[i].name);
 
 		if (has_prefix(name, prefix) && compare(name, after) > 0 && !find_pending(s, name)->erase &&
 		        (!found || compare(name, name_bytes(out)) < 0)) {
-			*out = s->pending[i].name;
+			*out = s->work->pending[i].name;
 			found = true;
 		}
 	}
@@ -133,7 +132,7 @@ enum status store_next(struct store *s, struct bytes prefix, struct bytes after,
 
 static enum status append(struct store *s, struct bytes name, struct bytes value, bool erase)
 {
-	struct store_pending *p = &s->pending[s->count];
+	struct store_pending *p = &s->work->pending[s->count];
 
 	if (name.n == 0 || name.n > RECORD_NAME_MAX)
 		return ERR_BUG;
@@ -147,7 +146,7 @@ static enum status append(struct store *s, struct bytes name, struct bytes value
 	p->n = value.n;
 	p->erase = erase;
 	if (value.n > 0)
-		memmove(s->arena + s->used, value.p, value.n);
+		memmove(s->work->arena + s->used, value.p, value.n);
 	s->used += value.n;
 	s->count++;
 	return OK;
@@ -179,7 +178,7 @@ struct store_mark store_savepoint(const struct store *s)
 
 void store_rollback_to(struct store *s, struct store_mark m)
 {
-	secret_clean(s->arena + m.used, s->used - m.used);
+	secret_clean(s->work->arena + m.used, s->used - m.used);
 	s->count = m.count;
 	s->used = m.used;
 	s->failed = false;
@@ -192,7 +191,7 @@ bool store_is_clean(const struct store *s)
 
 void store_abort(struct store *s)
 {
-	secret_clean(s->arena, s->used <= STORE_ARENA ? s->used : STORE_ARENA);
+	secret_clean(s->work->arena, s->used <= STORE_ARENA ? s->used : STORE_ARENA);
 	s->count = s->used = 0;
 	s->failed = false;
 }
@@ -208,10 +207,11 @@ enum status store_commit(struct store *s)
 		return ERR_NO_SPACE;
 	}
 	for (size_t i = 0; i < s->count; i++) {
-		const struct store_pending *p = &s->pending[i];
+		const struct store_pending *p = &s->work->pending[i];
 
 		if (find_pending(s, name_bytes(&p->name)) == p) /* the last word on this name */
-			changes[n++] = (struct store_change){ name_bytes(&p->name), { s->arena + p->at, p->n }, p->erase };
+			changes[n++] =
+			        (struct store_change){ name_bytes(&p->name), { s->work->arena + p->at, p->n }, p->erase };
 	}
 	st = n > 0 ? s->backend->write(s->backend, changes, n) : OK;
 	store_abort(s);

@@ -32,19 +32,24 @@ struct store_pending {
 	bool erase;
 };
 
+/* Where changes gather. Used between the first put and commit or abort only, so that cards that run in turn share one. */
+struct store_work {
+	struct store_pending pending[STORE_PENDING_MAX];
+	uint8_t arena[STORE_ARENA];
+};
+
 struct store {
 	struct store_backend *backend;
-	struct store_pending pending[STORE_PENDING_MAX];
+	struct store_work *work;
 	size_t count, used;
 	bool failed; /* a put did not fit: commit will refuse */
-	uint8_t arena[STORE_ARENA];
 };
 
 struct store_mark {
 	size_t count, used;
 };
 
-void store_init(struct store *, struct store_backend *);
+void store_init(struct store *, struct store_backend *, struct store_work *);
 
 /* Append the value to out. ERR_NOT_FOUND if there is none. */
 MUST_USE enum status store_get(struct store *, struct bytes name, struct buf *out);

@@ -106,7 +106,8 @@ static const struct verb verbs[] = {
 };
 
 static const struct argp_option common_options[] = {
-	{ "reader", 'r', "NAME", 0, "Reader, by the beginning of its name (default: the first with a card)", -1 },
+	{ "reader", 'r', "NAME", 0,
+	        "Reader, by the beginning of its name (default: the first with a card), or unix:SOCKET#CARD in a farm", -1 },
 	{ "pin-file", OPT_PIN, "FILE", 0, "File that holds PIN1", -1 },
 	{ "gsmtap", OPT_GSMTAP, "HOST", 0, "Mirror every APDU to HOST for Wireshark, PINs blanked", -1 },
 	{ "trace", OPT_TRACE, "FILE", 0, "Append every APDU here, PINs blanked", -1 }, { 0 }
@@ -127,6 +128,25 @@ static bool pin_from_file(void *context, char pin[9])
 	return ok;
 }
 
+/* A reader by its name, or "unix:SOCKET#CARD" for a card of a farm, by its number or ICCID. */
+static enum prose_result open_reader(const char *name, struct prose_transport *t)
+{
+	static const char prefix[] = "unix:";
+	char path[256];
+	const char *mark;
+
+	if (name == NULL || strncmp(name, prefix, sizeof prefix - 1) != 0)
+		return prose_pcsc_open(name, t);
+	name += sizeof prefix - 1;
+	mark = strrchr(name, '#');
+	if (mark == NULL || (size_t)(mark - name) >= sizeof path)
+		return PROSE_FORMAT;
+	memcpy(path, name, (size_t)(mark - name));
+	path[mark - name] = 0;
+	/* ICCIDs have 18 digits or more; numbers fewer. */
+	return prose_farm_open(path, strlen(mark) > 18 ? mark + 1 : mark, t);
+}
+
 static int run_verb(const struct verb *v, struct arguments *a)
 {
 	struct prose_options o = { pin_from_file, a };
@@ -136,7 +156,7 @@ static int run_verb(const struct verb *v, struct arguments *a)
 
 	if (!v->needs_card)
 		return v->run(a);
-	r = prose_pcsc_open(a->reader, &t);
+	r = open_reader(a->reader, &t);
 	if (r == PROSE_OK && a->trace != NULL && (r = prose_trace_open(t, a->trace, &t)) != PROSE_OK)
 		t.close(t.context);
 	if (r == PROSE_OK && a->gsmtap != NULL && (r = prose_gsmtap_open(t, a->gsmtap, &t)) != PROSE_OK)

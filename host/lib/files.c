@@ -69,7 +69,7 @@ static enum prose_result read_ef(struct prose_card *c, const struct prose_file_i
 
 enum prose_result prose_file_info(struct prose_card *c, const uint16_t *path, size_t path_len, struct prose_file_info *out)
 {
-	enum prose_result r;
+	enum prose_result r = PROSE_OK;
 
 	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
 		r = select_path(c, path, path_len, out);
@@ -82,7 +82,7 @@ enum prose_result prose_file_read(struct prose_card *c, const uint16_t *path, si
 {
 	struct buf b = { out, 0, *n, false };
 	struct prose_file_info ef;
-	enum prose_result r;
+	enum prose_result r = PROSE_OK;
 
 	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
 		b.len = 0;
@@ -104,7 +104,7 @@ enum prose_result prose_file_update(
 	const struct request q = { 0x00, record > 0 ? INS_UPDATE_RECORD : INS_UPDATE_BINARY, (uint8_t)record,
 		record > 0 ? 0x04 : 0x00, { data, n }, 0 };
 	struct prose_file_info ef;
-	enum prose_result r;
+	enum prose_result r = PROSE_OK;
 
 	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
 		if ((r = select_path(c, path, path_len, &ef)) == PROSE_OK)

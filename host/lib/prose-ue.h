@@ -44,6 +44,9 @@ struct prose_transport {
 enum prose_result prose_pcsc_open(const char *reader, struct prose_transport *out);
 /* Names, each ended by a zero, an empty one at the end; free() it. NULL if there is no pcscd. */
 char *prose_pcsc_readers(void);
+/* A card of `prose-card farm` behind its UNIX socket. card: an ICCID, or # and a number from 0. PROSE_NO_READER: nobody answers
+ * at the socket; PROSE_NO_CARD: no such card, or another client has it. Exclusive until it is closed. */
+enum prose_result prose_farm_open(const char *socket_path, const char *card, struct prose_transport *out);
 /* Write every APDU as a line of hex into a file, PIN commands blanked; takes over `inner`. NULL file: PROSE_NO_SPACE. */
 enum prose_result prose_trace_open(struct prose_transport inner, const char *path, struct prose_transport *out);
 

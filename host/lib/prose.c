@@ -210,7 +210,7 @@ enum prose_result prose_ota_deliver(struct prose_card *c, const uint8_t *tpdu, s
 {
 	uint8_t raw[512];
 	struct buf b = BUF_OF(raw);
-	enum prose_result r;
+	enum prose_result r = PROSE_OK;
 
 	sms_envelope_put(&b, (struct bytes){ tpdu, tpdu_len });
 	if (b.failed)

@@ -14,7 +14,7 @@ const char *prose_result_text(enum prose_result r)
 	static const char *const text[] = {
 		[PROSE_OK] = "done",
 		[PROSE_NO_READER] = "no such reader: is pcscd running, and the name right (prose-ue readers)?",
-		[PROSE_NO_CARD] = "there is no card in the reader",
+		[PROSE_NO_CARD] = "there is no card in the reader (in a farm: no such card, or it is in use)",
 		[PROSE_RESET] = "another program reset the card",
 		[PROSE_IO] = "the link to the card failed",
 		[PROSE_REFUSED] = "the card refused",
@@ -200,7 +200,7 @@ void session_back_to_applet(struct prose_card *c)
 enum prose_result session_command(struct prose_card *c, uint8_t ins, uint8_t p1, struct bytes data, size_t ne)
 {
 	const struct request q = { 0x80, ins, p1, 0, data, ne };
-	enum prose_result r;
+	enum prose_result r = PROSE_OK;
 
 	for (unsigned round = 0; session_round(c, PLACE_PROSE, &round, &r);) {
 		r = session_exchange(c, &q);
@@ -257,7 +257,7 @@ void prose_card_close(struct prose_card **card)
 enum prose_result prose_apdu(struct prose_card *c, const uint8_t *command, size_t command_len, uint8_t *response, size_t *n)
 {
 	const size_t room = *n;
-	enum prose_result r;
+	enum prose_result r = PROSE_OK;
 
 	for (unsigned round = 0; session_round(c, PLACE_PROSE, &round, &r);) {
 		*n = room;

@@ -13,7 +13,7 @@ enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF = 0xDE, FETCHES_MAX = 16 };
 static enum prose_result on_usim(struct prose_card *c, const struct request *q, uint8_t *out, size_t *n)
 {
 	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
-	enum prose_result r;
+	enum prose_result r = PROSE_OK;
 
 	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
 		if ((r = session_exchange(c, &select)) == PROSE_OK)
@@ -159,7 +159,7 @@ enum prose_result prose_pin(struct prose_card *c, enum prose_pin_action action, 
 	uint8_t raw[2 * PIN_OCTETS];
 	struct buf b = BUF_OF(raw);
 	struct request q = { 0x00, a->ins, 0x00, (uint8_t)reference, { 0 }, 0 };
-	enum prose_result r;
+	enum prose_result r = PROSE_OK;
 
 	*tries = 0;
 	if ((unsigned)action > PROSE_PIN_UNBLOCK || (a->first && !put_pin(&b, first)) || (a->second && !put_pin(&b, second)))
@@ -236,7 +236,7 @@ static enum prose_result proactive_session(struct prose_card *c, const uint8_t *
 enum prose_result prose_cat(struct prose_card *c, const uint8_t *profile, size_t n,
         uint8_t (*each)(void *context, const struct prose_proactive *), void *context)
 {
-	enum prose_result r;
+	enum prose_result r = PROSE_OK;
 
 	for (unsigned round = 0; session_round(c, PLACE_ANY, &round, &r);) {
 		unsigned own = c->channel;

@@ -229,10 +229,11 @@ static void card_figures(int rounds)
 	static const uint8_t select[] = { 0x00, 0xA4, 0x00, 0x0C, 0x02, 0x2F, 0xE2 };
 	static const uint8_t read_binary[] = { 0x00, 0xB0, 0x00, 0x00, 0x0A };
 	static struct card card;
+	static struct card_work work;
 	static uint8_t response[APDU_RESPONSE_MAX];
 	struct image_options o = { .path = "build/bench-card.img", .create = true };
 	struct order order = { .who = { .iccid = "8900101000000000017", .imsi = "001010000000001" } };
-	struct card_env env = { .rng = &rng_system };
+	struct card_env env = { .rng = &rng_system, .work = &work };
 	struct secret key = { 0 };
 	static struct secret_large secrets;
 	struct image *image;

@@ -76,12 +76,17 @@ START_TEST(waiting_answers_belong_to_their_channel)
 	ck_assert_uint_eq(rig_send(r, "00C0000000"), 0x9000);
 	ck_assert(bytes_equal(rig_data(), (struct bytes){ fcp, n }));
 	ck_assert_uint_eq(rig_send(r, "00C0000000"), 0x6985);
-	/* A chain of commands is one channel's as well: the other may work, but not chain, in between. */
+	/* A chain of commands is one channel's as well: the other may work, and chain, in between. */
 	ck_assert_uint_eq(rig_send(r, "10A4000C012F"), 0x9000);
 	ck_assert_uint_eq(rig_send(r, "01B000000A"), 0x9000);
-	ck_assert_uint_eq(rig_send(r, "11A4000C012F"), 0x6884);
+	ck_assert_uint_eq(rig_send(r, "11A4000C012F"), 0x9000);
 	ck_assert_uint_eq(rig_send(r, "00A4000C01E2"), 0x9000);
 	ck_assert_uint_eq(rig_send(r, "00B000000A"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "01A4000C0106"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "01B000000A"), 0x6981); /* EF_ARR has records */
+	ck_assert_uint_eq(rig_send(r, "10A4000C012F"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00B000000A"), 0x6883); /* another command on the channel ends the chain */
+	ck_assert_uint_eq(rig_send(r, "00A4000C01E2"), 0x6700);
 	rig_free(&r);
 }
 END_TEST

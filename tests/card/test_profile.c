@@ -29,7 +29,7 @@ static enum status install(const char *text, struct rig *r, struct order *o)
 	o->who.profile = root;
 	ck_assert_int_eq(bcd_encode(o->who.iccid, o->card_id, sizeof o->card_id), OK);
 	store_mem_init(&r->store);
-	r->env = (struct card_env){ .backend = &r->store.backend, .rng = &rng_system };
+	r->env = (struct card_env){ .backend = &r->store.backend, .rng = &rng_system, .work = &rig_work };
 	memcpy(r->env.card_id, o->card_id, sizeof o->card_id);
 	if (birth_test_secrets(o, &secrets, reason, sizeof reason) != OK)
 		return ERR_DENIED;

@@ -72,6 +72,7 @@ static enum status write_rows(struct store_backend *b, const struct store_change
 }
 
 static struct card card;
+static struct card_work work;
 static struct card_env env;
 static struct secret_large secrets;
 
@@ -80,7 +81,7 @@ static void birth(void)
 	struct order o = { .who = { .iccid = "8900101000000000017", .imsi = "001010000000001", .pin1_enabled = true } };
 
 	backend = (struct store_backend){ load, next, write_rows };
-	env = (struct card_env){ .backend = &backend, .rng = &rng_system };
+	env = (struct card_env){ .backend = &backend, .rng = &rng_system, .work = &work };
 	if (bcd_encode(o.who.iccid, env.card_id, sizeof env.card_id) != OK)
 		abort();
 	memcpy(o.card_id, env.card_id, sizeof o.card_id);

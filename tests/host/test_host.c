@@ -62,7 +62,8 @@ static struct prose_card *open_card(struct link *l)
 	struct prose_card *c;
 
 	ck_assert_int_eq(
-	        prose_card_open((struct prose_transport){ l, link_transmit, link_begin, NULL, NULL, link_close }, &o, &c), PROSE_OK);
+	        prose_card_open((struct prose_transport){ l, link_transmit, link_begin, NULL, NULL, link_close }, &o, &c),
+	        PROSE_OK);
 	return c;
 }
 

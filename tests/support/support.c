@@ -13,15 +13,15 @@
 #include "ota/sms.h"
 
 /* Test memory lives until the process ends; the chain keeps it reachable for leak checkers. */
-struct kept {
-	struct kept *next;
+struct block {
+	struct block *next;
 	max_align_t memory[];
 };
-static struct kept *all;
+static struct block *all;
 
 static uint8_t *keep(size_t n)
 {
-	struct kept *k = malloc(sizeof *k + n);
+	struct block *k = malloc(sizeof *k + n);
 
 	ck_assert_ptr_nonnull(k);
 	k->next = all;
@@ -224,6 +224,8 @@ bool store_mem_equal(const struct store_mem *a, const struct store_mem *b)
 	return true;
 }
 
+struct card_work rig_work;
+
 struct rig *rig_on(struct store_backend *backend, bool born)
 {
 	static struct secret_large secrets;
@@ -234,7 +236,9 @@ struct rig *rig_on(struct store_backend *backend, bool born)
 	ck_assert_int_eq(bcd_encode(o.who.iccid, o.card_id, sizeof o.card_id), OK);
 	ck_assert_int_eq(birth_test_secrets(&o, &secrets, NULL, 0), OK);
 	store_mem_init(&r->store);
-	r->env = (struct card_env){ .backend = backend != NULL ? backend : &r->store.backend, .rng = &rng_system };
+	r->env = (struct card_env){
+		.backend = backend != NULL ? backend : &r->store.backend, .rng = &rng_system, .work = &rig_work
+	};
 	memcpy(r->env.card_id, o.card_id, sizeof o.card_id);
 	r->secrets = secret_large_bytes(&secrets);
 	if (!born)
@@ -251,6 +255,7 @@ struct rig *rig_new(void)
 
 void rig_free(struct rig **r)
 {
+	card_power_off(&(*r)->card);
 	store_mem_free(&(*r)->store);
 	free(*r);
 	*r = NULL;

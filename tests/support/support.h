@@ -55,6 +55,7 @@ struct rig {
 	struct card_env env;
 	struct bytes secrets; /* TLVs of apdu/birth.h */
 };
+extern struct card_work rig_work; /* of every rig: they run in turn */
 struct rig *rig_new(void);
 /* The same card on another store; born: it is on that store already. */
 struct rig *rig_on(struct store_backend *, bool born);
@@ -89,5 +90,6 @@ Suite *suite_prose(void);
 Suite *suite_image(void);
 Suite *suite_power(void);
 Suite *suite_host(void);
+Suite *suite_farm(void);
 
 #endif

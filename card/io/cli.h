@@ -1,0 +1,44 @@
+/* cli.h - what the verbs of prose-card share. */
+#ifndef CARD_IO_CLI_H
+#define CARD_IO_CLI_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "apdu/secret.h"
+#include "card/io/reader.h"
+
+enum { EXIT_USAGE = 2, EXIT_REFUSED = 9 };
+
+enum option_key {
+	OPT_INSECURE = 256,
+	OPT_MAKER,
+	OPT_SECRETS_FLAG,
+	OPT_PROFILE,
+	OPT_JSON,
+	OPT_FOLDER,
+	OPT_COUNT,
+	OPT_READERS,
+	OPT_SOCKET,
+	OPT_SEED,
+	OPT_LIST
+};
+
+struct arguments {
+	const char *image_key, *reader, *maker_key, *folder, *socket, *seed, *list, *words[READERS_MAX + 1];
+	size_t count, cards, readers;
+	bool insecure, json, with_secrets, as_profile, quiet;
+	char **command;
+};
+
+/* "prose-card VERB: reason" on stderr; returns code. */
+int refuse(const char *verb, const char *reason, int code);
+/* The image key that the arguments name. 0, or an exit code after a sentence. */
+int load_key(const char *verb, const struct arguments *, const char *image, struct secret *key);
+/* No core dumps, no ptrace by the same user; SIGTERM and SIGINT set `stop`. */
+void harden(void);
+extern volatile sig_atomic_t stop;
+
+int verb_farm(struct arguments *);
+
+#endif

@@ -1,0 +1,35 @@
+/* image_file.h - the SQLite file below card images: which cards it holds, their sealed records, transactions. It knows no keys
+ * beyond a check value, and nothing of what a record says; store_sqlite.c does. */
+#ifndef CARD_IO_IMAGE_FILE_H
+#define CARD_IO_IMAGE_FILE_H
+
+#include "card/io/store_sqlite.h"
+
+/* Open or create the file. Checks the key against the first card, fills in insecure_test_key and seed. */
+enum image_error image_file_open(struct image_file **out, struct image_options *);
+void image_file_close(struct image_file **);
+
+/* Its cards, in the order of their birth. */
+size_t image_file_count(const struct image_file *);
+const uint8_t *image_file_card(const struct image_file *, size_t index); /* CARD_ID_LEN octets */
+enum image_error image_file_add(struct image_file *, struct bytes key, const uint8_t card_id[static CARD_ID_LEN]);
+
+/* Each record of a card in the order of names; the root has the empty name. IMAGE_TAMPERED when `each` returns false. */
+enum image_error image_file_read(struct image_file *, const uint8_t card_id[static CARD_ID_LEN],
+        bool (*each)(void *context, struct bytes name, uint64_t generation, struct bytes data), void *context);
+
+/* A transaction; inside a batch the batch's. */
+MUST_USE bool image_file_begin(struct image_file *);
+MUST_USE bool image_file_commit(struct image_file *);
+void image_file_rollback(struct image_file *);
+MUST_USE bool image_file_put(
+        struct image_file *, const uint8_t card_id[static CARD_ID_LEN], struct bytes name, uint64_t generation, struct bytes data);
+MUST_USE bool image_file_erase(struct image_file *, const uint8_t card_id[static CARD_ID_LEN], struct bytes name);
+
+/* One transaction around the birth of many cards: all of them are in the file afterwards, or none. */
+MUST_USE bool image_file_begin_batch(struct image_file *);
+MUST_USE bool image_file_end_batch(struct image_file *);
+
+enum image_error image_file_exec(struct image_file *, const char *sql);
+
+#endif
