@@ -45,6 +45,8 @@ PCSC_CFLAGS := -I/usr/include/PCSC
 
 LIBS_CARD := -lcrypto
 LIBS_IO := -lsqlite3 -ljansson -lcrypto
+LIBS_NET := $(LIBS_IO) -lpq -lcsv
+PQ_CFLAGS := -I/usr/include/postgresql
 LIBS_HOST := -lpcsclite -lsrtp2 -ljansson -lcrypto
 LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread
 
@@ -57,7 +59,7 @@ all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC    $<")
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/%,$<),$(PCSC_CFLAGS)) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/%,$<),$(PCSC_CFLAGS)) $(if $(filter %postgres.c,$<),$(PQ_CFLAGS)) -c -o $@ $<
 
 define archive
 	@mkdir -p $(@D)
@@ -96,7 +98,7 @@ $(O)/prose-card: $(call src,card/io/main.c card/io/cli_*.c) $(O)/libcard-io.a $(
 $(O)/prose-ue: $(HOST_CLI) $(O)/libprose-ue.a
 	$(link) $(LIBS_HOST)
 $(O)/prose-net: $(O)/provisioning/cli/main.o $(NET) $(SHARED)
-	$(link) $(LIBS_IO)
+	$(link) $(LIBS_NET)
 
 $(O)/card/io/profile.o: card/profiles/standard.json
 

@@ -3,6 +3,8 @@
 #ifndef APDU_BIRTH_H
 #define APDU_BIRTH_H
 
+#include "apdu/bytes.h"
+
 enum birth_tag {
 	BIRTH_CARD_ID = 0x80, /* must equal the order's ICCID */
 	BIRTH_K,              /* 16 */
@@ -22,6 +24,21 @@ enum birth_tag {
 	BIRTH_UNIVERSAL_PUK,
 	BIRTH_AKA /* TLVs of enum aka_tag but the keys; absent: Milenage with the defaults of TS 35.206 */
 };
+
+/* The names under which people write these secrets: a test profile's "keys", a card vendor's list. */
+enum birth_form { BIRTH_KEY, BIRTH_PIN, BIRTH_PUK };
+enum { BIRTH_PIN_LEN = 8 };
+struct birth_field {
+	const char *name;
+	enum birth_tag tag;
+	enum birth_form form;
+};
+extern const struct birth_field birth_fields[];
+extern const size_t birth_field_count;
+/* AKA_MILENAGE and so on (crypto/aka.h) for "milenage", "tuak", "xor"; 0 for anything else. */
+unsigned birth_algorithm(const char *name);
+/* 4 to 8 digits, padded with FF. ERR_MALFORMED for anything else. */
+MUST_USE enum status birth_put_pin(struct buf *, const char *digits);
 
 /* The parameters of f1..f5*, in a card's USIM record and in an order. */
 enum aka_tag {

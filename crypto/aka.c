@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "apdu/birth.h"
+#include "apdu/tlv.h"
+
 #include <openssl/evp.h>
 
 #include "crypto/aes.h"
@@ -327,4 +330,64 @@ enum status aka_auts_open(const struct aka_subscriber *s, const uint8_t rand[sta
 	xor_into(sqn_ms, keys.ak_star, AK_LEN);
 	TRY(aka_f1(s, rand, sqn_ms, amf_star, NULL, mac));
 	return secret_equals((struct bytes){ mac, MAC_LEN }, (struct bytes){ auts + SQN_LEN, MAC_LEN }) ? OK : ERR_CRYPTO;
+}
+
+/* One field, if it is there, into a fixed place. */
+static enum status take_parameter(struct bytes in, uint32_t tag, uint8_t *out, size_t n)
+{
+	struct bytes v;
+	enum status st = tlv_find(in, tag, &v);
+
+	if (st == ERR_NOT_FOUND)
+		return OK;
+	if (st != OK || v.n != n)
+		return ERR_MALFORMED;
+	memcpy(out, v.p, n);
+	return OK;
+}
+
+static enum status take_key(struct bytes in, uint32_t tag, uint8_t *out, uint8_t *len)
+{
+	struct bytes v;
+	enum status st = tlv_find(in, tag, &v);
+
+	*len = 0;
+	if (st == ERR_NOT_FOUND)
+		return OK;
+	if (st != OK || v.n > AKA_KEY_MAX)
+		return ERR_MALFORMED;
+	memcpy(out, v.p, v.n);
+	*len = (uint8_t)v.n;
+	return OK;
+}
+
+enum status aka_parse(struct bytes in, struct aka_subscriber *s)
+{
+	uint8_t algorithm = AKA_MILENAGE, iterations[2] = { 0, 1 }, lengths[4];
+
+	TRY(take_parameter(in, AKA_TAG_ALGORITHM, &algorithm, 1));
+	aka_defaults(s, algorithm);
+	TRY(take_parameter(in, AKA_TAG_ROTATION, s->rotation, sizeof s->rotation));
+	TRY(take_parameter(in, AKA_TAG_CONSTANT, s->constant[0], sizeof s->constant));
+	TRY(take_parameter(in, AKA_TAG_ITERATIONS, iterations, sizeof iterations));
+	s->iterations = (uint16_t)bytes_uint(BYTES_OF(iterations));
+	lengths[0] = s->mac_len, lengths[1] = s->res_len, lengths[2] = s->ck_len, lengths[3] = s->ik_len;
+	TRY(take_parameter(in, AKA_TAG_LENGTHS, lengths, sizeof lengths));
+	s->mac_len = lengths[0], s->res_len = lengths[1], s->ck_len = lengths[2], s->ik_len = lengths[3];
+	TRY(take_key(in, AKA_TAG_K, s->k, &s->k_len));
+	TRY(take_key(in, AKA_TAG_OPC, s->opc, &s->opc_len));
+	return aka_check(s);
+}
+
+enum status aka_put(struct bytes secrets, struct buf *out)
+{
+	struct bytes v;
+
+	TRY(tlv_find(secrets, BIRTH_K, &v));
+	tlv_put(out, AKA_TAG_K, v);
+	if (tlv_find(secrets, BIRTH_OPC, &v) == OK)
+		tlv_put(out, AKA_TAG_OPC, v);
+	if (tlv_find(secrets, BIRTH_AKA, &v) == OK)
+		buf_put(out, v);
+	return buf_status(out);
 }

@@ -47,6 +47,12 @@ void aka_defaults(struct aka_subscriber *, enum aka_algorithm);
 /* ERR_MALFORMED unless all lengths and rotations are ones that the algorithm has. */
 MUST_USE enum status aka_check(const struct aka_subscriber *);
 
+/* Keys and parameters as TLVs of enum aka_tag (apdu/birth.h), the form in which cards and orders keep them; what is absent has
+ * the algorithm's default. ERR_MALFORMED if they are not a whole subscriber (aka_check). */
+MUST_USE enum status aka_parse(struct bytes tlvs, struct aka_subscriber *);
+/* Those TLVs out of the secrets that a card is born with: BIRTH_K, BIRTH_OPC, BIRTH_AKA. */
+MUST_USE enum status aka_put(struct bytes secrets, struct buf *out);
+
 /* Set opc from the operator's constant OP (Milenage, 16 octets) or TOP (TUAK, 32). k and iterations must be set. */
 MUST_USE enum status aka_derive_opc(struct aka_subscriber *, struct bytes op);
 

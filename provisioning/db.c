@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sqlite3.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,25 +12,30 @@
 #include "apdu/hex.h"
 #include "crypto/aes.h"
 #include "crypto/rng.h"
+#include "provisioning/sql.h"
 
 struct db {
-	sqlite3 *sql;
+	struct sql *sql;
 	struct secret master;
 };
 
 enum { MASTER_LEN = 32, WRAPPED_MAX = SECRET_LARGE_MAX + GCM_IV_LEN + GCM_TAG_LEN };
 
 static const char schema[] =
-        "CREATE TABLE IF NOT EXISTS card(iccid TEXT PRIMARY KEY, imsi TEXT NOT NULL, secrets BLOB NOT NULL,"
-        " ota_counter INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0);"
-        "CREATE TABLE IF NOT EXISTS kms(uri TEXT PRIMARY KEY, period INTEGER NOT NULL, offset INTEGER NOT NULL, keys BLOB NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS user(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid));"
-        "CREATE TABLE IF NOT EXISTS grp(uri TEXT PRIMARY KEY, manager TEXT NOT NULL, policy INTEGER NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS member(grp TEXT NOT NULL REFERENCES grp(uri), user TEXT NOT NULL REFERENCES user(uri), PRIMARY KEY(grp, user));"
-        "CREATE TABLE IF NOT EXISTS gmk(grp TEXT NOT NULL REFERENCES grp(uri), id INTEGER NOT NULL, not_before INTEGER NOT NULL,"
-        " not_after INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY(grp, id));"
-        "CREATE TABLE IF NOT EXISTS discovery(name TEXT PRIMARY KEY, profile INTEGER NOT NULL, slot_seconds INTEGER NOT NULL, keys BLOB NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS hss(imsi TEXT PRIMARY KEY, sqn INTEGER NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BYTEA NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS card(iccid TEXT PRIMARY KEY, imsi TEXT NOT NULL, secrets BYTEA NOT NULL,"
+        " ota_counter BIGINT NOT NULL DEFAULT 0, sequence BIGINT NOT NULL DEFAULT 0);"
+        "CREATE TABLE IF NOT EXISTS kms(uri TEXT PRIMARY KEY, period BIGINT NOT NULL, period_offset BIGINT NOT NULL,"
+        " keys BYTEA NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS users(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid));"
+        "CREATE TABLE IF NOT EXISTS grp(uri TEXT PRIMARY KEY, manager TEXT NOT NULL, policy BIGINT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS member(grp TEXT NOT NULL REFERENCES grp(uri), uri TEXT NOT NULL REFERENCES users(uri),"
+        " PRIMARY KEY(grp, uri));"
+        "CREATE TABLE IF NOT EXISTS gmk(grp TEXT NOT NULL REFERENCES grp(uri), id BIGINT NOT NULL, not_before BIGINT NOT NULL,"
+        " not_after BIGINT NOT NULL, key BYTEA NOT NULL, PRIMARY KEY(grp, id));"
+        "CREATE TABLE IF NOT EXISTS discovery(name TEXT PRIMARY KEY, profile BIGINT NOT NULL, slot_seconds BIGINT NOT NULL,"
+        " keys BYTEA NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS hss(imsi TEXT PRIMARY KEY, sqn BIGINT NOT NULL);"
         "CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);";
 
 static enum status read_master(const char *path, bool create, struct secret *out)
@@ -58,63 +61,29 @@ static enum status read_master(const char *path, bool create, struct secret *out
 	return ok ? OK : ERR_DENIED;
 }
 
-struct db *db_open(const char *folder, const char *key_path, char *reason, size_t n)
-{
-	struct db *db = calloc(1, sizeof *db);
-	char path[PATH_MAX];
-	enum status st;
-
-	(void)mkdir(folder, 0700);
-	(void)snprintf(path, sizeof path, "%s/state.db", folder);
-	if (db == NULL)
-		return NULL;
-	st = read_master(key_path, access(path, F_OK) != 0, &db->master);
-	if (st != OK) {
-		(void)snprintf(reason, n, "%s: %s", key_path,
-		        st == ERR_DENIED ? "must be a 0600 file of 32 octets"
-		                         : "no such master key (it is made together with a new database only)");
-		db_close(&db);
-	} else if (sqlite3_open_v2(path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK ||
-	           sqlite3_busy_timeout(db->sql, 10000) != SQLITE_OK ||
-	           sqlite3_exec(db->sql, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;", NULL,
-	                   NULL, NULL) != SQLITE_OK ||
-	           sqlite3_exec(db->sql, schema, NULL, NULL, NULL) != SQLITE_OK) {
-		(void)snprintf(reason, n, "%s: %s", path, db->sql != NULL ? sqlite3_errmsg(db->sql) : "no memory");
-		db_close(&db);
-	} else {
-		(void)chmod(path, 0600);
-	}
-	return db;
-}
-
 void db_close(struct db **db)
 {
 	if (*db == NULL)
 		return;
-	(void)sqlite3_close((*db)->sql);
+	sql_close(&(*db)->sql);
 	secret_wipe(&(*db)->master);
 	free(*db);
 	*db = NULL;
 }
 
-static enum status exec(struct db *db, const char *sql)
-{
-	return sqlite3_exec(db->sql, sql, NULL, NULL, NULL) == SQLITE_OK ? OK : ERR_IO;
-}
-
 enum status db_begin(struct db *db)
 {
-	return exec(db, "BEGIN IMMEDIATE");
+	return sql_begin(db->sql);
 }
 
 enum status db_commit(struct db *db)
 {
-	return exec(db, "COMMIT");
+	return sql_commit(db->sql);
 }
 
 enum status db_rollback(struct db *db)
 {
-	return exec(db, "ROLLBACK");
+	return sql_rollback(db->sql);
 }
 
 /* iv || ciphertext || tag; the label (table and key) is authenticated, so that wrapped values cannot be swapped. */
@@ -140,51 +109,59 @@ static enum status unwrap(struct db *db, const char *label, struct bytes wrapped
 	return OK;
 }
 
-/* Prepare and bind: 's' const char *, 'i' uint64_t (as long long), 'b' struct bytes *. */
-static sqlite3_stmt *prepare(struct db *db, const char *sql, const char *types, ...)
+/* A value that the master key has wrapped: whoever opens the database with another key learns so at once. ERR_CRYPTO. */
+static enum status check_master(struct db *db)
 {
-	sqlite3_stmt *s = NULL;
-	va_list args;
+	SECRET_LARGE
+	found = { 0 };
+	uint8_t raw[64];
+	struct buf b = BUF_OF(raw);
+	struct sql_rows *r = sql_query(db->sql, "SELECT value FROM meta WHERE name=$1", "s", "master");
+	enum status st = ERR_NOT_FOUND;
+	struct bytes wrapped;
 
-	if (sqlite3_prepare_v2(db->sql, sql, -1, &s, NULL) != SQLITE_OK)
-		return NULL;
-	va_start(args, types);
-	for (int i = 0; types[i] != 0; i++) {
-		if (types[i] == 's') {
-			(void)sqlite3_bind_text(s, i + 1, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
-		} else if (types[i] == 'i') {
-			(void)sqlite3_bind_int64(s, i + 1, va_arg(args, sqlite3_int64));
-		} else {
-			const struct bytes *b = va_arg(args, const struct bytes *);
+	if (sql_row(r))
+		st = unwrap(db, "meta/master", sql_blob(r, 0), &found);
+	if (sql_done(r) != OK)
+		return ERR_IO;
+	if (st != ERR_NOT_FOUND)
+		return st;
+	TRY(wrap(db, "meta/master", BYTES_STR("master"), &b));
+	wrapped = buf_bytes(&b);
+	return sql_done(sql_query(db->sql, "INSERT INTO meta VALUES($1,$2) ON CONFLICT DO NOTHING", "sb", "master", &wrapped));
+}
 
-			(void)sqlite3_bind_blob(s, i + 1, b->p, (int)b->n, SQLITE_TRANSIENT);
-		}
+static enum status open_database(struct db *db, const char *where, const char *key_path, char *reason, size_t n)
+{
+	char path[PATH_MAX];
+	bool url = sql_is_url(where);
+	enum status st;
+
+	if (!url)
+		(void)mkdir(where, 0700);
+	(void)snprintf(path, sizeof path, url ? "%s" : "%s/state.db", where);
+	st = read_master(key_path, url || access(path, F_OK) != 0, &db->master);
+	if (st != OK) {
+		(void)snprintf(reason, n, "%s: %s", key_path,
+		        st == ERR_DENIED ? "must be a 0600 file of 32 octets"
+		                         : "no such master key (it is made together with a new database only)");
+		return st;
 	}
-	va_end(args);
-	return s;
+	if ((db->sql = sql_open(path, schema, reason, n)) == NULL)
+		return ERR_IO;
+	if ((st = check_master(db)) != OK)
+		(void)snprintf(reason, n, "%s: %s", key_path,
+		        st == ERR_CRYPTO ? "this master key does not fit the database" : status_text(st));
+	return st;
 }
 
-static enum status finish(sqlite3_stmt *s)
+struct db *db_open(const char *where, const char *key_path, char *reason, size_t n)
 {
-	int rc = s != NULL ? sqlite3_step(s) : SQLITE_ERROR;
+	struct db *db = calloc(1, sizeof *db);
 
-	(void)sqlite3_finalize(s);
-	return rc == SQLITE_DONE ? OK : (rc & 0xFF) == SQLITE_CONSTRAINT ? ERR_DENIED : ERR_IO;
-}
-
-static bool row(sqlite3_stmt *s)
-{
-	return s != NULL && sqlite3_step(s) == SQLITE_ROW;
-}
-
-static void text(sqlite3_stmt *s, int column, char *out, size_t n)
-{
-	(void)snprintf(out, n, "%s", (const char *)sqlite3_column_text(s, column));
-}
-
-static struct bytes blob(sqlite3_stmt *s, int column)
-{
-	return (struct bytes){ sqlite3_column_blob(s, column), (size_t)sqlite3_column_bytes(s, column) };
+	if (db != NULL && open_database(db, where, key_path, reason, n) != OK)
+		db_close(&db);
+	return db;
 }
 
 static void label_of(const char *table, const char *key, char out[256])
@@ -202,77 +179,80 @@ enum status db_card_add(struct db *db, const struct db_card *c, struct bytes sec
 	label_of("card", c->iccid, label);
 	TRY(wrap(db, label, secrets, &b));
 	wrapped = buf_bytes(&b);
-	return finish(prepare(db, "INSERT INTO card(iccid, imsi, secrets) VALUES(?,?,?)", "ssb", c->iccid, c->imsi, &wrapped));
+	return sql_done(sql_query(
+	        db->sql, "INSERT INTO card(iccid, imsi, secrets) VALUES($1,$2,$3)", "ssb", c->iccid, c->imsi, &wrapped));
 }
 
 enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, struct secret_large *secrets)
 {
-	sqlite3_stmt *s = prepare(db, "SELECT imsi, secrets, ota_counter, sequence FROM card WHERE iccid=?", "s", iccid);
+	struct sql_rows *s =
+	        sql_query(db->sql, "SELECT imsi, secrets, ota_counter, sequence FROM card WHERE iccid=$1", "s", iccid);
 	enum status st = ERR_NOT_FOUND;
 	char label[256];
 
 	*c = (struct db_card){ 0 };
-	if (row(s)) {
+	if (sql_row(s)) {
 		(void)snprintf(c->iccid, sizeof c->iccid, "%s", iccid);
-		text(s, 0, c->imsi, sizeof c->imsi);
-		c->ota_counter = (uint64_t)sqlite3_column_int64(s, 2);
-		c->sequence = (uint64_t)sqlite3_column_int64(s, 3);
+		sql_text(s, 0, c->imsi, sizeof c->imsi);
+		c->ota_counter = sql_int(s, 2);
+		c->sequence = sql_int(s, 3);
 		label_of("card", iccid, label);
 		st = bcd_encode(iccid, c->card_id, sizeof c->card_id);
 		if (st == OK && secrets != NULL)
-			st = unwrap(db, label, blob(s, 1), secrets);
+			st = unwrap(db, label, sql_blob(s, 1), secrets);
 	}
-	(void)sqlite3_finalize(s);
+	(void)sql_done(s);
 	return st;
 }
 
 enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
 {
-	sqlite3_stmt *s = prepare(db, "SELECT iccid FROM card WHERE imsi=?", "s", imsi);
+	struct sql_rows *s = sql_query(db->sql, "SELECT iccid FROM card WHERE imsi=$1", "s", imsi);
 	enum status st = ERR_NOT_FOUND;
 
-	if (row(s)) {
-		text(s, 0, iccid, 21);
+	if (sql_row(s)) {
+		sql_text(s, 0, iccid, 21);
 		st = OK;
 	}
-	(void)sqlite3_finalize(s);
+	(void)sql_done(s);
 	return st;
 }
 
 static enum status next_number(struct db *db, const char *sql, const char *iccid, uint64_t *out)
 {
-	sqlite3_stmt *s = prepare(db, sql, "s", iccid);
+	struct sql_rows *s = sql_query(db->sql, sql, "s", iccid);
 	enum status st = ERR_NOT_FOUND;
 
-	if (row(s)) {
-		*out = (uint64_t)sqlite3_column_int64(s, 0);
-		st = sqlite3_step(s) == SQLITE_DONE ? OK : ERR_IO;
+	if (sql_row(s)) {
+		*out = sql_int(s, 0);
+		st = OK;
 	}
-	(void)sqlite3_finalize(s);
-	return st;
+	return sql_done(s) == OK ? st : ERR_IO;
 }
 
 enum status db_card_next_sequence(struct db *db, const char *iccid, uint64_t *out)
 {
-	return next_number(db, "UPDATE card SET sequence=sequence+1 WHERE iccid=? RETURNING sequence", iccid, out);
+	return next_number(db, "UPDATE card SET sequence=sequence+1 WHERE iccid=$1 RETURNING sequence", iccid, out);
 }
 
 /* SEQ goes up by one and IND to the next slot, whatever came before (TS 33.102 C.1.1.1 with C.3.2's slots in turn). */
 enum status db_hss_next_sqn(struct db *db, const char *imsi, uint64_t *out)
 {
 	return next_number(db,
-	        "INSERT INTO hss VALUES(?,33) ON CONFLICT(imsi) DO UPDATE SET sqn=((sqn/32+1)*32)|((sqn+1)&31) RETURNING sqn",
+	        "INSERT INTO hss VALUES($1,33) ON CONFLICT(imsi)"
+	        " DO UPDATE SET sqn=((hss.sqn/32+1)*32)|((hss.sqn+1)&31) RETURNING sqn",
 	        imsi, out);
 }
 
 enum status db_hss_set_sqn(struct db *db, const char *imsi, uint64_t sqn)
 {
-	return finish(prepare(db, "REPLACE INTO hss VALUES(?,?)", "si", imsi, (sqlite3_int64)sqn));
+	return sql_done(sql_query(
+	        db->sql, "INSERT INTO hss VALUES($1,$2) ON CONFLICT(imsi) DO UPDATE SET sqn=excluded.sqn", "si", imsi, sqn));
 }
 
 enum status db_card_next_counter(struct db *db, const char *iccid, uint64_t *out)
 {
-	return next_number(db, "UPDATE card SET ota_counter=ota_counter+1 WHERE iccid=? RETURNING ota_counter", iccid, out);
+	return next_number(db, "UPDATE card SET ota_counter=ota_counter+1 WHERE iccid=$1 RETURNING ota_counter", iccid, out);
 }
 
 enum status db_kms_set(struct db *db, const struct db_kms *k, struct bytes keys)
@@ -280,88 +260,93 @@ enum status db_kms_set(struct db *db, const struct db_kms *k, struct bytes keys)
 	uint8_t raw[WRAPPED_MAX];
 	struct buf b = BUF_OF(raw);
 	struct bytes wrapped;
-	sqlite3_stmt *s = prepare(db, "SELECT 1 FROM kms", "");
-	bool exists = row(s);
+	struct sql_rows *s = sql_query(db->sql, "SELECT 1 FROM kms", "");
+	bool exists = sql_row(s);
 
-	(void)sqlite3_finalize(s);
+	(void)sql_done(s);
 	if (exists)
 		return ERR_DENIED;
 	TRY(wrap(db, "kms", keys, &b));
 	wrapped = buf_bytes(&b);
-	return finish(prepare(db, "INSERT INTO kms VALUES(?,?,?,?)", "siib", k->uri, (sqlite3_int64)k->period,
-	        (sqlite3_int64)k->offset, &wrapped));
+	return sql_done(sql_query(db->sql, "INSERT INTO kms VALUES($1,$2,$3,$4)", "siib", k->uri, (uint64_t)k->period,
+	        (uint64_t)k->offset, &wrapped));
 }
 
 enum status db_kms_get(struct db *db, struct db_kms *k, struct secret_large *keys)
 {
-	sqlite3_stmt *s = prepare(db, "SELECT uri, period, offset, keys FROM kms", "");
+	struct sql_rows *s = sql_query(db->sql, "SELECT uri, period, period_offset, keys FROM kms", "");
 	enum status st = ERR_NOT_FOUND;
 
-	if (row(s)) {
-		text(s, 0, k->uri, sizeof k->uri);
-		k->period = (uint64_t)sqlite3_column_int64(s, 1);
-		k->offset = (uint64_t)sqlite3_column_int64(s, 2);
-		st = unwrap(db, "kms", blob(s, 3), keys);
+	if (sql_row(s)) {
+		sql_text(s, 0, k->uri, sizeof k->uri);
+		k->period = sql_int(s, 1);
+		k->offset = sql_int(s, 2);
+		st = unwrap(db, "kms", sql_blob(s, 3), keys);
 	}
-	(void)sqlite3_finalize(s);
+	(void)sql_done(s);
 	return st;
 }
 
 enum status db_user_set(struct db *db, const char *uri, const char *iccid)
 {
-	return finish(prepare(db, "REPLACE INTO user VALUES(?,?)", "ss", uri, iccid));
+	return sql_done(sql_query(db->sql,
+	        "INSERT INTO users VALUES($1,$2) ON CONFLICT(uri) DO UPDATE SET iccid=excluded.iccid", "ss", uri, iccid));
 }
 
 enum status db_user_card(struct db *db, const char *uri, char iccid[21])
 {
-	sqlite3_stmt *s = prepare(db, "SELECT iccid FROM user WHERE uri=?", "s", uri);
+	struct sql_rows *s = sql_query(db->sql, "SELECT iccid FROM users WHERE uri=$1", "s", uri);
 	enum status st = ERR_NOT_FOUND;
 
-	if (row(s)) {
-		text(s, 0, iccid, 21);
+	if (sql_row(s)) {
+		sql_text(s, 0, iccid, 21);
 		st = OK;
 	}
-	(void)sqlite3_finalize(s);
+	(void)sql_done(s);
 	return st;
 }
 
 enum status db_group_add(struct db *db, const struct db_group *g)
 {
-	return finish(prepare(db, "INSERT INTO grp VALUES(?,?,?)", "ssi", g->uri, g->manager_uri, (sqlite3_int64)g->policy));
+	return sql_done(
+	        sql_query(db->sql, "INSERT INTO grp VALUES($1,$2,$3)", "ssi", g->uri, g->manager_uri, (uint64_t)g->policy));
 }
 
 enum status db_group_get(struct db *db, const char *uri, struct db_group *g)
 {
-	sqlite3_stmt *s = prepare(db, "SELECT manager, policy FROM grp WHERE uri=?", "s", uri);
+	struct sql_rows *s = sql_query(db->sql, "SELECT manager, policy FROM grp WHERE uri=$1", "s", uri);
 	enum status st = ERR_NOT_FOUND;
 
 	*g = (struct db_group){ 0 };
-	if (row(s)) {
+	if (sql_row(s)) {
 		(void)snprintf(g->uri, sizeof g->uri, "%s", uri);
-		text(s, 0, g->manager_uri, sizeof g->manager_uri);
-		g->policy = (unsigned)sqlite3_column_int(s, 1);
+		sql_text(s, 0, g->manager_uri, sizeof g->manager_uri);
+		g->policy = (unsigned)sql_int(s, 1);
 		st = OK;
 	}
-	(void)sqlite3_finalize(s);
+	(void)sql_done(s);
 	return st;
 }
 
 enum status db_member_set(struct db *db, const char *group, const char *user, bool member)
 {
-	return finish(
-	        prepare(db, member ? "INSERT OR IGNORE INTO member VALUES(?,?)" : "DELETE FROM member WHERE grp=? AND user=?",
-	                "ss", group, user));
+	return sql_done(sql_query(db->sql,
+	        member ? "INSERT INTO member VALUES($1,$2) ON CONFLICT DO NOTHING"
+	               : "DELETE FROM member WHERE grp=$1 AND uri=$2",
+	        "ss", group, user));
 }
 
 enum status db_member_each(struct db *db, const char *group, enum status (*each)(void *, const char *user), void *context)
 {
-	sqlite3_stmt *s = prepare(db, "SELECT user FROM member WHERE grp=? ORDER BY user", "s", group);
-	enum status st = s != NULL ? OK : ERR_IO;
+	struct sql_rows *s = sql_query(db->sql, "SELECT uri FROM member WHERE grp=$1 ORDER BY uri", "s", group);
+	enum status st = OK;
+	char user[129];
 
-	while (st == OK && row(s))
-		st = each(context, (const char *)sqlite3_column_text(s, 0));
-	(void)sqlite3_finalize(s);
-	return st;
+	while (st == OK && sql_row(s)) {
+		sql_text(s, 0, user, sizeof user);
+		st = each(context, user);
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
 }
 
 enum status db_gmk_add(struct db *db, const char *group, uint32_t id, uint64_t not_before, uint64_t not_after, struct bytes key)
@@ -375,8 +360,8 @@ enum status db_gmk_add(struct db *db, const char *group, uint32_t id, uint64_t n
 	label_of("gmk", name, label);
 	TRY(wrap(db, label, key, &b));
 	wrapped = buf_bytes(&b);
-	return finish(prepare(db, "INSERT INTO gmk VALUES(?,?,?,?,?)", "siiib", group, (sqlite3_int64)id,
-	        (sqlite3_int64)not_before, (sqlite3_int64)not_after, &wrapped));
+	return sql_done(sql_query(db->sql, "INSERT INTO gmk VALUES($1,$2,$3,$4,$5)", "siiib", group, (uint64_t)id,
+	        (uint64_t)not_before, (uint64_t)not_after, &wrapped));
 }
 
 enum status db_discovery_set(struct db *db, const struct db_discovery *d, struct bytes keys)
@@ -389,24 +374,26 @@ enum status db_discovery_set(struct db *db, const struct db_discovery *d, struct
 	label_of("discovery", d->name, label);
 	TRY(wrap(db, label, keys, &b));
 	wrapped = buf_bytes(&b);
-	return finish(prepare(db, "REPLACE INTO discovery VALUES(?,?,?,?)", "siib", d->name, (sqlite3_int64)d->profile,
-	        (sqlite3_int64)d->slot_seconds, &wrapped));
+	return sql_done(sql_query(db->sql,
+	        "INSERT INTO discovery VALUES($1,$2,$3,$4) ON CONFLICT(name)"
+	        " DO UPDATE SET profile=excluded.profile, slot_seconds=excluded.slot_seconds, keys=excluded.keys",
+	        "siib", d->name, (uint64_t)d->profile, (uint64_t)d->slot_seconds, &wrapped));
 }
 
 enum status db_discovery_get(struct db *db, const char *name, struct db_discovery *d, struct secret_large *keys)
 {
-	sqlite3_stmt *s = prepare(db, "SELECT profile, slot_seconds, keys FROM discovery WHERE name=?", "s", name);
+	struct sql_rows *s = sql_query(db->sql, "SELECT profile, slot_seconds, keys FROM discovery WHERE name=$1", "s", name);
 	enum status st = ERR_NOT_FOUND;
 	char label[256];
 
 	*d = (struct db_discovery){ 0 };
-	if (row(s)) {
+	if (sql_row(s)) {
 		(void)snprintf(d->name, sizeof d->name, "%s", name);
-		d->profile = (unsigned)sqlite3_column_int(s, 0);
-		d->slot_seconds = (unsigned)sqlite3_column_int(s, 1);
+		d->profile = (unsigned)sql_int(s, 0);
+		d->slot_seconds = (unsigned)sql_int(s, 1);
 		label_of("discovery", name, label);
-		st = unwrap(db, label, blob(s, 2), keys);
+		st = unwrap(db, label, sql_blob(s, 2), keys);
 	}
-	(void)sqlite3_finalize(s);
+	(void)sql_done(s);
 	return st;
 }

@@ -1,4 +1,4 @@
-/* db.h - the operator's state: SQLite, secrets wrapped at rest with AES-256-GCM under the master key. */
+/* db.h - the operator's state in SQLite or PostgreSQL, secrets wrapped at rest with AES-256-GCM under the master key. */
 #ifndef PROVISIONING_DB_H
 #define PROVISIONING_DB_H
 
@@ -7,9 +7,9 @@
 
 struct db;
 
-/* Open (or create) DIR/state.db; key_path is a 0600 file of 32 octets, made if the database is new and it does not exist.
- * NULL on failure, with a sentence in reason. */
-struct db *db_open(const char *folder, const char *key_path, char *reason, size_t n);
+/* where: a folder (FOLDER/state.db, SQLite) or a postgresql:// URL; what is missing is created. key_path is a 0600 file of 32
+ * octets, made if the database is new and it does not exist. NULL on failure, with a sentence in reason. */
+struct db *db_open(const char *where, const char *key_path, char *reason, size_t n);
 void db_close(struct db **);
 
 /* All changes between begin and commit are one transaction; db_close without commit rolls back. */

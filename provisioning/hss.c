@@ -19,18 +19,14 @@ static enum status load(struct db *db, const char *imsi, struct aka_subscriber *
 	secrets = { 0 };
 	struct db_card card;
 	char iccid[21];
-	struct bytes k, opc;
+	SECRET_LARGE
+	record = { 0 };
+	struct buf b = { record.data, 0, sizeof record.data, false };
 
 	TRY(db_card_by_imsi(db, imsi, iccid));
 	TRY(db_card_get(db, iccid, &card, &secrets));
-	aka_defaults(s, AKA_MILENAGE);
-	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_K, &k));
-	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_OPC, &opc));
-	if (k.n != s->k_len || opc.n != s->opc_len)
-		return ERR_MALFORMED;
-	memcpy(s->k, k.p, k.n);
-	memcpy(s->opc, opc.p, opc.n);
-	return OK;
+	TRY(aka_put(secret_large_bytes(&secrets), &b));
+	return aka_parse(buf_bytes(&b), s);
 }
 
 enum status hss_vector(struct db *db, const char *imsi, struct hss_vector *v)
@@ -50,6 +46,7 @@ enum status hss_vector(struct db *db, const char *imsi, struct hss_vector *v)
 	memcpy(v->ck, keys.ck, sizeof v->ck);
 	memcpy(v->ik, keys.ik, sizeof v->ik);
 	memcpy(v->res, keys.res, sizeof v->res);
+	v->sqn = next;
 	v->ck_len = s.ck_len;
 	v->ik_len = s.ik_len;
 	v->res_len = s.res_len;

@@ -11,14 +11,20 @@ struct pin_letter {
 };
 
 struct hss_vector {
+	uint64_t sqn; /* that AUTN carries */
 	uint8_t rand[16], autn[16], ck[32], ik[32], res[32];
 	size_t ck_len, ik_len, res_len;
 };
 
-/* order.c - a new card: random K, OPc, PIN, PUK, OTA keys, TrK, InK; secrets as apdu/birth.h TLVs and, encrypted to the card
- * maker's certificate (PEM), as CMS AuthEnvelopedData in DER. letter gets the digits for the user; wipe it. */
-MUST_USE enum status order_new(struct db *, const char *iccid, const char *imsi, uint64_t now, const char *maker_certificate,
-        struct buf *cms, struct pin_letter *letter);
+/* order.c - a new card: random K, OPc (tuak: 32 octets each), PIN, PUK, OTA keys, TrK, InK; secrets as apdu/birth.h TLVs and,
+ * encrypted to the card maker's certificate (PEM), as CMS AuthEnvelopedData in DER. letter gets the digits for the user; wipe
+ * it. */
+MUST_USE enum status order_new(struct db *, const char *iccid, const char *imsi, bool tuak, uint64_t now,
+        const char *maker_certificate, struct buf *cms, struct pin_letter *letter);
+
+/* list.c - a card vendor's list: CSV whose first line names the columns (iccid, imsi, algorithm, and the names of
+ * apdu/birth.h). All cards or, with a sentence that names the line, none: the caller rolls back. */
+MUST_USE enum status list_import(struct db *, const char *path, uint64_t now, size_t *cards, char *reason, size_t n);
 
 /* Seal a payload for a card; takes the card's next sequence. */
 MUST_USE enum status operator_seal(struct db *, const char *iccid, enum sealed_kind, struct bytes name, uint64_t not_before,

@@ -6,6 +6,7 @@
 #include "apdu/birth.h"
 #include "apdu/hex.h"
 #include "apdu/tlv.h"
+#include "crypto/aka.h"
 #include "crypto/seal.h"
 #include "provisioning/operator.h"
 
@@ -35,25 +36,29 @@ static enum status random_digits(char *out, size_t n)
 
 static void put_pin(struct buf *b, uint32_t tag, const char *digits)
 {
-	uint8_t padded[8];
-
-	memset(padded, 0xFF, sizeof padded);
-	memcpy(padded, digits, strlen(digits));
-	tlv_put(b, tag, BYTES_OF(padded));
-	secret_clean(padded, sizeof padded);
+	tlv_put_header(b, tag, BIRTH_PIN_LEN);
+	if (birth_put_pin(b, digits) != OK)
+		b->failed = true;
 }
 
-static enum status make_secrets(const struct db_card *c, uint64_t now, struct secret_large *out, struct pin_letter *letter)
+static enum status make_secrets(
+        const struct db_card *c, bool tuak, uint64_t now, struct secret_large *out, struct pin_letter *letter)
 {
 	struct buf b = { out->data, 0, sizeof out->data, false };
+	uint8_t raw[8];
+	struct buf aka = BUF_OF(raw);
 
 	TRY(random_digits(letter->pin1, 4));
 	TRY(random_digits(letter->puk1, 8));
 	TRY(random_digits(letter->pin2, 4));
 	TRY(random_digits(letter->puk2, 8));
 	tlv_put(&b, BIRTH_CARD_ID, BYTES_OF(c->card_id));
-	TRY(put_random(&b, BIRTH_K, 16));
-	TRY(put_random(&b, BIRTH_OPC, 16));
+	TRY(put_random(&b, BIRTH_K, tuak ? 32 : 16));
+	TRY(put_random(&b, BIRTH_OPC, tuak ? 32 : 16));
+	if (tuak) {
+		tlv_put_uint(&aka, AKA_TAG_ALGORITHM, 1, AKA_TUAK);
+		tlv_put(&b, BIRTH_AKA, buf_bytes(&aka));
+	}
 	put_pin(&b, BIRTH_PIN1, letter->pin1);
 	put_pin(&b, BIRTH_PUK1, letter->puk1);
 	put_pin(&b, BIRTH_PIN2, letter->pin2);
@@ -91,8 +96,8 @@ static enum status encrypt(struct bytes plain, const char *certificate, struct b
 	return n > 0 ? buf_status(out) : ERR_CRYPTO;
 }
 
-enum status order_new(struct db *db, const char *iccid, const char *imsi, uint64_t now, const char *maker_certificate,
-        struct buf *cms, struct pin_letter *letter)
+enum status order_new(struct db *db, const char *iccid, const char *imsi, bool tuak, uint64_t now,
+        const char *maker_certificate, struct buf *cms, struct pin_letter *letter)
 {
 	SECRET_LARGE
 	secrets = { 0 };
@@ -103,7 +108,7 @@ enum status order_new(struct db *db, const char *iccid, const char *imsi, uint64
 	(void)snprintf(c.iccid, sizeof c.iccid, "%s", iccid);
 	(void)snprintf(c.imsi, sizeof c.imsi, "%s", imsi);
 	TRY(bcd_encode(iccid, c.card_id, sizeof c.card_id));
-	TRY(make_secrets(&c, now, &secrets, letter));
+	TRY(make_secrets(&c, tuak, now, &secrets, letter));
 	TRY(encrypt(secret_large_bytes(&secrets), maker_certificate, cms));
 	return db_card_add(db, &c, secret_large_bytes(&secrets));
 }

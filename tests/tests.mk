@@ -2,7 +2,7 @@
 TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests/crypto/*.c tests/mikey/*.c tests/ota/*.c tests/card/*.c tests/usim/*.c tests/prose/*.c tests/image/*.c tests/host/*.c)
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
 $(O)/check-unit: $(TEST_OBJECTS) $(filter-out %/pcsc.o,$(HOST_LIB)) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
-	$(link) $(LIBS_IO) $(LIBS_TEST)
+	$(link) $(LIBS_NET) $(LIBS_TEST)
 E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius
 $(O)/eap-radius: $(O)/tests/e2e/eap-radius.o $(O)/libprose-ue.a
 	$(link) $(LIBS_HOST)

@@ -19,55 +19,17 @@ enum { TAG_SUCCESS = 0xDB, TAG_SYNCHRONISATION = 0xDC, DELTA_BITS = 28 };
 
 static const struct bytes key_name = { (const uint8_t *)"k", 1 };
 
-/* One field of the parameters, if it is there, into a fixed place. */
-static enum status take_parameter(struct bytes in, uint32_t tag, uint8_t *out, size_t n)
+/* Six octets of SEQ, or what stands for them. */
+static enum status take_limit(struct bytes in, uint32_t tag, uint64_t otherwise, uint64_t *out)
 {
 	struct bytes v;
 	enum status st = tlv_find(in, tag, &v);
 
-	if (st == ERR_NOT_FOUND)
-		return OK;
-	if (st != OK || v.n != n)
+	if (st != OK && st != ERR_NOT_FOUND)
+		return st;
+	if (st == OK && v.n != 6)
 		return ERR_MALFORMED;
-	memcpy(out, v.p, n);
-	return OK;
-}
-
-static enum status parse_parameters(struct bytes in, struct aka_subscriber *s, struct usim_limits *l)
-{
-	uint8_t algorithm = AKA_MILENAGE, lengths[4], iterations[2], delta[6] = { 0 }, age[6] = { 0 };
-
-	TRY(take_parameter(in, AKA_TAG_ALGORITHM, &algorithm, 1));
-	aka_defaults(s, algorithm);
-	lengths[0] = s->mac_len, lengths[1] = s->res_len, lengths[2] = s->ck_len, lengths[3] = s->ik_len;
-	iterations[0] = 0, iterations[1] = 1;
-	delta[2] = 1U << (DELTA_BITS - 24);
-	TRY(take_parameter(in, AKA_TAG_ROTATION, s->rotation, sizeof s->rotation));
-	TRY(take_parameter(in, AKA_TAG_CONSTANT, s->constant[0], sizeof s->constant));
-	TRY(take_parameter(in, AKA_TAG_LENGTHS, lengths, sizeof lengths));
-	TRY(take_parameter(in, AKA_TAG_ITERATIONS, iterations, sizeof iterations));
-	TRY(take_parameter(in, AKA_TAG_DELTA, delta, sizeof delta));
-	TRY(take_parameter(in, AKA_TAG_AGE_LIMIT, age, sizeof age));
-	s->mac_len = lengths[0], s->res_len = lengths[1], s->ck_len = lengths[2], s->ik_len = lengths[3];
-	s->iterations = (uint16_t)bytes_uint(BYTES_OF(iterations));
-	l->delta = bytes_uint(BYTES_OF(delta));
-	l->age_limit = bytes_uint(BYTES_OF(age));
-	return OK;
-}
-
-static enum status take_key(struct bytes in, uint32_t tag, uint8_t *out, uint8_t *len)
-{
-	struct bytes v;
-	enum status st = tlv_find(in, tag, &v);
-
-	if (st == ERR_NOT_FOUND) {
-		*len = 0;
-		return OK;
-	}
-	if (st != OK || v.n > AKA_KEY_MAX)
-		return ERR_MALFORMED;
-	memcpy(out, v.p, v.n);
-	*len = (uint8_t)v.n;
+	*out = st == OK ? bytes_uint(v) : otherwise;
 	return OK;
 }
 
@@ -79,10 +41,9 @@ enum status usim_load(struct applet *a, struct aka_subscriber *s, struct usim_li
 
 	TRY(applet_get(a, key_name, &record));
 	in = secret_large_bytes(&record);
-	TRY(parse_parameters(in, s, l));
-	TRY(take_key(in, AKA_TAG_K, s->k, &s->k_len));
-	TRY(take_key(in, AKA_TAG_OPC, s->opc, &s->opc_len));
-	return aka_check(s);
+	TRY(take_limit(in, AKA_TAG_DELTA, 1ULL << DELTA_BITS, &l->delta));
+	TRY(take_limit(in, AKA_TAG_AGE_LIMIT, 0, &l->age_limit));
+	return aka_parse(in, s);
 }
 
 /* Parameters: BIRTH_K, BIRTH_OPC unless the algorithm has none, BIRTH_AKA unless it is plain Milenage. */
@@ -94,15 +55,8 @@ static enum status usim_install(struct applet *a, struct bytes parameters)
 	s = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	struct usim_limits l;
-	struct bytes k, v;
 
-	TRY(tlv_find(parameters, BIRTH_K, &k));
-	tlv_put(&b, AKA_TAG_K, k);
-	if (tlv_find(parameters, BIRTH_OPC, &v) == OK)
-		tlv_put(&b, AKA_TAG_OPC, v);
-	if (tlv_find(parameters, BIRTH_AKA, &v) == OK)
-		buf_put(&b, v);
-	TRY(buf_status(&b));
+	TRY(aka_put(parameters, &b));
 	TRY(applet_put(a, key_name, buf_bytes(&b)));
 	TRY(usim_load(a, &s, &l)); /* refuses a card that could not authenticate */
 	return usim_sqn_init(a);

@@ -117,31 +117,26 @@ enum status birth_secrets_open(const char *path, const char *maker_key, struct s
 	return st;
 }
 
-/* A secret of a card in clear: its name under "keys" (and in a farm's list), and what it is when the profile does not say. */
-static const struct test_secret {
-	const char *name;
-	enum birth_tag tag;
-	enum form { HEX_16, HEX_16_OR_32, PIN_DIGITS, PUK_DIGITS } form;
-	const char *standard; /* NULL: made from the card's number */
-} test_secrets[] = {
-	{ "k", BIRTH_K, HEX_16_OR_32, "465b5ce8b199b49faa5f0a2ee238a6bc" },
-	{ "opc", BIRTH_OPC, HEX_16_OR_32, "cd63cb71954a9f4e48a5994e37a02baf" },
-	{ "pin1", BIRTH_PIN1, PIN_DIGITS, "1234" },
-	{ "puk1", BIRTH_PUK1, PUK_DIGITS, "12345678" },
-	{ "pin2", BIRTH_PIN2, PIN_DIGITS, "5678" },
-	{ "puk2", BIRTH_PUK2, PUK_DIGITS, "56785678" },
-	{ "universal_pin", BIRTH_UNIVERSAL_PIN, PIN_DIGITS, "0000" },
-	{ "universal_puk", BIRTH_UNIVERSAL_PUK, PUK_DIGITS, "00000000" },
-	{ "kic", BIRTH_OTA_KIC, HEX_16, NULL },
-	{ "kid", BIRTH_OTA_KID, HEX_16, NULL },
-	{ "trk", BIRTH_TRK, HEX_16_OR_32, NULL },
-	{ "ink", BIRTH_INK, HEX_16_OR_32, NULL },
-};
-enum { TEST_SECRETS = sizeof test_secrets / sizeof *test_secrets, PIN_OCTETS = 8 };
-
-static bool is_pin(const struct test_secret *t)
+/* What a test card has when its profile does not say: TS 35.208 set 1, and PINs that people can remember. */
+static const char *standard_value(enum birth_tag tag)
 {
-	return t->form == PIN_DIGITS || t->form == PUK_DIGITS;
+	switch (tag) {
+	case BIRTH_K: return "465b5ce8b199b49faa5f0a2ee238a6bc";
+	case BIRTH_OPC: return "cd63cb71954a9f4e48a5994e37a02baf";
+	case BIRTH_PIN1: return "1234";
+	case BIRTH_PUK1: return "12345678";
+	case BIRTH_PIN2: return "5678";
+	case BIRTH_PUK2: return "56785678";
+	case BIRTH_UNIVERSAL_PIN: return "0000";
+	case BIRTH_UNIVERSAL_PUK: return "00000000";
+	default: return NULL; /* the card's own */
+	}
+}
+
+/* Octets of a key that is the card's own. */
+static size_t own_length(enum birth_tag tag, enum aka_algorithm algorithm)
+{
+	return tag == BIRTH_TRK || tag == BIRTH_INK || (tag == BIRTH_OPC && algorithm == AKA_TUAK) ? 32 : 16;
 }
 
 static bool is_test_plmn(const struct order *o)
@@ -150,7 +145,7 @@ static bool is_test_plmn(const struct order *o)
 }
 
 /* 32 octets of this card's own for one row of the table. */
-static enum status make_octets(const struct order *o, const struct test_secret *t, uint8_t out[SHA256_LEN])
+static enum status make_octets(const struct order *o, const struct birth_field *t, uint8_t out[SHA256_LEN])
 {
 	const struct bytes parts[] = { BYTES_STR("prose test key"), BYTES_OF(o->card_id), bytes_str(t->name) };
 
@@ -161,7 +156,7 @@ static enum status make_octets(const struct order *o, const struct test_secret *
 	}
 }
 
-static void digits_of(const uint8_t octets[SHA256_LEN], size_t n, char out[PIN_OCTETS + 1])
+static void digits_of(const uint8_t octets[SHA256_LEN], size_t n, char out[BIRTH_PIN_LEN + 1])
 {
 	for (size_t i = 0; i < n; i++) /* 65536 values to a digit: no digit is noticeably likelier */
 		out[i] = (char)('0' + (octets[2 * i] << 8 | octets[2 * i + 1]) % 10);
@@ -169,56 +164,45 @@ static void digits_of(const uint8_t octets[SHA256_LEN], size_t n, char out[PIN_O
 }
 
 /* The value of one row: the profile's, the published one, or this card's own. */
-static enum status value_of(
-        const struct order *o, const struct test_secret *t, const char *given, struct buf *out, char *reason, size_t n)
+static enum status value_of(const struct order *o, const struct birth_field *t, const char *given, size_t own, struct buf *out,
+        char *reason, size_t n)
 {
 	uint8_t octets[SHA256_LEN];
-	char digits[PIN_OCTETS + 1];
-	const char *text = given != NULL ? given : t->standard;
+	char digits[BIRTH_PIN_LEN + 1];
+	const char *text = given != NULL ? given : standard_value(t->tag);
 	size_t start = out->len;
 	bool ok = true;
 
-	if (o->keys != KEYS_PUBLISHED && (!is_pin(t) || !is_test_plmn(o)))
+	if (o->keys != KEYS_PUBLISHED && (t->form == BIRTH_KEY || !is_test_plmn(o)))
 		text = NULL; /* a farm's keys are its own; only test cards keep PINs that people can remember */
 	if (text == NULL)
 		TRY(make_octets(o, t, octets));
-	if (text == NULL && is_pin(t)) {
-		digits_of(octets, t->form == PIN_DIGITS ? 4 : 8, digits);
+	if (text == NULL && t->form != BIRTH_KEY) {
+		digits_of(octets, t->form == BIRTH_PIN ? 4 : 8, digits);
 		text = digits;
 	}
 	if (text == NULL) {
-		buf_put(out, (struct bytes){ octets, t->tag == BIRTH_TRK || t->tag == BIRTH_INK ? 32 : 16 });
-	} else if (is_pin(t)) {
-		ok = strlen(text) >= 4 && strlen(text) <= PIN_OCTETS && strspn(text, "0123456789") == strlen(text);
-		buf_put(out, bytes_str(text));
-		while (out->len - start < PIN_OCTETS)
-			buf_put_u8(out, 0xFF);
+		buf_put(out, (struct bytes){ octets, own });
+	} else if (t->form != BIRTH_KEY) {
+		ok = birth_put_pin(out, text) == OK;
 	} else {
 		ok = hex_decode(bytes_str(text), out) == OK &&
-		     (out->len - start == 16 || (out->len - start == 32 && t->form == HEX_16_OR_32));
+		     (out->len - start == 16 || (out->len - start == 32 && t->tag != BIRTH_OTA_KIC && t->tag != BIRTH_OTA_KID));
 	}
 	secret_clean(octets, sizeof octets);
 	secret_clean(digits, sizeof digits);
 	if (!ok)
 		return fail(ERR_MALFORMED, reason, n, t->name,
-		        is_pin(t) ? "must be 4 to 8 digits" : "must be 16 octets in hex (TUAK: K and TOPc also 32)");
+		        t->form != BIRTH_KEY ? "must be 4 to 8 digits" : "must be 16 octets in hex (TUAK: K and TOPc also 32)");
 	return OK;
-}
-
-static uint8_t algorithm_of(const char *name)
-{
-	static const char *const names[] = { "milenage", "tuak", "xor" };
-
-	for (uint8_t i = 0; name != NULL && i < 3; i++)
-		if (strcmp(name, names[i]) == 0)
-			return (uint8_t)(AKA_MILENAGE + i);
-	return name == NULL ? AKA_MILENAGE : 0;
 }
 
 /* BIRTH_AKA from "algorithm" and "res_length". */
 static enum status put_aka(const json_t *keys, struct aka_subscriber *s, struct buf *out, char *reason, size_t n)
 {
-	uint8_t algorithm = algorithm_of(json_string_value(json_object_get(keys, "algorithm"))), raw[32];
+	const char *name = json_string_value(json_object_get(keys, "algorithm"));
+	unsigned algorithm = name != NULL ? birth_algorithm(name) : AKA_MILENAGE;
+	uint8_t raw[32];
 	long long res = json_integer_value(json_object_get(keys, "res_length"));
 	struct buf aka = BUF_OF(raw);
 
@@ -260,8 +244,8 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out, 
 		        "keys in clear are for PLMN 001-01 only: order a card with `prose-net card new`");
 	tlv_put(&b, BIRTH_CARD_ID, BYTES_OF(o->card_id));
 	TRY(put_aka(all, &s, &b, reason, n));
-	for (size_t i = 0; i < TEST_SECRETS; i++) {
-		const struct test_secret *t = &test_secrets[i];
+	for (size_t i = 0; i < birth_field_count; i++) {
+		const struct birth_field *t = &birth_fields[i];
 		const char *given = json_string_value(json_object_get(all, t->name));
 		SECRET
 		value = { 0 };
@@ -269,7 +253,7 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out, 
 
 		if (t->tag == BIRTH_OPC && (op != NULL || s.algorithm == AKA_XOR))
 			continue;
-		TRY(value_of(o, t, given, &v, reason, n));
+		TRY(value_of(o, t, given, own_length(t->tag, s.algorithm), &v, reason, n));
 		tlv_put(&b, t->tag, buf_bytes(&v));
 		if (t->tag == BIRTH_K && op != NULL)
 			TRY(put_opc(&s, op, buf_bytes(&v), &b, reason, n));
@@ -284,8 +268,8 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out, 
 enum status birth_list_head(FILE *f)
 {
 	(void)fputs("iccid,imsi,algorithm", f);
-	for (size_t i = 0; i < TEST_SECRETS; i++)
-		(void)fprintf(f, ",%s", test_secrets[i].name);
+	for (size_t i = 0; i < birth_field_count; i++)
+		(void)fprintf(f, ",%s", birth_fields[i].name);
 	return fputc('\n', f) == '\n' ? OK : ERR_IO;
 }
 
@@ -294,15 +278,15 @@ enum status birth_list_line(FILE *f, const struct order *o, struct bytes secrets
 	const char *algorithm = json_string_value(json_object_get(json_object_get(o->who.profile, "keys"), "algorithm"));
 
 	(void)fprintf(f, "%s,%s,%s", o->who.iccid, o->who.imsi, algorithm != NULL ? algorithm : "milenage");
-	for (size_t i = 0; i < TEST_SECRETS; i++) {
+	for (size_t i = 0; i < birth_field_count; i++) {
 		char text[2 * 32 + 1] = "";
 		struct bytes v;
 
-		if (tlv_find(secrets, test_secrets[i].tag, &v) != OK)
+		if (tlv_find(secrets, birth_fields[i].tag, &v) != OK)
 			v.n = 0;
-		if (!is_pin(&test_secrets[i]) && v.n <= 32)
+		if (birth_fields[i].form == BIRTH_KEY && v.n <= 32)
 			(void)hex_encode(v, text);
-		for (size_t d = 0; is_pin(&test_secrets[i]) && d < v.n && v.p[d] != 0xFF; d++)
+		for (size_t d = 0; birth_fields[i].form != BIRTH_KEY && d < v.n && v.p[d] != 0xFF; d++)
 			(void)snprintf(text + d, 2, "%c", v.p[d]);
 		(void)fprintf(f, ",%s", text);
 		secret_clean(text, sizeof text);

@@ -78,7 +78,8 @@ static int serve(const struct arguments *a, const char *image, struct bytes key)
 	farm_close(&farm);
 	if (st == OK)
 		return 0;
-	return refuse("farm", st == ERR_DENIED ? "the socket's path is taken: another farm, or a file" : "the socket cannot be made",
+	return refuse("farm",
+	        st == ERR_DENIED ? "the socket's path is taken: another farm, or a file" : "the socket cannot be made",
 	        EXIT_FAILURE);
 }
 

@@ -28,7 +28,8 @@ struct farm {
 	uint8_t frame[2 + APDU_RESPONSE_MAX];
 };
 
-/* One connection: a reader's (its card is fixed) or a client's of the socket. One message is read, run and answered at a time. */
+/* One connection: a reader's (its card is fixed) or a client's of the socket. One message is read, run and answered at a time.
+ */
 struct client {
 	int fd;
 	bool reader;

@@ -13,12 +13,12 @@
 struct farm;
 
 struct farm_birth {
-	const char *path;   /* of the image, which must not exist */
+	const char *path; /* of the image, which must not exist */
 	struct bytes key;
 	bool insecure_test_key;
 	size_t count;
-	struct order *first; /* the profile; its identities and keys are counted on */
-	FILE *list;          /* the vendor's list of identities and keys, or NULL */
+	struct order *first;                         /* the profile; its identities and keys are counted on */
+	FILE *list;                                  /* the vendor's list of identities and keys, or NULL */
 	void (*progress)(size_t done, size_t count); /* may be NULL */
 };
 /* All cards or none. IMAGE_BUSY: the file exists; IMAGE_IO with a sentence in reason for anything else. */

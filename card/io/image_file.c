@@ -81,11 +81,11 @@ enum image_error image_file_add(struct image_file *f, struct bytes key, const ui
 
 static enum image_error create_schema(struct image_file *f)
 {
-	return image_file_exec(
-	        f, "PRAGMA application_id=0x50524F53; PRAGMA journal_mode=WAL;"
-	           "CREATE TABLE card(id BLOB PRIMARY KEY, key_check BLOB NOT NULL, insecure INTEGER NOT NULL, seed TEXT NOT NULL);"
-	           "CREATE TABLE record(card BLOB NOT NULL, name BLOB NOT NULL, generation INTEGER NOT NULL,"
-	           " data BLOB NOT NULL, PRIMARY KEY(card, name)) WITHOUT ROWID;");
+	return image_file_exec(f,
+	        "PRAGMA application_id=0x50524F53; PRAGMA journal_mode=WAL;"
+	        "CREATE TABLE card(id BLOB PRIMARY KEY, key_check BLOB NOT NULL, insecure INTEGER NOT NULL, seed TEXT NOT NULL);"
+	        "CREATE TABLE record(card BLOB NOT NULL, name BLOB NOT NULL, generation INTEGER NOT NULL,"
+	        " data BLOB NOT NULL, PRIMARY KEY(card, name)) WITHOUT ROWID;");
 }
 
 static enum image_error first_card(struct image_file *f, sqlite3_stmt *s, struct bytes key)
@@ -98,7 +98,7 @@ static enum image_error first_card(struct image_file *f, sqlite3_stmt *s, struct
 	f->insecure = sqlite3_column_int(s, 2) != 0;
 	(void)snprintf(f->seed, sizeof f->seed, "%s", (const char *)seed);
 	return secret_equals(BYTES_OF(check), (struct bytes){ sqlite3_column_blob(s, 1), SHA256_LEN }) ? IMAGE_OK
-	                                                                                                : IMAGE_WRONG_KEY;
+	                                                                                               : IMAGE_WRONG_KEY;
 }
 
 static enum image_error read_cards(struct image_file *f, struct bytes key)
@@ -254,12 +254,12 @@ bool image_file_end_batch(struct image_file *f)
 bool image_file_put(struct image_file *f, const uint8_t card_id[static CARD_ID_LEN], struct bytes name, uint64_t generation,
         struct bytes data)
 {
-	bool ok = sqlite3_bind_blob(f->put, 1, card_id, CARD_ID_LEN, SQLITE_STATIC) == SQLITE_OK &&
-	          sqlite3_bind_blob(f->put, 2, name.n > 0 ? (const void *)name.p : "", (int)name.n, SQLITE_STATIC) ==
-	                  SQLITE_OK &&
-	          sqlite3_bind_int64(f->put, 3, (sqlite3_int64)generation) == SQLITE_OK &&
-	          sqlite3_bind_blob(f->put, 4, data.p, (int)data.n, SQLITE_STATIC) == SQLITE_OK &&
-	          sqlite3_step(f->put) == SQLITE_DONE;
+	bool ok =
+	        sqlite3_bind_blob(f->put, 1, card_id, CARD_ID_LEN, SQLITE_STATIC) == SQLITE_OK &&
+	        sqlite3_bind_blob(f->put, 2, name.n > 0 ? (const void *)name.p : "", (int)name.n, SQLITE_STATIC) == SQLITE_OK &&
+	        sqlite3_bind_int64(f->put, 3, (sqlite3_int64)generation) == SQLITE_OK &&
+	        sqlite3_bind_blob(f->put, 4, data.p, (int)data.n, SQLITE_STATIC) == SQLITE_OK &&
+	        sqlite3_step(f->put) == SQLITE_DONE;
 
 	return sqlite3_reset(f->put) == SQLITE_OK && ok;
 }

@@ -22,8 +22,8 @@ enum image_error image_file_read(struct image_file *, const uint8_t card_id[stat
 MUST_USE bool image_file_begin(struct image_file *);
 MUST_USE bool image_file_commit(struct image_file *);
 void image_file_rollback(struct image_file *);
-MUST_USE bool image_file_put(
-        struct image_file *, const uint8_t card_id[static CARD_ID_LEN], struct bytes name, uint64_t generation, struct bytes data);
+MUST_USE bool image_file_put(struct image_file *, const uint8_t card_id[static CARD_ID_LEN], struct bytes name,
+        uint64_t generation, struct bytes data);
 MUST_USE bool image_file_erase(struct image_file *, const uint8_t card_id[static CARD_ID_LEN], struct bytes name);
 
 /* One transaction around the birth of many cards: all of them are in the file afterwards, or none. */

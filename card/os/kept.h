@@ -1,5 +1,5 @@
-/* kept.h - octets that outlive the command that made them: answers that wait for GET RESPONSE, chains, objects in blocks. On the
- * heap, since few cards keep any; wiped when they are dropped. All zero is empty. */
+/* kept.h - octets that outlive the command that made them: answers that wait for GET RESPONSE, chains, objects in blocks. On
+ * the heap, since few cards keep any; wiped when they are dropped. All zero is empty. */
 #ifndef CARD_OS_KEPT_H
 #define CARD_OS_KEPT_H
 

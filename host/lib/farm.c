@@ -1,4 +1,5 @@
-/* A card of `prose-card farm`, over its UNIX socket: vpcd's framing (two octets of length), the first message names the card. */
+/* A card of `prose-card farm`, over its UNIX socket: vpcd's framing (two octets of length), the first message names the card.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -23,7 +23,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
 
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
-	        *socket;
+	        *socket, *algorithm;
 	long long period, offset, valid, starts, record, slot, shift;
 	const char *words[WORDS_MAX];
 	size_t count;
@@ -52,7 +52,8 @@ enum option_key {
 	OPT_RECORD,
 	OPT_SLOT,
 	OPT_SHIFT,
-	OPT_SOCKET
+	OPT_SOCKET,
+	OPT_ALGORITHM
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -75,6 +76,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_TAR: a->tar = arg; return 0;
 	case OPT_FILE: a->file = arg; return 0;
 	case OPT_SOCKET: a->socket = arg; return 0;
+	case OPT_ALGORITHM: a->algorithm = arg; return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -164,9 +166,12 @@ static int card_new(struct arguments *a)
 	char path[PATH_MAX], text[256];
 	enum status st;
 
+	if (a->algorithm != NULL && strcmp(a->algorithm, "milenage") != 0 && strcmp(a->algorithm, "tuak") != 0)
+		return fail("card new", a->algorithm, "--algorithm is milenage or tuak", EXIT_USAGE);
 	if (a->card == NULL || a->imsi == NULL || a->maker == NULL || a->out == NULL)
 		return fail("card new", NULL, "needs --card ICCID, --imsi, --maker-cert and --out DIR", EXIT_USAGE);
-	st = order_new(a->db, a->card, a->imsi, now(), a->maker, &cms, &letter);
+	st = order_new(a->db, a->card, a->imsi, a->algorithm != NULL && strcmp(a->algorithm, "tuak") == 0, now(), a->maker,
+	        &cms, &letter);
 	if (st == ERR_CRYPTO)
 		return fail("card new", a->maker, "is not a certificate to encrypt to", EXIT_REFUSED);
 	if (st != OK)
@@ -191,6 +196,19 @@ static int card_new(struct arguments *a)
 	secret_clean(&letter, sizeof letter);
 	secret_clean(text, sizeof text);
 	return report("card new", a->out, st);
+}
+
+static int card_import(struct arguments *a)
+{
+	char reason[256] = "";
+	size_t cards = 0;
+
+	if (a->count != 1)
+		return fail("card import", NULL, "needs FILE", EXIT_USAGE);
+	if (list_import(a->db, a->words[0], now(), &cards, reason, sizeof reason) != OK)
+		return fail("card import", NULL, reason, EXIT_REFUSED);
+	(void)printf("%zu card%s\n", cards, cards == 1 ? "" : "s");
+	return 0;
 }
 
 static int kms_new(struct arguments *a)
@@ -388,6 +406,41 @@ static int ota_check(struct arguments *a)
 	return v.sw == SW_OK ? 0 : EXIT_REFUSED;
 }
 
+static int hss_new_vector(struct arguments *a)
+{
+	struct hss_vector v = { 0 };
+	char text[65];
+	enum status st;
+
+	if (a->count != 1)
+		return fail("hss vector", NULL, "needs IMSI", EXIT_USAGE);
+	if ((st = hss_vector(a->db, a->words[0], &v)) == OK) {
+		(void)printf("SQN  %llu\n", (unsigned long long)v.sqn);
+		(void)printf("RAND %s\n", hex_encode(BYTES_OF(v.rand), text));
+		(void)printf("AUTN %s\n", hex_encode(BYTES_OF(v.autn), text));
+		(void)printf("RES  %s\n", hex_encode((struct bytes){ v.res, v.res_len }, text));
+		(void)printf("CK   %s\n", hex_encode((struct bytes){ v.ck, v.ck_len }, text));
+		(void)printf("IK   %s\n", hex_encode((struct bytes){ v.ik, v.ik_len }, text));
+	}
+	secret_clean(&v, sizeof v);
+	secret_clean(text, sizeof text);
+	return report("hss vector", a->words[0], st);
+}
+
+static int hss_resync(struct arguments *a)
+{
+	uint8_t rand[16], auts[14];
+	struct buf r = BUF_OF(rand), s = BUF_OF(auts);
+	enum status st;
+
+	if (a->count != 3 || hex_decode(bytes_str(a->words[1]), &r) != OK || hex_decode(bytes_str(a->words[2]), &s) != OK ||
+	        r.len != sizeof rand || s.len != sizeof auts)
+		return fail("hss resync", NULL, "needs IMSI, RAND (16 octets) and AUTS (14 octets) in hex", EXIT_USAGE);
+	if ((st = hss_resynchronise(a->db, a->words[0], auts, rand)) == ERR_CRYPTO)
+		return fail("hss resync", a->words[0], "this AUTS is not that card's answer to this RAND", EXIT_REFUSED);
+	return report("hss resync", a->words[0], st);
+}
+
 static int hss_serve(struct arguments *a)
 {
 	if (a->socket == NULL)
@@ -414,6 +467,7 @@ static int hss_serve(struct arguments *a)
 
 static const struct argp_option card_new_options[] = { CARD, { "imsi", OPT_IMSI, "IMSI", 0, "15 digits", 0 },
 	{ "maker-cert", OPT_MAKER, "FILE", 0, "Card maker's certificate (PEM)", 0 },
+	{ "algorithm", OPT_ALGORITHM, "NAME", 0, "milenage (default) or tuak", 0 },
 	OUT("Folder for order, secrets and PIN letter"), { 0 } };
 static const struct argp_option card_time_options[] = { CARD, OUT("Sealed object"), { 0 } };
 static const struct argp_option kms_init_options[] = { { "uri", OPT_URI, "URI", 0, "The KMS's identity", 0 },
@@ -451,6 +505,8 @@ static const struct verb {
 } verbs[] = {
 	{ "card", "new", card_new, card_new_options, "", "Order a card: identities, encrypted secrets, PIN letter",
 	        "prose-net card new --card 8900101000000000017 --imsi 001010000000001 --maker-cert maker.crt --out orders" },
+	{ "card", "import", card_import, none, "FILE", "Take over a vendor's list of cards and keys (CSV with a header)",
+	        "prose-net card import farm.csv" },
 	{ "card", "time", card_time, card_time_options, "", "Sealed time for a card",
 	        "prose-net card time --card 8900101000000000017 --out time.sealed" },
 	{ "kms", "init", kms_new, kms_init_options, "", "Make the KMS's master keys",
@@ -473,13 +529,18 @@ static const struct verb {
 	        "prose-net ota update 01FF --card 8900101000000000017 --file 4F05 --out push.sms" },
 	{ "ota", "verify", ota_check, verify_options, "FILE", "What the card answered",
 	        "prose-net ota verify --card 8900101000000000017 push.por" },
+	{ "hss", "vector", hss_new_vector, none, "IMSI", "One authentication vector, used up by asking for it",
+	        "prose-net hss vector 001010000000001" },
+	{ "hss", "resync", hss_resync, none, "IMSI RAND AUTS", "Go on from the sequence number that a card reports",
+	        "prose-net hss resync 001010000000001 23553cbe9637a89d218ae64dae47bf35 b1f3..." },
 	{ "serve", "hss", hss_serve, hss_options, "", "Authentication vectors for hostapd, until SIGTERM",
 	        "prose-net serve hss --socket /run/prose/hss.sock", true },
 };
 
-static const struct argp_option common_options[] = { { "state", OPT_STATE, "DIR", 0,
-	                                                     "Where the database is (default ./prose-net)", -1 },
-	{ "master-key", OPT_KEY, "FILE", 0, "0600 file that wraps all secrets at rest (default DIR.key)", -1 }, { 0 } };
+static const struct argp_option common_options[] = {
+	{ "state", OPT_STATE, "DIR|URL", 0, "Database: a folder (default ./prose-net) or postgresql://...", -1 },
+	{ "master-key", OPT_KEY, "FILE", 0, "0600 file that wraps all secrets at rest (default DIR.key)", -1 }, { 0 }
+};
 
 static void usage(FILE *out)
 {
@@ -508,6 +569,8 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
 		return EXIT_USAGE;
 	(void)snprintf(key, sizeof key, "%s.key", a.state);
+	if (a.key == NULL && strstr(a.state, "://") != NULL)
+		return fail(name, NULL, "a database by URL needs --master-key FILE", EXIT_USAGE);
 	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
 		return fail(name, NULL, reason, EXIT_REFUSED);
 	rc = v->serves ? 0 : report(name, NULL, db_begin(a.db));

@@ -37,3 +37,21 @@ MANAGER=sip:gms@example.org
 OFFERS=239.255.33.4:6003
 MEDIA=239.255.33.4:6004
 PC5=239.255.33.3:6000
+postgres() { # postgres COMMAND...: as a user whom PostgreSQL lets be one
+	if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+postgres_start() { # a cluster of our own below /tmp, on a socket there and nowhere else; sets PG and PG_URL
+	local bin
+	bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
+	PG=$(mktemp -d /tmp/prose-pg.XXXXXX)
+	[ "$(id -u)" != 0 ] || chown postgres "$PG"
+	chmod 755 "$PG"
+	export PG PG_BIN=$bin PG_URL="postgresql://postgres@/postgres?host=$PG"
+	(cd "$PG" && postgres "$bin/initdb" -D "$PG/data" -U postgres -A trust --no-sync >"$WORK/initdb.log" 2>&1) || { cat "$WORK/initdb.log"; return 1; }
+	postgres_up
+}
+postgres_up() {
+	(cd "$PG" && postgres "$PG_BIN/pg_ctl" -D "$PG/data" -w -t 30 -l "$PG/log" -o "-c listen_addresses='' -k $PG" start >"$WORK/pg.log" 2>&1 </dev/null) || { cat "$WORK/pg.log" "$PG/log"; return 1; }
+}
+postgres_down() { (cd "$PG" && postgres "$PG_BIN/pg_ctl" -D "$PG/data" -w -m fast stop >"$WORK/pg.log" 2>&1); }
+postgres_stop() { [ -z "${PG:-}" ] || { postgres_down; rm -rf "$PG"; }; }

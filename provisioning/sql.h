@@ -1,0 +1,60 @@
+/* sql.h - the little SQL that the operator's side needs, on SQLite (a file) or PostgreSQL (a URL). The text of a statement is the
+ * same for both: parameters are $1, $2 ... in order, types BIGINT, TEXT and BYTEA, ON CONFLICT instead of REPLACE. */
+#ifndef PROVISIONING_SQL_H
+#define PROVISIONING_SQL_H
+
+#include "apdu/bytes.h"
+
+struct sql;
+struct sql_rows;
+
+/* postgresql:// or postgres:// */
+bool sql_is_url(const char *where);
+/* Open a database file (made if it is missing, mode 0600) or connect, and run the schema's statements, alone. NULL on failure,
+ * with a sentence in reason. */
+struct sql *sql_open(const char *where, const char *schema, char *reason, size_t n);
+void sql_close(struct sql **);
+
+/* begin takes up a lost connection again. SQLite: one writer at a time, others wait for up to ten seconds. */
+MUST_USE enum status sql_begin(struct sql *);
+MUST_USE enum status sql_commit(struct sql *);
+MUST_USE enum status sql_rollback(struct sql *);
+
+/* types, one letter a parameter: 's' const char *, 'i' uint64_t, 'b' const struct bytes *. What went wrong is sql_done's to
+ * tell; a result is never NULL-checked by callers: sql_row and sql_done take NULL. */
+struct sql_rows *sql_query(struct sql *, const char *text, const char *types, ...);
+/* The next row; its columns are valid until the next call. */
+MUST_USE bool sql_row(struct sql_rows *);
+void sql_text(const struct sql_rows *, int column, char *out, size_t n);
+uint64_t sql_int(const struct sql_rows *, int column);
+struct bytes sql_blob(const struct sql_rows *, int column);
+/* Run to the end and free. ERR_DENIED: a constraint (what is there already, or missing); ERR_IO: anything else. */
+enum status sql_done(struct sql_rows *);
+
+/* What the two databases implement. */
+enum { SQL_PARAMETERS_MAX = 12 };
+struct sql_parameter {
+	char type;
+	uint64_t number;
+	struct bytes octets; /* of texts, too; they end with a zero that is not counted */
+};
+struct sql_driver {
+	struct sql *(*open)(const char *where, const char *schema, char *reason, size_t n);
+	void (*close)(struct sql *);
+	enum status (*begin)(struct sql *);
+	enum status (*exec)(struct sql *, const char *text);
+	struct sql_rows *(*query)(struct sql *, const char *text, const struct sql_parameter *, size_t n);
+	bool (*row)(struct sql_rows *);
+	struct bytes (*octets)(const struct sql_rows *, int column);
+	uint64_t (*number)(const struct sql_rows *, int column);
+	enum status (*done)(struct sql_rows *);
+};
+struct sql {
+	const struct sql_driver *driver;
+};
+struct sql_rows {
+	const struct sql_driver *driver;
+};
+extern const struct sql_driver sql_sqlite, sql_postgres;
+
+#endif
