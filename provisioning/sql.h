@@ -1,5 +1,5 @@
-/* sql.h - the little SQL that the operator's side needs, on SQLite (a file) or PostgreSQL (a URL). The text of a statement is the
- * same for both: parameters are $1, $2 ... in order, types BIGINT, TEXT and BYTEA, ON CONFLICT instead of REPLACE. */
+/* sql.h - the little SQL that the operator's side needs, on SQLite (a file) or PostgreSQL (a URL). The text of a statement is
+ * the same for both: parameters are $1, $2 ... in order, types BIGINT, TEXT and BYTEA, ON CONFLICT instead of REPLACE. */
 #ifndef PROVISIONING_SQL_H
 #define PROVISIONING_SQL_H
 

@@ -132,7 +132,7 @@ static enum status postgres_done(struct sql_rows *rows)
 	struct postgres_rows *r = rows_of(rows);
 	ExecStatusType st = PQresultStatus(r->result);
 	const char *state = PQresultErrorField(r->result, PG_DIAG_SQLSTATE);
-	enum status result = st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK  ? OK
+	enum status result = st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? OK
 	                     : state != NULL && strncmp(state, "23", 2) == 0 ? ERR_DENIED /* integrity constraint */
 	                                                                     : ERR_IO;
 

@@ -64,8 +64,7 @@ static struct sql *lite_open(const char *path, const char *schema, char *reason,
 static bool bind(sqlite3_stmt *s, int at, const struct sql_parameter *p)
 {
 	switch (p->type) {
-	case 's':
-		return sqlite3_bind_text(s, at, (const char *)p->octets.p, (int)p->octets.n, SQLITE_TRANSIENT) == SQLITE_OK;
+	case 's': return sqlite3_bind_text(s, at, (const char *)p->octets.p, (int)p->octets.n, SQLITE_TRANSIENT) == SQLITE_OK;
 	case 'i': return sqlite3_bind_int64(s, at, (sqlite3_int64)p->number) == SQLITE_OK;
 	default:
 		return sqlite3_bind_blob(s, at, p->octets.n > 0 ? (const void *)p->octets.p : "", (int)p->octets.n,
@@ -121,6 +120,5 @@ static enum status lite_done(struct sql_rows *rows)
 	return rc == SQLITE_DONE ? OK : (rc & 0xFF) == SQLITE_CONSTRAINT ? ERR_DENIED : ERR_IO;
 }
 
-const struct sql_driver sql_sqlite = {
-	lite_open, lite_close, lite_begin, lite_exec, lite_query, lite_row, lite_octets, lite_number, lite_done
-};
+const struct sql_driver sql_sqlite = { lite_open, lite_close, lite_begin, lite_exec, lite_query, lite_row, lite_octets,
+	lite_number, lite_done };

@@ -9,10 +9,11 @@
 #include "apdu/hex.h"
 #include "apdu/tlv.h"
 #include "card/applets/applets.h"
+#include "card/io/profile_toolkit.h"
 #include "card/os/access.h"
 #include "card/os/pin.h"
 
-enum { UST_MAX = 32, PATH_DEPTH = 5, SPN_MAX = 16 };
+enum { UST_MAX = 32, PATH_DEPTH = 5, SPN_MAX = 16, TOOLKIT_MAX = 4096 };
 
 /* The text of card/profiles/standard.json, by the assembler: no generated source, no file to lose. */
 __asm__(".section .rodata\n"
@@ -406,6 +407,26 @@ static enum status optional(enum status st)
 	return st == ERR_NOT_FOUND ? OK : st;
 }
 
+/* The toolkit applet, on cards whose profile has rules for it. */
+static enum status add_toolkit(struct job *j)
+{
+	const json_t *rules = json_object_get(j->root, "toolkit");
+	uint8_t raw[TOOLKIT_MAX];
+	struct buf b = BUF_OF(raw);
+	char why[128];
+	size_t index;
+
+	if (rules == NULL)
+		return OK;
+	if (toolkit_encode(rules, &b, &index, why, sizeof why) != OK) {
+		if (j->reason != NULL)
+			(void)snprintf(j->reason, j->reason_n, "%s: toolkit[%zu]: %s",
+			        j->who->path != NULL ? j->who->path : "profile", index, why);
+		return ERR_MALFORMED;
+	}
+	return applet_add(j->card, APPLET_TOOLKIT, BYTES_STR("\xF0\x50\x52\x4F\x53\x45\xF2"), buf_bytes(&b));
+}
+
 static enum status install(struct job *j, struct bytes secrets)
 {
 	struct card *card = j->card;
@@ -417,6 +438,7 @@ static enum status install(struct job *j, struct bytes secrets)
 	TRY(applet_add(card, APPLET_USIM, BYTES_STR(AID_USIM), secrets));
 	TRY(applet_add(card, APPLET_PROSE, BYTES_STR(AID_PROSE), secrets));
 	TRY(applet_add(card, APPLET_RFM, BYTES_STR("\xF0\x50\x52\x4F\x53\x45\xF1"), secrets));
+	TRY(add_toolkit(j));
 	return store_commit(&card->store);
 }
 
@@ -560,6 +582,27 @@ static json_t *imsi_json(struct file_system *fs)
 	return json_string(digits);
 }
 
+static void dump_toolkit(struct card *card, json_t *root)
+{
+	for (size_t i = 0; i < card->applet_count; i++) {
+		struct applet *a = &card->applet[i];
+		struct record_name name = { 0 };
+		json_t *rules;
+
+		if (a->class != &toolkit_class)
+			continue;
+		rules = json_array();
+		while (applet_next(a, BYTES_STR("rule/"), name_bytes(&name), &name) == OK) {
+			SECRET_LARGE
+			rule = { 0 };
+
+			if (applet_get(a, name_bytes(&name), &rule) == OK)
+				(void)json_array_append_new(rules, toolkit_decode(secret_large_bytes(&rule)));
+		}
+		(void)json_object_set_new(root, "toolkit", rules);
+	}
+}
+
 json_t *profile_of_card(struct card *card)
 {
 	struct file_system *fs = &card->fs;
@@ -579,5 +622,6 @@ json_t *profile_of_card(struct card *card)
 		if (fs->file[i].type != FILE_FREE && fs->file[i].fid != FID_ARR && fs->file[i].fid != FID_ARR_MF)
 			(void)json_array_append_new(files, file_json(fs, (uint8_t)i));
 	(void)json_object_set_new(root, "files", files);
+	dump_toolkit(card, root);
 	return root;
 }

@@ -7,6 +7,7 @@
 #include "crypto/rng.h"
 
 struct card;
+struct cat_event;
 struct channel;
 struct applet;
 
@@ -45,6 +46,8 @@ struct applet_class {
 	enum status (*install)(struct applet *, struct bytes parameters); /* once, at birth */
 	enum sw (*select)(struct applet *, struct command *);             /* may be NULL */
 	enum status (*uninstall)(struct applet *);                        /* may be NULL */
+	/* Toolkit events (cat.h); may be NULL. What it returns is for nobody: the terminal's command has succeeded anyway. */
+	enum status (*toolkit)(struct applet *, const struct cat_event *);
 	/* SMS-PP download: the TPDU of an ENVELOPE, answer into rsp; NULL unless the class handles secured packets. */
 	enum sw (*envelope)(struct applet *, struct bytes tpdu, struct buf *rsp);
 };

@@ -83,32 +83,22 @@ enum sw cmd_terminal_capability(struct command *c)
 	return SW_OK;
 }
 
-enum sw cmd_terminal_profile(struct command *c)
-{
-	c->card->terminal_profile = true;
-	return SW_OK;
-}
-
-/* SMS-PP download (TS 31.111 7.1.1): the TPDU goes to the applet that handles secured packets. Comprehension bits are ignored.
- */
+/* SMS-PP download (TS 31.111 7.1.1): the TPDU goes to the applet that handles secured packets. Timers and events go to the
+ * applets that asked for them. */
 enum sw cmd_envelope(struct command *c)
 {
 	struct bytes in = c->data, tpdu = { 0 };
-	struct tlv outer, t;
+	struct tlv outer;
 
 	if (c->card->cat.fetched)
 		return SW_CAT_BUSY; /* until the proactive session ends */
 	if (tlv_next(&in, &outer) != OK || in.n != 0)
 		return SW_WRONG_DATA;
-	if (outer.tag != 0xD1)
+	if (outer.tag == CAT_TAG_TIMER_EXPIRATION || outer.tag == CAT_TAG_EVENT_DOWNLOAD)
+		return cat_envelope(c->card, (uint8_t)outer.tag, outer.value);
+	if (outer.tag != CAT_TAG_SMS_PP_DOWNLOAD)
 		return SW_FUNCTION_NOT_SUPPORTED;
-	while (outer.value.n > 0) {
-		if (tlv_next(&outer.value, &t) != OK)
-			return SW_WRONG_DATA;
-		if ((t.tag | 0x80) == 0x8B && tlv_set_once(&tpdu, t.value) != OK)
-			return SW_WRONG_DATA;
-	}
-	if (tpdu.n == 0)
+	if (!cat_find(outer.value, CAT_TAG_TPDU, &tpdu) || tpdu.n == 0)
 		return SW_WRONG_DATA;
 	for (size_t i = 0; i < c->card->applet_count; i++)
 		if (c->card->applet[i].class->envelope != NULL)

@@ -38,7 +38,6 @@ enum sw cmd_manage_channel(struct command *);
 enum sw cmd_needs_application(struct command *);
 enum sw cmd_get_challenge(struct command *);
 enum sw cmd_terminal_capability(struct command *);
-enum sw cmd_terminal_profile(struct command *);
 enum sw cmd_envelope(struct command *);
 
 /* Nothing selected, gathered or waiting. */

@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "apdu/efs.h"
+#include "apdu/cat.h"
 #include "apdu/hex.h"
 #include "apdu/secret.h"
 #include "host/cli/cli.h"
@@ -256,20 +258,66 @@ int verb_gba(struct arguments *a)
 	return print_aka(a, "gba bootstrap", &k, prose_gba_bootstrap(a->card, rand, autn, &k));
 }
 
-static uint8_t on_proactive(void *context, const struct prose_proactive *p)
+static const struct proactive_name {
+	uint8_t type;
+	const char *name;
+} proactive_names[] = {
+	{ CAT_REFRESH, "REFRESH" },
+	{ CAT_POLL_INTERVAL, "POLL INTERVAL" },
+	{ CAT_SET_UP_EVENT_LIST, "SET UP EVENT LIST" },
+	{ CAT_SEND_SHORT_MESSAGE, "SEND SHORT MESSAGE" },
+	{ CAT_PROVIDE_LOCAL_INFORMATION, "PROVIDE LOCAL INFORMATION" },
+	{ CAT_TIMER_MANAGEMENT, "TIMER MANAGEMENT" },
+	{ CAT_OPEN_CHANNEL, "OPEN CHANNEL" },
+	{ CAT_CLOSE_CHANNEL, "CLOSE CHANNEL" },
+	{ CAT_RECEIVE_DATA, "RECEIVE DATA" },
+	{ CAT_SEND_DATA, "SEND DATA" },
+};
+
+/* Two digits, the lower one first. */
+static uint8_t swapped(int n)
 {
-	static const char *const refresh[] = { "init and full file change", "file change", "init and file change", "init",
-		"UICC reset" };
+	return (uint8_t)((n % 10) << 4 | n / 10 % 10);
+}
+
+/* Date, time and time zone (TS 102 223 8.39), in UTC. */
+static void give_time(struct prose_proactive *p)
+{
+	time_t now = time(NULL);
+	struct tm t;
+
+	(void)gmtime_r(&now, &t);
+	p->response[0] = CAT_TAG_DATE_TIME;
+	p->response[1] = 7;
+	p->response[2] = swapped(t.tm_year);
+	p->response[3] = swapped(t.tm_mon + 1);
+	p->response[4] = swapped(t.tm_mday);
+	p->response[5] = swapped(t.tm_hour);
+	p->response[6] = swapped(t.tm_min);
+	p->response[7] = swapped(t.tm_sec);
+	p->response[8] = 0;
+	p->response_length = 9;
+}
+
+/* This terminal reads files afresh each time, polls when it is asked to, and knows the time; it has no network. */
+static uint8_t on_proactive(void *context, struct prose_proactive *p)
+{
 	char hex[2 * sizeof p->command + 1];
+	const char *name = "proactive command";
 	unsigned *count = context;
+	bool able = p->type == CAT_REFRESH || p->type == CAT_POLL_INTERVAL || p->type == CAT_SET_UP_EVENT_LIST;
 
 	(*count)++;
-	if (p->type == 0x01)
-		(void)printf("REFRESH, %s: %s\n", p->qualifier < 5 ? refresh[p->qualifier] : "other mode",
-		        hex_encode((struct bytes){ p->command, p->length }, hex));
-	else
-		(void)printf("proactive command %02X: %s\n", p->type, hex_encode((struct bytes){ p->command, p->length }, hex));
-	return p->type == 0x01 ? 0x00 : 0x30;
+	for (size_t i = 0; i < sizeof proactive_names / sizeof *proactive_names; i++)
+		if (proactive_names[i].type == p->type)
+			name = proactive_names[i].name;
+	if (p->type == CAT_PROVIDE_LOCAL_INFORMATION && p->qualifier == INFORMATION_DATE_TIME) {
+		give_time(p);
+		able = true;
+	}
+	(void)printf("%s %02X/%02X: %s%s\n", name, p->type, p->qualifier,
+	        hex_encode((struct bytes){ p->command, p->length }, hex), able ? "" : " (beyond this terminal)");
+	return able ? RESULT_OK : RESULT_BEYOND_CAPABILITIES;
 }
 
 int verb_cat(struct arguments *a)

@@ -154,14 +154,19 @@ enum prose_result prose_eap_keys(const struct prose_eap *, uint8_t msk[64], uint
 /* ---- card application toolkit (TS 102 223) ------------------------------------------------------------------------ */
 
 struct prose_proactive {
-	uint8_t number, type, qualifier; /* type 01: REFRESH */
+	uint8_t number, type, qualifier; /* type of TS 102 223 9.4; 01: REFRESH */
 	uint8_t command[256];            /* the whole command, tag D0 */
 	size_t length;
+	uint8_t response[200]; /* for `each` to fill: TLVs that follow the result, such as a channel's status */
+	size_t response_length;
 };
-/* Send the terminal profile (n 0: not again), then fetch what waits and answer it: `each` returns the general result of
- * TS 102 223 8.12 (00 performed, 30 beyond this terminal's capabilities). */
+/* Send the terminal profile (n 0: not again), then fetch what waits and answer it, until nothing does: `each` returns the
+ * general result of TS 102 223 8.12 (00 performed, 30 beyond this terminal's capabilities). NULL: everything is beyond them. */
 enum prose_result prose_cat(struct prose_card *, const uint8_t *profile, size_t n,
-        uint8_t (*each)(void *context, const struct prose_proactive *), void *context);
+        uint8_t (*each)(void *context, struct prose_proactive *), void *context);
+/* An event or an expired timer for the card (tag D6 or D7), then prose_cat fetches what it asks. PROSE_REFUSED with status
+ * 9300: a proactive session is under way. */
+enum prose_result prose_cat_envelope(struct prose_card *, const uint8_t *envelope, size_t n);
 
 /* ---- provisioning ------------------------------------------------------------------------------------------------ */
 

@@ -1,4 +1,4 @@
-/* The USIM's commands: AUTHENTICATE, GBA, PINs, and the terminal's side of a proactive session. */
+/* The USIM's commands: AUTHENTICATE, GBA, PINs. */
 #include <string.h>
 
 #include "apdu/ids.h"
@@ -7,7 +7,7 @@
 #include "host/lib/session.h"
 
 enum { TAG_SUCCESS = 0xDB, TAG_SYNCHRONISATION = 0xDC, CONTEXT_3G = 0x81, CONTEXT_GBA = 0x84, PIN_OCTETS = 8 };
-enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF = 0xDE, FETCHES_MAX = 16 };
+enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF = 0xDE };
 
 /* Select the USIM on our channel, run one command (PIN1 asked for on 6982, once), select our applet again. */
 static enum prose_result on_usim(struct prose_card *c, const struct request *q, uint8_t *out, size_t *n)
@@ -176,74 +176,5 @@ enum prose_result prose_pin(struct prose_card *c, enum prose_pin_action action, 
 		session_back_to_applet(c);
 	}
 	secret_clean(raw, sizeof raw);
-	return r;
-}
-
-/* Command details and device identities of a proactive command, as the response must repeat them. */
-static bool parse_proactive(struct bytes in, struct prose_proactive *out)
-{
-	struct tlv outer, t;
-
-	if (tlv_next(&in, &outer) != OK || outer.tag != 0xD0 || in.n != 0)
-		return false;
-	while (outer.value.n > 0) {
-		if (tlv_next(&outer.value, &t) != OK)
-			return false;
-		if ((t.tag | 0x80) == 0x81 && t.value.n == 3) {
-			out->number = t.value.p[0];
-			out->type = t.value.p[1];
-			out->qualifier = t.value.p[2];
-		}
-	}
-	return out->type != 0;
-}
-
-static enum prose_result respond(struct prose_card *c, const struct prose_proactive *p, uint8_t result)
-{
-	const uint8_t data[] = { 0x81, 3, p->number, p->type, p->qualifier, 0x82, 2, 0x82, 0x81, 0x83, 1, result };
-	const struct request q = { 0x80, INS_TERMINAL_RESPONSE, 0, 0, BYTES_OF(data), 0 };
-
-	return session_exchange(c, &q);
-}
-
-static enum prose_result proactive_session(struct prose_card *c, const uint8_t *profile, size_t n,
-        uint8_t (*each)(void *context, const struct prose_proactive *), void *context)
-{
-	struct request q = { 0x80, INS_TERMINAL_PROFILE, 0, 0, { profile, n }, 0 };
-	enum prose_result r = PROSE_OK;
-
-	if (n > 0)
-		r = session_exchange(c, &q);
-	q = (struct request){ 0x80, INS_STATUS, 0x00, 0x0C, { 0 }, 0 };
-	if (r == PROSE_OK)
-		r = session_exchange(c, &q);
-	for (int i = 0; r == PROSE_OK && (c->sw & 0xFF00) == SW_FETCH && i < FETCHES_MAX; i++) {
-		struct prose_proactive p = { 0 };
-
-		q = (struct request){ 0x80, INS_FETCH, 0, 0, { 0 }, (c->sw & 0xFF) == 0 ? 256 : c->sw & 0xFF };
-		if ((r = session_exchange(c, &q)) != PROSE_OK)
-			break;
-		p.length = c->answer.n < sizeof p.command ? c->answer.n : sizeof p.command;
-		memcpy(p.command, c->answer.p, p.length);
-		if (!parse_proactive((struct bytes){ p.command, p.length }, &p))
-			r = PROSE_FORMAT;
-		else
-			r = respond(c, &p, each != NULL ? each(context, &p) : 0x30);
-	}
-	return r;
-}
-
-enum prose_result prose_cat(struct prose_card *c, const uint8_t *profile, size_t n,
-        uint8_t (*each)(void *context, const struct prose_proactive *), void *context)
-{
-	enum prose_result r = PROSE_OK;
-
-	for (unsigned round = 0; session_round(c, PLACE_ANY, &round, &r);) {
-		unsigned own = c->channel;
-
-		c->channel = 0; /* the toolkit lives on the basic channel */
-		r = proactive_session(c, profile, n, each, context);
-		c->channel = own;
-	}
 	return r;
 }

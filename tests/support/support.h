@@ -91,5 +91,6 @@ Suite *suite_image(void);
 Suite *suite_power(void);
 Suite *suite_host(void);
 Suite *suite_farm(void);
+Suite *suite_cat(void);
 
 #endif
