@@ -82,7 +82,7 @@ $(O)/libota.a: $(OTA)
 	$(archive)
 SHARED := $(O)/libmikey.a $(O)/libota.a $(O)/libcrypto-prose.a $(O)/libapdu.a
 # What the phone links: no card-secret objects (tests/check-layers lists them too).
-PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_set1.o %/fp1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o,$(CRYPTO))
+PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_set1.o %/fp1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o,$(CRYPTO))
 PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o,$(MIKEY)) $(OTA) $(PHONE_CRYPTO) $(APDU)
 $(O)/libprose-card.a: $(CARD) $(MIKEY) $(OTA) $(CRYPTO) $(APDU)
 	$(archive)

@@ -17,6 +17,11 @@ enum {
 	FID_ACC = 0x6F78,
 	FID_GBABP = 0x6FD6,
 	FID_GBANL = 0x6FDA,
+	FID_UMPC = 0x2F08,
+	FID_DF_5GS = 0x5FC0,
+	FID_ROUTING_INDICATOR = 0x4F0A,
+	FID_DF_SAIP = 0x5FD0,
+	FID_SUCI_CALC_INFO_USIM = 0x4F01,
 	FID_DF_PROSE = 0x5F90,
 	FID_PROSE_MON = 0x4F01,
 	FID_PROSE_ANN = 0x4F02,
@@ -66,7 +71,9 @@ enum usim_service {
 	SERVICE_GBA = 68,
 	SERVICE_MBMS = 69,
 	SERVICE_LOCAL_KEY = 76,
-	SERVICE_PROSE = 101
+	SERVICE_PROSE = 101,
+	SERVICE_SUCI = 124,
+	SERVICE_SUCI_BY_USIM = 125
 };
 
 /* Access rule references: records of EF_ARR that every profile of ours carries, in this order. */

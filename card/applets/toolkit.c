@@ -1,6 +1,6 @@
-/* A toolkit applet that plays what the card's profile says: when this happens, ask the terminal for that. For testers of terminals; a
- * card without "toolkit" in its profile has no instance. Each rule is a record: trigger kind, trigger value, enum cat_type, then the
- * command's own octets (profile_toolkit.c writes them). */
+/* A toolkit applet that plays what the card's profile says: when this happens, ask the terminal for that. For testers of
+ * terminals; a card without "toolkit" in its profile has no instance. Each rule is a record: trigger kind, trigger value, enum
+ * cat_type, then the command's own octets (profile_toolkit.c writes them). */
 #include "card/applets/applets.h"
 #include "card/os/card.h"
 
@@ -74,9 +74,7 @@ static enum status ask(struct applet *a, uint8_t type, struct bytes in)
 	case CAT_OPEN_CHANNEL: return ask_channel(a, in);
 	case CAT_POLL_INTERVAL: cat_poll_interval(&c, (unsigned)bytes_uint(in)); break;
 	case CAT_SEND_SHORT_MESSAGE: cat_send_short_message(&c, in); break;
-	case CAT_PROVIDE_LOCAL_INFORMATION:
-		cat_provide_local_information(&c, (enum cat_information)bytes_uint(in));
-		break;
+	case CAT_PROVIDE_LOCAL_INFORMATION: cat_provide_local_information(&c, (enum cat_information)bytes_uint(in)); break;
 	case CAT_CLOSE_CHANNEL: cat_close_channel(&c, state->channel); break;
 	case CAT_SEND_DATA: cat_send_data(&c, state->channel, in, true); break;
 	case CAT_RECEIVE_DATA: cat_receive_data(&c, state->channel, (uint8_t)bytes_uint(in)); break;

@@ -214,6 +214,7 @@ static enum sw usim_authenticate_command(struct command *c)
 static const struct command_row usim_rows[] = {
 	{ 0x00, 0x80, INS_AUTHENTICATE, 0x00, 0x87, CASE_4, 1, 255, NEEDS_PIN, usim_authenticate_command, "AUTHENTICATE" },
 	{ 0x00, 0x80, INS_AUTHENTICATE_ODD, 0xFF, 0x87, CASE_4, 0, 255, NEEDS_PIN, usim_authenticate_command, "AUTHENTICATE" },
+	{ 0x80, 0x80, INS_GET_IDENTITY, 0x00, 0x03, CASE_2, 0, 0, NEEDS_PIN, usim_get_identity, "GET IDENTITY" },
 };
 
 const struct applet_class usim_class = {

@@ -38,6 +38,9 @@ MUST_USE enum status usim_sqn_accept(
 enum sw usim_authenticate(struct applet *, struct aka_subscriber *, struct bytes rand, struct bytes autn, bool gba,
         struct aka_keys *, bool *synchronised, struct buf *rsp);
 
+/* usim_identity.c */
+enum sw usim_get_identity(struct command *);
+
 /* usim_gba.c: the two modes of P2 = 84. */
 enum sw usim_gba(struct command *);
 

@@ -16,8 +16,8 @@ struct name_value {
 	uint32_t value;
 };
 
-static const struct name_value events[] = { { "location-status", EVENT_LOCATION_STATUS }, { "data-available", EVENT_DATA_AVAILABLE },
-	{ "channel-status", EVENT_CHANNEL_STATUS }, { 0 } };
+static const struct name_value events[] = { { "location-status", EVENT_LOCATION_STATUS },
+	{ "data-available", EVENT_DATA_AVAILABLE }, { "channel-status", EVENT_CHANNEL_STATUS }, { 0 } };
 static const struct name_value information[] = { { "location", INFORMATION_LOCATION }, { "imei", INFORMATION_IMEI },
 	{ "date-time", INFORMATION_DATE_TIME }, { 0 } };
 static const struct name_value timer_actions[] = { { "start", TIMER_START }, { "stop", TIMER_DEACTIVATE }, { "get", TIMER_GET },
@@ -44,7 +44,8 @@ static const struct command_form {
 	{ "send-short-message", CAT_SEND_SHORT_MESSAGE, { { "tpdu", FIELD_HEX, 0, 0, 0, NULL, false } } },
 	{ "provide-local-information", CAT_PROVIDE_LOCAL_INFORMATION, { { "what", FIELD_NAME, 1, 0, 0, information, false } } },
 	{ "timer-management", CAT_TIMER_MANAGEMENT,
-	        { { "action", FIELD_NAME, 1, 0, 0, timer_actions, false }, { "timer", FIELD_NUMBER, 1, 1, CAT_TIMERS, NULL, false },
+	        { { "action", FIELD_NAME, 1, 0, 0, timer_actions, false },
+	                { "timer", FIELD_NUMBER, 1, 1, CAT_TIMERS, NULL, false },
 	                { "seconds", FIELD_NUMBER, 4, 1, 86399, NULL, true } } },
 	{ "open-channel", CAT_OPEN_CHANNEL,
 	        { { "address", FIELD_ADDRESS, 4, 0, 0, NULL, false }, { "port", FIELD_NUMBER, 2, 1, 65535, NULL, false },
@@ -248,7 +249,9 @@ json_t *toolkit_decode(struct bytes rule)
 		(void)snprintf(when, sizeof when, "%s", name);
 	else
 		(void)snprintf(when, sizeof when, "%s %s", name,
-		        kind == WHEN_EVENT ? name_of(events, (uint32_t)value) : about != NULL ? about->name : "");
+		        kind == WHEN_EVENT ? name_of(events, (uint32_t)value)
+		        : about != NULL    ? about->name
+		                           : "");
 	o = json_object();
 	(void)json_object_set_new(o, "when", json_string(when));
 	(void)json_object_set_new(o, "do", json_string(form->name));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "card/os/commands.h"
+#include "card/os/suspend.h"
 
 enum { CLA_CHAINING = 0x10 };
 
@@ -33,6 +34,7 @@ void channel_init(struct channel *ch, unsigned number, bool open)
 
 void card_reset(struct card *card)
 {
+	suspension_keep(card);
 	for (size_t i = 0; i < card->applet_count; i++)
 		applet_forget(&card->applet[i]);
 	for (unsigned i = 0; i <= CHANNELS; i++)
@@ -57,6 +59,7 @@ void card_power_off(struct card *card)
 {
 	if (card->env.work != NULL)
 		card_reset(card);
+	suspension_drop(card);
 	applet_registry_drop(card);
 	secret_clean(card, sizeof *card);
 }
@@ -214,6 +217,7 @@ static void transmit(struct card *card, const struct command_apdu *parsed, struc
 		put_sw(response, sw);
 		return;
 	}
+	suspension_end(card, &a);
 	ch = &card->channel[apdu_channel(a.cla)];
 	if (a.ins == INS_GET_RESPONSE && (a.cla & CLA_CHAINING) == 0) {
 		get_response(ch, &a, response);

@@ -63,6 +63,7 @@ struct card {
 	uint8_t pins_verified; /* one bit a PIN, in pin.c's order */
 	bool terminal_profile; /* seen since reset */
 	struct cat cat;
+	struct suspension *suspension; /* SUSPEND UICC has been answered; or NULL */
 };
 
 /* ATR: T=0 only, eight channels or more, extended lengths (spec uicc.md section 1). */

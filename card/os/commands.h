@@ -33,6 +33,8 @@ enum sw cmd_resize_file(struct command *);
 enum sw cmd_terminate_ef(struct command *);
 enum sw cmd_terminate_df(struct command *);
 enum sw cmd_terminate_card(struct command *);
+/* cmd_suspend.c */
+enum sw cmd_suspend_uicc(struct command *);
 /* cmd_card.c */
 enum sw cmd_manage_channel(struct command *);
 enum sw cmd_needs_application(struct command *);

@@ -32,6 +32,7 @@ const struct command_row os_rows[] = {
 	{ 0x00, 0x80, INS_GET_CHALLENGE, 0x00, 0x00, CASE_2, 0, 0, NEEDS_NOTHING, cmd_get_challenge, "GET CHALLENGE" },
 	{ 0x00, 0x80, INS_AUTHENTICATE, 0xFF, 0xFF, CASE_4, 0, 255, NEEDS_NOTHING, cmd_needs_application, "AUTHENTICATE" },
 	{ 0x00, 0x80, INS_AUTHENTICATE_ODD, 0xFF, 0xFF, CASE_4, 0, 255, NEEDS_NOTHING, cmd_needs_application, "AUTHENTICATE" },
+	{ 0x80, 0xFF, INS_SUSPEND_UICC, 0x01, 0x00, CASE_4, 1, 255, NEEDS_NOTHING, cmd_suspend_uicc, "SUSPEND UICC" },
 	{ 0x80, 0xFF, INS_FETCH, 0x00, 0x00, CASE_2, 0, 0, NEEDS_NOTHING, cmd_fetch, "FETCH" },
 	{ 0x80, 0xFF, INS_TERMINAL_RESPONSE, 0x00, 0x00, CASE_3, 1, 255, NEEDS_NOTHING, cmd_terminal_response,
 	        "TERMINAL RESPONSE" },

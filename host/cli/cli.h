@@ -34,6 +34,7 @@ int verb_list(struct arguments *);
 int verb_file(struct arguments *);
 int verb_pin(struct arguments *);
 int verb_auth(struct arguments *);
+int verb_suci(struct arguments *);
 int verb_gba(struct arguments *);
 int verb_cat(struct arguments *);
 int verb_watch(struct arguments *);

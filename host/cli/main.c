@@ -85,6 +85,8 @@ static const struct verb verbs[] = {
 	        "prose-ue pin unblock pin1 @puk @newpin" },
 	{ "auth", verb_auth, true, none, "RAND AUTN", "AUTHENTICATE: RES, CK, IK, or AUTS",
 	        "prose-ue --pin-file pin auth 23553cbe9637a89d218ae64dae47bf35 55f328b43577b9b94a9ffac354dfafb3" },
+	{ "suci", verb_suci, true, none, "", "The concealed identity, fresh each time (where EF_UST lets the card compute it)",
+	        "prose-ue --pin-file pin suci" },
 	{ "gba", verb_gba, true, none, "bootstrap RAND AUTN\nnaf FQDN PROTOCOL IMPI", "Bootstrapping, and keys for a NAF",
 	        "prose-ue --pin-file pin gba naf naf.example.org 0100000002 001010000000001@ims.example.org" },
 	{ "cat", verb_cat, true, none, "", "Fetch and answer the card's proactive commands", "prose-ue cat" },

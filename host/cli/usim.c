@@ -245,6 +245,18 @@ static int naf_key(struct arguments *a)
 	return 0;
 }
 
+int verb_suci(struct arguments *a)
+{
+	uint8_t suci[256];
+	size_t n = sizeof suci;
+	enum prose_result r = prose_suci(a->card, suci, &n);
+
+	if (r != PROSE_OK)
+		return complain(a, "suci", NULL, r);
+	print_field("SUCI", suci, n);
+	return 0;
+}
+
 int verb_gba(struct arguments *a)
 {
 	uint8_t rand[16], autn[16];

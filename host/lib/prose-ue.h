@@ -125,6 +125,16 @@ enum prose_result prose_gba_bootstrap(
 enum prose_result prose_gba_naf_key(
         struct prose_card *, const uint8_t *naf_id, size_t naf_id_len, const char *impi, uint8_t ks_ext_naf[32]);
 
+/* GET IDENTITY (31.102 7.5): the SUCI as the 5GS mobile identity of TS 24.501 9.11.3.4 from octet 4 on, fresh each time. *n:
+ * room in, length out. PROSE_REFUSED with status 6985: EF_UST leaves the computation to the phone, or there is none. */
+enum prose_result prose_suci(struct prose_card *, uint8_t *suci, size_t *n);
+
+/* SUSPEND UICC (TS 102 221 11.1.22): afterwards the card's power may be cut for up to *seconds (in: what is wanted; out: what
+ * the card grants). The token is for prose_card_resume; whoever has it finds channels and PINs as they were. */
+enum prose_result prose_card_suspend(struct prose_card *, uint32_t *seconds, uint8_t token[8]);
+/* After the power is back, before anything else is sent. PROSE_REFUSED: the state is gone; the card is as after any reset. */
+enum prose_result prose_card_resume(struct prose_card *, const uint8_t token[8]);
+
 /* ---- EAP-AKA and EAP-AKA' (RFC 4187, RFC 9048) --------------------------------------------------------------------- */
 
 enum prose_eap_method { PROSE_EAP_AKA = 23, PROSE_EAP_AKA_PRIME = 50 };

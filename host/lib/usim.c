@@ -178,3 +178,23 @@ enum prose_result prose_pin(struct prose_card *c, enum prose_pin_action action, 
 	secret_clean(raw, sizeof raw);
 	return r;
 }
+
+enum prose_result prose_suci(struct prose_card *c, uint8_t *suci, size_t *n)
+{
+	static const struct request q = { 0x80, INS_GET_IDENTITY, 0x00, 0x01, { 0 }, 256 };
+	uint8_t answer[256];
+	size_t len = sizeof answer, room = *n;
+	struct bytes value;
+	enum prose_result r = on_usim(c, &q, answer, &len);
+
+	*n = 0;
+	if (r != PROSE_OK)
+		return r;
+	if (tlv_find((struct bytes){ answer, len }, 0xA1, &value) != OK)
+		return PROSE_FORMAT;
+	if (value.n > room)
+		return PROSE_NO_SPACE;
+	memcpy(suci, value.p, value.n);
+	*n = value.n;
+	return PROSE_OK;
+}

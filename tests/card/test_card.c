@@ -91,6 +91,68 @@ START_TEST(waiting_answers_belong_to_their_channel)
 }
 END_TEST
 
+/* What the terminal had before the power went is there again, for the holder of the token, once. */
+START_TEST(a_suspended_card_resumes_where_it_was)
+{
+	struct rig *r = rig_new();
+	uint8_t raw[13 + 8] = { 0x80, 0x76, 0x01, 0x00, 0x08 };
+	struct bytes resume = { raw, 13 };
+
+	ck_assert_uint_eq(rig_send(r, "8076010008"
+	                              "0000000000000000"),
+	        0x6985);
+	ck_assert_uint_eq(rig_send(r, "0070000001"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "01A4040C10A0000000871002FFFFFFFF8907090000"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "01A4000C026F07"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "8076000003010A01"), 0x6700);
+	ck_assert_uint_eq(rig_send(r, "8076000004010A0109"), 0x6A80); /* at least 10 s, at most 9 */
+	ck_assert_uint_eq(rig_send(r, "8076000004000005FF"), 0x6A80); /* no such unit */
+	ck_assert_uint_eq(rig_send(r, "8076020004000A0105"), 0x6A86);
+	ck_assert_uint_eq(rig_send(r, "8076000004000A0105"), 0x610A);
+	ck_assert_uint_eq(rig_send(r, "00C000000A"), 0x9000);
+	ck_assert(bytes_equal((struct bytes){ rig_data().p, 2 }, hex("0105")));
+	memcpy(raw + 5, rig_data().p + 2, 8);
+	ck_assert_uint_eq(rig_send_bytes(r, resume), 0x6985); /* the power has not gone yet */
+	card_reset(&r->card);
+	card_reset(&r->card);
+	ck_assert_uint_eq(rig_send_bytes(r, resume), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "01B0000009"), 0x9000); /* EF_IMSI of channel 1, under PIN1 */
+	ck_assert_uint_eq(rig_send_bytes(r, resume), 0x6985); /* once */
+	/* Any other first command ends it, and so does a wrong token. */
+	for (int wrong = 0; wrong < 2; wrong++) {
+		ck_assert_uint_eq(rig_send(r, "8076000004000A0105"), 0x610A);
+		ck_assert_uint_eq(rig_send(r, "00C000000A"), 0x9000);
+		memcpy(raw + 5, rig_data().p + 2, 8);
+		card_reset(&r->card);
+		raw[5] ^= (uint8_t)wrong;
+		if (wrong == 0)
+			ck_assert_uint_eq(rig_send(r, "00A4000C023F00"), 0x9000);
+		else
+			ck_assert_uint_eq(rig_send_bytes(r, resume), 0x9862);
+		raw[5] ^= (uint8_t)wrong;
+		ck_assert_uint_eq(rig_send_bytes(r, resume), 0x6985);
+		ck_assert_uint_eq(rig_send(r, "01B0000009"), 0x6881);
+		ck_assert_uint_eq(rig_send(r, "0070000001"), 0x9000);
+	}
+	ck_assert_uint_eq(rig_send(r, "8076000004000A0105"), 0x610A);
+	rig_free(&r); /* suspended: nothing leaks */
+}
+END_TEST
+
+/* Only where EF_UMPC says so. */
+START_TEST(a_card_without_suspension_says_so)
+{
+	struct rig *r = rig_new();
+
+	r->card.channel[0].adm = true;
+	ck_assert_uint_eq(rig_send(r, "00A4000C022F08"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00D600020100"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "8076000004000A0105"), 0x6D00);
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(the_right_pin_at_the_last_try_works_and_wrong_ones_block)
 {
 	struct rig *r = rig_new();
@@ -371,6 +433,8 @@ Suite *suite_card(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, golden_scripts_over_loopback);
 	tcase_add_test(t, waiting_answers_belong_to_their_channel);
+	tcase_add_test(t, a_suspended_card_resumes_where_it_was);
+	tcase_add_test(t, a_card_without_suspension_says_so);
 	tcase_add_test(t, the_right_pin_at_the_last_try_works_and_wrong_ones_block);
 	tcase_add_test(t, power_cuts_leave_old_or_new);
 	tcase_add_test(t, a_wrong_pin_is_counted_before_it_is_compared);

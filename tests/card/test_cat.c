@@ -1,4 +1,5 @@
-/* The proactive session: what the toolkit rules of a profile ask of a terminal, octet by octet, and terminals that misbehave. */
+/* The proactive session: what the toolkit rules of a profile ask of a terminal, octet by octet, and terminals that misbehave.
+ */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +30,8 @@ static struct rig *card_with(const char *rules)
 	store_mem_init(&r->store);
 	r->env = (struct card_env){ .backend = &r->store.backend, .rng = &rng_system, .work = &rig_work };
 	memcpy(r->env.card_id, o.card_id, sizeof o.card_id);
-	ck_assert_msg(profile_install(&r->card, &r->env, &o.who, secret_large_bytes(&secrets), reason, sizeof reason) == OK, "%s",
-	        reason);
+	ck_assert_msg(profile_install(&r->card, &r->env, &o.who, secret_large_bytes(&secrets), reason, sizeof reason) == OK,
+	        "%s", reason);
 	json_decref(root);
 	rig_reboot(r);
 	return r;
@@ -74,15 +75,20 @@ START_TEST(each_proactive_command_as_the_specification_has_it)
 	ck_assert_uint_eq(rig_send(r, PROFILE), 0x910F);
 	expect(r, "D00D8103010500820281829902090A"); /* set up event list */
 	ck_assert_uint_eq(respond(r, "810301050082028281830100"), 0x910F);
-	expect(r, "D00D810302030082028182840201" "1E");
+	expect(r, "D00D810302030082028182840201"
+	          "1E");
 	ck_assert_uint_eq(respond(r, "8103020300820282818301008402011E"), 0x910F);
-	expect(r, "D00D810303030082028182840200" "0A");
+	expect(r, "D00D810303030082028182840200"
+	          "0A");
 	ck_assert_uint_eq(respond(r, "810303030082028281830100"), 0x910B);
 	expect(r, "D009810304260182028182");
 	ck_assert_uint_eq(respond(r, "81030426018202828183010094081234567890123456"), 0x9119);
-	expect(r, "D017810305130082028183" "8B0C01000481214300F6030102AA");
+	expect(r, "D017810305130082028183"
+	          "8B0C01000481214300F6030102AA");
 	ck_assert_uint_eq(respond(r, "010305130002028281030100"), 0x9113); /* comprehension bits do not matter */
-	expect(r, "D011810306270082028182" "A40103" "A503102050");
+	expect(r, "D011810306270082028182"
+	          "A40103"
+	          "A503102050");
 	ck_assert_uint_eq(respond(r, "810306270082028281830100A40103"), 0x9000);
 	ck_assert_uint_eq(rig_send(r, PROFILE), 0x9000); /* the same terminal again: nothing begins twice */
 	rig_free(&r);
@@ -105,7 +111,9 @@ START_TEST(a_channel_from_opening_to_closing)
 	expect(r, "D00C810301050082028182990109");
 	ck_assert_uint_eq(respond(r, "810301050082028281830100"), 0x911E);
 	expect(r, "D01C810302400182028182B50103B9020578BC030220FBBE0521C0000209");
-	ck_assert_uint_eq(rig_send(r, "80C2000009D6079901098202828" "1"), 0x9300); /* events wait for the session's end */
+	ck_assert_uint_eq(rig_send(r, "80C2000009D6079901098202828"
+	                              "1"),
+	        0x9300); /* events wait for the session's end */
 	ck_assert_uint_eq(respond(r, "810302400182028281830100B8028500B50103B9020578"), 0x9112);
 	expect(r, "D010810303430182028125B60548656C6C6F");
 	ck_assert_uint_eq(respond(r, "810303430182028281830100B701FF"), 0x9000);
@@ -186,7 +194,8 @@ START_TEST(a_full_queue_is_no_trouble)
 	char rules[4096] = "[";
 
 	for (int i = 0; i < 8; i++) {
-		(void)snprintf(rules + strlen(rules), sizeof rules - strlen(rules), rule, i == 7 ? "done send-short-message" : "profile-download", 0);
+		(void)snprintf(rules + strlen(rules), sizeof rules - strlen(rules), rule,
+		        i == 7 ? "done send-short-message" : "profile-download", 0);
 		(void)strcat(rules, i == 7 ? "]" : ",");
 	}
 	{
@@ -211,7 +220,8 @@ START_TEST(rules_are_checked_and_come_back_from_a_dump)
 {
 	static const struct {
 		const char *text, *says;
-	} bad[] = { { "{}", "must be a list" }, { "[7]", "\"when\"" }, { "[{\"when\": \"timer 9\", \"do\": \"close-channel\"}]", "\"when\"" },
+	} bad[] = { { "{}", "must be a list" }, { "[7]", "\"when\"" },
+		{ "[{\"when\": \"timer 9\", \"do\": \"close-channel\"}]", "\"when\"" },
 		{ "[{\"when\": \"event rain\", \"do\": \"close-channel\"}]", "\"when\"" },
 		{ "[{\"when\": \"done dinner\", \"do\": \"close-channel\"}]", "\"when\"" },
 		{ "[{\"when\": \"profile-download now\", \"do\": \"close-channel\"}]", "\"when\"" },

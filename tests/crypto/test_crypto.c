@@ -6,6 +6,7 @@
 #include "crypto/hash.h"
 #include "crypto/sakke.h"
 #include "crypto/seal.h"
+#include "crypto/suci.h"
 #include "tests/support/support.h"
 
 static void load_z(struct secret_large *z)
@@ -289,6 +290,57 @@ START_TEST(discovery_frames_are_self_consistent)
 }
 END_TEST
 
+/* TS 33.501 annex C.4: profiles A and B, both directions; every changed octet is noticed. */
+START_TEST(suci_as_the_specification_has_it)
+{
+	static const struct {
+		enum suci_scheme scheme;
+		const char *home_private, *home_public, *ephemeral, *output;
+	} v[] = { { SUCI_PROFILE_A, "c53c22208b61860b06c62e5406a7b330c2b577aa5558981510d128247d38bd1d",
+		          "5a8d38864820197c3394b92613b20b91633cbd897119273bf8e4a6f4eec0a650",
+		          "c80949f13ebe61af4ebdbd293ea4f942696b9e815d7e8f0096bbf6ed7de62256",
+		          "b2e92f836055a255837debf850b528997ce0201cb82adfe4be1f587d07d8457dcb02352410cddd9e730ef3fa87" },
+		{ SUCI_PROFILE_B, "f1ab1074477ebcc7f554ea1c5fc368b1616730155e0041ac447d6301975fecda",
+		        "0272da71976234ce833a6907425867b82e074d44ef907dfb4b3e21c1c2256ebcd1",
+		        "99798858a1dc6a2c68637149a4b1dbfd1fdff5addd62a2142f06699ed7602529",
+		        "039aab8376597021e855679a9778ea0b67396e68c66df32c0f41e9acca2da9b9d146a33fc2716ac7dae96aa30a4d" } };
+	const struct bytes plain = hex("00012080f6"); /* MSIN 001002086 */
+
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+		struct rng_fixed rng = rng_fixed_of(hex(v[i].ephemeral));
+		uint8_t raw[128], back_raw[64], copy[128];
+		struct buf out = BUF_OF(raw), back = BUF_OF(back_raw);
+
+		ck_assert_int_eq(suci_conceal(v[i].scheme, hex(v[i].home_public), plain, &rng.rng, &out), OK);
+		ck_assert(bytes_equal(buf_bytes(&out), hex(v[i].output)));
+		ck_assert_int_eq(suci_reveal(v[i].scheme, hex(v[i].home_private), buf_bytes(&out), &back), OK);
+		ck_assert(bytes_equal(buf_bytes(&back), plain));
+		for (size_t n = 0; n < out.len; n++) {
+			memcpy(copy, raw, out.len);
+			copy[n] ^= 0x10;
+			back.len = 0;
+			ck_assert_int_ne(
+			        suci_reveal(v[i].scheme, hex(v[i].home_private), (struct bytes){ copy, out.len }, &back), OK);
+		}
+		for (size_t n = 0; n < out.len; n++) {
+			back.len = 0;
+			ck_assert_int_ne(suci_reveal(v[i].scheme, hex(v[i].home_private), (struct bytes){ raw, n }, &back), OK);
+		}
+		out.len = 0;
+		ck_assert_int_eq(suci_conceal(v[i].scheme, hex("0102"), plain, &rng_system, &out), ERR_MALFORMED);
+	}
+	{
+		uint8_t raw[128];
+		struct buf out = BUF_OF(raw);
+
+		ck_assert_int_ne(
+		        suci_conceal(SUCI_PROFILE_B, hex("0572da71976234ce833a6907425867b82e074d44ef907dfb4b3e21c1c2256ebcd1"),
+		                plain, &rng_system, &out),
+		        OK);
+	}
+}
+END_TEST
+
 Suite *suite_crypto(void)
 {
 	Suite *s = suite_create("crypto");
@@ -306,6 +358,7 @@ Suite *suite_crypto(void)
 	tcase_add_test(t, aes_and_kdf_known_answers);
 	tcase_add_test(t, sealed_objects_open_only_unchanged);
 	tcase_add_test(t, discovery_frames_are_self_consistent);
+	tcase_add_test(t, suci_as_the_specification_has_it);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -187,6 +187,33 @@ START_TEST(a_card_that_is_reset_for_ever_is_given_up)
 }
 END_TEST
 
+/* The power goes and comes back; channel, applet and PIN are where they were, and the next call needs no reconnection. */
+START_TEST(a_suspended_session_goes_on)
+{
+	struct link l = { .rig = rig_new(), .reset_before = -1 };
+	struct prose_card *c = open_card(&l);
+	uint32_t seconds = 1000;
+	uint8_t token[8];
+	int before;
+
+	ck_assert_int_eq(read_imsi(c), PROSE_OK);
+	ck_assert_int_eq(prose_card_suspend(c, &seconds, token), PROSE_OK);
+	ck_assert_uint_eq(seconds, 1020); /* in minutes */
+	card_reset(&l.rig->card);
+	ck_assert_int_eq(prose_card_resume(c, token), PROSE_OK);
+	before = l.sent;
+	ck_assert_int_eq(read_state(c), PROSE_OK);
+	ck_assert_int_eq(l.sent, before + 1); /* neither channel nor applet had to be asked for again */
+	ck_assert_int_eq(prose_card_suspend(c, &seconds, token), PROSE_OK);
+	card_reset(&l.rig->card);
+	token[3] ^= 1;
+	ck_assert_int_eq(prose_card_resume(c, token), PROSE_REFUSED);
+	ck_assert_int_eq(read_imsi(c), PROSE_OK); /* from the beginning */
+	prose_card_close(&c);
+	rig_free(&l.rig);
+}
+END_TEST
+
 Suite *suite_host(void)
 {
 	Suite *s = suite_create("host");
@@ -196,6 +223,7 @@ Suite *suite_host(void)
 	tcase_add_loop_test(t, calls_survive_a_foreign_reset, 0, sizeof calls / sizeof *calls);
 	tcase_add_test(t, opening_survives_a_foreign_reset);
 	tcase_add_test(t, a_card_that_is_reset_for_ever_is_given_up);
+	tcase_add_test(t, a_suspended_session_goes_on);
 	suite_add_tcase(s, t);
 	return s;
 }

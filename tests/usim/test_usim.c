@@ -8,6 +8,7 @@
 #include "apdu/tlv.h"
 #include "crypto/aka.h"
 #include "crypto/hash.h"
+#include "crypto/suci.h"
 #include "tests/support/support.h"
 
 #define VERIFY_PIN1 "002000010831323334FFFFFFFF"
@@ -260,6 +261,76 @@ START_TEST(gba_list_forgets_the_oldest)
 }
 END_TEST
 
+/* Set or clear a service of EF_UST, as an administrator would. */
+static void set_service(struct rig *r, unsigned service, bool on)
+{
+	char command[32];
+	uint8_t octet;
+
+	ck_assert_uint_eq(rig_send(r, "00A4080C047FFF6F38"), 0x9000);
+	(void)snprintf(command, sizeof command, "00B000%02X01", (service - 1) / 8);
+	ck_assert_uint_eq(rig_send(r, command), 0x9000);
+	octet = rig_data().p[0];
+	octet = (uint8_t)(on ? octet | 1U << (service - 1) % 8 : octet & ~(1U << (service - 1) % 8));
+	(void)snprintf(command, sizeof command, "00D600%02X01%02X", (service - 1) / 8, octet);
+	r->card.channel[0].adm = true;
+	ck_assert_uint_eq(rig_send(r, command), 0x9000);
+}
+
+/* GET IDENTITY where EF_UST asks for it: a fresh SUCI each time, which the home network opens; the scheme of the highest
+ * priority. */
+START_TEST(get_identity_conceals_the_imsi)
+{
+	static const char home_b[] = "f1ab1074477ebcc7f554ea1c5fc368b1616730155e0041ac447d6301975fecda";
+	static const char home_a[] = "c53c22208b61860b06c62e5406a7b330c2b577aa5558981510d128247d38bd1d";
+	struct rig *r = card_in_use();
+	uint8_t first[128], raw[16];
+	struct buf plain = BUF_OF(raw);
+	struct bytes in;
+	struct tlv t;
+	size_t n;
+
+	ck_assert_uint_eq(rig_send(r, "8078000100"), 0x6985); /* the terminal's business, says EF_UST */
+	set_service(r, 124, true);
+	ck_assert_uint_eq(rig_send(r, "8078000100"), 0x6985);
+	set_service(r, 125, true);
+	ck_assert_uint_eq(rig_send(r, "8078000000"), 0x6A86);
+	ck_assert_uint_eq(rig_send(r, "8078010100"), 0x6A86);
+	ck_assert_uint_eq(rig_send(r, "0078000100"), 0x6E00);
+	ck_assert_uint_eq(rig_send(r, "8078000100"), 0x9000);
+	in = rig_data();
+	ck_assert_int_eq(tlv_next(&in, &t), OK);
+	ck_assert_uint_eq(t.tag, 0xA1);
+	/* IMSI type, 001-01, routing indicator 0, profile B, key 27 */
+	ck_assert(bytes_equal((struct bytes){ t.value.p, 8 }, hex("0100F110F0FF021B")));
+	ck_assert_int_eq(suci_reveal(SUCI_PROFILE_B, hex(home_b), (struct bytes){ t.value.p + 8, t.value.n - 8 }, &plain), OK);
+	ck_assert(bytes_equal(buf_bytes(&plain), hex("0000000010")));
+	memcpy(first, t.value.p, n = t.value.n);
+	ck_assert_uint_eq(rig_send(r, "8078000100"), 0x9000);
+	ck_assert_mem_ne(rig_data().p + 2 + 8, first + 8, n - 8);
+	/* The order of priority changed: profile A, key 30; then the null scheme. */
+	ck_assert_uint_eq(rig_send(r, "00A4080C067FFF5FD04F01"), 0x9000);
+	r->card.channel[0].adm = true;
+	ck_assert_uint_eq(rig_send(r, "00D600020401020201"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "8078000100"), 0x9000);
+	plain.len = 0;
+	ck_assert_int_eq(
+	        suci_reveal(SUCI_PROFILE_A, hex(home_a), (struct bytes){ rig_data().p + 2 + 8, rig_data().n - 2 - 8 }, &plain),
+	        OK);
+	ck_assert(bytes_equal(buf_bytes(&plain), hex("0000000010")));
+	ck_assert_uint_eq(rig_send(r, "00D60002020000"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "8078000100"), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("A10D0100F110F0FF00000000000010")));
+	/* A key that is not there. */
+	ck_assert_uint_eq(rig_send(r, "00D60002020109"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "8078000100"), 0x6A88);
+	card_reset(&r->card);
+	ck_assert_uint_eq(rig_send(r, SELECT_USIM), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "8078000100"), 0x6982);
+	rig_free(&r);
+}
+END_TEST
+
 Suite *suite_usim(void)
 {
 	Suite *s = suite_create("usim");
@@ -272,6 +343,7 @@ Suite *suite_usim(void)
 	tcase_add_test(t, pin_application_and_contexts);
 	tcase_add_test(t, gba_keeps_ks_and_the_internal_key);
 	tcase_add_test(t, gba_list_forgets_the_oldest);
+	tcase_add_test(t, get_identity_conceals_the_imsi);
 	suite_add_tcase(s, t);
 	return s;
 }
