@@ -23,7 +23,8 @@ static EVP_PKEY *p256_public(struct bytes point)
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
 	char curve[] = "P-256";
 	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, curve, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.p, point.n), OSSL_PARAM_construct_end() };
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.p, point.n),
+		OSSL_PARAM_construct_end() };
 	EVP_PKEY *key = NULL;
 
 	if (c == NULL || EVP_PKEY_fromdata_init(c) != 1 || EVP_PKEY_fromdata(c, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
@@ -46,7 +47,8 @@ static bool p256_multiply_base(const BIGNUM *scalar, uint8_t out[SUCI_KEY_B_LEN]
 	return ok;
 }
 
-/* A P-256 key pair from its scalar: OpenSSL's object, and the compressed public key. NULL if the scalar is not from 1 to n - 1. */
+/* A P-256 key pair from its scalar: OpenSSL's object, and the compressed public key. NULL if the scalar is not from 1 to n - 1.
+ */
 static EVP_PKEY *p256_pair(struct bytes scalar, uint8_t public_key[SUCI_KEY_B_LEN])
 {
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
@@ -122,7 +124,8 @@ static enum status derive(const struct secret *shared, struct bytes ephemeral, u
 }
 
 /* Keys of one message, from our private key and the other side's public one. */
-static enum status message_keys(enum suci_scheme s, EVP_PKEY *own, struct bytes peer, struct bytes ephemeral, uint8_t keys[KEY_DATA_LEN])
+static enum status message_keys(
+        enum suci_scheme s, EVP_PKEY *own, struct bytes peer, struct bytes ephemeral, uint8_t keys[KEY_DATA_LEN])
 {
 	SECRET
 	shared = { 0 };
@@ -184,9 +187,9 @@ enum status suci_reveal(enum suci_scheme s, struct bytes home_private, struct by
 	        (own = pair_of(s, home_private, public_key)) == NULL)
 		return ERR_MALFORMED;
 	if ((st = message_keys(s, own, ephemeral, ephemeral, keys)) == OK && (st = mac_of(keys, ciphertext, mac)) == OK)
-		st = secret_equals((struct bytes){ mac, SUCI_MAC_LEN }, in) ? aes_ctr((struct bytes){ keys, ENC_LEN }, keys + ENC_LEN,
-		                                                                     ciphertext, text)
-		                                                             : ERR_CRYPTO;
+		st = secret_equals((struct bytes){ mac, SUCI_MAC_LEN }, in)
+		             ? aes_ctr((struct bytes){ keys, ENC_LEN }, keys + ENC_LEN, ciphertext, text)
+		             : ERR_CRYPTO;
 	EVP_PKEY_free(own);
 	secret_clean(keys, sizeof keys);
 	return st;

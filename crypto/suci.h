@@ -1,5 +1,6 @@
-/* suci.h - concealing a subscription identifier: ECIES of TS 33.501 annex C.3, profiles A (X25519) and B (P-256, compressed points),
- * with the ANSI X9.63 KDF over SHA-256, AES-128-CTR and HMAC-SHA-256 cut to 8 octets. All OpenSSL's; constant-time as OpenSSL is. */
+/* suci.h - concealing a subscription identifier: ECIES of TS 33.501 annex C.3, profiles A (X25519) and B (P-256, compressed
+ * points), with the ANSI X9.63 KDF over SHA-256, AES-128-CTR and HMAC-SHA-256 cut to 8 octets. All OpenSSL's; constant-time as
+ * OpenSSL is. */
 #ifndef CRYPTO_SUCI_H
 #define CRYPTO_SUCI_H
 
@@ -10,8 +11,8 @@ enum { SUCI_KEY_A_LEN = 32, SUCI_KEY_B_LEN = 33, SUCI_MAC_LEN = 8, SUCI_KEY_MAX 
 
 /* Octets of a public key of a scheme; 0 for the null scheme. */
 size_t suci_key_len(enum suci_scheme);
-/* The scheme output: ephemeral public key || ciphertext || MAC; the plaintext itself for the null scheme. The ephemeral key's 32
- * octets come from rng. ERR_MALFORMED: a home network key that is none. */
+/* The scheme output: ephemeral public key || ciphertext || MAC; the plaintext itself for the null scheme. The ephemeral key's
+ * 32 octets come from rng. ERR_MALFORMED: a home network key that is none. */
 MUST_USE enum status suci_conceal(
         enum suci_scheme, struct bytes home_public, struct bytes plain, struct rng *, struct buf *out);
 /* The home network's side: ERR_CRYPTO if the MAC is wrong. home_private: 32 octets. */

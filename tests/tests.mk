@@ -26,9 +26,10 @@ demo: ## the whole story on real parts
 check: ## everything that must pass: unit tests, golden scripts over PC/SC, the demo's story
 	@packaging/install-deps check
 	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E))
+	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
 	@tests/check-all $(O) $(if $(SAN),sanitized)
 
-check-long: check ## check, then ten minutes of every fuzz target (over an hour)
+check-long: check campaign ## check, 10^7 APDUs, then ten minutes of every fuzz target (over an hour)
 	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
 
 check-valgrind: ## the unit suites under valgrind memcheck (minutes)
@@ -73,6 +74,15 @@ REPLAYS := $(FUZZERS:%=$(O)/replay-%)
 $(O)/replay-%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(FUZZ_HOST:%.c=$(O)/%.o) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
 $(O)/tests/fuzz/%.o: override CFLAGS += -Wno-missing-prototypes
+
+$(O)/campaign: $(O)/tests/fuzz/campaign.o $(O)/libcard-io.a $(O)/libprose-card.a
+	$(link) $(LIBS_IO)
+APDUS ?= 10000000
+SEED ?= 1
+SCRIPTS := $(sort $(wildcard tests/scripts/*.apdu tests/scripts/admin/*.apdu))
+campaign: ## 10^7 seeded APDUs under ASan and UBSan: make campaign APDUS=10000000 SEED=1 (minutes)
+	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
+	build/gcc-address-undefined/campaign $(APDUS) $(SEED) $(SCRIPTS)
 
 $(O)/echo_card: $(O)/tests/bench/echo_card.o
 	$(link)

@@ -1,6 +1,7 @@
-/* GET IDENTITY (TS 31.102 7.5): the SUCI, computed on the card where EF_UST says so (services 124 and 125). The scheme and the home
- * network's keys are in DF_SAIP's EF_SUCI_Calc_Info, coded as EF_SUCI_Calc_Info of 4.4.11.8; the answer is tag A1 with the 5GS mobile
- * identity of TS 24.501 9.11.3.4 from its octet 4 on. The field coding could not be checked against a phone: docs/decisions.md. */
+/* GET IDENTITY (TS 31.102 7.5): the SUCI, computed on the card where EF_UST says so (services 124 and 125). The scheme and the
+ * home network's keys are in DF_SAIP's EF_SUCI_Calc_Info, coded as EF_SUCI_Calc_Info of 4.4.11.8; the answer is tag A1 with the
+ * 5GS mobile identity of TS 24.501 9.11.3.4 from its octet 4 on. The field coding could not be checked against a phone:
+ * docs/decisions.md. */
 #include <string.h>
 
 #include "apdu/hex.h"
@@ -45,7 +46,7 @@ static bool take_scheme(struct bytes info, uint8_t *scheme, uint8_t *key_id, str
 		if (t.tag == TAG_KEY && ++index == schemes.p[1] && id.n == 1) {
 			*key_id = id.p[0];
 			*key = t.value;
-			return t.value.n == suci_key_len((enum suci_scheme)*scheme);
+			return t.value.n == suci_key_len((enum suci_scheme) * scheme);
 		}
 	}
 	return false;
