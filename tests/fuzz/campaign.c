@@ -1,5 +1,6 @@
-/* campaign COUNT SEED SCRIPT...: a stream of COUNT real, mutated and random APDUs, the same for the same seed, against a born card:
- * channels, chains, extended lengths, proactive sessions, suspension, resets, power cycles, an administrator now and then. Laws:
+/* campaign COUNT SEED SCRIPT...: a stream of COUNT real, mutated and random APDUs, the same for the same seed, against a born
+ * card: channels, chains, extended lengths, proactive sessions, suspension, resets, power cycles, an administrator now and
+ * then. Laws:
  *   - every command is answered with a status word of class 6 or 9;
  *   - a command that fails has written nothing but PIN tries;
  *   - tries come back with the right PIN or PUK only;
@@ -167,7 +168,8 @@ static void birth(void)
 	char reason[256] = "";
 
 	o.who.profile = profile_parse(toolkit, sizeof toolkit - 1, "toolkit", reason, sizeof reason);
-	if (bcd_encode(o.who.iccid, o.card_id, sizeof o.card_id) != OK || birth_test_secrets(&o, &secrets, reason, sizeof reason) != OK)
+	if (bcd_encode(o.who.iccid, o.card_id, sizeof o.card_id) != OK ||
+	        birth_test_secrets(&o, &secrets, reason, sizeof reason) != OK)
 		abort();
 	memcpy(env.card_id, o.card_id, sizeof env.card_id);
 	if (profile_install(&card, &env, &o.who, secret_large_bytes(&secrets), reason, sizeof reason) != OK) {
@@ -182,10 +184,12 @@ static void birth(void)
 	}
 }
 
-static struct template {
+static struct template
+{
 	uint8_t p[TEMPLATE_MAX];
 	size_t n;
-} templates[TEMPLATES_MAX];
+}
+templates[TEMPLATES_MAX];
 static size_t template_count;
 
 /* The command of every line "HEX -> ..." of a script. */
@@ -250,6 +254,7 @@ static void send(struct bytes command)
 {
 	uint8_t *exact = malloc(command.n + 1); /* so that a sanitizer sees a read behind the end */
 	unsigned sw, before = tries();
+	struct command_apdu a;
 
 	if (exact == NULL)
 		abort();
@@ -270,6 +275,10 @@ static void send(struct bytes command)
 		die("a refused command has written", command);
 	if (tries() > before && (!sw_commits((enum sw)sw) || command.n < 4 || !is_pin_command(command.p[1])))
 		die("a try came back", command);
+	/* A wrong PIN1 has cost exactly one; chains carry their data elsewhere. */
+	if ((sw & 0xFFF0) == SW_TRIES_LEFT && apdu_parse(command, &a) == OK && a.data.n > 0 && (a.cla & 0x10) == 0 &&
+	        a.p2 == 0x01 && is_pin_command(a.ins) && a.ins != INS_UNBLOCK_PIN && tries() + 1 != before)
+		die("a wrong PIN cost nothing", command);
 }
 
 static void observe(void)
@@ -384,7 +393,8 @@ static void follow(uint8_t cla)
 
 static bool touches_observer(const uint8_t *p, size_t n)
 {
-	return (p[0] & 0x40) != 0 && (p[0] & 0x0F) == OBSERVER - 4 ? true : n > 3 && p[1] == INS_MANAGE_CHANNEL && p[3] == OBSERVER;
+	return (p[0] & 0x40) != 0 && (p[0] & 0x0F) == OBSERVER - 4 ? true
+	                                                           : n > 3 && p[1] == INS_MANAGE_CHANNEL && p[3] == OBSERVER;
 }
 
 /* The end of the card, now and then only, or most of the stream would be about that. */
