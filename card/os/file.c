@@ -9,14 +9,22 @@ enum { ROW_LEN = 32, RULE_MAX = 128 };
 
 static const struct bytes table_name = { (const uint8_t *)"fs", 2 };
 
+/* "f/1c": name_format would take longer than the rest of a READ BINARY. */
+static struct record_name indexed_name(char kind, uint8_t index)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	return (struct record_name){ 4, { (uint8_t)kind, '/', (uint8_t)digits[index >> 4], (uint8_t)digits[index & 15] } };
+}
+
 static struct record_name content_name(uint8_t index)
 {
-	return name_format("f/%02x", (unsigned)index);
+	return indexed_name('f', index);
 }
 
 static struct record_name rule_name(uint8_t index)
 {
-	return name_format("r/%02x", (unsigned)index);
+	return indexed_name('r', index);
 }
 
 static enum status take_row(struct bytes *in, struct file *f)
