@@ -12,6 +12,7 @@ static enum status load_keys(struct db *db, const char *iccid, struct secret_lar
 	struct db_card c;
 	struct bytes kvn;
 
+	*k = (struct ota_keys){ 0 };
 	TRY(db_card_get(db, iccid, &c, secrets));
 	TRY(tlv_find(secret_large_bytes(secrets), BIRTH_OTA_KVN, &kvn));
 	TRY(tlv_find(secret_large_bytes(secrets), BIRTH_OTA_KIC, &k->kic));

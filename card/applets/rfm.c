@@ -225,7 +225,7 @@ static enum sw rfm_envelope(struct applet *a, struct bytes tpdu, struct buf *rsp
 		return SW_WRONG_DATA;
 	if ((st = applet_get(a, keys_name, &record)) != OK)
 		return sw_of(st);
-	keys = (struct ota_keys){ record.data[0], { record.data + 1, 16 }, { record.data + 17, 16 } };
+	keys = (struct ota_keys){ .kvn = record.data[0], .kic = { record.data + 1, 16 }, .kid = { record.data + 17, 16 } };
 	if (ota_command_open(&keys, packet, &plain, &c) != OK)
 		return refuse_unauthenticated(&c, rsp);
 	if ((st = accept_counter(a, &c, &rsc)) != OK)

@@ -11,7 +11,9 @@ static const char por_a[] = "027100002412B00000860ACECFED02ACE7A97E9178C09F3940F
 
 static struct ota_keys keys_a(void)
 {
-	return (struct ota_keys){ 1, hex("0102030405060708090A0B0C0D0E0F10"), hex("1112131415161718191A1B1C1D1E1F20") };
+	return (struct ota_keys){
+		.kvn = 1, .kic = hex("0102030405060708090A0B0C0D0E0F10"), .kid = hex("1112131415161718191A1B1C1D1E1F20")
+	};
 }
 
 START_TEST(example_a_builds_and_opens)
@@ -93,6 +95,162 @@ START_TEST(scripts_split_into_commands)
 }
 END_TEST
 
+/* Worked examples of other implementations (pySim, asterix, a real card's log): tests/vectors/ota.txt names them. */
+static struct bytes v(const char *section, const char *name)
+{
+	return vector_in("tests/vectors/ota.txt", section, name);
+}
+
+static uint8_t octet(const char *section, const char *name)
+{
+	return v(section, name).p[0];
+}
+
+static const char *const sections[] = { "A", "A4", "AE", "B", "C", "asterix-integrity", "D" };
+
+static struct ota_keys keys_of(const char *section)
+{
+	return (struct ota_keys){ octet(section, "kvn"), v(section, "kic"), v(section, "kid"), octet(section, "kic_type"),
+		octet(section, "kid_type"), octet(section, "cc_len") };
+}
+
+START_TEST(worked_examples_octet_by_octet)
+{
+	const char *section = sections[_i];
+	struct ota_keys k = keys_of(section);
+	struct bytes spi = v(section, "spi"), key_octets = v(section, "key_octets"), packet = v(section, "packet"),
+	             por = v(section, "por");
+	struct ota_command c = { spi.p[0], spi.p[1], key_octets.p[0], key_octets.p[1], { 0 }, bytes_uint(v(section, "counter")),
+		v(section, "data") },
+	                   out;
+	struct secret_large plain = { 0 };
+	struct ota_response r;
+	uint8_t raw[256];
+	struct buf b = BUF_OF(raw);
+	bool secured;
+
+	memcpy(c.tar, v(section, "tar").p, 3);
+	ck_assert_ptr_null(ota_command_fault(&k, &c));
+	ck_assert_int_eq(ota_command_build(&k, &c, &b), OK);
+	ck_assert_msg(bytes_equal(buf_bytes(&b), packet), "%s", section);
+	ck_assert_int_eq(ota_command_open(&k, packet, &plain, &out), OK);
+	ck_assert_uint_eq(out.counter, c.counter);
+	ck_assert(bytes_equal(out.data, c.data));
+	if (por.n <= 1)
+		return;
+	ck_assert_int_eq(ota_response_open(&k, c.spi2, por, &plain, &r, &secured), OK);
+	ck_assert_uint_eq(r.rsc, RSC_OK);
+	ck_assert_uint_eq(r.counter, c.counter);
+	b.len = 0;
+	if (octet(section, "por_rebuilds") != 0) {
+		ck_assert_int_eq(ota_response_build(&k, c.spi2, &r, &b), OK);
+		ck_assert_msg(bytes_equal(buf_bytes(&b), por), "%s", section);
+	}
+}
+END_TEST
+
+static const struct algorithm {
+	uint8_t type, len, cc_len;
+} algorithms[] = { { KEY_AES, 16, 8 }, { KEY_AES, 24, 8 }, { KEY_AES, 32, 8 }, { KEY_AES, 16, 4 }, { KEY_3DES_2, 16, 0 },
+	{ KEY_3DES_3, 24, 0 } };
+
+/* Every SPI1 and SPI2 that is not reserved, with every algorithm: what is built opens, and what carries a CC opens unchanged
+ * only. */
+START_TEST(every_spi_with_every_algorithm)
+{
+	static const uint8_t key[2][32] = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+		                                    24, 25 },
+		{ 0xF1, 2, 0xF3, 4, 5, 6, 7, 8, 9, 0x10, 11, 12, 13, 14, 15, 16, 17, 18, 0x19, 20, 21, 22, 23, 24, 25 } };
+	const struct algorithm *a = &algorithms[_i];
+	const struct ota_keys k = { 3, { key[0], a->len }, { key[1], a->len }, a->type, a->type, a->cc_len };
+	unsigned built = 0;
+
+	for (unsigned spi1 = 0; spi1 < 256; spi1++)
+		for (unsigned n = 0; n < 40; n += 13) {
+			struct ota_command c = { (uint8_t)spi1, 0x01, (uint8_t)(0x30 | a->type), (uint8_t)(0x30 | a->type),
+				{ 1, 2, 3 }, 77 + n, { key[0], n } },
+			                   out;
+			struct secret_large plain = { 0 };
+			uint8_t raw[256];
+			struct buf b = BUF_OF(raw);
+
+			if ((spi1 & 3) == SPI1_RC)
+				c.kid = (n & 1) != 0 ? KID_CRC16 : KID_CRC32;
+			if ((spi1 & 0xE0) != 0 || (spi1 & 3) == 3) {
+				ck_assert_int_eq(ota_command_build(&k, &c, &b), ERR_DENIED);
+				continue;
+			}
+			ck_assert_int_eq(ota_command_build(&k, &c, &b), OK);
+			ck_assert_int_eq(ota_command_open(&k, buf_bytes(&b), &plain, &out), OK);
+			ck_assert_uint_eq(out.counter, c.counter);
+			ck_assert(bytes_equal(out.data, c.data));
+			built++;
+			for (size_t i = 0; (spi1 & 3) == SPI1_CC && i < b.len; i++) {
+				raw[i] ^= 0x20;
+				ck_assert_int_ne(ota_command_open(&k, buf_bytes(&b), &plain, &out), OK);
+				raw[i] ^= 0x20;
+			}
+		}
+	ck_assert_uint_eq(built, 4 * 24);
+	for (unsigned spi2 = 0; spi2 < 0x20; spi2++)
+		for (uint8_t n = 0; n < 40; n += 13) {
+			struct ota_response r = { { 1, 2, 3 }, 9, RSC_OK, { key[1], n } }, out;
+			struct secret_large plain = { 0 };
+			uint8_t raw[256];
+			struct buf b = BUF_OF(raw);
+			bool secured;
+
+			if ((spi2 & SPI2_POR_INTEGRITY) == SPI2_POR_INTEGRITY)
+				continue;
+			ck_assert_int_eq(ota_response_build(&k, (uint8_t)spi2, &r, &b), OK);
+			ck_assert_int_eq(ota_response_open(&k, (uint8_t)spi2, buf_bytes(&b), &plain, &out, &secured), OK);
+			ck_assert(secured == ((spi2 & SPI2_POR_INTEGRITY) == SPI2_POR_CC));
+			ck_assert(bytes_equal(out.data, r.data));
+			for (size_t i = 0; secured && i < b.len; i++) {
+				bool still;
+
+				raw[i] ^= 0x20;
+				ck_assert(ota_response_open(&k, (uint8_t)spi2, buf_bytes(&b), &plain, &out, &still) != OK ||
+				          !still);
+				raw[i] ^= 0x20;
+			}
+		}
+}
+END_TEST
+
+/* Headers that a careless card would follow into a weaker protection are named and refused. */
+START_TEST(headers_that_are_refused_say_why)
+{
+	static const struct {
+		uint8_t spi1, spi2, kic, kid;
+		const char *says;
+	} bad[] = { { 0x16, 0x21, 0x11, 0x12, "single DES" }, { 0x16, 0x21, 0x12, 0x11, "single DES" },
+		{ 0x16, 0x21, 0x1D, 0x12, "single DES" }, { 0x16, 0x21, 0x10, 0x12, "implicit" },
+		{ 0x16, 0x21, 0x12, 0x13, "proprietary" }, { 0x16, 0x21, 0x02, 0x02, "key set 0" },
+		{ 0x16, 0x21, 0x12, 0x22, "not given" }, { 0x16, 0x21, 0x22, 0x22, "not given" },
+		{ 0x16, 0x21, 0x15, 0x12, "another algorithm" }, { 0x16, 0x21, 0x12, 0x19, "another algorithm" },
+		{ 0x17, 0x21, 0x12, 0x12, "digital signatures" }, { 0x36, 0x21, 0x12, 0x12, "reserved" },
+		{ 0x16, 0x23, 0x12, 0x12, "reserved" }, { 0x16, 0x41, 0x12, 0x12, "reserved" },
+		{ 0x16, 0x0D, 0x12, 0x12, "digital signatures" }, { 0x11, 0x21, 0x12, 0x12, "CRC-16" } };
+	struct ota_keys k = keys_a();
+	uint8_t raw[64];
+	struct buf b = BUF_OF(raw);
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		const struct ota_command c = { bad[i].spi1, bad[i].spi2, bad[i].kic, bad[i].kid, { 0 }, 1, { 0 } };
+		const char *fault = ota_command_fault(&k, &c);
+
+		ck_assert_msg(fault != NULL && strstr(fault, bad[i].says) != NULL, "%zu: %s", i, fault);
+		ck_assert_int_eq(ota_command_build(&k, &c, &b), ERR_DENIED);
+	}
+	{
+		const struct ota_command mixed = { 0x16, 0x21, 0x12, 0x22, { 0 }, 1, { 0 } };
+
+		ck_assert_ptr_nonnull(strstr(ota_command_fault(NULL, &mixed), "different key sets"));
+	}
+}
+END_TEST
+
 Suite *suite_ota(void)
 {
 	Suite *s = suite_create("ota");
@@ -102,6 +260,9 @@ Suite *suite_ota(void)
 	tcase_add_test(t, example_a_proof_of_receipt);
 	tcase_add_test(t, short_messages_round_trip);
 	tcase_add_test(t, scripts_split_into_commands);
+	tcase_add_loop_test(t, worked_examples_octet_by_octet, 0, sizeof sections / sizeof *sections);
+	tcase_add_loop_test(t, every_spi_with_every_algorithm, 0, sizeof algorithms / sizeof *algorithms);
+	tcase_add_test(t, headers_that_are_refused_say_why);
 	suite_add_tcase(s, t);
 	return s;
 }
