@@ -50,6 +50,8 @@ enum { ICCID_LEN = 10, CARD_ID_LEN = ICCID_LEN, TAR_LEN = 3, AID_MAX = 16 };
 #define TAR_RFM_UICC "\xB0\x00\x00"
 #define TAR_RFM_USIM "\xB0\x00\x11"
 #define TAR_RFM_PROSE "\xB0\x5F\x90" /* ours: DF_ProSe, scripts all or nothing */
+#define TAR_RFM_UICC_EXPANDED "\xB0\x01\x20"
+#define TAR_RFM_PROSE_EXPANDED "\xB0\x5F\x91" /* ours */
 
 /* File descriptor octet (TS 102 221 11.1.1.4.3): structure, and whether several channels may have the file current. */
 enum file_descriptor {

@@ -1,253 +1,206 @@
-/* Remote file management (TS 102 226 clause 7): secured packets by SMS-PP, a TAR table, scripts on their own channel.
- * Before the MAC is right every failure gives one answer, RSC 06 unsecured. The counter is durable before the first command. */
+/* Remote management over the air: secured packets by SMS-PP (TS 102 225, 31.115). Before the MAC is right every failure gives
+ * one answer, RSC 06 unsecured, or none, after the same number of block cipher calls; the counter is durable before the first
+ * command. */
 #include <string.h>
 
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
-#include "card/applets/applets.h"
-#include "card/os/card.h"
-#include "card/os/commands.h"
-#include "ota/packet.h"
-#include "ota/script.h"
-#include "ota/sms.h"
+#include "card/applets/rfm.h"
 
-enum { SCRIPT_RESPONSE_MAX = 256, POR_DATA_MAX = 100 };
+enum { ANSWER_MAX = 1200, REPORT_MAX = 140 };
 
-static const struct rfm_target {
-	const char *tar;
-	const char *aid; /* of the ADF the script starts in; NULL: MF */
-	size_t aid_len;
-	uint16_t df; /* below it; 0: none */
-	bool all_or_nothing;
-} targets[] = {
-	{ TAR_RFM_UICC, NULL, 0, 0, false },
-	{ TAR_RFM_USIM, AID_USIM, 16, 0, false },
-	{ TAR_RFM_PROSE, AID_USIM, 16, FID_DF_PROSE, true },
+struct rfm_state {
+	struct sms_assembly assembly;
+	uint8_t reference; /* of the last answer in several short messages */
 };
-
-/* INS a script may use (clause 7.1). */
-static const uint8_t allowed[] = { INS_SELECT, INS_READ_BINARY, INS_READ_RECORD, INS_UPDATE_BINARY, INS_UPDATE_RECORD,
-	INS_SEARCH_RECORD, INS_INCREASE, INS_RETRIEVE_DATA, INS_SET_DATA, INS_ACTIVATE_FILE, INS_DEACTIVATE_FILE,
-	INS_CREATE_FILE, INS_DELETE_FILE, INS_RESIZE_FILE, INS_TERMINATE_EF, INS_TERMINATE_DF };
-
-/* Record "ota": KVN || KIc || KID. Record "ota/c": the counter, 5 octets, written by put_now. */
-static const struct bytes keys_name = { (const uint8_t *)"ota", 3 };
-static const struct bytes counter_name = { (const uint8_t *)"ota/c", 5 };
 
 static enum status rfm_install(struct applet *a, struct bytes parameters)
 {
-	SECRET
-	record = { 0 };
-	struct buf b = { record.data, 0, sizeof record.data, false };
-	static const uint8_t zero[5];
-	struct bytes kvn, kic, kid;
+	struct ota_keys k = { .kic_type = KEY_AES, .kid_type = KEY_AES };
+	struct bytes kvn;
 
 	TRY(tlv_find(parameters, BIRTH_OTA_KVN, &kvn));
-	TRY(tlv_find(parameters, BIRTH_OTA_KIC, &kic));
-	TRY(tlv_find(parameters, BIRTH_OTA_KID, &kid));
-	if (kvn.n != 1 || kvn.p[0] < 1 || kvn.p[0] > 15 || kic.n != 16 || kid.n != 16)
-		return ERR_MALFORMED;
-	buf_put(&b, kvn);
-	buf_put(&b, kic);
-	buf_put(&b, kid);
-	TRY(buf_status(&b));
-	TRY(applet_put(a, keys_name, buf_bytes(&b)));
-	return applet_put(a, counter_name, BYTES_OF(zero));
+	TRY(tlv_find(parameters, BIRTH_OTA_KIC, &k.kic));
+	TRY(tlv_find(parameters, BIRTH_OTA_KID, &k.kid));
+	k.kvn = kvn.n == 1 ? kvn.p[0] : 0;
+	return rfm_keys_put(a, &k);
 }
 
-static const struct rfm_target *find_target(const uint8_t tar[OTA_TAR_LEN])
-{
-	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
-		if (memcmp(targets[i].tar, tar, OTA_TAR_LEN) == 0)
-			return &targets[i];
-	return NULL;
-}
-
-static bool enter_target(struct card *card, const struct rfm_target *t, struct channel *ch)
-{
-	uint8_t df = FILE_MF;
-
-	channel_init(ch, CHANNEL_SCRIPT, true);
-	ch->adm = true;
-	if (t->aid != NULL)
-		df = file_by_aid(&card->fs, (struct bytes){ (const uint8_t *)t->aid, t->aid_len }, FILE_NONE);
-	if (df != FILE_NONE && t->df != 0)
-		df = file_child(&card->fs, df, t->df);
-	if (df == FILE_NONE)
-		return false;
-	channel_enter(ch, df);
-	if (file_adf_of(&card->fs, df) != FILE_MF)
-		ch->adf = file_adf_of(&card->fs, df);
-	return true;
-}
-
-static enum sw run_command(struct card *card, struct channel *ch, const struct command_apdu *a, struct buf *rsp)
-{
-	if (memchr(allowed, a->ins, sizeof allowed) == NULL)
-		return SW_INS_NOT_SUPPORTED;
-	return card_dispatch(card, ch, a, rsp);
-}
-
-/* What a script changed, for the REFRESH that follows it. */
-struct changes {
-	uint8_t file[8];
-	size_t n;
-	bool structure; /* files came, went or changed size: the list would not say enough */
+/* One packet on its way through the card. */
+struct delivery {
+	struct applet *applet;
+	struct ota_command command;
+	struct secret_large plain;
+	struct rfm_keys keys;
+	struct bytes address; /* where an SMS-SUBMIT goes */
 };
 
-static void note_change(struct changes *all, uint8_t ins, uint8_t ef)
+static bool por_wanted(uint8_t spi2, bool error)
 {
-	static const uint8_t content[] = { INS_UPDATE_BINARY, INS_UPDATE_RECORD, INS_INCREASE, INS_SET_DATA };
-	static const uint8_t structure[] = { INS_CREATE_FILE, INS_DELETE_FILE, INS_RESIZE_FILE, INS_TERMINATE_EF,
-		INS_TERMINATE_DF, INS_ACTIVATE_FILE, INS_DEACTIVATE_FILE };
-
-	if (memchr(structure, ins, sizeof structure) != NULL)
-		all->structure = true;
-	if (memchr(content, ins, sizeof content) == NULL || memchr(all->file, ef, all->n) != NULL)
-		return;
-	if (all->n == sizeof all->file)
-		all->structure = true;
-	else
-		all->file[all->n++] = ef;
-}
-
-static enum status refresh_after(struct card *card, const struct changes *all)
-{
-	if (all->structure)
-		return cat_refresh(card, REFRESH_INIT_AND_FULL_FILE_CHANGE, (struct bytes){ 0 });
-	return all->n > 0 ? cat_refresh(card, REFRESH_FILE_CHANGE, (struct bytes){ all->file, all->n }) : OK;
-}
-
-/* Run a script. On an error it stops; what ran stays, unless the TAR says all or nothing. */
-static void run_script(
-        struct card *card, const struct rfm_target *t, struct bytes script, struct script_result *result, struct buf *data)
-{
-	struct store_mark start = store_savepoint(&card->store);
-	struct channel *ch = &card->channel[CHANNEL_SCRIPT];
-	struct changes changes = { 0 };
-	struct command_apdu a;
-
-	*result = (struct script_result){ .sw = SW_OK };
-	if (!enter_target(card, t, ch))
-		result->sw = SW_FILE_NOT_FOUND;
-	while (result->sw == SW_OK && script.n > 0) {
-		struct store_mark before = store_savepoint(&card->store);
-		enum sw sw;
-
-		data->len = 0;
-		data->failed = false;
-		sw = script_next(&script, &a) == OK ? run_command(card, ch, &a, data) : SW_WRONG_LENGTH;
-		if (!sw_commits(sw))
-			store_rollback_to(&card->store, before);
-		else
-			note_change(&changes, a.ins, ch->ef);
-		if (a.ins == INS_SELECT)
-			data->len = 0; /* its FCP would need an explicit GET RESPONSE */
-		result->executed++;
-		result->sw = (uint16_t)sw;
-	}
-	if (result->sw != SW_OK && t->all_or_nothing) {
-		store_rollback_to(&card->store, start);
-		if (file_system_load(&card->fs, &card->store) != OK)
-			result->sw = SW_TECHNICAL_PROBLEM;
-		result->executed = 0;
-		data->len = 0;
-		changes = (struct changes){ 0 };
-	}
-	if (refresh_after(card, &changes) != OK)
-		cat_reset(&card->cat); /* a terminal that leaves the queue full will read afresh after its reset */
-	channel_init(ch, CHANNEL_SCRIPT, false);
-	result->data = (struct bytes){ data->p, data->len < POR_DATA_MAX ? data->len : POR_DATA_MAX };
-}
-
-/* Counter rule of 5.1.4 on the stored value; RSC_OK after the new value is durable. */
-static enum status accept_counter(struct applet *a, const struct ota_command *c, enum ota_rsc *rsc)
-{
-	SECRET_LARGE
-	stored = { 0 };
-	uint8_t raw[5];
-	struct buf b = BUF_OF(raw);
-	uint64_t last;
-
-	TRY(applet_get(a, counter_name, &stored));
-	last = bytes_uint(secret_large_bytes(&stored));
-	if (last == OTA_COUNTER_BLOCKED)
-		*rsc = RSC_COUNTER_BLOCKED;
-	else if (c->counter <= last)
-		*rsc = RSC_COUNTER_LOW;
-	else if ((c->spi1 & SPI1_COUNTER_STRICT) == SPI1_COUNTER_STRICT && c->counter != last + 1)
-		*rsc = RSC_COUNTER_HIGH;
-	else
-		*rsc = RSC_OK;
-	if (*rsc != RSC_OK)
-		return OK;
-	buf_put_uint(&b, 5, c->counter);
-	return applet_put_now(a, counter_name, buf_bytes(&b));
-}
-
-static bool por_wanted(uint8_t spi2, enum ota_rsc rsc, uint16_t sw)
-{
-	switch (spi2 & 3) {
+	switch (spi2 & SPI2_POR) {
 	case SPI2_POR_ALWAYS: return true;
-	case SPI2_POR_ON_ERROR: return rsc != RSC_OK || sw != SW_OK;
+	case SPI2_POR_ON_ERROR: return error;
 	default: return false;
 	}
 }
 
-static enum sw refuse_unauthenticated(const struct ota_command *c, struct buf *rsp)
+/* By SMS-SUBMIT: the terminal fetches as many SEND SHORT MESSAGE as the answer takes. */
+static enum sw submit(struct delivery *d, struct bytes response)
 {
-	struct ota_response r = { .rsc = RSC_SECURITY_ERROR };
+	struct rfm_state *state = d->applet->transient;
+	unsigned parts = sms_parts(response.n - 3);
 
-	memcpy(r.tar, c->tar, sizeof r.tar);
-	if (!por_wanted(c->spi2, r.rsc, 0))
+	state->reference++;
+	for (unsigned i = 1; i <= parts; i++) {
+		uint8_t raw[SMS_TPDU_MAX];
+		struct buf b = BUF_OF(raw);
+		struct cat_command c;
+
+		if (sms_submit_part(&b, d->address, response, state->reference, i) != OK)
+			return SW_TECHNICAL_PROBLEM;
+		cat_send_short_message(&c, buf_bytes(&b));
+		if (cat_ask(d->applet->card, d->applet, &c) != OK)
+			return SW_OK; /* the queue is full: the server will ask again */
+	}
+	return SW_OK;
+}
+
+static enum sw answer(struct delivery *d, const struct ota_keys *keys, enum ota_rsc rsc, struct bytes data, struct buf *rsp)
+{
+	struct ota_response r = { .rsc = (uint8_t)rsc, .counter = d->command.counter, .data = data };
+	uint8_t raw[ANSWER_MAX];
+	struct buf b = BUF_OF(raw);
+	enum status st;
+
+	memcpy(r.tar, d->command.tar, sizeof r.tar);
+	if ((st = ota_response_build(keys, keys != NULL ? d->command.spi2 : 0, &r, &b)) != OK)
+		return sw_of(st);
+	if ((d->command.spi2 & SPI2_POR_SUBMIT) != 0)
+		return submit(d, buf_bytes(&b));
+	if (b.len > REPORT_MAX) { /* a delivery report has no room for it (31.115 clause 4) */
+		struct ota_response later = r;
+
+		later.rsc = RSC_BY_SUBMIT;
+		later.data = (struct bytes){ 0 };
+		if ((st = ota_response_build(keys, d->command.spi2, &later, rsp)) != OK)
+			return sw_of(st);
+		return submit(d, buf_bytes(&b));
+	}
+	buf_put(rsp, buf_bytes(&b));
+	return SW_OK;
+}
+
+/* Keys that are nobody's, for headers that lead nowhere: the same work, and a MAC that is never right. */
+static void pretend(const struct ota_command *c, struct bytes packet, struct secret_large *plain)
+{
+	static const uint8_t nobody[32] = { 0 };
+	uint8_t header[OTA_PACKET_MAX], kic = c->kic & 0x0F, kid = c->kid & 0x0F;
+	struct ota_keys k = { .kvn = 1 };
+	struct ota_command out;
+
+	if (packet.n > sizeof header)
+		return;
+	memcpy(header, packet.p, packet.n);
+	k.kic_type = kic == KEY_3DES_2 || kic == KEY_3DES_3 ? kic : KEY_AES;
+	k.kid_type = kid == KEY_3DES_2 || kid == KEY_3DES_3 ? kid : KEY_AES;
+	k.kic = (struct bytes){ nobody, k.kic_type == KEY_3DES_3 ? 24U : 16U };
+	k.kid = (struct bytes){ nobody, k.kid_type == KEY_3DES_3 ? 24U : 16U };
+	header[3] = (uint8_t)(SPI1_CC | (c->spi1 & SPI1_CIPHERED));
+	header[4] = 0;
+	header[5] = (uint8_t)(0x10 | k.kic_type);
+	header[6] = (uint8_t)(0x10 | k.kid_type);
+	(void)!ota_command_open(&k, (struct bytes){ header, packet.n }, plain, &out);
+	secret_large_wipe(plain);
+}
+
+/* One answer for everything that is wrong before the MAC is right, and it is counted. */
+static enum sw refuse(struct delivery *d, const struct rfm_policy *policy, uint8_t kvn, struct buf *rsp)
+{
+	uint32_t count;
+
+	d->command.counter = 0;
+	if (rfm_failures(d->applet, kvn, true, &count) != OK)
+		return SW_MEMORY_PROBLEM;
+	if (policy->silent || !por_wanted(d->command.spi2, true))
 		return SW_OK;
-	return sw_of(ota_response_build(NULL, 0, &r, rsp));
+	return answer(d, NULL, RSC_SECURITY_ERROR, (struct bytes){ 0 }, rsp);
+}
+
+/* The key set that the header names, if its packets may be looked at; the MAC decides the rest. */
+static bool open_packet(struct delivery *d, const struct rfm_policy *policy, struct bytes packet, uint8_t *kvn)
+{
+	uint32_t failures = 0;
+	bool usable;
+
+	*kvn = d->command.kid >> 4;
+	usable = (d->command.spi1 & SPI1_INTEGRITY) == SPI1_CC && rfm_keys_load(d->applet, *kvn, &d->keys) == OK;
+	if (!usable)
+		*kvn = 0;
+	usable = usable && ota_command_fault(&d->keys.keys, &d->command) == NULL &&
+	         rfm_failures(d->applet, *kvn, false, &failures) == OK &&
+	         (policy->max_failures == 0 || failures < policy->max_failures);
+	if (!usable) {
+		pretend(&d->command, packet, &d->plain);
+		return false;
+	}
+	return ota_command_open(&d->keys.keys, packet, &d->plain, &d->command) == OK;
+}
+
+static enum sw run_packet(struct delivery *d, uint8_t kvn, struct buf *rsp)
+{
+	const struct rfm_target *target = rfm_target(d->command.tar);
+	uint8_t raw[ANSWER_MAX];
+	struct buf data = BUF_OF(raw);
+	enum ota_rsc rsc;
+	enum status st;
+	bool ok = true;
+
+	if ((st = rfm_counter_accept(d->applet, kvn, d->command.spi1, d->command.counter, &rsc)) != OK)
+		return sw_of(st);
+	if (rsc == RSC_OK && target == NULL)
+		rsc = RSC_TAR_UNKNOWN;
+	if (rsc == RSC_OK && !rfm_level_suffices(d->command.spi1, target->msl))
+		rsc = RSC_LEVEL_TOO_LOW;
+	if (rsc == RSC_OK)
+		rfm_run_script(d->applet->card, target, d->command.data, &ok, &data);
+	if (!por_wanted(d->command.spi2, rsc != RSC_OK || !ok))
+		return SW_OK;
+	return answer(d, &d->keys.keys, rsc, buf_bytes(&data), rsp);
+}
+
+static void delivery_wipe(struct delivery *d)
+{
+	secret_large_wipe(&d->plain);
+	rfm_keys_wipe(&d->keys);
 }
 
 static enum sw rfm_envelope(struct applet *a, struct bytes tpdu, struct buf *rsp)
 {
-	SECRET_LARGE
-	record = { 0 };
-	SECRET_LARGE
-	plain = { 0 };
-	uint8_t raw[SCRIPT_RESPONSE_MAX], answer_raw[SCRIPT_RESPONSE_MAX];
-	struct buf data = BUF_OF(raw), answer = BUF_OF(answer_raw);
-	struct script_result result = { .sw = SW_OK };
-	struct ota_response r = { 0 };
-	const struct rfm_target *target;
-	struct ota_keys keys;
-	struct ota_command c;
+	__attribute__((cleanup(delivery_wipe))) struct delivery d = { .applet = a };
+	struct rfm_state *state = a->transient;
+	struct rfm_policy policy;
+	struct sms_part part;
 	struct bytes packet;
-	enum ota_rsc rsc;
 	enum status st;
+	uint8_t kvn;
 
-	if (sms_deliver_parse(tpdu, &packet) != OK || ota_command_peek(packet, &c) != OK)
+	if (sms_deliver_parse(tpdu, &part) != OK)
 		return SW_WRONG_DATA;
-	if ((st = applet_get(a, keys_name, &record)) != OK)
+	if ((st = sms_assemble(&state->assembly, &part, &packet)) == ERR_NOT_FOUND)
+		return SW_OK; /* the rest is on its way */
+	if (st != OK || ota_command_peek(packet, &d.command) != OK)
+		return SW_WRONG_DATA;
+	if ((st = rfm_policy(a, &policy)) != OK)
 		return sw_of(st);
-	keys = (struct ota_keys){ .kvn = record.data[0], .kic = { record.data + 1, 16 }, .kid = { record.data + 17, 16 } };
-	if (ota_command_open(&keys, packet, &plain, &c) != OK)
-		return refuse_unauthenticated(&c, rsp);
-	if ((st = accept_counter(a, &c, &rsc)) != OK)
-		return sw_of(st);
-	target = find_target(c.tar);
-	if (rsc == RSC_OK && target == NULL)
-		rsc = RSC_TAR_UNKNOWN;
-	if (rsc == RSC_OK) {
-		run_script(a->card, target, c.data, &result, &data);
-		script_result_put(&answer, &result);
-	}
-	memcpy(r.tar, c.tar, sizeof r.tar);
-	r.counter = c.counter;
-	r.rsc = (uint8_t)rsc;
-	r.data = buf_bytes(&answer);
-	if (!por_wanted(c.spi2, rsc, result.sw))
-		return SW_OK;
-	return sw_of(ota_response_build(&keys, c.spi2, &r, rsp));
+	d.address = part.address;
+	if (!open_packet(&d, &policy, packet, &kvn))
+		return refuse(&d, &policy, kvn, rsp);
+	return run_packet(&d, kvn, rsp);
 }
 
 const struct applet_class rfm_class = {
 	.name = "RFM",
+	.transient_len = sizeof(struct rfm_state),
 	.install = rfm_install,
 	.envelope = rfm_envelope,
 };

@@ -324,7 +324,7 @@ START_TEST(ota_runs_once_whole_or_not_at_all)
 		*octet ^= 1;
 		ck_assert_uint_eq(rig_send_bytes(r, first), 0x9000);
 		ck_assert_uint_eq(por_rsc(r, &result), RSC_SECURITY_ERROR);
-		ck_assert(store_mem_equal(&before, &r->store));
+		ck_assert(store_mem_equal_but(&before, &r->store, "/bad/"));
 		*octet ^= 1;
 	}
 	store_mem_free(&before);

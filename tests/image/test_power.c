@@ -87,7 +87,7 @@ static const struct trial trials[] = {
 	{ "UPDATE BINARY", update, 0x9000, NULL },
 	{ "sealed object", install_group, 0x9000, NULL },
 	{ "IMPORT GMK", import_gmk, 0x9000, NULL },
-	{ "OTA script", ota_script, 0x9000, "ota/c" },
+	{ "OTA script", ota_script, 0x9000, "cnt/01" },
 };
 
 static struct image *open_image(const char *path, const char *vfs, bool create)

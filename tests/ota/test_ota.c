@@ -60,23 +60,180 @@ START_TEST(example_a_proof_of_receipt)
 }
 END_TEST
 
+/* Every length up to sixteen messages: the parts in any order, each of them twice, give the packet again; cut anywhere they do
+ * not. */
 START_TEST(short_messages_round_trip)
 {
-	uint8_t raw[256], packet[SMS_PACKET_MAX + 1] = { 1 };
+	static uint8_t packet[2200];
+	static struct sms_assembly assembly;
+
+	for (size_t i = 0; i < sizeof packet; i++)
+		packet[i] = (uint8_t)(i * 7 + 1);
+	for (size_t n = 1; n < sizeof packet; n += n < 300 ? 1 : 37) {
+		unsigned total = sms_parts(n);
+		struct bytes out = { 0 };
+		uint8_t raw[SMS_PARTS_MAX][SMS_TPDU_MAX];
+		size_t len[SMS_PARTS_MAX];
+
+		ck_assert(total == 0 ? n > SMS_FIRST_PART + 15 * SMS_NEXT_PART : n <= SMS_FIRST_PART + 15 * SMS_NEXT_PART);
+		for (unsigned i = 1; i <= total; i++) {
+			struct buf b = { raw[i - 1], 0, SMS_TPDU_MAX, false };
+			struct sms_part part;
+
+			ck_assert_int_eq(sms_deliver_part(&b, (struct bytes){ packet, n }, (uint8_t)n, i), OK);
+			len[i - 1] = b.len;
+			for (size_t cut = 0; cut < b.len && n % 50 == 1; cut++)
+				ck_assert_int_ne(sms_deliver_parse((struct bytes){ raw[i - 1], cut }, &part), OK);
+		}
+		for (unsigned k = 0; k < 2 * total; k++) {
+			unsigned i = (k * 7 + 3) % total; /* out of order */
+			struct sms_part part;
+			enum status st;
+
+			ck_assert_int_eq(sms_deliver_parse((struct bytes){ raw[i], len[i] }, &part), OK);
+			ck_assert_uint_eq(part.total, total);
+			ck_assert_uint_eq(part.number, i + 1);
+			st = sms_assemble(&assembly, &part, &out);
+			ck_assert(st == OK || st == ERR_NOT_FOUND);
+			if (st == OK)
+				break;
+		}
+		if (total % 7 == 0)
+			continue; /* this order does not visit every part */
+		if (total > 0) {
+			ck_assert_uint_eq(out.n, n);
+			ck_assert_mem_eq(out.p, packet, n);
+		}
+	}
+}
+END_TEST
+
+/* The worked example of 31.115, a reference of 16 bits, and what a stranger may send. */
+START_TEST(concatenation_is_parsed_by_its_elements)
+{
+	static struct sms_assembly assembly;
+	static uint8_t packet[170] = { 0x00, 0xA8 };
+	uint8_t raw[SMS_TPDU_MAX];
+	struct buf b = BUF_OF(raw);
+	struct sms_part part;
 	struct bytes out;
 
-	for (size_t n = 1; n <= SMS_PACKET_MAX; n++) {
-		struct buf b = BUF_OF(raw);
+	ck_assert_int_eq(sms_deliver_part(&b, BYTES_OF(packet), 0x2A, 1), OK);
+	ck_assert(bytes_equal((struct bytes){ raw + 16, 10 }, hex("8C"
+	                                                          "07"
+	                                                          "7000"
+	                                                          "00032A0201"
+	                                                          "00")));
+	b.len = 0;
+	ck_assert_int_eq(sms_deliver_part(&b, BYTES_OF(packet), 0x2A, 2), OK);
+	ck_assert(bytes_equal((struct bytes){ raw + 16, 7 }, hex("2C"
+	                                                         "05"
+	                                                         "00032A0202")));
+	/* 08: sixteen bits, in front of the security header */
+	ck_assert_int_eq(sms_deliver_parse(hex("400881214365877FF6621112000000000C"
+	                                       "08"
+	                                       "080412340201"
+	                                       "7000"
+	                                       "AABBCC"),
+	                         &part),
+	        OK);
+	ck_assert_uint_eq(part.reference, 0x1234);
+	ck_assert(part.secured && part.total == 2 && part.number == 1);
+	ck_assert_int_eq(sms_assemble(&assembly, &part, &out), ERR_NOT_FOUND);
+	/* A second part of another message takes its place; a second part that claims the header is none. */
+	part.reference = 9;
+	part.number = 2;
+	ck_assert_int_eq(sms_assemble(&assembly, &part, &out), ERR_MALFORMED);
+	part.secured = false;
+	ck_assert_int_eq(sms_assemble(&assembly, &part, &out), ERR_NOT_FOUND);
+	part.total = 17;
+	ck_assert_int_eq(sms_assemble(&assembly, &part, &out), ERR_MALFORMED);
+	ck_assert_int_eq(sms_deliver_parse(hex("400881214365877FF6621112000000000905"
+	                                       "00032A0203"
+	                                       "AABBCC"),
+	                         &part),
+	        ERR_MALFORMED); /* 3 of 2 */
+	ck_assert_int_eq(sms_deliver_parse(hex("400881214365877FF6621112000000000905"
+	                                       "00032A0200"
+	                                       "AABBCC"),
+	                         &part),
+	        ERR_MALFORMED); /* 0 of 2 */
+	ck_assert_int_eq(sms_deliver_parse(hex("400881214365877FF6621112000000000905"
+	                                       "00042A0201"
+	                                       "AABBCC"),
+	                         &part),
+	        ERR_MALFORMED);
+	ck_assert_int_eq(sms_deliver_parse(hex("400881214365877FF6621015110000002D027000"), &part), ERR_MALFORMED);
+}
+END_TEST
 
-		ck_assert_int_eq(sms_deliver_put(&b, (struct bytes){ packet, n }), OK);
-		ck_assert_int_eq(sms_deliver_parse(buf_bytes(&b), &out), OK);
-		ck_assert_uint_eq(out.n, n);
-		for (size_t cut = 0; cut < b.len; cut++)
-			ck_assert_int_ne(sms_deliver_parse((struct bytes){ raw, cut }, &out), OK);
-	}
+/* The answer by SMS-SUBMIT: what the card builds is what a server takes apart. */
+START_TEST(responses_travel_by_submit)
+{
+	uint8_t raw[SMS_TPDU_MAX];
 	struct buf b = BUF_OF(raw);
-	ck_assert_int_eq(sms_deliver_put(&b, BYTES_OF(packet)), ERR_NO_SPACE);
-	ck_assert_int_eq(sms_deliver_parse(hex("400881214365877FF6621015110000002D027000"), &out), ERR_MALFORMED);
+	struct sms_part part;
+
+	ck_assert_int_eq(sms_submit_part(&b, hex("038119F0"), hex(por_a), 1, 1), OK);
+	ck_assert(bytes_equal((struct bytes){ raw, 12 }, hex("4100038119F000F629027100")));
+	ck_assert_int_eq(sms_submit_parse(buf_bytes(&b), &part), OK);
+	ck_assert(part.secured && bytes_equal(part.payload, hex(por_a + 6)));
+	ck_assert(bytes_equal(part.address, hex("038119F0")));
+}
+END_TEST
+
+/* Example AE of the worked ones: the script, its answer; every way in which a template can be wrong. */
+START_TEST(expanded_scripts)
+{
+	static const struct {
+		const char *script;
+		enum expanded_fault fault;
+	} bad[] = { { "AA02C100", EXPANDED_UNKNOWN_TAG }, { "AA0322FF00", EXPANDED_WRONG_LENGTH },
+		{ "AA0122", EXPANDED_NO_LENGTH }, { "AA04220200A4", EXPANDED_WRONG_LENGTH } };
+	struct bytes script = hex("AA10220700A40004022FE2220500B000000A");
+	struct expanded_script s;
+	struct expanded_answer answer;
+	struct expanded_item item;
+	enum expanded_fault fault;
+	uint8_t raw[64], items_raw[64];
+	struct buf b = BUF_OF(raw), items = BUF_OF(items_raw);
+
+	ck_assert_int_eq(expanded_open(script, &s), OK);
+	ck_assert_int_eq(expanded_next(&s, &item, &fault), OK);
+	ck_assert_uint_eq(item.command.ins, INS_SELECT);
+	ck_assert_int_eq(expanded_next(&s, &item, &fault), OK);
+	ck_assert_uint_eq(item.command.ne, 10);
+	ck_assert_int_eq(expanded_next(&s, &item, &fault), ERR_NOT_FOUND);
+	expanded_put(&items, hex("00A40004022FE2"));
+	expanded_put(&items, hex("00B000000A"));
+	expanded_close(&b, buf_bytes(&items), false);
+	ck_assert(bytes_equal(buf_bytes(&b), script));
+	b.len = 0;
+	expanded_close(&b, buf_bytes(&items), true);
+	ck_assert_int_eq(expanded_open(buf_bytes(&b), &s), OK);
+	ck_assert(s.indefinite && bytes_equal(s.left, buf_bytes(&items)));
+	ck_assert_int_eq(expanded_open((struct bytes){ raw, b.len - 1 }, &s), ERR_MALFORMED);
+	items.len = b.len = 0;
+	expanded_answer_put(&items, (struct bytes){ 0 }, 0x9000);
+	expanded_answer_put(&items, hex("98100010325476981032"), 0x9000);
+	expanded_answer_close(&b, false, 2, buf_bytes(&items), EXPANDED_FINE);
+	ck_assert(bytes_equal(buf_bytes(&b), hex("AB1580010223029000230C981000103254769810329000")));
+	ck_assert_int_eq(expanded_answer_parse(buf_bytes(&b), &answer), OK);
+	ck_assert_uint_eq(answer.executed, 2);
+	ck_assert_uint_eq(answer.last.n, 12);
+	b.len = 0;
+	expanded_answer_close(&b, true, 1, (struct bytes){ 0 }, EXPANDED_WRONG_LENGTH);
+	ck_assert(bytes_equal(buf_bytes(&b), hex("AF80"
+	                                         "800101"
+	                                         "900102"
+	                                         "0000")));
+	ck_assert_int_eq(expanded_answer_parse(buf_bytes(&b), &answer), OK);
+	ck_assert_int_eq(answer.fault, EXPANDED_WRONG_LENGTH);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		ck_assert_int_eq(expanded_open(hex(bad[i].script), &s), OK);
+		ck_assert_int_eq(expanded_next(&s, &item, &fault), ERR_MALFORMED);
+		ck_assert_int_eq(fault, bad[i].fault);
+	}
 }
 END_TEST
 
@@ -260,6 +417,9 @@ Suite *suite_ota(void)
 	tcase_add_test(t, example_a_proof_of_receipt);
 	tcase_add_test(t, short_messages_round_trip);
 	tcase_add_test(t, scripts_split_into_commands);
+	tcase_add_test(t, concatenation_is_parsed_by_its_elements);
+	tcase_add_test(t, responses_travel_by_submit);
+	tcase_add_test(t, expanded_scripts);
 	tcase_add_loop_test(t, worked_examples_octet_by_octet, 0, sizeof sections / sizeof *sections);
 	tcase_add_loop_test(t, every_spi_with_every_algorithm, 0, sizeof algorithms / sizeof *algorithms);
 	tcase_add_test(t, headers_that_are_refused_say_why);

@@ -224,6 +224,32 @@ bool store_mem_equal(const struct store_mem *a, const struct store_mem *b)
 	return true;
 }
 
+static bool contains(const struct record_name *name, const char *infix)
+{
+	char text[RECORD_NAME_MAX + 1] = "";
+
+	memcpy(text, name->text, name->n);
+	return strstr(text, infix) != NULL;
+}
+
+static bool all_in(const struct store_mem *a, const struct store_mem *b, const char *infix)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		size_t k = find(b, name_bytes(&a->row[i].name));
+
+		if (!contains(&a->row[i].name, infix) &&
+		        (k == b->count || !bytes_equal((struct bytes){ a->row[i].value, a->row[i].n },
+		                                  (struct bytes){ b->row[k].value, b->row[k].n })))
+			return false;
+	}
+	return true;
+}
+
+bool store_mem_equal_but(const struct store_mem *a, const struct store_mem *b, const char *infix)
+{
+	return all_in(a, b, infix) && all_in(b, a, infix);
+}
+
 struct card_work rig_work;
 
 struct rig *rig_on(struct store_backend *backend, bool born)

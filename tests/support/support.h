@@ -47,6 +47,8 @@ void store_mem_init(struct store_mem *);
 void store_mem_copy(struct store_mem *to, const struct store_mem *from);
 void store_mem_free(struct store_mem *);
 bool store_mem_equal(const struct store_mem *, const struct store_mem *);
+/* The same, records whose name contains infix apart: counters of failures. */
+bool store_mem_equal_but(const struct store_mem *, const struct store_mem *, const char *infix);
 
 /* A born test card (PLMN 001-01, PIN 1234) on a store. */
 struct rig {
