@@ -22,7 +22,9 @@ enum birth_tag {
 	BIRTH_PUK2,
 	BIRTH_UNIVERSAL_PIN,
 	BIRTH_UNIVERSAL_PUK,
-	BIRTH_AKA /* TLVs of enum aka_tag but the keys; absent: Milenage with the defaults of TS 35.206 */
+	BIRTH_AKA,         /* TLVs of enum aka_tag but the keys; absent: Milenage with the defaults of TS 35.206 */
+	BIRTH_OTA_KEY_SET, /* any number: TLVs of enum ota_key_tag, beside the AES set of BIRTH_OTA_KVN */
+	BIRTH_OTA_POLICY   /* TLVs of enum ota_policy_tag; optional */
 };
 
 /* The names under which people write these secrets: a test profile's "keys", a card vendor's list. */
@@ -39,6 +41,20 @@ extern const size_t birth_field_count;
 unsigned birth_algorithm(const char *name);
 /* 4 to 8 digits, padded with FF. ERR_MALFORMED for anything else. */
 MUST_USE enum status birth_put_pin(struct buf *, const char *digits);
+
+/* A key set for secured packets (TS 102 225). */
+enum ota_key_tag {
+	OTA_KEY_KVN = 0x80, /* 1 */
+	OTA_KEY_KIC_TYPE,   /* 1: enum ota_algorithm of ota/packet.h */
+	OTA_KEY_KIC,
+	OTA_KEY_KID_TYPE,
+	OTA_KEY_KID,
+	OTA_KEY_CC_LEN /* 1: 4 or 8; AES only */
+};
+enum ota_policy_tag {
+	OTA_POLICY_SILENT = 0x80, /* 1: nothing at all is answered before the MAC is right */
+	OTA_POLICY_MAX_FAILURES   /* 4: a key set is blocked after so many wrong MACs; 0: never */
+};
 
 /* The parameters of f1..f5*, in a card's USIM record and in an order. */
 enum aka_tag {

@@ -18,12 +18,23 @@ static enum status rfm_install(struct applet *a, struct bytes parameters)
 {
 	struct ota_keys k = { .kic_type = KEY_AES, .kid_type = KEY_AES };
 	struct bytes kvn;
+	struct tlv t;
 
 	TRY(tlv_find(parameters, BIRTH_OTA_KVN, &kvn));
 	TRY(tlv_find(parameters, BIRTH_OTA_KIC, &k.kic));
 	TRY(tlv_find(parameters, BIRTH_OTA_KID, &k.kid));
 	k.kvn = kvn.n == 1 ? kvn.p[0] : 0;
-	return rfm_keys_put(a, &k);
+	TRY(rfm_keys_put(a, &k));
+	while (parameters.n > 0) {
+		TRY(tlv_next(&parameters, &t));
+		if (t.tag == BIRTH_OTA_POLICY)
+			TRY(applet_put(a, BYTES_STR("policy"), t.value));
+		if (t.tag != BIRTH_OTA_KEY_SET)
+			continue;
+		TRY(rfm_keys_parse(t.value, &k));
+		TRY(rfm_keys_put(a, &k));
+	}
+	return OK;
 }
 
 /* One packet on its way through the card. */

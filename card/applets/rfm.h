@@ -1,10 +1,11 @@
-/* rfm.h - remote management inside the card: key sets and counters (rfm_keys.c), scripts (rfm_script.c), secured packets (rfm.c).
+/* rfm.h - remote management inside the card: key sets and counters (rfm_keys.c), scripts (rfm_script.c), secured packets
+ * (rfm.c).
  *
  * Records of an instance, KK being the key set in hex:
- *   key/KK    TLVs of enum key_tag
+ *   key/KK    TLVs of enum ota_key_tag (apdu/birth.h)
  *   cnt/KK    the last counter taken, 5 octets, written by put_now before anything runs
  *   bad/KK    packets whose MAC was wrong, 4 octets, written by put_now; KK 00 for key sets that there are not
- *   policy    TLVs of enum policy_tag; absent: answer with 06, never block */
+ *   policy    TLVs of enum ota_policy_tag; absent: answer with 06, never block */
 #ifndef CARD_APPLETS_RFM_H
 #define CARD_APPLETS_RFM_H
 
@@ -13,11 +14,6 @@
 #include "ota/packet.h"
 #include "ota/sms.h"
 
-enum key_tag { KEY_TAG_KIC_TYPE = 0x80, KEY_TAG_KIC, KEY_TAG_KID_TYPE, KEY_TAG_KID, KEY_TAG_CC_LEN };
-enum policy_tag {
-	POLICY_SILENT = 0x80, /* 1: nothing at all is answered before the MAC is right */
-	POLICY_MAX_FAILURES   /* 4: a key set is blocked after so many; 0: never */
-};
 struct rfm_policy {
 	bool silent;
 	uint32_t max_failures;
@@ -32,6 +28,8 @@ struct rfm_keys {
 void rfm_keys_wipe(struct rfm_keys *);
 #define RFM_KEYS __attribute__((cleanup(rfm_keys_wipe))) struct rfm_keys
 MUST_USE enum status rfm_keys_load(struct applet *, uint8_t kvn, struct rfm_keys *);
+/* From TLVs of enum ota_key_tag. ERR_MALFORMED: not a key set that this card can use. */
+MUST_USE enum status rfm_keys_parse(struct bytes tlvs, struct ota_keys *);
 MUST_USE enum status rfm_keys_put(struct applet *, const struct ota_keys *); /* counter 0, no failures */
 
 /* The counter rule (TS 102 225 5.1.4) on the key set's stored value. RSC_OK after the new value is durable. */
@@ -51,7 +49,8 @@ struct rfm_target {
 const struct rfm_target *rfm_target(const uint8_t tar[static OTA_TAR_LEN]); /* or NULL */
 /* Every field of SPI1 at least what the level asks for (TS 102 226 8.2.1.3.2.4.2). */
 bool rfm_level_suffices(uint8_t spi1, uint8_t msl);
-/* Run a script in the target's directory with the rights of its security domain; append its answer. *ok: every command succeeded. */
+/* Run a script in the target's directory with the rights of its security domain; append its answer. *ok: every command
+ * succeeded. */
 void rfm_run_script(struct card *, const struct rfm_target *, struct bytes script, bool *ok, struct buf *answer);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "apdu/birth.h"
 #include "apdu/tlv.h"
 
 enum { COUNTER_OCTETS = OTA_COUNTER_LEN, FAILURE_OCTETS = 4 };
@@ -33,19 +34,35 @@ static enum status take_octet(struct bytes in, uint32_t tag, uint8_t *out)
 	return OK;
 }
 
+static const char *fault_of(const struct ota_keys *k)
+{
+	const struct ota_command every = {
+		.spi1 = SPI1_DEFAULT, .kic = (uint8_t)(k->kvn << 4 | k->kic_type), .kid = (uint8_t)(k->kvn << 4 | k->kid_type)
+	};
+
+	return ota_command_fault(k, &every);
+}
+
+enum status rfm_keys_parse(struct bytes in, struct ota_keys *k)
+{
+	*k = (struct ota_keys){ 0 };
+	TRY(take_octet(in, OTA_KEY_KVN, &k->kvn));
+	TRY(take_octet(in, OTA_KEY_KIC_TYPE, &k->kic_type));
+	TRY(take_octet(in, OTA_KEY_KID_TYPE, &k->kid_type));
+	TRY(take_octet(in, OTA_KEY_CC_LEN, &k->cc_len));
+	TRY(tlv_find(in, OTA_KEY_KIC, &k->kic));
+	TRY(tlv_find(in, OTA_KEY_KID, &k->kid));
+	return k->kvn >= 1 && k->kvn <= 15 && fault_of(k) == NULL && (k->cc_len == 0 || k->cc_len == 4 || k->cc_len == 8)
+	               ? OK
+	               : ERR_MALFORMED;
+}
+
 enum status rfm_keys_load(struct applet *a, uint8_t kvn, struct rfm_keys *k)
 {
 	const struct record_name name = name_of("key", kvn);
-	struct bytes in;
 
 	TRY(applet_get(a, name_bytes(&name), &k->record));
-	in = secret_large_bytes(&k->record);
-	k->keys = (struct ota_keys){ .kvn = kvn };
-	TRY(take_octet(in, KEY_TAG_KIC_TYPE, &k->keys.kic_type));
-	TRY(take_octet(in, KEY_TAG_KID_TYPE, &k->keys.kid_type));
-	TRY(take_octet(in, KEY_TAG_CC_LEN, &k->keys.cc_len));
-	TRY(tlv_find(in, KEY_TAG_KIC, &k->keys.kic));
-	return tlv_find(in, KEY_TAG_KID, &k->keys.kid);
+	return rfm_keys_parse(secret_large_bytes(&k->record), &k->keys);
 }
 
 enum status rfm_keys_put(struct applet *a, const struct ota_keys *k)
@@ -55,15 +72,13 @@ enum status rfm_keys_put(struct applet *a, const struct ota_keys *k)
 	SECRET_LARGE
 	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
-	const struct ota_command every = { .spi1 = SPI1_DEFAULT, .kic = (uint8_t)(k->kvn << 4 | k->kic_type), .kid = (uint8_t)(k->kvn << 4 | k->kid_type) };
 
-	if (k->kvn < 1 || k->kvn > 15 || ota_command_fault(k, &every) != NULL || (k->cc_len != 0 && k->cc_len != 4 && k->cc_len != 8))
-		return ERR_MALFORMED;
-	tlv_put_uint(&b, KEY_TAG_KIC_TYPE, 1, k->kic_type);
-	tlv_put(&b, KEY_TAG_KIC, k->kic);
-	tlv_put_uint(&b, KEY_TAG_KID_TYPE, 1, k->kid_type);
-	tlv_put(&b, KEY_TAG_KID, k->kid);
-	tlv_put_uint(&b, KEY_TAG_CC_LEN, 1, k->cc_len);
+	tlv_put_uint(&b, OTA_KEY_KVN, 1, k->kvn);
+	tlv_put_uint(&b, OTA_KEY_KIC_TYPE, 1, k->kic_type);
+	tlv_put(&b, OTA_KEY_KIC, k->kic);
+	tlv_put_uint(&b, OTA_KEY_KID_TYPE, 1, k->kid_type);
+	tlv_put(&b, OTA_KEY_KID, k->kid);
+	tlv_put_uint(&b, OTA_KEY_CC_LEN, 1, k->cc_len);
 	TRY(buf_status(&b));
 	TRY(applet_put(a, name_bytes(&key), buf_bytes(&b)));
 	TRY(applet_put(a, name_bytes(&counter), (struct bytes){ zeros, COUNTER_OCTETS }));
@@ -138,9 +153,9 @@ enum status rfm_policy(struct applet *a, struct rfm_policy *p)
 		return OK;
 	TRY(st);
 	in = secret_large_bytes(&record);
-	TRY(take_octet(in, POLICY_SILENT, &silent));
+	TRY(take_octet(in, OTA_POLICY_SILENT, &silent));
 	p->silent = silent != 0;
-	if (tlv_find(in, POLICY_MAX_FAILURES, &v) == OK)
+	if (tlv_find(in, OTA_POLICY_MAX_FAILURES, &v) == OK)
 		p->max_failures = (uint32_t)bytes_uint(v);
 	return OK;
 }

@@ -1,4 +1,5 @@
-/* Scripts of remote file management (TS 102 226 clause 7): a TAR table, compact and expanded scripts on a channel of their own. */
+/* Scripts of remote file management (TS 102 226 clause 7): a TAR table, compact and expanded scripts on a channel of their own.
+ */
 #include <string.h>
 
 #include "apdu/tlv.h"

@@ -17,6 +17,7 @@
 #include "apdu/tlv.h"
 #include "crypto/aka.h"
 #include "crypto/hash.h"
+#include "ota/packet.h"
 
 enum { PROFILE_TEXT_MAX = 1 << 20 };
 
@@ -231,6 +232,60 @@ static enum status put_opc(struct aka_subscriber *s, const char *op, struct byte
 	return OK;
 }
 
+static const struct ota_algorithm_name {
+	const char *name;
+	uint8_t type;
+} ota_algorithms[] = { { "aes", KEY_AES }, { "3des-2", KEY_3DES_2 }, { "3des-3", KEY_3DES_3 } };
+
+/* One more key set: {"kvn": 2, "algorithm": "3des-2", "kic": HEX, "kid": HEX, "cc": 8}. */
+static enum status put_key_set(const json_t *set, struct buf *out, char *reason, size_t n)
+{
+	const char *name = json_string_value(json_object_get(set, "algorithm"));
+	const json_t *kvn = json_object_get(set, "kvn"), *cc = json_object_get(set, "cc");
+	SECRET
+	raw = { 0 };
+	SECRET_LARGE
+	tlvs = { 0 };
+	struct buf b = { tlvs.data, 0, sizeof tlvs.data, false };
+	uint8_t type = 0;
+
+	for (size_t i = 0; name != NULL && i < sizeof ota_algorithms / sizeof *ota_algorithms; i++)
+		if (strcmp(name, ota_algorithms[i].name) == 0)
+			type = ota_algorithms[i].type;
+	if (type == 0 || json_integer_value(kvn) < 1 || json_integer_value(kvn) > 15)
+		return fail(ERR_MALFORMED, reason, n, "ota", "needs \"kvn\" 1 to 15 and \"algorithm\" aes, 3des-2 or 3des-3");
+	tlv_put_uint(&b, OTA_KEY_KVN, 1, (uint64_t)json_integer_value(kvn));
+	for (int kid = 0; kid < 2; kid++) {
+		const char *hex = json_string_value(json_object_get(set, kid != 0 ? "kid" : "kic"));
+		struct buf key = { raw.data, 0, sizeof raw.data, false };
+
+		if (hex == NULL || hex_decode(bytes_str(hex), &key) != OK)
+			return fail(ERR_MALFORMED, reason, n, "ota", "\"kic\" and \"kid\" must be hex");
+		tlv_put_uint(&b, kid != 0 ? OTA_KEY_KID_TYPE : OTA_KEY_KIC_TYPE, 1, type);
+		tlv_put(&b, kid != 0 ? OTA_KEY_KID : OTA_KEY_KIC, buf_bytes(&key));
+	}
+	if (cc != NULL)
+		tlv_put_uint(&b, OTA_KEY_CC_LEN, 1, (uint64_t)json_integer_value(cc));
+	tlv_put(out, BIRTH_OTA_KEY_SET, buf_bytes(&b));
+	return buf_status(&b);
+}
+
+static enum status put_ota(const json_t *keys, struct buf *out, char *reason, size_t n)
+{
+	const json_t *sets = json_object_get(keys, "ota"), *policy = json_object_get(keys, "ota_policy");
+	uint8_t raw[16];
+	struct buf b = BUF_OF(raw);
+
+	for (size_t i = 0; i < json_array_size(sets); i++)
+		TRY(put_key_set(json_array_get(sets, i), out, reason, n));
+	if (policy == NULL)
+		return OK;
+	tlv_put_uint(&b, OTA_POLICY_SILENT, 1, json_is_true(json_object_get(policy, "silent")) ? 1 : 0);
+	tlv_put_uint(&b, OTA_POLICY_MAX_FAILURES, 4, (uint64_t)json_integer_value(json_object_get(policy, "max_failures")));
+	tlv_put(out, BIRTH_OTA_POLICY, buf_bytes(&b));
+	return buf_status(out);
+}
+
 enum status birth_test_secrets(const struct order *o, struct secret_large *out, char *reason, size_t n)
 {
 	const json_t *all = json_object_get(o->who.profile, "keys");
@@ -258,6 +313,7 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out, 
 		if (t->tag == BIRTH_K && op != NULL)
 			TRY(put_opc(&s, op, buf_bytes(&v), &b, reason, n));
 	}
+	TRY(put_ota(all, &b, reason, n));
 	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
 	tlv_put_uint(&b, BIRTH_TRK_ID, 1, 1);
 	tlv_put_uint(&b, BIRTH_TIME, 8, 1767225600); /* 2026-01-01 */

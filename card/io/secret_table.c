@@ -1,7 +1,5 @@
 #include "card/io/secret_table.h"
 
-#include "card/applets/rfm.h"
-
 #include "apdu/birth.h"
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
@@ -12,8 +10,8 @@ const struct secret_row secret_rows[] = {
 	{ "OPc", "a0/k", AKA_TAG_OPC, 0, 0, false },
 	{ "Ks", "a0/ks", 0, RAND_LEN, 32, false },
 	{ "Ks_int_NAF", "a0/naf/", 0, 0, 32, false },
-	{ "OTA KIc", "a2/key/", KEY_TAG_KIC, 0, 0, false },
-	{ "OTA KID", "a2/key/", KEY_TAG_KID, 0, 0, false },
+	{ "OTA KIc", "a2/key/", OTA_KEY_KIC, 0, 0, false },
+	{ "OTA KID", "a2/key/", OTA_KEY_KID, 0, 0, false },
 	{ "TrK", "a1/trk", 0, 1, 32, false },
 	{ "InK", "a1/trk", 0, 33, 32, false },
 	{ "RSK x", "a1/ks/", KEYSET_RSK, 1, 128, false },

@@ -94,5 +94,6 @@ Suite *suite_power(void);
 Suite *suite_host(void);
 Suite *suite_farm(void);
 Suite *suite_cat(void);
+Suite *suite_rfm(void);
 
 #endif
