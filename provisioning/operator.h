@@ -4,6 +4,7 @@
 
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
+#include "ota/packet.h"
 #include "provisioning/db.h"
 
 struct pin_letter {
@@ -54,6 +55,8 @@ struct ota_verdict {
 	uint64_t counter;
 	unsigned executed, sw; /* with RSC 00 */
 };
+/* The card's key set; the keys lie in *secrets. */
+MUST_USE enum status ota_card_keys(struct db *, const char *iccid, struct secret_large *secrets, struct ota_keys *);
 MUST_USE enum status ota_verify(struct db *, const char *iccid, struct bytes por, struct ota_verdict *);
 
 /* hss.c - the home subscriber server: one authentication vector (its sequence number is used up), one GSM triplet, and the

@@ -7,7 +7,7 @@
 #include "ota/sms.h"
 #include "provisioning/operator.h"
 
-static enum status load_keys(struct db *db, const char *iccid, struct secret_large *secrets, struct ota_keys *k)
+enum status ota_card_keys(struct db *db, const char *iccid, struct secret_large *secrets, struct ota_keys *k)
 {
 	struct db_card c;
 	struct bytes kvn;
@@ -31,7 +31,7 @@ enum status ota_update(struct db *db, const char *iccid, const uint8_t tar[stati
 	struct ota_command c = { .spi1 = SPI1_DEFAULT, .spi2 = SPI2_DEFAULT };
 	struct ota_keys k;
 
-	TRY(load_keys(db, iccid, &secrets, &k));
+	TRY(ota_card_keys(db, iccid, &secrets, &k));
 	script_put(&script, INS_SELECT, 0x00, 0x04, BYTES_OF(fid_octets));
 	if (record > 0)
 		script_put(&script, INS_UPDATE_RECORD, (uint8_t)record, 0x04, content);
@@ -58,7 +58,7 @@ enum status ota_verify(struct db *db, const char *iccid, struct bytes por, struc
 	struct ota_keys k;
 
 	*v = (struct ota_verdict){ 0 };
-	TRY(load_keys(db, iccid, &secrets, &k));
+	TRY(ota_card_keys(db, iccid, &secrets, &k));
 	TRY(ota_response_open(&k, SPI2_DEFAULT, por, &plain, &r, &v->secured));
 	v->rsc = r.rsc;
 	v->counter = r.counter;

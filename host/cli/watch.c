@@ -10,58 +10,10 @@
 #include "apdu/efs.h"
 #include "apdu/gsmtap.h"
 #include "apdu/hex.h"
+#include "apdu/ins.h"
 #include "host/cli/cli.h"
 
 enum { PACKET_MAX = 2048, SHOWN = 24 };
-
-static const struct ins_name {
-	uint8_t ins;
-	const char *name;
-	enum {
-		DATA,
-		READS,
-		PIN
-	} kind; /* sends data (cases 3 and 4), only asks for some (case 2), or sends what is not shown */
-} names[] = {
-	{ INS_SELECT, "SELECT", DATA },
-	{ INS_STATUS, "STATUS", READS },
-	{ INS_READ_BINARY, "READ BINARY", READS },
-	{ INS_UPDATE_BINARY, "UPDATE BINARY", DATA },
-	{ INS_READ_RECORD, "READ RECORD", READS },
-	{ INS_UPDATE_RECORD, "UPDATE RECORD", DATA },
-	{ INS_SEARCH_RECORD, "SEARCH RECORD", DATA },
-	{ INS_INCREASE, "INCREASE", DATA },
-	{ INS_RETRIEVE_DATA, "RETRIEVE DATA", DATA },
-	{ INS_SET_DATA, "SET DATA", DATA },
-	{ INS_VERIFY_PIN, "VERIFY PIN", PIN },
-	{ INS_CHANGE_PIN, "CHANGE PIN", PIN },
-	{ INS_DISABLE_PIN, "DISABLE PIN", PIN },
-	{ INS_ENABLE_PIN, "ENABLE PIN", PIN },
-	{ INS_UNBLOCK_PIN, "UNBLOCK PIN", PIN },
-	{ INS_ACTIVATE_FILE, "ACTIVATE FILE", DATA },
-	{ INS_DEACTIVATE_FILE, "DEACTIVATE FILE", DATA },
-	{ INS_MANAGE_CHANNEL, "MANAGE CHANNEL", READS },
-	{ INS_GET_CHALLENGE, "GET CHALLENGE", READS },
-	{ INS_AUTHENTICATE, "AUTHENTICATE", DATA },
-	{ INS_AUTHENTICATE_ODD, "AUTHENTICATE", DATA },
-	{ INS_GET_RESPONSE, "GET RESPONSE", READS },
-	{ INS_ENVELOPE, "ENVELOPE", DATA },
-	{ INS_TERMINAL_PROFILE, "TERMINAL PROFILE", DATA },
-	{ INS_FETCH, "FETCH", READS },
-	{ INS_TERMINAL_RESPONSE, "TERMINAL RESPONSE", DATA },
-	{ INS_TERMINAL_CAPABILITY, "TERMINAL CAPABILITY", DATA },
-	{ INS_CREATE_FILE, "CREATE FILE", DATA },
-	{ INS_DELETE_FILE, "DELETE FILE", DATA },
-	{ INS_RESIZE_FILE, "RESIZE FILE", DATA },
-};
-
-static const struct ins_name *name_of(uint8_t ins)
-{
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (names[i].ins == ins)
-			return &names[i];
-	return NULL;
-}
 
 /* The first file that has this id: a hint for people, as an id alone does not say in which directory it is. */
 static const char *file_hint(struct bytes fid)
@@ -83,12 +35,12 @@ static const char *file_hint(struct bytes fid)
 /* C-APDU and R-APDU stand back to back: where the first ends follows from what kind of command it is. Short lengths only. */
 static bool split(struct bytes all, struct command_apdu *c, struct bytes *data, unsigned *sw)
 {
-	const struct ins_name *name = all.n > 5 ? name_of(all.p[1]) : NULL;
+	const struct ins_name *name = all.n > 5 ? ins_name(all.p[1]) : NULL;
 	size_t n = all.n == 6 ? 4 : 5;
 
 	if (all.n < 6)
 		return false;
-	if (all.n > 7 && (name == NULL || name->kind != READS)) {
+	if (all.n > 7 && (name == NULL || name->kind != INS_READS)) {
 		n = 5U + all.p[4];
 		if (all.n > n + 2)
 			n++; /* an Le, as there is an answer */
@@ -121,11 +73,11 @@ static void print_packet(struct bytes all)
 		(void)putchar('\n');
 		return;
 	}
-	name = name_of(c.ins);
+	name = ins_name(c.ins);
 	(void)snprintf(ins, sizeof ins, "INS %02X", (unsigned)c.ins);
 	(void)printf(
 	        "%2u  %-19s %02X %02X", apdu_channel(c.cla), name != NULL ? name->name : ins, (unsigned)c.p1, (unsigned)c.p2);
-	if (c.data.n > 0 && (name == NULL || name->kind != PIN))
+	if (c.data.n > 0 && (name == NULL || name->kind != INS_PIN))
 		print_hex(c.data);
 	if (c.ins == INS_SELECT && file_hint(c.data)[0] != 0)
 		(void)printf(" (%s)", file_hint(c.data));

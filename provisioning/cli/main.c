@@ -14,6 +14,7 @@
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "ota/packet.h"
+#include "provisioning/cli/explain.h"
 #include "provisioning/cli/serve.h"
 #include "provisioning/operator.h"
 
@@ -23,7 +24,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
 
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
-	        *socket, *algorithm;
+	        *socket, *algorithm, *keys, *spi2;
 	long long period, offset, valid, starts, record, slot, shift;
 	const char *words[WORDS_MAX];
 	size_t count;
@@ -53,7 +54,9 @@ enum option_key {
 	OPT_SLOT,
 	OPT_SHIFT,
 	OPT_SOCKET,
-	OPT_ALGORITHM
+	OPT_ALGORITHM,
+	OPT_KEYS,
+	OPT_SPI2
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -77,6 +80,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_FILE: a->file = arg; return 0;
 	case OPT_SOCKET: a->socket = arg; return 0;
 	case OPT_ALGORITHM: a->algorithm = arg; return 0;
+	case OPT_KEYS: a->keys = arg; return 0;
+	case OPT_SPI2: a->spi2 = arg; return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -378,9 +383,6 @@ static int ota_push(struct arguments *a)
 
 static int ota_check(struct arguments *a)
 {
-	static const char *const rsc[] = { "done", "MAC wrong", "counter too low: a replay", "counter too high",
-		"counter blocked", "ciphering error", "refused, the card does not say why (wrong key, changed packet, level)",
-		"no memory", "more time", "TAR unknown", "security level too low" };
 	uint8_t raw[256];
 	char text[2 * sizeof raw + 2] = "";
 	struct buf b = BUF_OF(raw);
@@ -397,13 +399,40 @@ static int ota_check(struct arguments *a)
 	if ((st = ota_verify(a->db, a->card, buf_bytes(&b), &v)) != OK)
 		return fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
 	if (v.rsc != RSC_OK) {
-		(void)printf("RSC %02X (%s), %s\n", (unsigned)v.rsc, v.rsc < sizeof rsc / sizeof *rsc ? rsc[v.rsc] : "unknown",
+		(void)printf("RSC %02X (%s), %s\n", (unsigned)v.rsc, ota_rsc_text(v.rsc),
 		        v.secured ? "signed by the card" : "NOT signed");
 		return EXIT_REFUSED;
 	}
 	(void)printf("RSC 00, signed by the card: counter %llu, %u commands, %04X (%s)\n", (unsigned long long)v.counter,
 	        v.executed, v.sw, sw_text(v.sw));
 	return v.sw == SW_OK ? 0 : EXIT_REFUSED;
+}
+
+static int ota_explain(struct arguments *a)
+{
+	SECRET_LARGE
+	memory = { 0 };
+	struct buf b = BUF_OF(output);
+	struct ota_keys k;
+	uint8_t spi2 = SPI2_DEFAULT;
+	struct buf s = { &spi2, 0, 1, false };
+	enum status st;
+
+	if (a->count != 1 || hex_decode(bytes_str(a->words[0]), &b) != OK || b.len == 0 ||
+	        (a->spi2 != NULL && hex_decode(bytes_str(a->spi2), &s) != OK))
+		return fail("ota explain", NULL, "needs a packet, short message or ENVELOPE in HEX (and --spi2 as one octet)",
+		        EXIT_USAGE);
+	if (a->keys != NULL && (st = explain_keys(a->keys, &memory, &k)) != OK)
+		return fail("ota explain", a->keys,
+		        st == ERR_DENIED ? "others can read it: chmod 600"
+		                         : "is not {\"kvn\": 1, \"algorithm\": \"aes\", \"kic\": HEX, \"kid\": HEX, \"cc\": 8}",
+		        EXIT_REFUSED);
+	if (a->keys == NULL && a->card != NULL && (st = ota_card_keys(a->db, a->card, &memory, &k)) != OK)
+		return report("ota explain", a->card, st);
+	if (explain(buf_bytes(&b), a->keys != NULL || a->card != NULL ? &k : NULL, spi2, stdout) != OK)
+		return fail("ota explain", NULL,
+		        "this is no packet, short message or ENVELOPE (CPL must be the octets that follow it)", EXIT_REFUSED);
+	return 0;
 }
 
 static int hss_new_vector(struct arguments *a)
@@ -493,6 +522,9 @@ static const struct argp_option ota_options[] = { CARD,
 static const struct argp_option hss_options[] = {
 	{ "socket", OPT_SOCKET, "PATH", 0, "UNIX datagram socket; hostapd: eap_sim_db=unix:PATH", 0 }, { 0 }
 };
+static const struct argp_option explain_options[] = { CARD,
+	{ "keys", OPT_KEYS, "FILE", 0, "A key set as JSON (0600) instead of a card's", 0 },
+	{ "spi2", OPT_SPI2, "HEX", 0, "Of the command that a response answers (default 19)", 0 }, { 0 } };
 static const struct argp_option verify_options[] = { CARD, { 0 } };
 static const struct argp_option none[] = { { 0 } };
 
@@ -529,6 +561,8 @@ static const struct verb {
 	        "prose-net ota update 01FF --card 8900101000000000017 --file 4F05 --out push.sms" },
 	{ "ota", "verify", ota_check, verify_options, "FILE", "What the card answered",
 	        "prose-net ota verify --card 8900101000000000017 push.por" },
+	{ "ota", "explain", ota_explain, explain_options, "HEX", "Any OTA message in words, and what a card will answer",
+	        "prose-net ota explain --keys set1.json 00281516191212B00000..." },
 	{ "hss", "vector", hss_new_vector, none, "IMSI", "One authentication vector, used up by asking for it",
 	        "prose-net hss vector 001010000000001" },
 	{ "hss", "resync", hss_resync, none, "IMSI RAND AUTS", "Go on from the sequence number that a card reports",
@@ -569,6 +603,8 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
 		return EXIT_USAGE;
 	(void)snprintf(key, sizeof key, "%s.key", a.state);
+	if (v->run == ota_explain && a.card == NULL)
+		return ota_explain(&a); /* needs no database */
 	if (a.key == NULL && strstr(a.state, "://") != NULL)
 		return fail(name, NULL, "a database by URL needs --master-key FILE", EXIT_USAGE);
 	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
@@ -594,6 +630,10 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc >= 3 && i < sizeof verbs / sizeof *verbs; i++)
 		if (strcmp(argv[1], verbs[i].noun) == 0 && strcmp(argv[2], verbs[i].verb) == 0)
 			return run_verb(&verbs[i], argc - 2, argv + 2);
+	if (argc >= 3 && argv[1][0] != '-') {
+		(void)fprintf(stderr, "prose-net: no verb \"%s %s\"; try prose-net --help\n", argv[1], argv[2]);
+		return EXIT_USAGE;
+	}
 	usage(argc >= 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr);
 	return argc >= 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_USAGE;
 }

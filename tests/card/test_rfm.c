@@ -1,4 +1,5 @@
-/* Secured packets on the card (TS 102 225): what a stranger can learn, which key sets and levels are taken, and how answers travel. */
+/* Secured packets on the card (TS 102 225): what a stranger can learn, which key sets and levels are taken, and how answers
+ * travel. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,8 @@ static struct rig *card_with(const char *keys)
 	json_t *root;
 
 	ck_assert_ptr_nonnull(r);
-	(void)snprintf(text, sizeof text, "{\"keys\": {\"kic\": \"" KIC "\", \"kid\": \"" KID "\"%s%s}}", keys[0] != 0 ? ", " : "", keys);
+	(void)snprintf(text, sizeof text, "{\"keys\": {\"kic\": \"" KIC "\", \"kid\": \"" KID "\"%s%s}}",
+	        keys[0] != 0 ? ", " : "", keys);
 	root = json_loads(text, 0, NULL);
 	ck_assert_ptr_nonnull(root);
 	o.who.profile = root;
@@ -76,8 +78,8 @@ static struct rig *card_with(const char *keys)
 	store_mem_init(&r->store);
 	r->env = (struct card_env){ .backend = &r->store.backend, .rng = &rng_system, .work = &rig_work };
 	memcpy(r->env.card_id, o.card_id, sizeof o.card_id);
-	ck_assert_msg(profile_install(&r->card, &r->env, &o.who, secret_large_bytes(&secrets), reason, sizeof reason) == OK, "%s",
-	        reason);
+	ck_assert_msg(profile_install(&r->card, &r->env, &o.who, secret_large_bytes(&secrets), reason, sizeof reason) == OK,
+	        "%s", reason);
 	json_decref(root);
 	rig_reboot(r);
 	return r;
@@ -104,8 +106,12 @@ static unsigned send_part(struct rig *r, struct bytes packet, unsigned number)
 
 	ck_assert_int_eq(sms_deliver_part(&sms, packet, 9, number), OK);
 	sms_envelope_put(&data, buf_bytes(&sms));
-	apdu_put(&b, &(struct command_apdu){
-	                     .cla = 0x80, .ins = INS_ENVELOPE, .data = buf_bytes(&data), .has_le = true, .ne = 256, .extended = data.len > 255 });
+	apdu_put(&b, &(struct command_apdu){ .cla = 0x80,
+	                     .ins = INS_ENVELOPE,
+	                     .data = buf_bytes(&data),
+	                     .has_le = true,
+	                     .ne = 256,
+	                     .extended = data.len > 255 });
 	ck_assert(!b.failed);
 	return rig_send_bytes(r, buf_bytes(&b));
 }
@@ -157,9 +163,9 @@ START_TEST(strangers_learn_nothing)
 {
 	static const struct {
 		uint8_t spi1, kic, kid;
-	} headers[] = { { 0x16, 0x12, 0x12 }, { 0x16, 0x22, 0x22 }, { 0x16, 0xF2, 0xF2 }, { 0x16, 0x12, 0x22 }, { 0x16, 0x10, 0x10 },
-		{ 0x16, 0x02, 0x02 }, { 0x16, 0x11, 0x11 }, { 0x16, 0x1D, 0x12 }, { 0x14, 0x12, 0x12 }, { 0x15, 0x12, 0x12 },
-		{ 0x17, 0x12, 0x12 }, { 0x36, 0x12, 0x12 } };
+	} headers[] = { { 0x16, 0x12, 0x12 }, { 0x16, 0x22, 0x22 }, { 0x16, 0xF2, 0xF2 }, { 0x16, 0x12, 0x22 },
+		{ 0x16, 0x10, 0x10 }, { 0x16, 0x02, 0x02 }, { 0x16, 0x11, 0x11 }, { 0x16, 0x1D, 0x12 }, { 0x14, 0x12, 0x12 },
+		{ 0x15, 0x12, 0x12 }, { 0x17, 0x12, 0x12 }, { 0x36, 0x12, 0x12 } };
 	struct rig *r = card_with("");
 	struct ota_keys k = set_1();
 	uint8_t first[64];
@@ -249,12 +255,18 @@ END_TEST
 /* Key sets of every algorithm, each with a counter of its own. */
 START_TEST(key_sets_have_their_own_algorithm_and_counter)
 {
-	struct rig *r = card_with("\"ota\": [{\"kvn\": 2, \"algorithm\": \"3des-2\", \"kic\": \"" KIC "\", \"kid\": \"" KID
-	                          "\"}, {\"kvn\": 3, \"algorithm\": \"3des-3\", \"kic\": \"" KIC "2021222324252627\", \"kid\": \"" KID
-	                          "2021222324252627\"}, {\"kvn\": 15, \"algorithm\": \"aes\", \"kic\": \"" KIC KID "\", \"kid\": \"" KID KIC
-	                          "\", \"cc\": 4}]");
-	const struct ota_keys k[] = { set_1(), { .kvn = 2, .kic = hex(KIC), .kid = hex(KID), .kic_type = KEY_3DES_2, .kid_type = KEY_3DES_2 },
-		{ .kvn = 3, .kic = hex(KIC "2021222324252627"), .kid = hex(KID "2021222324252627"), .kic_type = KEY_3DES_3, .kid_type = KEY_3DES_3 },
+	struct rig *r =
+	        card_with("\"ota\": [{\"kvn\": 2, \"algorithm\": \"3des-2\", \"kic\": \"" KIC "\", \"kid\": \"" KID
+	                  "\"}, {\"kvn\": 3, \"algorithm\": \"3des-3\", \"kic\": \"" KIC "2021222324252627\", \"kid\": \"" KID
+	                  "2021222324252627\"}, {\"kvn\": 15, \"algorithm\": \"aes\", \"kic\": \"" KIC KID
+	                  "\", \"kid\": \"" KID KIC "\", \"cc\": 4}]");
+	const struct ota_keys k[] = { set_1(),
+		{ .kvn = 2, .kic = hex(KIC), .kid = hex(KID), .kic_type = KEY_3DES_2, .kid_type = KEY_3DES_2 },
+		{ .kvn = 3,
+		        .kic = hex(KIC "2021222324252627"),
+		        .kid = hex(KID "2021222324252627"),
+		        .kic_type = KEY_3DES_3,
+		        .kid_type = KEY_3DES_3 },
 		{ .kvn = 15, .kic = hex(KIC KID), .kid = hex(KID KIC), .cc_len = 4 } };
 
 	for (size_t i = 0; i < sizeof k / sizeof *k; i++) {
@@ -264,7 +276,8 @@ START_TEST(key_sets_have_their_own_algorithm_and_counter)
 		c.kic = c.kid = (uint8_t)(k[i].kvn << 4 | type);
 		ck_assert_uint_eq(send_packet(r, build(&k[i], &c)), 0x9000);
 		ck_assert_uint_eq(result_of(opened(&k[i], 0x19, rig_data())).sw, 0x9000);
-		ck_assert_uint_eq(send_packet(r, build(&k[i], &c)), 0x9000); /* again, to another TAR: the counter is the key set's */
+		ck_assert_uint_eq(
+		        send_packet(r, build(&k[i], &c)), 0x9000); /* again, to another TAR: the counter is the key set's */
 		memcpy(c.tar, hex("B00000").p, 3);
 		ck_assert_uint_eq(send_packet(r, build(&k[i], &c)), 0x9000);
 		ck_assert_uint_eq(opened(&k[i], 0x19, rig_data()).rsc, RSC_COUNTER_LOW);
@@ -280,9 +293,10 @@ START_TEST(counters_only_go_up)
 		uint8_t spi1;
 		uint64_t counter;
 		uint8_t rsc;
-	} steps[] = { { 0x16, 10, RSC_OK }, { 0x16, 10, RSC_COUNTER_LOW }, { 0x16, 9, RSC_COUNTER_LOW }, { 0x1E, 12, RSC_COUNTER_HIGH },
-		{ 0x1E, 10, RSC_COUNTER_LOW }, { 0x1E, 11, RSC_OK }, { 0x0E, 3, RSC_LEVEL_TOO_LOW }, { 0x06, 99, RSC_LEVEL_TOO_LOW },
-		{ 0x16, 11, RSC_COUNTER_LOW }, { 0x12, 12, RSC_LEVEL_TOO_LOW }, { 0x16, 12, RSC_COUNTER_LOW }, { 0x16, 0xFFFFFFFFFE, RSC_OK },
+	} steps[] = { { 0x16, 10, RSC_OK }, { 0x16, 10, RSC_COUNTER_LOW }, { 0x16, 9, RSC_COUNTER_LOW },
+		{ 0x1E, 12, RSC_COUNTER_HIGH }, { 0x1E, 10, RSC_COUNTER_LOW }, { 0x1E, 11, RSC_OK },
+		{ 0x0E, 3, RSC_LEVEL_TOO_LOW }, { 0x06, 99, RSC_LEVEL_TOO_LOW }, { 0x16, 11, RSC_COUNTER_LOW },
+		{ 0x12, 12, RSC_LEVEL_TOO_LOW }, { 0x16, 12, RSC_COUNTER_LOW }, { 0x16, 0xFFFFFFFFFE, RSC_OK },
 		{ 0x1E, 0xFFFFFFFFFF, RSC_OK }, { 0x16, 0xFFFFFFFFFF, RSC_COUNTER_BLOCKED }, { 0x16, 1, RSC_COUNTER_BLOCKED } };
 	struct rig *r = card_with("");
 	struct ota_keys k = set_1();
@@ -292,7 +306,8 @@ START_TEST(counters_only_go_up)
 
 		c.spi1 = steps[i].spi1;
 		ck_assert_uint_eq(send_packet(r, build(&k, &c)), 0x9000);
-		ck_assert_msg(opened(&k, 0x19, rig_data()).rsc == steps[i].rsc, "step %zu: %02X", i, opened(&k, 0x19, rig_data()).rsc);
+		ck_assert_msg(opened(&k, 0x19, rig_data()).rsc == steps[i].rsc, "step %zu: %02X", i,
+		        opened(&k, 0x19, rig_data()).rsc);
 		if (i % 4 == 3)
 			rig_reboot(r);
 	}
@@ -311,7 +326,8 @@ START_TEST(long_scripts_come_in_parts)
 	struct script_result s;
 
 	for (unsigned i = 0; i < 100 / 2; i++)
-		(void)snprintf(script + strlen(script), sizeof script - strlen(script), "00D600%02X05%02X%02X%02X%02X%02X", i, i, i, i, i, i);
+		(void)snprintf(script + strlen(script), sizeof script - strlen(script), "00D600%02X05%02X%02X%02X%02X%02X", i,
+		        i, i, i, i, i);
 	c = command(3, "B05F90", script);
 	packet = build(&k, &c);
 	ck_assert_uint_ge(sms_parts(packet.n), 4);
