@@ -46,9 +46,16 @@ MUST_USE enum status discovery_renew(struct db *, const char *name, enum discove
 MUST_USE enum status discovery_grant(struct db *, const char *name, const char *iccid, unsigned rights, uint64_t not_before,
         uint64_t not_after, struct buf *out);
 
-/* ota.c - an SMS-DELIVER TPDU that updates a file below the TAR's directory (record 0: transparent); what the card answered. */
-MUST_USE enum status ota_update(struct db *, const char *iccid, const uint8_t tar[static TAR_LEN], uint16_t fid,
-        unsigned record, struct bytes content, struct buf *tpdu, uint64_t *counter);
+/* ota.c - a secured packet that updates a file below the TAR's directory, for as many short messages as it takes (ERR_NO_SPACE:
+ * more than the card puts together); what the card answered to a command with this SPI2. */
+struct ota_job {
+	uint8_t tar[TAR_LEN];
+	uint16_t fid;
+	unsigned record; /* 0: transparent */
+	struct bytes content;
+	uint8_t spi2;
+};
+MUST_USE enum status ota_update(struct db *, const char *iccid, const struct ota_job *, struct buf *packet, uint64_t *counter);
 struct ota_verdict {
 	bool secured;
 	uint8_t rsc;
@@ -57,7 +64,7 @@ struct ota_verdict {
 };
 /* The card's key set; the keys lie in *secrets. */
 MUST_USE enum status ota_card_keys(struct db *, const char *iccid, struct secret_large *secrets, struct ota_keys *);
-MUST_USE enum status ota_verify(struct db *, const char *iccid, struct bytes por, struct ota_verdict *);
+MUST_USE enum status ota_verify(struct db *, const char *iccid, uint8_t spi2, struct bytes por, struct ota_verdict *);
 
 /* hss.c - the home subscriber server: one authentication vector (its sequence number is used up), one GSM triplet, and the
  * answer to a card that says its sequence number is ahead (ERR_CRYPTO if AUTS is not that card's). */

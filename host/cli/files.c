@@ -4,9 +4,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "apdu/cat.h"
 #include "apdu/hex.h"
 #include "apdu/sw.h"
+#include "apdu/tlv.h"
 #include "host/cli/cli.h"
+#include "ota/sms.h"
 
 enum { OBJECT_MAX = 16384 };
 
@@ -148,26 +151,83 @@ int verb_group(struct arguments *a)
 	return 0;
 }
 
+/* Short messages that the card asks for while it answers: the response packet among them. */
+struct submitted {
+	struct sms_assembly assembly;
+	uint8_t response[OBJECT_MAX];
+	size_t n;
+};
+
+static uint8_t on_submit(void *context, struct prose_proactive *p)
+{
+	struct submitted *s = context;
+	struct bytes in = { p->command, p->length }, tpdu, whole;
+	struct sms_part part;
+	struct tlv outer;
+
+	if (p->type == CAT_REFRESH)
+		return RESULT_OK; /* nothing of the card is cached here */
+	if (p->type != CAT_SEND_SHORT_MESSAGE)
+		return RESULT_BEYOND_CAPABILITIES;
+	if (tlv_next(&in, &outer) != OK || tlv_find(outer.value, CAT_TAG_TPDU, &tpdu) != OK ||
+	        sms_submit_parse(tpdu, &part) != OK || sms_assemble(&s->assembly, &part, &whole) != OK ||
+	        whole.n + 3 > sizeof s->response)
+		return RESULT_OK;
+	memcpy(s->response, "\x02\x71\x00", 3);
+	memcpy(s->response + 3, whole.p, whole.n);
+	s->n = whole.n + 3;
+	return RESULT_OK;
+}
+
+/* Every line of the file is a short message; the answer comes with the last one, or as SMS-SUBMIT. */
+static enum prose_result deliver_lines(struct prose_card *card, char *text, uint8_t *por, size_t *n)
+{
+	const size_t room = *n;
+	enum prose_result r = PROSE_FORMAT;
+	char *rest = text;
+
+	for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+		uint8_t tpdu[400];
+		struct buf b = BUF_OF(tpdu);
+
+		if (line[0] == 0)
+			continue;
+		if (hex_decode(bytes_str(line), &b) != OK)
+			return PROSE_FORMAT;
+		*n = room;
+		if ((r = prose_ota_deliver(card, tpdu, b.len, por, n)) != PROSE_OK)
+			return r;
+	}
+	return r;
+}
+
 int verb_ota(struct arguments *a)
 {
-	uint8_t text[1024], tpdu[400], por[256];
-	char hex[2 * sizeof por + 1];
-	struct buf b = BUF_OF(tpdu);
+	/* Profile download, SMS-PP download, SEND SHORT MESSAGE, REFRESH (TS 102 223 5.2) */
+	static const uint8_t profile[] = { 0x03, 0x00, 0x8A, 0x00 };
+	static struct submitted submitted;
+	static uint8_t text[OBJECT_MAX], por[OBJECT_MAX];
+	static char hex[2 * OBJECT_MAX + 1];
 	size_t n, por_len = sizeof por;
 	enum prose_result r;
 	FILE *out = stdout;
 
 	if (a->word_count != 2 || strcmp(a->words[0], "deliver") != 0)
-		return usage_error("ota", "say `ota deliver FILE`, an SMS-DELIVER TPDU in hex");
-	if (!read_file("ota deliver", a->words[1], text, sizeof text, &n))
+		return usage_error("ota", "say `ota deliver FILE`, SMS-DELIVER TPDUs in hex, one a line");
+	if (!read_file("ota deliver", a->words[1], text, sizeof text - 1, &n))
 		return EXIT_FAILURE;
-	if (hex_decode((struct bytes){ text, n }, &b) != OK)
-		return complain(a, "ota deliver", a->words[1], PROSE_FORMAT);
-	if ((r = prose_ota_deliver(a->card, tpdu, b.len, por, &por_len)) != PROSE_OK)
+	text[n] = 0;
+	if ((r = deliver_lines(a->card, (char *)text, por, &por_len)) != PROSE_OK)
+		return complain(a, "ota deliver", a->words[1], r);
+	if ((prose_card_status(a->card) & 0xFF00) == SW_FETCH || por_len == 0)
+		r = prose_cat(a->card, profile, sizeof profile, on_submit, &submitted);
+	if (r != PROSE_OK)
 		return complain(a, "ota deliver", a->words[1], r);
 	if (a->out != NULL && (out = fopen(a->out, "we")) == NULL)
 		return usage_error("ota deliver", "--out cannot be written");
-	(void)fprintf(out, "%s\n", hex_encode((struct bytes){ por, por_len }, hex));
+	(void)fprintf(out, "%s\n",
+	        hex_encode(submitted.n > 0 ? (struct bytes){ submitted.response, submitted.n } : (struct bytes){ por, por_len },
+	                hex));
 	if (out != stdout)
 		(void)fclose(out);
 	return 0;

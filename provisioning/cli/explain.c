@@ -65,8 +65,10 @@ static const char *algorithm(uint8_t nibble, bool crc)
 
 static void header(const struct ota_command *c, FILE *out)
 {
-	static const char *const integrity[] = { "nothing protects it", "RC (anybody can make one)", "CC", "digital signature" };
-	static const char *const counters[] = { "no counter", "counter not checked", "counter must be higher", "counter must be the next" };
+	static const char *const integrity[] = { "nothing protects it", "RC (anybody can make one)", "CC",
+		"digital signature" };
+	static const char *const counters[] = { "no counter", "counter not checked", "counter must be higher",
+		"counter must be the next" };
 	static const char *const por[] = { "none", "always", "on error", "reserved" };
 	static const char *const por_integrity[] = { "unprotected", "RC", "CC", "digital signature" };
 	const struct tar_name *t = tar_of(c->tar);
@@ -78,7 +80,8 @@ static void header(const struct ota_command *c, FILE *out)
 	(void)fprintf(out, "SPI2    %02X      proof of receipt: %s, %s, %s, %s\n", c->spi2, por[c->spi2 & 3],
 	        por_integrity[c->spi2 >> 2 & 3], (c->spi2 & SPI2_POR_CIPHERED) != 0 ? "ciphered" : "in clear",
 	        (c->spi2 & SPI2_POR_SUBMIT) != 0 ? "by SMS-SUBMIT" : "by delivery report");
-	(void)fprintf(out, "KIc     %02X      key set %u, %s\n", c->kic, (unsigned)(c->kic >> 4), algorithm(c->kic & 15, false));
+	(void)fprintf(
+	        out, "KIc     %02X      key set %u, %s\n", c->kic, (unsigned)(c->kic >> 4), algorithm(c->kic & 15, false));
 	(void)fprintf(out, "KID     %02X      key set %u, %s\n", c->kid, (unsigned)(c->kid >> 4), algorithm(c->kid & 15, crc));
 	(void)fprintf(out, "TAR     %s  %s\n", hex_encode(BYTES_OF(c->tar), text), t != NULL ? t->name : "unknown here");
 }
@@ -139,13 +142,16 @@ static void verdict(const struct ota_command *c, const char *fault, bool opened,
 	else if (!have_keys)
 		(void)fputs("checks the CC first: give --card or --keys to know what it finds\n", out);
 	else if (!opened)
-		(void)fputs("refuses it, RSC 06 without a reason. The reason: the CC is wrong (other keys, or changed on the way)\n", out);
+		(void)fputs(
+		        "refuses it, RSC 06 without a reason. The reason: the CC is wrong (other keys, or changed on the way)\n",
+		        out);
 	else if (t == NULL)
 		(void)fputs("answers RSC 09: no application has this TAR\n", out);
 	else if ((c->spi1 & SPI1_DEFAULT) != SPI1_DEFAULT)
 		(void)fputs("answers RSC 0A: below the minimum security level 16 (CC, ciphered, counter higher)\n", out);
 	else
-		(void)fprintf(out, "runs it if %llu is %s its key set's counter, else answers RSC 02%s\n", (unsigned long long)c->counter,
+		(void)fprintf(out, "runs it if %llu is %s its key set's counter, else answers RSC 02%s\n",
+		        (unsigned long long)c->counter,
 		        (c->spi1 & SPI1_COUNTER) == SPI1_COUNTER_STRICT ? "just above" : "above",
 		        (c->spi1 & SPI1_COUNTER) == SPI1_COUNTER_STRICT ? " or 03" : "");
 }
@@ -192,18 +198,18 @@ static enum status response_packet(struct bytes packet, const struct ota_keys *k
 		        out);
 		return OK;
 	}
-	(void)fprintf(out, "counter %llu\nstatus  %02X      %s\nproof   %s\n", (unsigned long long)r.counter, r.rsc, ota_rsc_text(r.rsc),
-	        secured ? "CC right: this card has answered" : "none: anybody could have sent this");
+	(void)fprintf(out, "counter %llu\nstatus  %02X      %s\nproof   %s\n", (unsigned long long)r.counter, r.rsc,
+	        ota_rsc_text(r.rsc), secured ? "CC right: this card has answered" : "none: anybody could have sent this");
 	if (r.rsc == RSC_OK && expanded_answer_parse(r.data, &e) == OK)
 		(void)fprintf(out, "answer  %u commands ran, the last R-APDU is %s\n", e.executed, shown(e.last, text));
 	else if (r.rsc == RSC_OK && script_result_parse(r.data, &s) == OK)
-		(void)fprintf(out, "answer  %u commands ran, %04X (%s)%s%s\n", s.executed, s.sw, sw_text(s.sw), s.data.n > 0 ? ", " : "",
-		        shown(s.data, text));
+		(void)fprintf(out, "answer  %u commands ran, %04X (%s)%s%s\n", s.executed, s.sw, sw_text(s.sw),
+		        s.data.n > 0 ? ", " : "", shown(s.data, text));
 	return OK;
 }
 
-static enum status short_message(const struct sms_part *part, const char *what, struct bytes whole, const struct ota_keys *k,
-        uint8_t spi2, FILE *out)
+static enum status short_message(
+        const struct sms_part *part, const char *what, struct bytes whole, const struct ota_keys *k, uint8_t spi2, FILE *out)
 {
 	static const uint8_t udh[] = { 0x02, 0x71, 0x00 };
 	uint8_t raw[3 + SMS_USER_DATA_MAX];
@@ -257,7 +263,8 @@ enum status explain_keys(const char *path, struct secret_large *memory, struct o
 	struct buf kic = { memory->data, 0, SECRET_MAX, false }, kid = { memory->data + SECRET_MAX, 0, SECRET_MAX, false };
 	json_t *root = json_load_file(path, 0, NULL);
 	const char *name = json_string_value(json_object_get(root, "algorithm"));
-	const char *kic_hex = json_string_value(json_object_get(root, "kic")), *kid_hex = json_string_value(json_object_get(root, "kid"));
+	const char *kic_hex = json_string_value(json_object_get(root, "kic")),
+	           *kid_hex = json_string_value(json_object_get(root, "kid"));
 	enum status st = ERR_MALFORMED;
 	struct stat info;
 

@@ -14,6 +14,7 @@
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "ota/packet.h"
+#include "ota/sms.h"
 #include "provisioning/cli/explain.h"
 #include "provisioning/cli/serve.h"
 #include "provisioning/operator.h"
@@ -24,7 +25,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
 
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
-	        *socket, *algorithm, *keys, *spi2;
+	        *socket, *algorithm, *keys, *spi2, *por;
 	long long period, offset, valid, starts, record, slot, shift;
 	const char *words[WORDS_MAX];
 	size_t count;
@@ -56,7 +57,8 @@ enum option_key {
 	OPT_SOCKET,
 	OPT_ALGORITHM,
 	OPT_KEYS,
-	OPT_SPI2
+	OPT_SPI2,
+	OPT_POR
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -82,6 +84,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_ALGORITHM: a->algorithm = arg; return 0;
 	case OPT_KEYS: a->keys = arg; return 0;
 	case OPT_SPI2: a->spi2 = arg; return 0;
+	case OPT_POR: a->por = arg; return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -115,7 +118,8 @@ static int report(const char *verb, const char *about, enum status st)
 	case ERR_NOT_FOUND: return fail(verb, about, "not known here: create it first", EXIT_REFUSED);
 	case ERR_DENIED: return fail(verb, about, "exists already", EXIT_REFUSED);
 	case ERR_NO_SPACE:
-		return fail(verb, about, "does not fit (an update must fit one short message: about 90 octets)", EXIT_REFUSED);
+		return fail(verb, about, "does not fit (an update takes at most 16 short messages: about 2,000 octets)",
+		        EXIT_REFUSED);
 	default: return fail(verb, about, status_text(st), EXIT_FAILURE);
 	}
 }
@@ -357,11 +361,36 @@ static int card_time(struct arguments *a)
 	return report("card time", a->card, st);
 }
 
+/* SPI2 for --por report (default) or submit. */
+static uint8_t por_of(const struct arguments *a)
+{
+	return a->por != NULL && strcmp(a->por, "submit") == 0 ? SPI2_DEFAULT | SPI2_POR_SUBMIT : SPI2_DEFAULT;
+}
+
+/* One SMS-DELIVER a line. */
+static enum status write_messages(const char *path, struct bytes packet, uint8_t reference)
+{
+	static char text[SMS_PARTS_MAX * (2 * SMS_TPDU_MAX + 2)];
+	struct buf out = { (uint8_t *)text, 0, sizeof text, false };
+
+	for (unsigned i = 1; i <= sms_parts(packet.n); i++) {
+		uint8_t raw[SMS_TPDU_MAX];
+		char hex[2 * SMS_TPDU_MAX + 1];
+		struct buf b = BUF_OF(raw);
+
+		TRY(sms_deliver_part(&b, packet, reference, i));
+		buf_put(&out, bytes_str(hex_encode(buf_bytes(&b), hex)));
+		buf_put_u8(&out, '\n');
+	}
+	TRY(buf_status(&out));
+	return write_file(path, buf_bytes(&out));
+}
+
 static int ota_push(struct arguments *a)
 {
-	uint8_t tar[TAR_LEN], fid[2], content[255], tpdu_raw[256];
-	struct buf t = BUF_OF(tar), f = BUF_OF(fid), c = BUF_OF(content), tpdu = BUF_OF(tpdu_raw);
-	char hex[2 * sizeof tpdu_raw + 2];
+	uint8_t fid[2], content[OTA_PACKET_MAX], packet_raw[OTA_PACKET_MAX];
+	struct ota_job job = { .record = (unsigned)a->record, .spi2 = por_of(a) };
+	struct buf t = BUF_OF(job.tar), f = BUF_OF(fid), c = BUF_OF(content), packet = BUF_OF(packet_raw);
 	uint64_t counter = 0;
 	enum status st;
 
@@ -370,14 +399,14 @@ static int ota_push(struct arguments *a)
 	        hex_decode(bytes_str(a->file), &f) != OK || f.len != 2 || hex_decode(bytes_str(a->words[0]), &c) != OK)
 		return fail("ota update", NULL, "needs HEX, --card ICCID, --file FID, --out FILE; --tar is three octets",
 		        EXIT_USAGE);
-	st = ota_update(
-	        a->db, a->card, tar, (uint16_t)(fid[0] << 8 | fid[1]), (unsigned)a->record, buf_bytes(&c), &tpdu, &counter);
-	if (st == OK) {
-		(void)strcat(hex_encode(buf_bytes(&tpdu), hex), "\n");
-		st = write_file(a->out, bytes_str(hex));
-	}
+	job.fid = (uint16_t)(fid[0] << 8 | fid[1]);
+	job.content = buf_bytes(&c);
+	st = ota_update(a->db, a->card, &job, &packet, &counter);
 	if (st == OK)
-		(void)printf("%s: counter %llu\n", a->out, (unsigned long long)counter);
+		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
+	if (st == OK)
+		(void)printf("%s: counter %llu, %u short message%s\n", a->out, (unsigned long long)counter,
+		        sms_parts(packet.len), sms_parts(packet.len) == 1 ? "" : "s");
 	return report("ota update", a->card, st);
 }
 
@@ -396,7 +425,7 @@ static int ota_check(struct arguments *a)
 		return fail("ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
 	}
 	(void)fclose(f);
-	if ((st = ota_verify(a->db, a->card, buf_bytes(&b), &v)) != OK)
+	if ((st = ota_verify(a->db, a->card, por_of(a), buf_bytes(&b), &v)) != OK)
 		return fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
 	if (v.rsc != RSC_OK) {
 		(void)printf("RSC %02X (%s), %s\n", (unsigned)v.rsc, ota_rsc_text(v.rsc),
@@ -494,6 +523,11 @@ static int hss_serve(struct arguments *a)
 		"valid", OPT_VALID, "SECONDS", 0, "Period of use (default 30 days)", 0                                         \
 	}
 
+#define POR                                                                                                                    \
+	{                                                                                                                      \
+		"por", OPT_POR, "report|submit", 0, "How the card answers: delivery report (default) or SMS-SUBMIT", 0         \
+	}
+
 static const struct argp_option card_new_options[] = { CARD, { "imsi", OPT_IMSI, "IMSI", 0, "15 digits", 0 },
 	{ "maker-cert", OPT_MAKER, "FILE", 0, "Card maker's certificate (PEM)", 0 },
 	{ "algorithm", OPT_ALGORITHM, "NAME", 0, "milenage (default) or tuak", 0 },
@@ -518,14 +552,14 @@ static const struct argp_option grant_options[] = { CARD, { "rights", OPT_RIGHTS
 static const struct argp_option ota_options[] = { CARD,
 	{ "tar", OPT_TAR, "HEX", 0, "Toolkit application (default B05F90, DF_ProSe)", 0 },
 	{ "file", OPT_FILE, "FID", 0, "File below the TAR's directory", 0 },
-	{ "record", OPT_RECORD, "N", 0, "Record number", 0 }, OUT("SMS-DELIVER in hex"), { 0 } };
+	{ "record", OPT_RECORD, "N", 0, "Record number", 0 }, POR, OUT("SMS-DELIVER in hex, one a line"), { 0 } };
 static const struct argp_option hss_options[] = {
 	{ "socket", OPT_SOCKET, "PATH", 0, "UNIX datagram socket; hostapd: eap_sim_db=unix:PATH", 0 }, { 0 }
 };
 static const struct argp_option explain_options[] = { CARD,
 	{ "keys", OPT_KEYS, "FILE", 0, "A key set as JSON (0600) instead of a card's", 0 },
 	{ "spi2", OPT_SPI2, "HEX", 0, "Of the command that a response answers (default 19)", 0 }, { 0 } };
-static const struct argp_option verify_options[] = { CARD, { 0 } };
+static const struct argp_option verify_options[] = { CARD, POR, { 0 } };
 static const struct argp_option none[] = { { 0 } };
 
 static const struct verb {
