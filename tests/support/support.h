@@ -95,5 +95,6 @@ Suite *suite_host(void);
 Suite *suite_farm(void);
 Suite *suite_cat(void);
 Suite *suite_rfm(void);
+Suite *suite_scp03(void);
 
 #endif
