@@ -15,6 +15,9 @@ const struct birth_field birth_fields[] = {
 	{ "kid", BIRTH_OTA_KID, BIRTH_KEY },
 	{ "trk", BIRTH_TRK, BIRTH_KEY },
 	{ "ink", BIRTH_INK, BIRTH_KEY },
+	{ "isd_enc", BIRTH_ISD_ENC, BIRTH_KEY },
+	{ "isd_mac", BIRTH_ISD_MAC, BIRTH_KEY },
+	{ "isd_dek", BIRTH_ISD_DEK, BIRTH_KEY },
 };
 const size_t birth_field_count = sizeof birth_fields / sizeof *birth_fields;
 

@@ -24,11 +24,15 @@ enum birth_tag {
 	BIRTH_UNIVERSAL_PUK,
 	BIRTH_AKA,         /* TLVs of enum aka_tag but the keys; absent: Milenage with the defaults of TS 35.206 */
 	BIRTH_OTA_KEY_SET, /* any number: TLVs of enum ota_key_tag, beside the AES set of BIRTH_OTA_KVN */
-	BIRTH_OTA_POLICY   /* TLVs of enum ota_policy_tag; optional */
+	BIRTH_OTA_POLICY,  /* TLVs of enum ota_policy_tag; optional */
+	BIRTH_ISD_ENC,     /* 16 each: SCP03 key set 30; absent: no local administration */
+	BIRTH_ISD_MAC,
+	BIRTH_ISD_DEK
 };
 
 /* The names under which people write these secrets: a test profile's "keys", a card vendor's list. */
 enum birth_form { BIRTH_KEY, BIRTH_PIN, BIRTH_PUK };
+enum { BIRTH_ISD_KVN = 0x30 };
 enum { BIRTH_PIN_LEN = 8 };
 struct birth_field {
 	const char *name;

@@ -20,6 +20,7 @@ static const struct {
 	{ 0x6881, 0xFFFF, "logical channel not open or not supported" },
 	{ 0x6882, 0xFFFF, "secure messaging not supported" },
 	{ 0x6883, 0xFFFF, "the chain of commands was broken off" },
+	{ 0x6300, 0xFFFF, "the host cryptogram is wrong" },
 	{ 0x6884, 0xFFFF, "command chaining not supported here" },
 	{ 0x6981, 0xFFFF, "the command does not fit the file's structure" },
 	{ 0x6982, 0xFFFF, "access refused: PIN not verified, or not for this user" },

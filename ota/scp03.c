@@ -52,8 +52,8 @@ enum status scp03_open(struct scp03 *s, const struct scp03_keys *k, const uint8_
 
 enum status scp03_cryptogram(const struct scp03 *s, bool of_card, const uint8_t *host, const uint8_t *card, uint8_t *out)
 {
-	return derive((struct bytes){ s->mac, s->key_len }, of_card ? CONSTANT_CARD : CONSTANT_HOST, (struct bytes){ host, s->size },
-	        (struct bytes){ card, s->size }, s->size, out);
+	return derive((struct bytes){ s->mac, s->key_len }, of_card ? CONSTANT_CARD : CONSTANT_HOST,
+	        (struct bytes){ host, s->size }, (struct bytes){ card, s->size }, s->size, out);
 }
 
 enum status scp03_challenge(const struct scp03_keys *k, uint32_t sequence, struct bytes aid, size_t size, uint8_t *out)
@@ -82,7 +82,8 @@ static enum status command_mac(struct scp03 *s, const struct command_apdu *a, st
 	buf_put_u8(&head, (uint8_t)((a->cla & CLA_KEPT & ~0x40) | CLA_SECURE));
 	buf_put(&head, (struct bytes){ (const uint8_t[]){ a->ins, a->p1, a->p2 }, 3 });
 	put_length(&head, data.n + s->size);
-	return aes_cmac((struct bytes){ s->mac, s->key_len }, (struct bytes[]){ BYTES_OF(s->chain), buf_bytes(&head), data }, 3, s->chain);
+	return aes_cmac((struct bytes){ s->mac, s->key_len }, (struct bytes[]){ BYTES_OF(s->chain), buf_bytes(&head), data }, 3,
+	        s->chain);
 }
 
 /* The IV of command or response `counter` (6.2.6, 6.2.7). */
@@ -110,7 +111,8 @@ static enum status put_ciphered(const struct scp03 *s, bool response, struct byt
 	return aes_cbc_iv_encrypt((struct bytes){ s->enc, s->key_len }, iv, (struct bytes){ at, n }, at);
 }
 
-static enum status take_ciphered(const struct scp03 *s, bool response, struct bytes in, struct secret_large *plain, struct bytes *data)
+static enum status take_ciphered(
+        const struct scp03 *s, bool response, struct bytes in, struct secret_large *plain, struct bytes *data)
 {
 	uint8_t iv[AES_BLOCK];
 	size_t n = in.n;
@@ -178,7 +180,8 @@ static enum status response_mac(const struct scp03 *s, struct bytes data, uint16
 {
 	const uint8_t word[2] = { (uint8_t)(sw >> 8), (uint8_t)sw };
 
-	return aes_cmac((struct bytes){ s->rmac, s->key_len }, (struct bytes[]){ BYTES_OF(s->chain), data, BYTES_OF(word) }, 3, mac);
+	return aes_cmac(
+	        (struct bytes){ s->rmac, s->key_len }, (struct bytes[]){ BYTES_OF(s->chain), data, BYTES_OF(word) }, 3, mac);
 }
 
 enum status scp03_wrap_response(struct scp03 *s, struct bytes data, uint16_t sw, struct buf *out)

@@ -1,5 +1,5 @@
-/* scp03.h - secure channel protocol 03 (GlobalPlatform Amendment D 1.1.2), both sides, pure: AES-128, 192 and 256, challenges and MACs of
- * 8 octets (S8) or 16 (S16); C-MAC, C-ENC, R-MAC and R-ENC. */
+/* scp03.h - secure channel protocol 03 (GlobalPlatform Amendment D 1.1.2), both sides, pure: AES-128, 192 and 256, challenges
+ * and MACs of 8 octets (S8) or 16 (S16); C-MAC, C-ENC, R-MAC and R-ENC. */
 #ifndef OTA_SCP03_H
 #define OTA_SCP03_H
 
@@ -24,18 +24,23 @@ struct scp03 {
 void scp03_wipe(struct scp03 *);
 
 /* Session keys from the static keys and both challenges (6.2.1), each of `size` octets. */
-MUST_USE enum status scp03_open(struct scp03 *, const struct scp03_keys *, const uint8_t *host, const uint8_t *card, size_t size);
+MUST_USE enum status scp03_open(
+        struct scp03 *, const struct scp03_keys *, const uint8_t *host, const uint8_t *card, size_t size);
 /* The cryptogram by which a side proves that it has the keys (6.2.2), size octets. */
-MUST_USE enum status scp03_cryptogram(const struct scp03 *, bool of_card, const uint8_t *host, const uint8_t *card, uint8_t *out);
+MUST_USE enum status scp03_cryptogram(
+        const struct scp03 *, bool of_card, const uint8_t *host, const uint8_t *card, uint8_t *out);
 /* The card's pseudo-random challenge (6.2.2.1) from its sequence counter and the AID of its security domain. */
 MUST_USE enum status scp03_challenge(const struct scp03_keys *, uint32_t sequence, struct bytes aid, size_t size, uint8_t *out);
 
-/* The host's side: append the protected command to out. EXTERNAL AUTHENTICATE (INS 82) is MACed only, and takes the level in P1. */
+/* The host's side: append the protected command to out. EXTERNAL AUTHENTICATE (INS 82) is MACed only, and takes the level in
+ * P1. */
 MUST_USE enum status scp03_wrap(struct scp03 *, const struct command_apdu *, struct buf *out);
-/* The card's side: check the MAC and take it and the cipher off; data becomes a view into plain. ERR_CRYPTO ends the session. */
+/* The card's side: check the MAC and take it and the cipher off; data becomes a view into plain. ERR_CRYPTO ends the session.
+ */
 MUST_USE enum status scp03_unwrap(struct scp03 *, struct command_apdu *, struct secret_large *plain);
 /* The card's answer: data ciphered and a MAC appended, as the level asks. */
 MUST_USE enum status scp03_wrap_response(struct scp03 *, struct bytes data, uint16_t sw, struct buf *out);
-MUST_USE enum status scp03_unwrap_response(struct scp03 *, struct bytes in, uint16_t sw, struct secret_large *plain, struct bytes *data);
+MUST_USE enum status scp03_unwrap_response(
+        struct scp03 *, struct bytes in, uint16_t sw, struct secret_large *plain, struct bytes *data);
 
 #endif

@@ -2,9 +2,11 @@
 
 #include "apdu/tlv.h"
 
+enum { INS_GET_DATA = 0xCA };
+
 static bool reads(uint8_t ins)
 {
-	return ins == INS_READ_BINARY || ins == INS_READ_RECORD || ins == INS_GET_RESPONSE;
+	return ins == INS_READ_BINARY || ins == INS_READ_RECORD || ins == INS_GET_RESPONSE || ins == INS_GET_DATA;
 }
 
 enum status script_next(struct bytes *in, struct command_apdu *out)

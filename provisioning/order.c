@@ -70,6 +70,8 @@ static enum status make_secrets(
 	TRY(put_random(&b, BIRTH_TRK, SEALED_KEY_LEN));
 	TRY(put_random(&b, BIRTH_INK, SEALED_KEY_LEN));
 	tlv_put_uint(&b, BIRTH_TIME, 8, now);
+	for (uint32_t tag = BIRTH_ISD_ENC; tag <= BIRTH_ISD_DEK; tag++)
+		TRY(put_random(&b, tag, 16));
 	out->len = b.len;
 	return buf_status(&b);
 }

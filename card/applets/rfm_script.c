@@ -10,11 +10,12 @@
 enum { COMMAND_ANSWER_MAX = 258, COMPACT_DATA_MAX = 100 };
 
 static const struct rfm_target targets[] = {
-	{ TAR_RFM_UICC, NULL, 0, 0, false, false, SPI1_DEFAULT },
-	{ TAR_RFM_USIM, AID_USIM, 16, 0, false, false, SPI1_DEFAULT },
-	{ TAR_RFM_PROSE, AID_USIM, 16, FID_DF_PROSE, false, true, SPI1_DEFAULT },
-	{ TAR_RFM_UICC_EXPANDED, NULL, 0, 0, true, false, SPI1_DEFAULT },
-	{ TAR_RFM_PROSE_EXPANDED, AID_USIM, 16, FID_DF_PROSE, true, true, SPI1_DEFAULT },
+	{ TAR_CARD_MANAGER, NULL, 0, 0, false, false, true, SPI1_DEFAULT },
+	{ TAR_RFM_UICC, NULL, 0, 0, false, false, false, SPI1_DEFAULT },
+	{ TAR_RFM_USIM, AID_USIM, 16, 0, false, false, false, SPI1_DEFAULT },
+	{ TAR_RFM_PROSE, AID_USIM, 16, FID_DF_PROSE, false, true, false, SPI1_DEFAULT },
+	{ TAR_RFM_UICC_EXPANDED, NULL, 0, 0, true, false, false, SPI1_DEFAULT },
+	{ TAR_RFM_PROSE_EXPANDED, AID_USIM, 16, FID_DF_PROSE, true, true, false, SPI1_DEFAULT },
 };
 
 /* INS a script may use (clause 7.1). */
@@ -49,13 +50,18 @@ static bool enter_target(struct card *card, const struct rfm_target *t, struct c
 	if (df == FILE_NONE)
 		return false;
 	channel_enter(ch, df);
+	if (t->card_manager)
+		return (ch->applet = applet_by_aid(card, BYTES_STR(AID_ISD))) != NULL;
 	if (file_adf_of(&card->fs, df) != FILE_MF)
 		ch->adf = file_adf_of(&card->fs, df);
 	return true;
 }
 
-static enum sw run_command(struct card *card, struct channel *ch, const struct command_apdu *a, struct buf *rsp)
+static enum sw run_command(
+        struct card *card, const struct rfm_target *t, struct channel *ch, const struct command_apdu *a, struct buf *rsp)
 {
+	if (t->card_manager) /* the security domain knows which of its commands a script may use */
+		return (a->cla & 0x80) != 0 ? card_dispatch(card, ch, a, rsp) : SW_INS_NOT_SUPPORTED;
 	if (memchr(allowed, a->ins, sizeof allowed) == NULL)
 		return SW_INS_NOT_SUPPORTED;
 	return card_dispatch(card, ch, a, rsp);
@@ -94,6 +100,7 @@ static enum status refresh_after(struct card *card, const struct changes *all)
 /* One script under way. */
 struct run {
 	struct card *card;
+	const struct rfm_target *target;
 	struct channel *channel;
 	struct changes changes;
 	unsigned executed;
@@ -109,7 +116,7 @@ static void run_one(struct run *r, const struct command_apdu *a)
 	enum sw sw;
 
 	r->data = BUF_OF(r->raw);
-	sw = run_command(r->card, r->channel, a, &r->data);
+	sw = run_command(r->card, r->target, r->channel, a, &r->data);
 	if (!sw_commits(sw))
 		store_rollback_to(&r->card->store, before);
 	else
@@ -165,7 +172,7 @@ static void undo(struct run *r, struct store_mark start)
 void rfm_run_script(struct card *card, const struct rfm_target *t, struct bytes script, bool *ok, struct buf *answer)
 {
 	struct store_mark start = store_savepoint(&card->store);
-	struct run r = { .card = card, .channel = &card->channel[CHANNEL_SCRIPT], .sw = SW_OK };
+	struct run r = { .card = card, .target = t, .channel = &card->channel[CHANNEL_SCRIPT], .sw = SW_OK };
 	struct expanded_script expanded = { 0 };
 	enum expanded_fault fault = EXPANDED_FINE;
 	uint8_t items_raw[1024];

@@ -430,6 +430,7 @@ static enum status add_toolkit(struct job *j)
 static enum status install(struct job *j, struct bytes secrets)
 {
 	struct card *card = j->card;
+	struct bytes isd;
 
 	TRY(add_tree(j));
 	TRY(add_pin(card, KEY_PIN1, secrets, BIRTH_PIN1, BIRTH_PUK1, j->who->pin1_enabled));
@@ -438,6 +439,8 @@ static enum status install(struct job *j, struct bytes secrets)
 	TRY(applet_add(card, APPLET_USIM, BYTES_STR(AID_USIM), secrets));
 	TRY(applet_add(card, APPLET_PROSE, BYTES_STR(AID_PROSE), secrets));
 	TRY(applet_add(card, APPLET_RFM, BYTES_STR("\xF0\x50\x52\x4F\x53\x45\xF1"), secrets));
+	if (tlv_find(secrets, BIRTH_ISD_ENC, &isd) == OK)
+		TRY(applet_add(card, APPLET_ISD, BYTES_STR(AID_ISD), secrets));
 	TRY(add_toolkit(j));
 	return store_commit(&card->store);
 }

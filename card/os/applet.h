@@ -42,7 +42,8 @@ struct applet_class {
 	struct bytes aid; /* default instance AID */
 	const struct command_row *rows;
 	size_t row_count;
-	size_t transient_len; /* octets of session state, zero after reset and when the applet is left */
+	bool secure_messaging; /* takes CLA 84: the applet checks the MAC itself */
+	size_t transient_len;  /* octets of session state, zero after reset and when the applet is left */
 	enum status (*install)(struct applet *, struct bytes parameters); /* once, at birth */
 	enum sw (*select)(struct applet *, struct command *);             /* may be NULL */
 	enum status (*uninstall)(struct applet *);                        /* may be NULL */

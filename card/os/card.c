@@ -72,13 +72,17 @@ static void put_sw(struct buf *b, unsigned sw)
 /* Classes of TS 102 221 10.1.1: 0X 4X 6X and 8X CX EX; in the 0X/8X range b4-b3 ask for secure messaging. */
 static enum sw check_class(const struct card *card, uint8_t cla)
 {
+	const struct applet *selected;
+
 	if ((cla & 0x70) == 0x20 || (cla & 0x70) == 0x30 || (cla & 0x7F) == 0x7F)
 		return SW_CLA_NOT_SUPPORTED;
 	if ((cla & 0x40) != 0 && (cla & 0x20) != 0)
 		return SW_SECURE_MESSAGING_NOT_SUPPORTED;
 	if (apdu_channel(cla) >= CHANNELS || !card->channel[apdu_channel(cla)].open)
 		return SW_CHANNEL_NOT_SUPPORTED;
-	if ((cla & 0x40) == 0 && (cla & 0x0C) != 0)
+	selected = card->channel[apdu_channel(cla)].applet;
+	if ((cla & 0x40) == 0 && (cla & 0x0C) != 0 &&
+	        !((cla & 0x8C) == 0x84 && selected != NULL && selected->class->secure_messaging))
 		return SW_SECURE_MESSAGING_NOT_SUPPORTED;
 	return SW_OK;
 }

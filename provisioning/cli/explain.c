@@ -26,7 +26,7 @@ static const struct tar_name {
 	{ TAR_RFM_PROSE, "remote file management, DF_ProSe, all or nothing", false },
 	{ TAR_RFM_UICC_EXPANDED, "remote file management, UICC, expanded", true },
 	{ TAR_RFM_PROSE_EXPANDED, "remote file management, DF_ProSe, all or nothing, expanded", true },
-	{ "\x00\x00\x00", "card manager (remote application management)", false },
+	{ TAR_CARD_MANAGER, "card manager (remote application management)", false },
 };
 
 static const struct tar_name *tar_of(const uint8_t tar[OTA_TAR_LEN])

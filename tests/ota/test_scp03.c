@@ -1,4 +1,5 @@
-/* SCP03: the published exchange, both sides against each other at every level and key length, and every octet that may be changed. */
+/* SCP03: the published exchange, both sides against each other at every level and key length, and every octet that may be
+ * changed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -39,7 +40,8 @@ static const uint8_t levels[] = { 0x01, 0x03, 0x11, 0x13, 0x33 };
 /* A session of twenty commands, with and without data, at one level. */
 static void session(size_t key_len, size_t size, uint8_t level)
 {
-	static const uint8_t material[64] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25 };
+	static const uint8_t material[64] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+		24, 25 };
 	const struct scp03_keys k = { { material, key_len }, { material + 7, key_len } };
 	static struct secret_large plain;
 	struct command_apdu open = { .cla = 0x80, .ins = 0x82, .p1 = level }, a;
@@ -55,14 +57,17 @@ static void session(size_t key_len, size_t size, uint8_t level)
 	ck_assert_int_eq(scp03_unwrap(&card, &a, &plain), OK);
 	card.level = level;
 	for (unsigned i = 0; i < 20; i++) {
-		const struct command_apdu sent = { .cla = 0x80, .ins = 0xE2, .p1 = (uint8_t)i, .data = { material, i * 3 % 61 } };
+		const struct command_apdu sent = {
+			.cla = 0x80, .ins = 0xE2, .p1 = (uint8_t)i, .data = { material, i * 3 % 61 }
+		};
 		struct scp03 copy;
 		struct bytes data;
 
 		b.len = answer.len = 0;
 		ck_assert_int_eq(scp03_wrap(&host, &sent, &b), OK);
 		copy = card;
-		for (size_t at = 0; at < b.len && i < 4; at++) { /* nothing may be changed but the channel, and Lc that no longer adds up */
+		for (size_t at = 0; at < b.len && i < 4;
+		        at++) { /* nothing may be changed but the channel, and Lc that no longer adds up */
 			if (at == 0 || at == 4)
 				continue;
 			raw[at] ^= 0x80;
@@ -103,7 +108,8 @@ END_TEST
 
 START_TEST(nothing_without_a_session)
 {
-	const struct scp03_keys bad = { hex("0001"), hex("0001") }, mixed = { hex("000102030405060708090A0B0C0D0E0F"), hex("00") };
+	const struct scp03_keys bad = { hex("0001"), hex("0001") },
+	                        mixed = { hex("000102030405060708090A0B0C0D0E0F"), hex("00") };
 	struct command_apdu a = { .cla = 0x84, .ins = 0xE2, .data = hex("0102030405060708090A") };
 	struct secret_large plain = { 0 };
 	struct scp03 s = { 0 };

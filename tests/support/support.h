@@ -96,5 +96,6 @@ Suite *suite_farm(void);
 Suite *suite_cat(void);
 Suite *suite_rfm(void);
 Suite *suite_scp03(void);
+Suite *suite_isd(void);
 
 #endif

@@ -1,0 +1,287 @@
+/* The issuer security domain: SCP03 sessions on the card, and PUT KEY by SCP03 and by secured packet. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/birth.h"
+#include "apdu/tlv.h"
+#include "crypto/aes.h"
+#include "ota/packet.h"
+#include "ota/scp03.h"
+#include "ota/script.h"
+#include "ota/sms.h"
+#include "tests/support/support.h"
+
+#define SELECT_ISD "00A4040C08A000000151000000"
+
+static struct bytes secret_of(const struct rig *r, uint32_t tag)
+{
+	struct bytes v;
+
+	ck_assert_int_eq(tlv_find(r->secrets, tag, &v), OK);
+	return v;
+}
+
+static struct scp03_keys static_keys(const struct rig *r)
+{
+	return (struct scp03_keys){ secret_of(r, BIRTH_ISD_ENC), secret_of(r, BIRTH_ISD_MAC) };
+}
+
+static uint8_t command_memory[400];
+
+static struct bytes wrapped(struct scp03 *s, uint8_t ins, uint8_t p1, uint8_t p2, struct bytes data)
+{
+	struct buf b = BUF_OF(command_memory);
+
+	ck_assert_int_eq(scp03_wrap(s, &(struct command_apdu){ .cla = 0x80, .ins = ins, .p1 = p1, .p2 = p2, .data = data }, &b), OK);
+	buf_put_u8(&b, 0); /* Le */
+	return buf_bytes(&b);
+}
+
+/* INITIALIZE UPDATE and EXTERNAL AUTHENTICATE; the card's cryptogram is checked as a terminal would. */
+static unsigned authenticate(struct rig *r, struct scp03 *s, const struct scp03_keys *k, uint8_t level)
+{
+	static const uint8_t host[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	uint8_t card[8], cryptogram[8];
+
+	ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "8050000008010203040506070800"), 0x9000);
+	ck_assert_uint_eq(rig_data().n, 10 + 3 + 8 + 8 + 3);
+	ck_assert(bytes_equal((struct bytes){ rig_data().p + 10, 3 }, hex("300370")));
+	memcpy(card, rig_data().p + 13, 8);
+	ck_assert_int_eq(scp03_open(s, k, host, card, 8), OK);
+	ck_assert_int_eq(scp03_cryptogram(s, true, host, card, cryptogram), OK);
+	if (!bytes_equal(BYTES_OF(cryptogram), (struct bytes){ rig_data().p + 21, 8 }))
+		return 0;
+	ck_assert_int_eq(scp03_cryptogram(s, false, host, card, cryptogram), OK);
+	{
+		struct bytes b = wrapped(s, 0x82, level, 0, BYTES_OF(cryptogram));
+
+		return rig_send_bytes(r, (struct bytes){ b.p, b.n - 1 });
+	}
+}
+
+static struct bytes answer_of(struct scp03 *s, unsigned sw)
+{
+	static struct secret_large plain;
+	struct bytes data;
+
+	ck_assert_int_eq(scp03_unwrap_response(s, rig_data(), (uint16_t)sw, &plain, &data), OK);
+	return data;
+}
+
+START_TEST(sessions_at_every_level)
+{
+	static const uint8_t levels[] = { 0x01, 0x03, 0x11, 0x13, 0x33 };
+	struct rig *r = rig_new();
+	struct scp03_keys k = static_keys(r);
+	uint8_t before[3] = { 0 };
+
+	for (size_t i = 0; i < sizeof levels; i++) {
+		struct scp03 s;
+		struct bytes copy, info;
+
+		ck_assert_uint_eq(authenticate(r, &s, &k, levels[i]), 0x9000);
+		ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xF2, 0x40, 0x02, hex("4F00"))), 0x9000);
+		info = answer_of(&s, 0x9000);
+		ck_assert_uint_gt(info.n, 40);
+		ck_assert_uint_eq(info.p[0], 0xE3);
+		copy = exact_copy(wrapped(&s, 0xF2, 0x80, 0x02, hex("4F00")));
+		ck_assert_uint_eq(rig_send_bytes(r, copy), 0x9000);
+		ck_assert(bytes_equal(answer_of(&s, 0x9000), hex("E30E4F08A0000001510000009F700107")));
+		ck_assert_uint_eq(rig_send_bytes(r, copy), 0x6982); /* again: the MAC chain has moved on, and the session is over */
+		ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xF2, 0x80, 0x02, hex("4F00"))), 0x6982);
+	}
+	/* In clear inside a session, without one, by another domain's key, and the counter of challenges. */
+	{
+		struct scp03_keys wrong = { k.mac, k.enc };
+		struct scp03 s;
+
+		ck_assert_uint_eq(authenticate(r, &s, &k, 0x01), 0x9000);
+		ck_assert_uint_eq(rig_send(r, "80F28002024F0000"), 0x6982);
+		card_reset(&r->card);
+		ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x9000);
+		ck_assert_uint_eq(rig_send(r, "80F28002024F0000"), 0x6982);
+		ck_assert_uint_eq(rig_send(r, "84F280020A4F00112233445566778800"), 0x6982);
+		ck_assert_uint_eq(rig_send(r, "84821100101122334455667788112233445566778800"), 0x6982);
+		ck_assert_uint_eq(authenticate(r, &s, &wrong, 0x01), 0);
+		ck_assert_uint_eq(rig_send(r, "8050310008010203040506070800"), 0x6A88);
+		ck_assert_uint_eq(rig_send(r, "805000000701020304050607"), 0x6700);
+		for (int i = 0; i < 3; i++) {
+			ck_assert_uint_eq(rig_send(r, "8050000008010203040506070800"), 0x9000);
+			ck_assert_mem_ne(rig_data().p + 29, before, 3);
+			memcpy(before, rig_data().p + 29, 3);
+			rig_reboot(r);
+			ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x9000);
+		}
+	}
+	/* Secure messaging is the domain's: elsewhere CLA 84 is what it was. */
+	ck_assert_uint_eq(rig_send(r, "00A4040C10A0000000871002FFFFFFFF8907090000"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "84F28002024F0000"), 0x6882);
+	rig_free(&r);
+}
+END_TEST
+
+/* Two AES keys under the DEK with their check values, as PUT KEY has them. */
+static struct bytes key_set(const struct rig *r, uint8_t kvn, const char *kic, const char *kid)
+{
+	static const uint8_t ones[16] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+	static uint8_t raw[100];
+	const char *keys[] = { kic, kid };
+	struct buf b = BUF_OF(raw);
+
+	buf_put_u8(&b, kvn);
+	for (int i = 0; i < 2; i++) {
+		struct bytes key = hex(keys[i]);
+		uint8_t check[16], sealed[32];
+
+		ck_assert_int_eq(aes_cbc_encrypt(secret_of(r, BIRTH_ISD_DEK), key, sealed), OK);
+		ck_assert_int_eq(aes_ecb(key, BYTES_OF(ones), check), OK);
+		buf_put(&b, (struct bytes){ (const uint8_t[]){ 0x88, (uint8_t)(key.n + 1), (uint8_t)key.n }, 3 });
+		buf_put(&b, (struct bytes){ sealed, key.n });
+		buf_put_u8(&b, 3);
+		buf_put(&b, (struct bytes){ check, 3 });
+	}
+	return buf_bytes(&b);
+}
+
+#define NEW_KIC "A0A1A2A3A4A5A6A7A8A9AAABACADAEAF"
+#define NEW_KID "B0B1B2B3B4B5B6B7B8B9BABBBCBDBEBF"
+
+/* RSC of an empty script for DF_ProSe under a key set; 06 if the card does not know it. */
+static uint8_t try_key_set(struct rig *r, const struct ota_keys *k, uint64_t counter)
+{
+	struct ota_command c = { 0x16, 0x19, (uint8_t)(k->kvn << 4 | 2), (uint8_t)(k->kvn << 4 | 2), { 0xB0, 0x5F, 0x90 }, counter,
+		hex("00A40004024F05") };
+	uint8_t packet_raw[200], sms_raw[200], data_raw[250], raw[300];
+	struct buf packet = BUF_OF(packet_raw), sms = BUF_OF(sms_raw), data = BUF_OF(data_raw), b = BUF_OF(raw);
+	static struct secret_large plain;
+	struct ota_response out;
+	bool secured;
+
+	ck_assert_int_eq(ota_command_build(k, &c, &packet), OK);
+	ck_assert_int_eq(sms_deliver_put(&sms, buf_bytes(&packet)), OK);
+	sms_envelope_put(&data, buf_bytes(&sms));
+	apdu_put(&b, &(struct command_apdu){ .cla = 0x80, .ins = INS_ENVELOPE, .data = buf_bytes(&data), .has_le = true, .ne = 256 });
+	ck_assert_uint_eq(rig_send_bytes(r, buf_bytes(&b)), 0x9000);
+	ck_assert_int_eq(ota_response_open(k, 0x19, rig_data(), &plain, &out, &secured), OK);
+	return out.rsc;
+}
+
+START_TEST(put_key_makes_and_replaces_key_sets)
+{
+	struct rig *r = rig_new();
+	struct scp03_keys k = static_keys(r);
+	const struct ota_keys fresh = { .kvn = 5, .kic = hex(NEW_KIC), .kid = hex(NEW_KID) };
+	const struct ota_keys turned = { .kvn = 5, .kic = hex(NEW_KID), .kid = hex(NEW_KIC) };
+	struct bytes good = exact_copy(key_set(r, 5, NEW_KIC, NEW_KID));
+	struct scp03 s;
+
+	ck_assert_uint_eq(try_key_set(r, &fresh, 9), RSC_SECURITY_ERROR);
+	ck_assert_uint_eq(authenticate(r, &s, &k, 0x13), 0x9000);
+	/* Replacing what is not there, a wrong check value, a key too few, one octet too many: nothing comes of it. */
+	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x05, 0x81, good)), 0x6A88);
+	for (size_t n = 0; n < good.n; n++)
+		ck_assert_uint_ne(rig_send_bytes(r, wrapped(&s, 0xD8, 0x00, 0x81, (struct bytes){ good.p, n })), 0x9000);
+	((uint8_t *)(uintptr_t)good.p)[good.n - 1] ^= 1;
+	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x00, 0x81, good)), 0x6A80);
+	((uint8_t *)(uintptr_t)good.p)[good.n - 1] ^= 1;
+	ck_assert_uint_eq(try_key_set(r, &fresh, 9), RSC_SECURITY_ERROR);
+	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x00, 0x81, good)), 0x9000);
+	{
+		struct bytes kcvs = answer_of(&s, 0x9000);
+
+		ck_assert_uint_eq(kcvs.n, 1 + 3 + 3);
+		ck_assert_uint_eq(kcvs.p[0], 5);
+	}
+	ck_assert_uint_eq(try_key_set(r, &fresh, 9), RSC_OK);
+	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x00, 0x81, good)), 0x6A88); /* there already */
+	/* GET DATA lists it, and no key. */
+	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xCA, 0x00, 0xE0, (struct bytes){ 0 })), 0x9000);
+	{
+		struct bytes info = answer_of(&s, 0x9000);
+
+		ck_assert_uint_eq(info.p[0], 0xE0);
+		ck_assert_ptr_nonnull(memmem(info.p, info.n, hex("C00401058810").p, 6));
+		ck_assert_ptr_nonnull(memmem(info.p, info.n, hex("C00403308810").p, 6));
+		ck_assert_ptr_null(memmem(info.p, info.n, hex(NEW_KIC).p, 4));
+	}
+	/* Rotation: other keys under the same number; the old ones are gone, the counter begins again. */
+	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x05, 0x81, key_set(r, 5, NEW_KID, NEW_KIC))), 0x9000);
+	ck_assert_uint_eq(try_key_set(r, &fresh, 10), RSC_SECURITY_ERROR);
+	ck_assert_uint_eq(try_key_set(r, &turned, 1), RSC_OK);
+	rig_free(&r);
+}
+END_TEST
+
+/* Cut the power at every write of PUT KEY: the old keys or the new ones, never neither. */
+START_TEST(put_key_survives_power_cuts)
+{
+	const struct ota_keys old = { .kvn = 5, .kic = hex(NEW_KIC), .kid = hex(NEW_KID) };
+	const struct ota_keys new = { .kvn = 5, .kic = hex(NEW_KID), .kid = hex(NEW_KIC) };
+
+	for (long cut = 0; cut < 3; cut++) {
+		struct rig *r = rig_new();
+		struct scp03_keys k = static_keys(r);
+		struct scp03 s;
+		unsigned sw;
+
+		ck_assert_uint_eq(authenticate(r, &s, &k, 0x03), 0x9000);
+		ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x00, 0x81, key_set(r, 5, NEW_KIC, NEW_KID))), 0x9000);
+		r->store.writes = 0;
+		r->store.cut_after = cut;
+		sw = rig_send_bytes(r, wrapped(&s, 0xD8, 0x05, 0x81, key_set(r, 5, NEW_KID, NEW_KIC)));
+		rig_reboot(r);
+		ck_assert(cut == 0 ? sw == 0x6581 : sw == 0x9000);
+		ck_assert_uint_eq(try_key_set(r, cut == 0 ? &old : &new, 3), RSC_OK);
+		ck_assert_uint_eq(try_key_set(r, cut == 0 ? &new : &old, 4), RSC_SECURITY_ERROR);
+		rig_free(&r);
+	}
+}
+END_TEST
+
+/* The same by a secured packet to the card manager's TAR; other commands of a terminal are not for scripts. */
+START_TEST(put_key_over_the_air)
+{
+	struct rig *r = rig_new();
+	const struct ota_keys fresh = { .kvn = 6, .kic = hex(NEW_KIC), .kid = hex(NEW_KID) };
+	struct bytes set = key_set(r, 6, NEW_KIC, NEW_KID);
+	char text[2 * 120] = "80D8008149", part[2 * 100 + 1];
+
+	text[8] = 0;
+	(void)strcat(text, hex_encode((struct bytes){ (const uint8_t[]){ (uint8_t)set.n }, 1 }, part));
+	(void)strcat(text, hex_encode(set, part));
+	ck_assert_uint_eq(try_key_set(r, &fresh, 1), RSC_SECURITY_ERROR);
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 1, "000000", text)), 0x9000);
+	ck_assert_uint_eq(try_key_set(r, &fresh, 1), RSC_OK);
+	ck_assert_uint_eq(rig_send_bytes(r, rig_ota(r, 2, "000000", "805000000801020304050607080000A4000C023F00")), 0x9000);
+	{
+		struct ota_keys one = { .kvn = 1 };
+		static struct secret_large plain;
+		struct script_result s;
+		struct ota_response out;
+		bool secured;
+
+		one.kic = secret_of(r, BIRTH_OTA_KIC);
+		one.kid = secret_of(r, BIRTH_OTA_KID);
+		ck_assert_int_eq(ota_response_open(&one, 0x19, rig_data(), &plain, &out, &secured), OK);
+		ck_assert_int_eq(script_result_parse(out.data, &s), OK);
+		ck_assert_uint_eq(s.executed, 1);
+		ck_assert_uint_eq(s.sw, 0x6D00);
+	}
+	rig_free(&r);
+}
+END_TEST
+
+Suite *suite_isd(void)
+{
+	Suite *s = suite_create("isd");
+	TCase *t = tcase_create("isd");
+
+	tcase_set_timeout(t, 30);
+	tcase_add_test(t, sessions_at_every_level);
+	tcase_add_test(t, put_key_makes_and_replaces_key_sets);
+	tcase_add_test(t, put_key_survives_power_cuts);
+	tcase_add_test(t, put_key_over_the_air);
+	suite_add_tcase(s, t);
+	return s;
+}
