@@ -1,5 +1,5 @@
-/* The issuer security domain (GlobalPlatform 2.3): SCP03 for local administration, GET DATA, GET STATUS, PUT KEY; the same commands in
- * scripts of the card manager's TAR. An administrator is somebody whose MAC is right.
+/* The issuer security domain (GlobalPlatform 2.3): SCP03 for local administration, GET DATA, GET STATUS, PUT KEY; the same
+ * commands in scripts of the card manager's TAR. An administrator is somebody whose MAC is right.
  *
  * Records: scp   KVN || ENC || MAC || DEK, AES-128
  *          seq   the SCP03 sequence counter, 3 octets, written by put_now before a challenge leaves */
@@ -90,7 +90,8 @@ static enum sw initialize_update(struct command *c)
 	memcpy(s->host, c->data.p, sizeof s->host);
 	if (applet_put_now(c->applet, sequence_name, BYTES_OF(next)) != OK)
 		return SW_MEMORY_PROBLEM;
-	if (scp03_challenge(&keys, (uint32_t)sequence, (struct bytes){ c->applet->aid, c->applet->aid_len }, SCP03_S8, s->card) != OK ||
+	if (scp03_challenge(
+	            &keys, (uint32_t)sequence, (struct bytes){ c->applet->aid, c->applet->aid_len }, SCP03_S8, s->card) != OK ||
 	        scp03_open(&s->session, &keys, s->host, s->card, SCP03_S8) != OK ||
 	        scp03_cryptogram(&s->session, true, s->host, s->card, cryptogram) != OK)
 		return SW_TECHNICAL_PROBLEM;
@@ -113,7 +114,8 @@ static enum sw external_authenticate(struct command *c)
 		applet_forget(c->applet);
 		return SW_WRONG_P1P2;
 	}
-	if (scp03_cryptogram(&s->session, false, s->host, s->card, expected) != OK || !secret_equals(BYTES_OF(expected), c->data)) {
+	if (scp03_cryptogram(&s->session, false, s->host, s->card, expected) != OK ||
+	        !secret_equals(BYTES_OF(expected), c->data)) {
 		applet_forget(c->applet);
 		return SW_AUTHENTICATION_FAILED;
 	}

@@ -32,7 +32,8 @@ static struct bytes wrapped(struct scp03 *s, uint8_t ins, uint8_t p1, uint8_t p2
 {
 	struct buf b = BUF_OF(command_memory);
 
-	ck_assert_int_eq(scp03_wrap(s, &(struct command_apdu){ .cla = 0x80, .ins = ins, .p1 = p1, .p2 = p2, .data = data }, &b), OK);
+	ck_assert_int_eq(
+	        scp03_wrap(s, &(struct command_apdu){ .cla = 0x80, .ins = ins, .p1 = p1, .p2 = p2, .data = data }, &b), OK);
 	buf_put_u8(&b, 0); /* Le */
 	return buf_bytes(&b);
 }
@@ -88,7 +89,8 @@ START_TEST(sessions_at_every_level)
 		copy = exact_copy(wrapped(&s, 0xF2, 0x80, 0x02, hex("4F00")));
 		ck_assert_uint_eq(rig_send_bytes(r, copy), 0x9000);
 		ck_assert(bytes_equal(answer_of(&s, 0x9000), hex("E30E4F08A0000001510000009F700107")));
-		ck_assert_uint_eq(rig_send_bytes(r, copy), 0x6982); /* again: the MAC chain has moved on, and the session is over */
+		ck_assert_uint_eq(
+		        rig_send_bytes(r, copy), 0x6982); /* again: the MAC chain has moved on, and the session is over */
 		ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xF2, 0x80, 0x02, hex("4F00"))), 0x6982);
 	}
 	/* In clear inside a session, without one, by another domain's key, and the counter of challenges. */
@@ -150,8 +152,8 @@ static struct bytes key_set(const struct rig *r, uint8_t kvn, const char *kic, c
 /* RSC of an empty script for DF_ProSe under a key set; 06 if the card does not know it. */
 static uint8_t try_key_set(struct rig *r, const struct ota_keys *k, uint64_t counter)
 {
-	struct ota_command c = { 0x16, 0x19, (uint8_t)(k->kvn << 4 | 2), (uint8_t)(k->kvn << 4 | 2), { 0xB0, 0x5F, 0x90 }, counter,
-		hex("00A40004024F05") };
+	struct ota_command c = { 0x16, 0x19, (uint8_t)(k->kvn << 4 | 2), (uint8_t)(k->kvn << 4 | 2), { 0xB0, 0x5F, 0x90 },
+		counter, hex("00A40004024F05") };
 	uint8_t packet_raw[200], sms_raw[200], data_raw[250], raw[300];
 	struct buf packet = BUF_OF(packet_raw), sms = BUF_OF(sms_raw), data = BUF_OF(data_raw), b = BUF_OF(raw);
 	static struct secret_large plain;
@@ -161,7 +163,8 @@ static uint8_t try_key_set(struct rig *r, const struct ota_keys *k, uint64_t cou
 	ck_assert_int_eq(ota_command_build(k, &c, &packet), OK);
 	ck_assert_int_eq(sms_deliver_put(&sms, buf_bytes(&packet)), OK);
 	sms_envelope_put(&data, buf_bytes(&sms));
-	apdu_put(&b, &(struct command_apdu){ .cla = 0x80, .ins = INS_ENVELOPE, .data = buf_bytes(&data), .has_le = true, .ne = 256 });
+	apdu_put(&b, &(struct command_apdu){
+	                     .cla = 0x80, .ins = INS_ENVELOPE, .data = buf_bytes(&data), .has_le = true, .ne = 256 });
 	ck_assert_uint_eq(rig_send_bytes(r, buf_bytes(&b)), 0x9000);
 	ck_assert_int_eq(ota_response_open(k, 0x19, rig_data(), &plain, &out, &secured), OK);
 	return out.rsc;
