@@ -65,7 +65,7 @@ fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey se
 	@packaging/install-deps fuzz
 	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)
 	clang -g -O1 -std=c11 $(CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(T) \
-	  tests/fuzz/fuzz_$(T).c $(FUZZ_SOURCES) -lsqlite3 -ljansson -lsrtp2 -lcrypto
+	  tests/fuzz/fuzz_$(T).c tests/support/rows.c $(FUZZ_SOURCES) -lsqlite3 -ljansson -lsrtp2 -lcrypto
 	build/fuzz/$(T) -max_total_time=$(TIME) -max_len=2048 -print_final_stats=1 build/fuzz/corpus-$(T)
 fuzz-keep: ## after a campaign: the smallest set of inputs with the same coverage goes to tests/fuzz/$(T).hex
 	@rm -rf build/fuzz/small && mkdir build/fuzz/small
@@ -73,11 +73,11 @@ fuzz-keep: ## after a campaign: the smallest set of inputs with the same coverag
 	@tests/fuzz/corpus pack build/fuzz/small tests/fuzz/$(T).hex
 
 REPLAYS := $(FUZZERS:%=$(O)/replay-%)
-$(O)/replay-%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(FUZZ_HOST:%.c=$(O)/%.o) $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/replay-%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/tests/support/rows.o $(FUZZ_HOST:%.c=$(O)/%.o) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
 $(O)/tests/fuzz/%.o: override CFLAGS += -Wno-missing-prototypes
 
-$(O)/campaign: $(O)/tests/fuzz/campaign.o $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/campaign: $(O)/tests/fuzz/campaign.o $(O)/tests/support/rows.o $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
 APDUS ?= 10000000
 SEED ?= 1
@@ -91,7 +91,7 @@ $(O)/echo_card: $(O)/tests/bench/echo_card.o
 $(O)/empty: $(O)/tests/bench/empty.o
 	$(link) $(LIBS_IO)
 $(O)/tests/bench/wolf.o: override CFLAGS += -Wno-error -w
-$(O)/bench: $(O)/tests/bench/bench.o $(O)/tests/bench/wolf.o $(HOST_LIB) $(O)/libcard-io.a $(O)/libprose-card.a $(SHARED)
+$(O)/bench: $(O)/tests/bench/bench.o $(O)/tests/support/rows.o $(O)/tests/bench/wolf.o $(HOST_LIB) $(O)/libcard-io.a $(O)/libprose-card.a $(SHARED)
 	$(link) $(LIBS_HOST) -lsqlite3 -lwolfssl
 bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
 	@packaging/install-deps bench

@@ -51,55 +51,69 @@ struct service {
 	struct client *readers; /* an array */
 };
 
-enum image_error farm_create(const struct farm_birth *b, char *reason, size_t n)
+/* One card in the file, on memory that every birth uses again. */
+static enum status birth(const struct farm_birth *b, struct image_file *file, char *reason, size_t n)
 {
 	static struct card card;
 	static struct card_work work;
-	struct image_options io = { .path = b->path, .key = b->key, .create = true, .insecure_test_key = b->insecure_test_key };
-	struct order *o = b->first;
-	struct image_file *file;
-	enum image_error e;
-	enum status st = OK;
+	SECRET_LARGE
+	secrets = { 0 };
+	struct card_env env = { .rng = &rng_system, .work = &work };
+	const struct order *o = b->first;
+	struct image *image;
+	enum status st;
 
-	if (o->keys == KEYS_SEEDED)
-		(void)snprintf(io.seed, sizeof io.seed, "%s", o->seed);
-	if ((e = image_file_open(&file, &io)) != IMAGE_OK)
-		return e;
+	TRY(birth_test_secrets(o, &secrets, reason, n));
+	if (image_open_card(&image, file, b->key, o->card_id, true) != IMAGE_OK)
+		return ERR_IO;
+	env.backend = image_backend(image);
+	memcpy(env.card_id, o->card_id, sizeof env.card_id);
+	st = profile_install(&card, &env, &o->who, secret_large_bytes(&secrets), reason, n);
+	card_power_off(&card);
+	image_close(&image);
+	return st == OK && b->list != NULL ? birth_list_line(b->list, o, secret_large_bytes(&secrets)) : st;
+}
+
+/* All of them, BATCH to a transaction. */
+static enum status births(const struct farm_birth *b, struct image_file *file, char *reason, size_t n)
+{
 	if (b->list != NULL)
-		st = birth_list_head(b->list);
-	for (size_t i = 0; i < b->count && st == OK; i++) {
-		SECRET_LARGE
-		secrets = { 0 };
-		struct card_env env = { .rng = &rng_system, .work = &work };
-		struct image *image = NULL;
-
+		TRY(birth_list_head(b->list));
+	for (size_t i = 0; i < b->count; i++) {
 		if (i % BATCH == 0 && !image_file_begin_batch(file))
-			st = ERR_IO;
-		if (st == OK && (st = order_advance(o, i > 0 ? 1 : 0)) != OK)
+			return ERR_IO;
+		if (order_advance(b->first, i > 0 ? 1 : 0) != OK) {
 			(void)snprintf(reason, n, "card %zu: the profile's ICCID or IMSI cannot be counted on that far", i);
-		if (st == OK && (st = birth_test_secrets(o, &secrets, reason, n)) == OK &&
-		        image_open_card(&image, file, b->key, o->card_id, true) != IMAGE_OK)
-			st = ERR_IO;
-		if (st == OK) {
-			env.backend = image_backend(image);
-			memcpy(env.card_id, o->card_id, sizeof env.card_id);
-			st = profile_install(&card, &env, &o->who, secret_large_bytes(&secrets), reason, n);
-			card_power_off(&card);
+			return ERR_NO_SPACE;
 		}
-		if (st == OK && b->list != NULL)
-			st = birth_list_line(b->list, o, secret_large_bytes(&secrets));
-		image_close(&image);
-		if (st == OK && ((i + 1) % BATCH == 0 || i + 1 == b->count) && !image_file_end_batch(file))
-			st = ERR_IO;
+		TRY(birth(b, file, reason, n));
+		if (((i + 1) % BATCH == 0 || i + 1 == b->count) && !image_file_end_batch(file))
+			return ERR_IO;
 		if (b->progress != NULL)
 			b->progress(i + 1, b->count);
 	}
+	return OK;
+}
+
+enum image_error farm_create(const struct farm_birth *b, char *reason, size_t n)
+{
+	struct image_options io = { .path = b->path, .key = b->key, .create = true, .insecure_test_key = b->insecure_test_key };
+	struct image_file *file;
+	enum image_error e;
+	enum status st;
+
+	if (b->first->keys == KEYS_SEEDED)
+		(void)snprintf(io.seed, sizeof io.seed, "%s", b->first->seed);
+	if ((e = image_file_open(&file, &io)) != IMAGE_OK)
+		return e;
+	st = births(b, file, reason, n);
 	image_file_close(&file);
-	if (st != OK)
-		(void)unlink(b->path);
-	if (st != OK && reason[0] == 0)
+	if (st == OK)
+		return IMAGE_OK;
+	(void)unlink(b->path);
+	if (reason[0] == 0)
 		(void)snprintf(reason, n, "the image could not be written");
-	return st == OK ? IMAGE_OK : IMAGE_IO;
+	return IMAGE_IO;
 }
 
 enum image_error farm_open(struct farm **out, struct image_options *o)

@@ -25,6 +25,7 @@
 #include "host/lib/prose-ue.h"
 #include "ota/packet.h"
 #include "tests/bench/wolf.h"
+#include "tests/support/rows.h"
 
 enum { BLOCK = 500, BLOCKS_MAX = 21 };
 
@@ -197,61 +198,6 @@ static double bare_loop(const uint8_t *command, size_t n)
 	return (now() - t) / 20000;
 }
 
-/* A store in memory: AUTHENTICATE without a disk. */
-struct memory_row {
-	struct record_name name;
-	uint8_t value[RECORD_MAX];
-	size_t n;
-};
-static struct memory_row *memory;
-static size_t memory_count;
-
-static struct memory_row *memory_find(struct bytes name)
-{
-	for (size_t i = 0; i < memory_count; i++)
-		if (bytes_equal(name_bytes(&memory[i].name), name))
-			return &memory[i];
-	return NULL;
-}
-
-static enum status memory_load(struct store_backend *b, struct bytes name, struct buf *out)
-{
-	const struct memory_row *r = memory_find(name);
-
-	(void)b;
-	if (r == NULL)
-		return ERR_NOT_FOUND;
-	buf_put(out, (struct bytes){ r->value, r->n });
-	return buf_status(out);
-}
-
-static enum status memory_next(struct store_backend *b, struct bytes prefix, struct bytes after, struct record_name *out)
-{
-	(void)b;
-	(void)prefix;
-	(void)after;
-	(void)out;
-	return ERR_NOT_FOUND;
-}
-
-static enum status memory_write(struct store_backend *b, const struct store_change *c, size_t n)
-{
-	(void)b;
-	for (size_t i = 0; i < n; i++) {
-		struct memory_row *r = memory_find(c[i].name);
-
-		if (r == NULL) {
-			r = &memory[memory_count++];
-			r->name.n = c[i].name.n;
-			memcpy(r->name.text, c[i].name.p, c[i].name.n);
-		}
-		r->n = c[i].value.n;
-		if (r->n > 0)
-			memcpy(r->value, c[i].value.p, r->n);
-	}
-	return OK;
-}
-
 /* SELECT by file id with FCP. */
 static void select_figure(struct card *card, int rounds)
 {
@@ -346,6 +292,7 @@ static void card_figures(int rounds)
 	static const uint8_t read_binary[] = { 0x00, 0xB0, 0x00, 0x00, 0x0A };
 	static struct card card;
 	static struct card_work work;
+	static struct rows memory;
 	static uint8_t response[APDU_RESPONSE_MAX];
 	struct image_options o = { .path = "build/bench-card.img", .create = true };
 	struct order order = { .who = { .iccid = "8900101000000000017", .imsi = "001010000000001" } };
@@ -389,15 +336,14 @@ static void card_figures(int rounds)
 	card_power_off(&card);
 	image_close(&image);
 	(void)unlink(o.path);
-	if ((memory = calloc(256, sizeof *memory)) == NULL)
-		exit(1);
-	env.backend = &(struct store_backend){ memory_load, memory_next, memory_write };
+	rows_init(&memory); /* AUTHENTICATE without a disk */
+	env.backend = &memory.backend;
 	if (profile_install(&card, &env, &order.who, secret_large_bytes(&secrets), NULL, 0) != OK ||
 	        card_power_on(&card, &env) != OK)
 		exit(1);
 	authenticate_figure(&card, rounds > 9 ? 9 : rounds, false);
 	card_power_off(&card);
-	free(memory);
+	rows_free(&memory);
 }
 
 /* Resident memory of this process, in KiB. */

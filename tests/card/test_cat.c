@@ -14,27 +14,10 @@
 /* A test card with these rules. */
 static struct rig *card_with(const char *rules)
 {
-	static struct secret_large secrets;
-	struct rig *r = calloc(1, sizeof *r);
-	struct order o = { .who = { .iccid = "8900101000000000017", .imsi = "001010000000001", .pin1_enabled = true } };
-	char reason[256] = "", text[4096 + 64];
-	json_t *root;
+	char text[4096 + 64];
 
-	ck_assert_ptr_nonnull(r);
 	(void)snprintf(text, sizeof text, "{\"toolkit\": %s}", rules);
-	root = json_loads(text, 0, NULL);
-	ck_assert_ptr_nonnull(root);
-	o.who.profile = root;
-	ck_assert_int_eq(bcd_encode(o.who.iccid, o.card_id, sizeof o.card_id), OK);
-	ck_assert_int_eq(birth_test_secrets(&o, &secrets, reason, sizeof reason), OK);
-	store_mem_init(&r->store);
-	r->env = (struct card_env){ .backend = &r->store.backend, .rng = &rng_system, .work = &rig_work };
-	memcpy(r->env.card_id, o.card_id, sizeof o.card_id);
-	ck_assert_msg(profile_install(&r->card, &r->env, &o.who, secret_large_bytes(&secrets), reason, sizeof reason) == OK,
-	        "%s", reason);
-	json_decref(root);
-	rig_reboot(r);
-	return r;
+	return rig_profile(text);
 }
 
 /* Fetch, and expect this command. */

@@ -1,12 +1,10 @@
 /* Secured packets on the card (TS 102 225): what a stranger can learn, which key sets and levels are taken, and how answers
  * travel. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "card/io/birth.h"
 #include "crypto/aes.h"
 #include "crypto/des.h"
 #include "ota/packet.h"
@@ -61,28 +59,11 @@ enum status __wrap_des3_mac(struct bytes key, const struct bytes *parts, size_t 
 /* A test card whose profile has these "keys": set 1 is KIC and KID above. */
 static struct rig *card_with(const char *keys)
 {
-	static struct secret_large secrets;
-	struct rig *r = calloc(1, sizeof *r);
-	struct order o = { .who = { .iccid = "8900101000000000017", .imsi = "001010000000001", .pin1_enabled = true } };
-	char reason[256] = "", text[1024];
-	json_t *root;
+	char text[1024];
 
-	ck_assert_ptr_nonnull(r);
 	(void)snprintf(text, sizeof text, "{\"keys\": {\"kic\": \"" KIC "\", \"kid\": \"" KID "\"%s%s}}",
 	        keys[0] != 0 ? ", " : "", keys);
-	root = json_loads(text, 0, NULL);
-	ck_assert_ptr_nonnull(root);
-	o.who.profile = root;
-	ck_assert_int_eq(bcd_encode(o.who.iccid, o.card_id, sizeof o.card_id), OK);
-	ck_assert_msg(birth_test_secrets(&o, &secrets, reason, sizeof reason) == OK, "%s", reason);
-	store_mem_init(&r->store);
-	r->env = (struct card_env){ .backend = &r->store.backend, .rng = &rng_system, .work = &rig_work };
-	memcpy(r->env.card_id, o.card_id, sizeof o.card_id);
-	ck_assert_msg(profile_install(&r->card, &r->env, &o.who, secret_large_bytes(&secrets), reason, sizeof reason) == OK,
-	        "%s", reason);
-	json_decref(root);
-	rig_reboot(r);
-	return r;
+	return rig_profile(text);
 }
 
 static struct ota_keys set_1(void)

@@ -14,8 +14,9 @@
 #include "card/io/birth.h"
 #include "card/os/pin.h"
 #include "crypto/hash.h"
+#include "tests/support/rows.h"
 
-enum { EPOCH = 2000, TEMPLATES_MAX = 4096, TEMPLATE_MAX = 300, ROWS_MAX = 256, OBSERVER = 19, OBSERVE_EVERY = 50 };
+enum { EPOCH = 2000, TEMPLATES_MAX = 4096, TEMPLATE_MAX = 300, OBSERVER = 19, OBSERVE_EVERY = 50 };
 
 static uint64_t state;
 
@@ -43,116 +44,18 @@ static enum status fill(struct rng *rng, uint8_t *out, size_t n)
 
 static struct rng rng_stream = { fill };
 
-struct row {
-	struct record_name name;
-	uint8_t *value;
-	size_t n;
-};
-static struct row rows[ROWS_MAX], born[ROWS_MAX];
-static size_t count, born_count;
+static struct rows store, born;
 static size_t writes_other; /* of anything but PIN tries, in this command */
 
-static struct row *find(struct bytes name)
+static void note_write(const struct store_change *c)
 {
-	for (size_t i = 0; i < count; i++)
-		if (bytes_equal(name_bytes(&rows[i].name), name))
-			return &rows[i];
-	return NULL;
+	if (c->name.n < 2 || memcmp(c->name.p + c->name.n - 2, "/t", 2) != 0)
+		writes_other++;
 }
 
-static enum status load(struct store_backend *b, struct bytes name, struct buf *out)
-{
-	const struct row *r = find(name);
-
-	(void)b;
-	if (r == NULL)
-		return ERR_NOT_FOUND;
-	buf_put(out, (struct bytes){ r->value, r->n });
-	return buf_status(out);
-}
-
-static int compare(struct bytes a, struct bytes b)
-{
-	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-	return c != 0 ? c : (int)a.n - (int)b.n;
-}
-
-static enum status next(struct store_backend *b, struct bytes prefix, struct bytes after, struct record_name *out)
-{
-	const struct record_name *best = NULL;
-
-	(void)b;
-	for (size_t i = 0; i < count; i++) {
-		struct bytes name = name_bytes(&rows[i].name);
-
-		if (name.n >= prefix.n && (prefix.n == 0 || memcmp(name.p, prefix.p, prefix.n) == 0) &&
-		        (after.n == 0 || compare(name, after) > 0) && (best == NULL || compare(name, name_bytes(best)) < 0))
-			best = &rows[i].name;
-	}
-	if (best == NULL)
-		return ERR_NOT_FOUND;
-	*out = *best;
-	return OK;
-}
-
-static void set(struct row *r, struct bytes value)
-{
-	uint8_t *copy = malloc(value.n + 1);
-
-	if (copy == NULL)
-		abort();
-	if (value.n > 0)
-		memcpy(copy, value.p, value.n);
-	free(r->value);
-	r->value = copy;
-	r->n = value.n;
-}
-
-static enum status write_rows(struct store_backend *b, const struct store_change *c, size_t n)
-{
-	(void)b;
-	for (size_t i = 0; i < n; i++) {
-		struct row *r = find(c[i].name);
-
-		if (c[i].name.n < 2 || memcmp(c[i].name.p + c[i].name.n - 2, "/t", 2) != 0)
-			writes_other++;
-		if (c[i].erase) {
-			if (r != NULL) {
-				free(r->value);
-				*r = rows[--count];
-				rows[count] = (struct row){ 0 };
-			}
-			continue;
-		}
-		if (r == NULL) {
-			if (count == ROWS_MAX)
-				return ERR_NO_SPACE;
-			r = &rows[count++];
-			r->name.n = c[i].name.n;
-			memcpy(r->name.text, c[i].name.p, c[i].name.n);
-		}
-		set(r, c[i].value);
-	}
-	return OK;
-}
-
-static struct store_backend backend = { load, next, write_rows };
 static struct card card;
 static struct card_work work;
-static struct card_env env = { .backend = &backend, .rng = &rng_stream, .work = &work };
-
-/* As it was born: each epoch begins here. */
-static void restore(void)
-{
-	while (count > 0)
-		free(rows[--count].value);
-	memset(rows, 0, sizeof rows);
-	for (count = 0; count < born_count; count++) {
-		rows[count].name = born[count].name;
-		set(&rows[count], (struct bytes){ born[count].value, born[count].n });
-	}
-}
+static struct card_env env = { .backend = &store.backend, .rng = &rng_stream, .work = &work };
 
 static void birth(void)
 {
@@ -178,18 +81,13 @@ static void birth(void)
 	}
 	card_power_off(&card);
 	order_free(&o);
-	for (born_count = 0; born_count < count; born_count++) {
-		born[born_count].name = rows[born_count].name;
-		set(&born[born_count], (struct bytes){ rows[born_count].value, rows[born_count].n });
-	}
+	rows_copy(&born, &store);
 }
 
-static struct template
-{
+static struct line {
 	uint8_t p[TEMPLATE_MAX];
 	size_t n;
-}
-templates[TEMPLATES_MAX];
+} templates[TEMPLATES_MAX];
 static size_t template_count;
 
 /* The command of every line "HEX -> ..." of a script. */
@@ -199,7 +97,7 @@ static void read_templates(const char *path)
 	char line[2048];
 
 	while (f != NULL && fgets(line, sizeof line, f) != NULL && template_count < TEMPLATES_MAX) {
-		struct template *t = &templates[template_count];
+		struct line *t = &templates[template_count];
 		struct buf b = BUF_OF(t->p);
 		char *end = strstr(line, "->");
 
@@ -239,7 +137,7 @@ static void die(const char *law, struct bytes command)
 /* Tries left of PIN1, from the store: they go down, and up again only when the right PIN or PUK has come. */
 static unsigned tries(void)
 {
-	const struct row *r = find(BYTES_STR("pin/01/t"));
+	const struct row *r = rows_find(&store, BYTES_STR("pin/01/t"));
 
 	return r != NULL && r->n == 2 ? r->value[0] : 0;
 }
@@ -314,7 +212,7 @@ static uint8_t channel_cla(uint8_t cla, size_t channel)
 	return channel < 4 ? (uint8_t)((cla & ~3U) | channel) : (uint8_t)((cla & 0x90U) | 0x40 | (channel - 4));
 }
 
-static void mutate(struct template *t)
+static void mutate(struct line *t)
 {
 	for (size_t k = 1 + below(4); k > 0; k--)
 		switch (below(6)) {
@@ -334,7 +232,7 @@ static void mutate(struct template *t)
 }
 
 /* A short command with data as an extended one. */
-static bool extend(const struct template *t, struct buf *out)
+static bool extend(const struct line *t, struct buf *out)
 {
 	size_t lc = t->n > 5 ? t->p[4] : 0;
 
@@ -349,7 +247,7 @@ static bool extend(const struct template *t, struct buf *out)
 }
 
 /* The same command in two parts. */
-static void send_chained(const struct template *t)
+static void send_chained(const struct line *t)
 {
 	size_t lc = t->p[4], first = 1 + below(lc);
 	uint8_t raw[TEMPLATE_MAX + 8];
@@ -398,7 +296,7 @@ static bool touches_observer(const uint8_t *p, size_t n)
 }
 
 /* The end of the card, now and then only, or most of the stream would be about that. */
-static bool ends_the_card(const struct template *t)
+static bool ends_the_card(const struct line *t)
 {
 	return t->n > 1 && t->p[1] == INS_TERMINATE_CARD && below(200) != 0;
 }
@@ -411,7 +309,7 @@ static bool is_reset(void)
 /* One command: a line of a script, changed or not, or random octets. */
 static void one(size_t line, size_t channel)
 {
-	struct template t;
+	struct line t;
 	uint8_t raw[2 * TEMPLATE_MAX];
 	struct buf b = BUF_OF(raw);
 	size_t kind = below(20);
@@ -470,11 +368,13 @@ int main(int argc, char **argv)
 		read_templates(argv[i]);
 	if (template_count == 0)
 		return 2;
+	rows_init(&store);
+	rows_init(&born);
+	store.on_write = note_write;
 	birth();
 	for (unsigned long long i = 0; i < n; i++) {
 		if (i % EPOCH == 0) {
 			card_power_off(&card);
-			restore();
 			if (card_power_on(&card, &env) != OK)
 				abort();
 			administrator = below(3) == 0;
@@ -501,6 +401,8 @@ int main(int argc, char **argv)
 			observe();
 	}
 	card_power_off(&card);
+	rows_free(&store);
+	rows_free(&born);
 	for (size_t i = 0; i < sizeof seen; i++)
 		words += seen[i] ? 1 : 0;
 	(void)printf("campaign: %llu APDUs of %zu kinds, seed %s: %llu %% done, %zu status words, digest %.16s\n", answered,

@@ -1,5 +1,6 @@
 #include "tests/support/support.h"
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,6 +252,29 @@ bool store_mem_equal_but(const struct store_mem *a, const struct store_mem *b, c
 }
 
 struct card_work rig_work;
+
+struct rig *rig_profile(const char *profile)
+{
+	static struct secret_large secrets;
+	struct rig *r = calloc(1, sizeof *r);
+	struct order o = { .who = { .iccid = "8900101000000000017", .imsi = "001010000000001", .pin1_enabled = true } };
+	char reason[256] = "";
+	json_t *root = json_loads(profile, 0, NULL);
+
+	ck_assert_ptr_nonnull(r);
+	ck_assert_ptr_nonnull(root);
+	o.who.profile = root;
+	ck_assert_int_eq(bcd_encode(o.who.iccid, o.card_id, sizeof o.card_id), OK);
+	ck_assert_msg(birth_test_secrets(&o, &secrets, reason, sizeof reason) == OK, "%s", reason);
+	store_mem_init(&r->store);
+	r->env = (struct card_env){ .backend = &r->store.backend, .rng = &rng_system, .work = &rig_work };
+	memcpy(r->env.card_id, o.card_id, sizeof o.card_id);
+	r->secrets = secret_large_bytes(&secrets);
+	ck_assert_msg(profile_install(&r->card, &r->env, &o.who, r->secrets, reason, sizeof reason) == OK, "%s", reason);
+	json_decref(root);
+	rig_reboot(r);
+	return r;
+}
 
 struct rig *rig_on(struct store_backend *backend, bool born)
 {

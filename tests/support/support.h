@@ -59,6 +59,8 @@ struct rig {
 };
 extern struct card_work rig_work; /* of every rig: they run in turn */
 struct rig *rig_new(void);
+/* A test card with what this JSON says of it: "keys", "toolkit", "files". */
+struct rig *rig_profile(const char *profile);
 /* The same card on another store; born: it is on that store already. */
 struct rig *rig_on(struct store_backend *, bool born);
 void rig_free(struct rig **);
