@@ -148,7 +148,6 @@ enum status sms_submit_parse(struct bytes in, struct sms_part *out)
 
 enum status sms_assemble(struct sms_assembly *a, const struct sms_part *part, struct bytes *packet)
 {
-	unsigned bit = 1U << (part->number - 1);
 	size_t n = 0;
 
 	if (part->total == 1) {
@@ -163,7 +162,7 @@ enum status sms_assemble(struct sms_assembly *a, const struct sms_part *part, st
 		*a = (struct sms_assembly){ .reference = part->reference, .total = part->total };
 	memcpy(a->memory + (size_t)(part->number - 1) * SMS_USER_DATA_MAX, part->payload.p, part->payload.n);
 	a->len[part->number - 1] = (uint8_t)part->payload.n;
-	a->have |= (uint16_t)bit;
+	a->have |= (uint16_t)(1U << (part->number - 1));
 	if (a->have != (1U << a->total) - 1)
 		return ERR_NOT_FOUND;
 	for (unsigned i = 0; i < a->total; i++) {

@@ -59,7 +59,7 @@ FUZZERS := tlv mikey sealed ota apdu image eap
 T ?= apdu
 TIME ?= 60
 FUZZ_HOST := host/lib/eap.c host/lib/eap_message.c host/lib/usim.c host/lib/session.c host/lib/files.c
-FUZZ_SOURCES := $(wildcard card/os/*.c card/applets/*.c) $(filter-out card/io/main.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
+FUZZ_SOURCES := $(wildcard card/os/*.c card/applets/*.c) $(filter-out card/io/main.c card/io/cli_%.c card/io/farm.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
   $(wildcard mikey/*.c ota/*.c crypto/*.c apdu/*.c) $(FUZZ_HOST)
 fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap)
 	@packaging/install-deps fuzz

@@ -146,7 +146,10 @@ START_TEST(concatenation_is_parsed_by_its_elements)
 	ck_assert_int_eq(sms_assemble(&assembly, &part, &out), ERR_MALFORMED);
 	part.secured = false;
 	ck_assert_int_eq(sms_assemble(&assembly, &part, &out), ERR_NOT_FOUND);
+	part.total = part.number = 241; /* no shift by 240: found by the fuzzer */
+	ck_assert_int_eq(sms_assemble(&assembly, &part, &out), ERR_MALFORMED);
 	part.total = 17;
+	part.number = 2;
 	ck_assert_int_eq(sms_assemble(&assembly, &part, &out), ERR_MALFORMED);
 	ck_assert_int_eq(sms_deliver_parse(hex("400881214365877FF6621112000000000905"
 	                                       "00032A0203"
