@@ -205,6 +205,19 @@ enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, str
 	return st;
 }
 
+enum status db_card_set_secrets(struct db *db, const char *iccid, struct bytes secrets)
+{
+	uint8_t raw[WRAPPED_MAX];
+	struct buf b = BUF_OF(raw);
+	struct bytes wrapped;
+	char label[256];
+
+	label_of("card", iccid, label);
+	TRY(wrap(db, label, secrets, &b));
+	wrapped = buf_bytes(&b);
+	return sql_done(sql_query(db->sql, "UPDATE card SET secrets=$1 WHERE iccid=$2", "bs", &wrapped, iccid));
+}
+
 enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
 {
 	struct sql_rows *s = sql_query(db->sql, "SELECT iccid FROM card WHERE imsi=$1", "s", imsi);

@@ -28,6 +28,8 @@ struct db_card {
 MUST_USE enum status db_card_add(struct db *, const struct db_card *, struct bytes secrets);
 /* secrets may be NULL. */
 MUST_USE enum status db_card_get(struct db *, const char *iccid, struct db_card *, struct secret_large *secrets);
+/* Other secrets for a card that is known. */
+MUST_USE enum status db_card_set_secrets(struct db *, const char *iccid, struct bytes secrets);
 MUST_USE enum status db_card_by_imsi(struct db *, const char *imsi, char iccid[21]);
 /* The next sequence number SQN (SEQ || IND) of a subscriber, and a new place to go on from. */
 MUST_USE enum status db_hss_next_sqn(struct db *, const char *imsi, uint64_t *out);

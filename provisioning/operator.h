@@ -62,6 +62,13 @@ struct ota_verdict {
 	uint64_t counter;
 	unsigned executed, sw; /* with RSC 00 */
 };
+/* A new AES key set under this number (1 to 15): PUT KEY for the card manager, as a secured packet under the set in use. The
+ * new keys wait in the database until ota_rotated has seen the card's answer. ERR_DENIED: the card has no security domain keys
+ * here, or the number is the one in use. */
+MUST_USE enum status ota_rotate(struct db *, const char *iccid, uint8_t kvn, struct buf *packet, uint64_t *counter);
+/* The card has answered PUT KEY: if it took the waiting set, that is the one in use from now on. ERR_NOT_FOUND: none waits. */
+MUST_USE enum status ota_rotated(struct db *, const char *iccid, struct bytes por, struct ota_verdict *);
+
 /* The card's key set; the keys lie in *secrets. */
 MUST_USE enum status ota_card_keys(struct db *, const char *iccid, struct secret_large *secrets, struct ota_keys *);
 MUST_USE enum status ota_verify(struct db *, const char *iccid, uint8_t spi2, struct bytes por, struct ota_verdict *);

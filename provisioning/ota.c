@@ -1,13 +1,16 @@
 #include <string.h>
 
 #include "apdu/birth.h"
+#include "apdu/sw.h"
 #include "apdu/tlv.h"
+#include "crypto/aes.h"
+#include "crypto/rng.h"
 #include "ota/packet.h"
 #include "ota/script.h"
 #include "ota/sms.h"
 #include "provisioning/operator.h"
 
-enum { COMMAND_DATA_MAX = 250 };
+enum { COMMAND_DATA_MAX = 250, OTA_KEY_LEN = 16, KCV_LEN = 3, INS_PUT_KEY = 0xD8, GP_TYPE_AES = 0x88 };
 
 enum status ota_card_keys(struct db *db, const char *iccid, struct secret_large *secrets, struct ota_keys *k)
 {
@@ -73,4 +76,121 @@ enum status ota_verify(struct db *db, const char *iccid, uint8_t spi2, struct by
 	v->executed = result.executed;
 	v->sw = result.sw;
 	return OK;
+}
+
+/* All TLVs but those of one tag. */
+static enum status copy_without(struct bytes in, uint32_t tag, struct buf *out)
+{
+	struct tlv t;
+
+	while (in.n > 0) {
+		TRY(tlv_next(&in, &t));
+		if (t.tag != tag)
+			tlv_put(out, t.tag, t.value);
+	}
+	return buf_status(out);
+}
+
+/* A key as PUT KEY has it: type, length, under the DEK, and its check value. */
+static enum status put_gp_key(struct bytes dek, const struct secret *key, struct buf *out)
+{
+	static const uint8_t ones[AES_BLOCK] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+	uint8_t sealed[OTA_KEY_LEN], check[AES_BLOCK];
+
+	TRY(aes_cbc_encrypt(dek, secret_bytes(key), sealed));
+	TRY(aes_ecb(secret_bytes(key), BYTES_OF(ones), check));
+	buf_put(out, (struct bytes){ (const uint8_t[]){ GP_TYPE_AES, OTA_KEY_LEN + 1, OTA_KEY_LEN }, 3 });
+	buf_put(out, BYTES_OF(sealed));
+	buf_put_u8(out, KCV_LEN);
+	buf_put(out, (struct bytes){ check, KCV_LEN });
+	return buf_status(out);
+}
+
+/* The waiting set replaces what waited before. */
+static enum status store_waiting(
+        struct db *db, const char *iccid, struct bytes secrets, uint8_t kvn, const struct secret *kic, const struct secret *kid)
+{
+	SECRET_LARGE
+	changed = { 0 };
+	SECRET_LARGE
+	set = { 0 };
+	struct buf b = { changed.data, 0, sizeof changed.data, false }, s = { set.data, 0, sizeof set.data, false };
+
+	tlv_put_uint(&s, OTA_KEY_KVN, 1, kvn);
+	tlv_put(&s, OTA_KEY_KIC, secret_bytes(kic));
+	tlv_put(&s, OTA_KEY_KID, secret_bytes(kid));
+	TRY(copy_without(secrets, BIRTH_OTA_KEY_SET, &b));
+	tlv_put(&b, BIRTH_OTA_KEY_SET, buf_bytes(&s));
+	TRY(buf_status(&b));
+	return db_card_set_secrets(db, iccid, buf_bytes(&b));
+}
+
+enum status ota_rotate(struct db *db, const char *iccid, uint8_t kvn, struct buf *packet, uint64_t *counter)
+{
+	SECRET_LARGE
+	secrets = { 0 };
+	SECRET
+	kic = { 0 };
+	SECRET
+	kid = { 0 };
+	struct secret *const fresh[2] = { &kic, &kid };
+	uint8_t set_raw[1 + 2 * 24], script_raw[100];
+	struct buf set = BUF_OF(set_raw), script = BUF_OF(script_raw);
+	struct ota_command c = { .spi1 = SPI1_DEFAULT, .spi2 = SPI2_DEFAULT };
+	struct ota_keys k;
+	struct bytes dek;
+
+	TRY(ota_card_keys(db, iccid, &secrets, &k));
+	if (kvn < 1 || kvn > 15 || kvn == k.kvn || tlv_find(secret_large_bytes(&secrets), BIRTH_ISD_DEK, &dek) != OK)
+		return ERR_DENIED;
+	buf_put_u8(&set, kvn);
+	for (int i = 0; i < 2; i++) {
+		TRY(rng_secret(&rng_system, fresh[i], OTA_KEY_LEN));
+		TRY(put_gp_key(dek, fresh[i], &set));
+	}
+	buf_put(&script, (struct bytes){ (const uint8_t[]){ 0x80, INS_PUT_KEY, 0x00, 0x81, (uint8_t)set.len }, 5 });
+	buf_put(&script, buf_bytes(&set));
+	TRY(buf_status(&script));
+	TRY(db_card_next_counter(db, iccid, counter));
+	c.kic = c.kid = (uint8_t)(k.kvn << 4 | KEY_AES);
+	memcpy(c.tar, TAR_CARD_MANAGER, sizeof c.tar);
+	c.counter = *counter;
+	c.data = buf_bytes(&script);
+	TRY(ota_command_build(&k, &c, packet));
+	return store_waiting(db, iccid, secret_large_bytes(&secrets), kvn, &kic, &kid);
+}
+
+enum status ota_rotated(struct db *db, const char *iccid, struct bytes por, struct ota_verdict *v)
+{
+	static const uint32_t old[] = { BIRTH_OTA_KEY_SET, BIRTH_OTA_KVN, BIRTH_OTA_KIC, BIRTH_OTA_KID };
+	static const uint32_t names[][2] = { { OTA_KEY_KVN, BIRTH_OTA_KVN }, { OTA_KEY_KIC, BIRTH_OTA_KIC },
+		{ OTA_KEY_KID, BIRTH_OTA_KID } };
+	SECRET_LARGE
+	secrets = { 0 };
+	SECRET_LARGE
+	changed = { 0 };
+	struct bytes waiting, value;
+	struct buf b;
+	struct db_card card;
+
+	TRY(ota_verify(db, iccid, SPI2_DEFAULT, por, v));
+	TRY(db_card_get(db, iccid, &card, &secrets));
+	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_OTA_KEY_SET, &waiting));
+	if (!v->secured || v->rsc != RSC_OK || v->sw != SW_OK)
+		return OK;                                      /* what waited goes on waiting; the old set is in use */
+	for (size_t i = 0; i < sizeof old / sizeof *old; i++) { /* the views below point into `secrets`, which is not touched */
+		SECRET_LARGE
+		step = { 0 };
+
+		b = (struct buf){ step.data, 0, sizeof step.data, false };
+		TRY(copy_without(i == 0 ? secret_large_bytes(&secrets) : secret_large_bytes(&changed), old[i], &b));
+		TRY(secret_large_set(&changed, buf_bytes(&b)));
+	}
+	b = (struct buf){ changed.data, changed.len, sizeof changed.data, false };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		TRY(tlv_find(waiting, names[i][0], &value));
+		tlv_put(&b, names[i][1], value);
+	}
+	TRY(buf_status(&b));
+	return db_card_set_secrets(db, iccid, buf_bytes(&b));
 }

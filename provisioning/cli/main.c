@@ -26,7 +26,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por;
-	long long period, offset, valid, starts, record, slot, shift;
+	long long period, offset, valid, starts, record, slot, shift, kvn;
 	const char *words[WORDS_MAX];
 	size_t count;
 	struct db *db;
@@ -58,7 +58,8 @@ enum option_key {
 	OPT_ALGORITHM,
 	OPT_KEYS,
 	OPT_SPI2,
-	OPT_POR
+	OPT_POR,
+	OPT_KVN
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -85,6 +86,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_KEYS: a->keys = arg; return 0;
 	case OPT_SPI2: a->spi2 = arg; return 0;
 	case OPT_POR: a->por = arg; return 0;
+	case OPT_KVN: a->kvn = atoll(arg); return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -410,31 +412,76 @@ static int ota_push(struct arguments *a)
 	return report("ota update", a->card, st);
 }
 
+/* The response packet in a FILE of hex. */
+static bool read_response(const struct arguments *a, struct buf *b)
+{
+	char text[1024] = "";
+	FILE *f = a->count == 1 ? fopen(a->words[0], "re") : NULL;
+	bool ok = f != NULL && fgets(text, sizeof text, f) != NULL && hex_decode(bytes_str(text), b) == OK;
+
+	if (f != NULL)
+		(void)fclose(f);
+	return ok && a->card != NULL;
+}
+
+static int print_verdict(const struct ota_verdict *v)
+{
+	if (v->rsc != RSC_OK) {
+		(void)printf("RSC %02X (%s), %s\n", (unsigned)v->rsc, ota_rsc_text(v->rsc),
+		        v->secured ? "signed by the card" : "NOT signed");
+		return EXIT_REFUSED;
+	}
+	(void)printf("RSC 00, signed by the card: counter %llu, %u commands, %04X (%s)\n", (unsigned long long)v->counter,
+	        v->executed, v->sw, sw_text(v->sw));
+	return v->sw == SW_OK ? 0 : EXIT_REFUSED;
+}
+
 static int ota_check(struct arguments *a)
 {
-	uint8_t raw[256];
-	char text[2 * sizeof raw + 2] = "";
+	uint8_t raw[512];
 	struct buf b = BUF_OF(raw);
-	FILE *f = a->count == 1 ? fopen(a->words[0], "re") : NULL;
+	struct ota_verdict v;
+
+	if (!read_response(a, &b))
+		return fail("ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
+	if (ota_verify(a->db, a->card, por_of(a), buf_bytes(&b), &v) != OK)
+		return fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
+	return print_verdict(&v);
+}
+
+static int ota_new_keys(struct arguments *a)
+{
+	uint8_t raw[OTA_PACKET_MAX];
+	struct buf packet = BUF_OF(raw);
+	uint64_t counter;
+	enum status st;
+
+	if (a->card == NULL || a->out == NULL || a->count != 0 || a->kvn < 1 || a->kvn > 15)
+		return fail("ota rotate", NULL, "needs --card ICCID, --kvn 1 to 15 (a new one) and --out FILE", EXIT_USAGE);
+	st = ota_rotate(a->db, a->card, (uint8_t)a->kvn, &packet, &counter);
+	if (st == ERR_DENIED)
+		return fail("ota rotate", a->card,
+		        "this key set is in use, or the security domain's keys of this card are not known", EXIT_REFUSED);
+	if (st == OK)
+		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
+	return report("ota rotate", a->card, st);
+}
+
+static int ota_confirm(struct arguments *a)
+{
+	uint8_t raw[512];
+	struct buf b = BUF_OF(raw);
 	struct ota_verdict v;
 	enum status st;
 
-	if (f == NULL || a->card == NULL || fgets(text, sizeof text, f) == NULL || hex_decode(bytes_str(text), &b) != OK) {
-		if (f != NULL)
-			(void)fclose(f);
-		return fail("ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
-	}
-	(void)fclose(f);
-	if ((st = ota_verify(a->db, a->card, por_of(a), buf_bytes(&b), &v)) != OK)
-		return fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
-	if (v.rsc != RSC_OK) {
-		(void)printf("RSC %02X (%s), %s\n", (unsigned)v.rsc, ota_rsc_text(v.rsc),
-		        v.secured ? "signed by the card" : "NOT signed");
-		return EXIT_REFUSED;
-	}
-	(void)printf("RSC 00, signed by the card: counter %llu, %u commands, %04X (%s)\n", (unsigned long long)v.counter,
-	        v.executed, v.sw, sw_text(v.sw));
-	return v.sw == SW_OK ? 0 : EXIT_REFUSED;
+	if (!read_response(a, &b))
+		return fail("ota rotated", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
+	st = ota_rotated(a->db, a->card, buf_bytes(&b), &v);
+	if (st == ERR_NOT_FOUND)
+		return fail("ota rotated", a->card, "no key set waits for this card: `ota rotate` first", EXIT_REFUSED);
+	if (st != OK)
+		return fail("ota rotated", a->words[0], "this is no answer of that card", EXIT_REFUSED);
+	return print_verdict(&v);
 }
 
 static int ota_explain(struct arguments *a)
@@ -559,6 +606,8 @@ static const struct argp_option hss_options[] = {
 static const struct argp_option explain_options[] = { CARD,
 	{ "keys", OPT_KEYS, "FILE", 0, "A key set as JSON (0600) instead of a card's", 0 },
 	{ "spi2", OPT_SPI2, "HEX", 0, "Of the command that a response answers (default 19)", 0 }, { 0 } };
+static const struct argp_option rotate_options[] = { CARD, { "kvn", OPT_KVN, "N", 0, "Number of the new key set, 1 to 15", 0 },
+	OUT("SMS-DELIVER in hex"), { 0 } };
 static const struct argp_option verify_options[] = { CARD, POR, { 0 } };
 static const struct argp_option none[] = { { 0 } };
 
@@ -595,6 +644,10 @@ static const struct verb {
 	        "prose-net ota update 01FF --card 8900101000000000017 --file 4F05 --out push.sms" },
 	{ "ota", "verify", ota_check, verify_options, "FILE", "What the card answered",
 	        "prose-net ota verify --card 8900101000000000017 push.por" },
+	{ "ota", "rotate", ota_new_keys, rotate_options, "", "A new key set for the card, over the air (PUT KEY)",
+	        "prose-net ota rotate --card 8900101000000000017 --kvn 2 --out push.sms" },
+	{ "ota", "rotated", ota_confirm, verify_options, "FILE", "The card took it: use the new key set from now on",
+	        "prose-net ota rotated --card 8900101000000000017 push.por" },
 	{ "ota", "explain", ota_explain, explain_options, "HEX", "Any OTA message in words, and what a card will answer",
 	        "prose-net ota explain --keys set1.json 00281516191212B00000..." },
 	{ "hss", "vector", hss_new_vector, none, "IMSI", "One authentication vector, used up by asking for it",
