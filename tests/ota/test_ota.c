@@ -321,6 +321,7 @@ START_TEST(every_spi_with_every_algorithm)
 	static const uint8_t key[2][32] = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
 		                                    24, 25 },
 		{ 0xF1, 2, 0xF3, 4, 5, 6, 7, 8, 9, 0x10, 11, 12, 13, 14, 15, 16, 17, 18, 0x19, 20, 21, 22, 23, 24, 25 } };
+	static const uint8_t content[64] = { 7, 1, 8, 2, 8 };
 	const struct algorithm *a = &algorithms[_i];
 	const struct ota_keys k = { 3, { key[0], a->len }, { key[1], a->len }, a->type, a->type, a->cc_len };
 	unsigned built = 0;
@@ -328,7 +329,7 @@ START_TEST(every_spi_with_every_algorithm)
 	for (unsigned spi1 = 0; spi1 < 256; spi1++)
 		for (unsigned n = 0; n < 40; n += 13) {
 			struct ota_command c = { (uint8_t)spi1, 0x01, (uint8_t)(0x30 | a->type), (uint8_t)(0x30 | a->type),
-				{ 1, 2, 3 }, 77 + n, { key[0], n } },
+				{ 1, 2, 3 }, 77 + n, { content, n } },
 			                   out;
 			struct secret_large plain = { 0 };
 			uint8_t raw[256];
@@ -354,7 +355,7 @@ START_TEST(every_spi_with_every_algorithm)
 	ck_assert_uint_eq(built, 4 * 24);
 	for (unsigned spi2 = 0; spi2 < 0x20; spi2++)
 		for (uint8_t n = 0; n < 40; n += 13) {
-			struct ota_response r = { { 1, 2, 3 }, 9, RSC_OK, { key[1], n } }, out;
+			struct ota_response r = { { 1, 2, 3 }, 9, RSC_OK, { content, n } }, out;
 			struct secret_large plain = { 0 };
 			uint8_t raw[256];
 			struct buf b = BUF_OF(raw);
