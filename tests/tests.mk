@@ -37,7 +37,7 @@ check-long: check campaign ## check, 10^7 APDUs, then ten minutes of every fuzz 
 check-valgrind: ## the unit suites under valgrind memcheck (minutes)
 	@packaging/install-deps valgrind
 	+@$(MAKE) --no-print-directory $(O)/check-unit
-	@for s in apdu mikey ota card prose image host; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
+	@for s in apdu mikey ota card cat rfm scp03 isd prose image host; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
 	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(O)/check-unit $$s || exit 1; done
 
 cover: ## line coverage of the unit suites, by file
