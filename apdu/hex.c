@@ -156,3 +156,8 @@ enum status imsi_decode(struct bytes content, char digits[static IMSI_MAX + 1])
 	digits[n] = 0;
 	return OK;
 }
+
+uint8_t bcd_swapped(unsigned n)
+{
+	return (uint8_t)((n % 10) << 4 | n / 10 % 10);
+}

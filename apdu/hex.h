@@ -29,4 +29,7 @@ enum { IMSI_MAX = 15, EF_IMSI_LEN = 9 };
 MUST_USE enum status imsi_encode(const char *digits, uint8_t out[static EF_IMSI_LEN]);
 MUST_USE enum status imsi_decode(struct bytes content, char digits[static IMSI_MAX + 1]);
 
+/* A number below 100 as two digits, the lower half first (23.040 9.1.2.3): 25 is 52. */
+uint8_t bcd_swapped(unsigned n);
+
 #endif

@@ -5,7 +5,7 @@
 #include "crypto/aes.h"
 #include "crypto/des.h"
 
-enum { HEADER_LEN = 10, CHL_FIXED = 13, RHL_FIXED = 10, CRC16_LEN = 2, CRC32_LEN = 4, BLOCK_MAX = AES_BLOCK };
+enum { SPI_AT = 3, HEADER_LEN = 10, CHL_FIXED = 13, RHL_FIXED = 10, CRC16_LEN = 2, CRC32_LEN = 4, BLOCK_MAX = AES_BLOCK };
 
 static const uint8_t response_udh[] = { 0x02, 0x71, 0x00 };
 static const uint8_t zeros[BLOCK_MAX];
@@ -258,6 +258,40 @@ enum status ota_command_open(const struct ota_keys *k, struct bytes packet, stru
 		return ERR_CRYPTO;
 	out->data = (struct bytes){ text.p, text.n - pad_octet.p[0] };
 	return OK;
+}
+
+void ota_command_pretend(struct bytes packet, struct secret_large *plain)
+{
+	static const uint8_t nobody[24] = { 0 };
+	uint8_t copy[OTA_PACKET_MAX];
+	struct ota_keys k = { .kvn = 1 };
+	struct ota_command c;
+
+	if (packet.n > sizeof copy || ota_command_peek(packet, &c) != OK)
+		return;
+	k.kic_type = is_key_algorithm(c.kic & 0x0F) ? c.kic & 0x0F : KEY_AES;
+	k.kid_type = is_key_algorithm(c.kid & 0x0F) ? c.kid & 0x0F : KEY_AES;
+	k.kic = (struct bytes){ nobody, k.kic_type == KEY_3DES_3 ? 24U : 16U };
+	k.kid = (struct bytes){ nobody, k.kid_type == KEY_3DES_3 ? 24U : 16U };
+	memcpy(copy, packet.p, packet.n);
+	copy[SPI_AT] = (uint8_t)(SPI1_CC | (c.spi1 & SPI1_CIPHERED));
+	copy[SPI_AT + 1] = 0;
+	copy[SPI_AT + 2] = (uint8_t)(k.kvn << 4 | k.kic_type);
+	copy[SPI_AT + 3] = (uint8_t)(k.kvn << 4 | k.kid_type);
+	(void)!ota_command_open(&k, (struct bytes){ copy, packet.n }, plain, &c);
+	secret_large_wipe(plain);
+}
+
+void ota_response_put(struct buf *out, struct bytes user_data)
+{
+	buf_put(out, BYTES_OF(response_udh));
+	buf_put(out, user_data);
+}
+
+bool ota_is_response(struct bytes packet)
+{
+	return packet.n > sizeof response_udh &&
+	       bytes_equal((struct bytes){ packet.p, sizeof response_udh }, BYTES_OF(response_udh));
 }
 
 /* What SPI2 asks for; a CRC of a response is the wide one, unless the KID that it answers to could say otherwise. */

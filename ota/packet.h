@@ -85,6 +85,10 @@ MUST_USE enum status ota_command_peek(struct bytes packet, struct ota_command *o
 MUST_USE enum status ota_command_open(
         const struct ota_keys *, struct bytes packet, struct secret_large *plain, struct ota_command *out);
 
+/* The work of opening this packet with keys that are nobody's, of the algorithms that its header names (AES where it names
+ * none): for headers that lead to no key set. */
+void ota_command_pretend(struct bytes packet, struct secret_large *plain);
+
 struct ota_response {
 	uint8_t tar[OTA_TAR_LEN];
 	uint64_t counter;
@@ -95,6 +99,10 @@ struct ota_response {
 /* Append a response packet behind UDH 02 71 00, secured as spi2 asks. keys NULL: unsecured, counter zero. */
 MUST_USE enum status ota_response_build(
         const struct ota_keys *keys, uint8_t spi2, const struct ota_response *, struct buf *out);
+
+/* The user data of an SMS-SUBMIT as a response packet again: behind 02 71 00. */
+void ota_response_put(struct buf *, struct bytes user_data);
+bool ota_is_response(struct bytes packet); /* begins so */
 
 /* Check and open a response packet (with its 02 71 00). *secured tells whether a CC was there and right. */
 MUST_USE enum status ota_response_open(const struct ota_keys *, uint8_t spi2, struct bytes packet, struct secret_large *plain,

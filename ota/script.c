@@ -1,8 +1,7 @@
 #include "ota/script.h"
 
 #include "apdu/tlv.h"
-
-enum { INS_GET_DATA = 0xCA };
+#include "ota/gp_key.h"
 
 static bool reads(uint8_t ins)
 {

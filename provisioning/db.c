@@ -201,8 +201,7 @@ enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, str
 		if (st == OK && secrets != NULL)
 			st = unwrap(db, label, sql_blob(s, 1), secrets);
 	}
-	(void)sql_done(s);
-	return st;
+	return sql_done(s) == OK ? st : ERR_IO;
 }
 
 enum status db_card_set_secrets(struct db *db, const char *iccid, struct bytes secrets)
@@ -227,8 +226,7 @@ enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
 		sql_text(s, 0, iccid, 21);
 		st = OK;
 	}
-	(void)sql_done(s);
-	return st;
+	return sql_done(s) == OK ? st : ERR_IO;
 }
 
 static enum status next_number(struct db *db, const char *sql, const char *iccid, uint64_t *out)
@@ -296,8 +294,7 @@ enum status db_kms_get(struct db *db, struct db_kms *k, struct secret_large *key
 		k->offset = sql_int(s, 2);
 		st = unwrap(db, "kms", sql_blob(s, 3), keys);
 	}
-	(void)sql_done(s);
-	return st;
+	return sql_done(s) == OK ? st : ERR_IO;
 }
 
 enum status db_user_set(struct db *db, const char *uri, const char *iccid)
@@ -315,8 +312,7 @@ enum status db_user_card(struct db *db, const char *uri, char iccid[21])
 		sql_text(s, 0, iccid, 21);
 		st = OK;
 	}
-	(void)sql_done(s);
-	return st;
+	return sql_done(s) == OK ? st : ERR_IO;
 }
 
 enum status db_group_add(struct db *db, const struct db_group *g)
@@ -337,8 +333,7 @@ enum status db_group_get(struct db *db, const char *uri, struct db_group *g)
 		g->policy = (unsigned)sql_int(s, 1);
 		st = OK;
 	}
-	(void)sql_done(s);
-	return st;
+	return sql_done(s) == OK ? st : ERR_IO;
 }
 
 enum status db_member_set(struct db *db, const char *group, const char *user, bool member)
@@ -407,6 +402,5 @@ enum status db_discovery_get(struct db *db, const char *name, struct db_discover
 		label_of("discovery", name, label);
 		st = unwrap(db, label, sql_blob(s, 2), keys);
 	}
-	(void)sql_done(s);
-	return st;
+	return sql_done(s) == OK ? st : ERR_IO;
 }

@@ -3,14 +3,14 @@
 #include "apdu/birth.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
-#include "crypto/aes.h"
 #include "crypto/rng.h"
+#include "ota/gp_key.h"
 #include "ota/packet.h"
 #include "ota/script.h"
 #include "ota/sms.h"
 #include "provisioning/operator.h"
 
-enum { COMMAND_DATA_MAX = 250, OTA_KEY_LEN = 16, KCV_LEN = 3, INS_PUT_KEY = 0xD8, GP_TYPE_AES = 0x88 };
+enum { COMMAND_DATA_MAX = 250, OTA_KEY_LEN = 16 };
 
 enum status ota_card_keys(struct db *db, const char *iccid, struct secret_large *secrets, struct ota_keys *k)
 {
@@ -91,21 +91,6 @@ static enum status copy_without(struct bytes in, uint32_t tag, struct buf *out)
 	return buf_status(out);
 }
 
-/* A key as PUT KEY has it: type, length, under the DEK, and its check value. */
-static enum status put_gp_key(struct bytes dek, const struct secret *key, struct buf *out)
-{
-	static const uint8_t ones[AES_BLOCK] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
-	uint8_t sealed[OTA_KEY_LEN], check[AES_BLOCK];
-
-	TRY(aes_cbc_encrypt(dek, secret_bytes(key), sealed));
-	TRY(aes_ecb(secret_bytes(key), BYTES_OF(ones), check));
-	buf_put(out, (struct bytes){ (const uint8_t[]){ GP_TYPE_AES, OTA_KEY_LEN + 1, OTA_KEY_LEN }, 3 });
-	buf_put(out, BYTES_OF(sealed));
-	buf_put_u8(out, KCV_LEN);
-	buf_put(out, (struct bytes){ check, KCV_LEN });
-	return buf_status(out);
-}
-
 /* The waiting set replaces what waited before. */
 static enum status store_waiting(
         struct db *db, const char *iccid, struct bytes secrets, uint8_t kvn, const struct secret *kic, const struct secret *kid)
@@ -146,7 +131,7 @@ enum status ota_rotate(struct db *db, const char *iccid, uint8_t kvn, struct buf
 	buf_put_u8(&set, kvn);
 	for (int i = 0; i < 2; i++) {
 		TRY(rng_secret(&rng_system, fresh[i], OTA_KEY_LEN));
-		TRY(put_gp_key(dek, fresh[i], &set));
+		TRY(gp_key_put(dek, fresh[i], &set));
 	}
 	buf_put(&script, (struct bytes){ (const uint8_t[]){ 0x80, INS_PUT_KEY, 0x00, 0x81, (uint8_t)set.len }, 5 });
 	buf_put(&script, buf_bytes(&set));

@@ -8,19 +8,13 @@
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
 #include "card/applets/rfm.h"
-#include "crypto/aes.h"
+#include "ota/gp_key.h"
 #include "ota/scp03.h"
 
-enum {
-	INS_INITIALIZE_UPDATE = 0x50,
-	INS_EXTERNAL_AUTHENTICATE = 0x82,
-	INS_GET_DATA = 0xCA,
-	INS_PUT_KEY = 0xD8,
-	INS_GET_STATUS = 0xF2
-};
+enum { INS_INITIALIZE_UPDATE = 0x50, INS_EXTERNAL_AUTHENTICATE = 0x82, INS_GET_STATUS = 0xF2 };
 enum { CLA_SECURE = 0x04, KEY_LEN = 16, SCP_RECORD_LEN = 1 + 3 * KEY_LEN, SEQUENCE_LEN = 3, DIVERSIFICATION_LEN = 10 };
 enum { SCP03_ID = 0x03, SCP03_I = 0x70, KVN_SCP03_FIRST = 0x30, KVN_SCP03_LAST = 0x3F, KVN_SCP80_LAST = 0x0F };
-enum { KEY_TYPE_3DES = 0x82, KEY_TYPE_AES = 0x88, KCV_LEN = 3, PUT_KEY_SEVERAL = 0x80, LIFE_SELECTABLE = 0x07 };
+enum { PUT_KEY_SEVERAL = 0x80, LIFE_SELECTABLE = 0x07 };
 enum { TAG_KEY_INFORMATION = 0xE0, TAG_KEY_DATA = 0xC0, TAG_APPLICATION = 0xE3, TAG_AID = 0x4F, TAG_LIFE = 0x9F70 };
 
 static const struct bytes scp_name = { (const uint8_t *)"scp", 3 };
@@ -138,7 +132,7 @@ static void put_key_information(struct buf *b, uint8_t index, uint8_t kvn, uint8
 
 static uint8_t gp_type(uint8_t type)
 {
-	return type == KEY_AES || type == 0 ? KEY_TYPE_AES : KEY_TYPE_3DES;
+	return type == KEY_AES || type == 0 ? GP_KEY_AES : GP_KEY_3DES;
 }
 
 /* GET DATA of the key information template; nothing else is kept here. */
@@ -164,7 +158,7 @@ static enum sw get_data(struct command *c)
 		record = { 0 };
 
 		for (uint8_t i = 1; applet_get(c->applet, scp_name, &record) == OK && i <= 3; i++)
-			put_key_information(&b, i, record.data[0], KEY_TYPE_AES, KEY_LEN);
+			put_key_information(&b, i, record.data[0], GP_KEY_AES, KEY_LEN);
 	}
 	tlv_put(c->rsp, TAG_KEY_INFORMATION, buf_bytes(&b));
 	return b.failed ? SW_TECHNICAL_PROBLEM : SW_OK;
@@ -193,28 +187,11 @@ static enum sw get_status(struct command *c)
 	return SW_OK;
 }
 
-/* One key of PUT KEY: type 88, its length and itself under the DEK, and a check value that must be right. */
 static enum sw take_key(struct bytes *in, struct bytes dek, struct secret *key, struct buf *kcvs)
 {
-	static const uint8_t ones[AES_BLOCK] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
-	struct bytes block, kcv;
-	uint8_t check[AES_BLOCK];
-	uint64_t type, len, n;
+	enum status st = gp_key_take(in, dek, key, kcvs);
 
-	if (!bytes_take_uint(in, 1, &type) || !bytes_take_uint(in, 1, &len) || !bytes_take(in, (size_t)len, &block) ||
-	        !bytes_take_field(in, &kcv))
-		return SW_WRONG_DATA;
-	if (type != KEY_TYPE_AES)
-		return SW_FUNCTION_NOT_SUPPORTED;
-	if (!bytes_take_uint(&block, 1, &n) || (n != 16 && n != 32) || block.n != n || kcv.n != KCV_LEN)
-		return SW_WRONG_DATA;
-	key->len = (size_t)n;
-	if (aes_cbc_decrypt(dek, block, key->data) != OK || aes_ecb(secret_bytes(key), BYTES_OF(ones), check) != OK)
-		return SW_TECHNICAL_PROBLEM;
-	if (!secret_equals((struct bytes){ check, KCV_LEN }, kcv))
-		return SW_WRONG_DATA;
-	buf_put(kcvs, kcv);
-	return SW_OK;
+	return st == ERR_DENIED ? SW_FUNCTION_NOT_SUPPORTED : sw_of(st);
 }
 
 static enum sw put_scp80(struct command *c, uint8_t kvn, struct bytes dek, struct bytes in, struct buf *kcvs)
@@ -238,6 +215,8 @@ static enum sw put_scp80(struct command *c, uint8_t kvn, struct bytes dek, struc
 		return SW_WRONG_DATA;
 	k.kic = secret_bytes(&kic);
 	k.kid = secret_bytes(&kid);
+	if (exists && secret_equals(k.kic, old.keys.kic) && secret_equals(k.kid, old.keys.kid))
+		return SW_OK; /* the same again: its counter is not set back */
 	return sw_of(rfm_keys_put(rfm, &k));
 }
 
@@ -272,7 +251,7 @@ static enum sw put_key(struct command *c)
 {
 	SECRET_LARGE
 	record = { 0 };
-	uint8_t raw[3 * KCV_LEN];
+	uint8_t raw[3 * GP_KCV_LEN];
 	struct buf kcvs = BUF_OF(raw);
 	struct bytes in = c->data;
 	uint64_t kvn;

@@ -101,29 +101,6 @@ static enum sw answer(struct delivery *d, const struct ota_keys *keys, enum ota_
 	return SW_OK;
 }
 
-/* Keys that are nobody's, for headers that lead nowhere: the same work, and a MAC that is never right. */
-static void pretend(const struct ota_command *c, struct bytes packet, struct secret_large *plain)
-{
-	static const uint8_t nobody[32] = { 0 };
-	uint8_t header[OTA_PACKET_MAX], kic = c->kic & 0x0F, kid = c->kid & 0x0F;
-	struct ota_keys k = { .kvn = 1 };
-	struct ota_command out;
-
-	if (packet.n > sizeof header)
-		return;
-	memcpy(header, packet.p, packet.n);
-	k.kic_type = kic == KEY_3DES_2 || kic == KEY_3DES_3 ? kic : KEY_AES;
-	k.kid_type = kid == KEY_3DES_2 || kid == KEY_3DES_3 ? kid : KEY_AES;
-	k.kic = (struct bytes){ nobody, k.kic_type == KEY_3DES_3 ? 24U : 16U };
-	k.kid = (struct bytes){ nobody, k.kid_type == KEY_3DES_3 ? 24U : 16U };
-	header[3] = (uint8_t)(SPI1_CC | (c->spi1 & SPI1_CIPHERED));
-	header[4] = 0;
-	header[5] = (uint8_t)(0x10 | k.kic_type);
-	header[6] = (uint8_t)(0x10 | k.kid_type);
-	(void)!ota_command_open(&k, (struct bytes){ header, packet.n }, plain, &out);
-	secret_large_wipe(plain);
-}
-
 /* One answer for everything that is wrong before the MAC is right, and it is counted. */
 static enum sw refuse(struct delivery *d, const struct rfm_policy *policy, uint8_t kvn, struct buf *rsp)
 {
@@ -151,7 +128,7 @@ static bool open_packet(struct delivery *d, const struct rfm_policy *policy, str
 	         rfm_failures(d->applet, *kvn, false, &failures) == OK &&
 	         (policy->max_failures == 0 || failures < policy->max_failures);
 	if (!usable) {
-		pretend(&d->command, packet, &d->plain);
+		ota_command_pretend(packet, &d->plain);
 		return false;
 	}
 	return ota_command_open(&d->keys.keys, packet, &d->plain, &d->command) == OK;

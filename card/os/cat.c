@@ -94,6 +94,8 @@ enum status cat_listen(struct card *card, struct applet *a, uint32_t events)
 	struct cat_command c;
 	uint32_t all = 0;
 
+	if (a == NULL)
+		return ERR_BUG; /* somebody must be there to hear */
 	cat->events[number_of(card, a)] = events;
 	for (size_t i = 0; i < CAT_OWNERS; i++)
 		all |= cat->events[i];

@@ -1,4 +1,5 @@
 /* Proactive commands as TLVs (TS 102 223 6.6). */
+#include "apdu/hex.h"
 #include "apdu/tlv.h"
 #include "card/os/cat.h"
 
@@ -36,15 +37,9 @@ void cat_provide_local_information(struct cat_command *c, enum cat_information w
 	cat_command_init(c, CAT_PROVIDE_LOCAL_INFORMATION, (uint8_t)what, DEVICE_TERMINAL);
 }
 
-/* Two digits, the lower one first. */
-static uint8_t swapped(unsigned n)
-{
-	return (uint8_t)((n % 10) << 4 | n / 10);
-}
-
 void cat_timer_management(struct cat_command *c, enum cat_timer_action action, unsigned timer, unsigned seconds)
 {
-	const uint8_t value[3] = { swapped(seconds / 3600), swapped(seconds / 60 % 60), swapped(seconds % 60) };
+	const uint8_t value[3] = { bcd_swapped(seconds / 3600), bcd_swapped(seconds / 60 % 60), bcd_swapped(seconds % 60) };
 
 	cat_command_init(c, CAT_TIMER_MANAGEMENT, (uint8_t)action, DEVICE_TERMINAL);
 	tlv_put_uint(&c->tlvs, CAT_TAG_TIMER, 1, timer);

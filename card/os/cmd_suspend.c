@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/duration.h"
 #include "card/os/card.h"
 #include "card/os/commands.h"
 
-enum { TOKEN_LEN = 8, DURATION_LEN = 2, UNITS = 5, UMPC_FLAGS = 2, UMPC_SUSPEND = 0x02, P1_SUSPEND = 0, P1_RESUME = 1 };
+enum { TOKEN_LEN = 8, UMPC_FLAGS = 2, UMPC_SUSPEND = 0x02, P1_SUSPEND = 0, P1_RESUME = 1 };
 
 struct suspension {
 	uint8_t token[TOKEN_LEN];
@@ -74,23 +75,16 @@ void suspension_end(struct card *card, const struct command_apdu *a)
 		suspension_drop(card);
 }
 
-static uint64_t seconds_of(const uint8_t duration[DURATION_LEN])
-{
-	static const uint32_t unit[UNITS] = { 1, 60, 3600, 86400, 864000 };
-
-	return duration[0] < UNITS ? (uint64_t)unit[duration[0]] * duration[1] : 0;
-}
-
 static enum sw suspend(struct command *c)
 {
 	struct card *card = c->card;
-	uint64_t min, max;
+	uint32_t min, max;
 	struct suspension *s;
 
 	if (c->data.n != 2 * DURATION_LEN)
 		return SW_WRONG_LENGTH;
-	min = seconds_of(c->data.p);
-	max = seconds_of(c->data.p + DURATION_LEN);
+	min = duration_seconds(c->data.p);
+	max = duration_seconds(c->data.p + DURATION_LEN);
 	if (min == 0 || max < min)
 		return SW_WRONG_DATA;
 	if (card->cat.fetched)

@@ -9,6 +9,7 @@
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "host/cli/cli.h"
+#include "ota/packet.h"
 #include "ota/sms.h"
 
 enum { OBJECT_MAX = 16384 };
@@ -164,18 +165,18 @@ static uint8_t on_submit(void *context, struct prose_proactive *p)
 	struct bytes in = { p->command, p->length }, tpdu, whole;
 	struct sms_part part;
 	struct tlv outer;
+	struct buf b;
 
 	if (p->type == CAT_REFRESH)
 		return RESULT_OK; /* nothing of the card is cached here */
 	if (p->type != CAT_SEND_SHORT_MESSAGE)
 		return RESULT_BEYOND_CAPABILITIES;
 	if (tlv_next(&in, &outer) != OK || tlv_find(outer.value, CAT_TAG_TPDU, &tpdu) != OK ||
-	        sms_submit_parse(tpdu, &part) != OK || sms_assemble(&s->assembly, &part, &whole) != OK ||
-	        whole.n + 3 > sizeof s->response)
+	        sms_submit_parse(tpdu, &part) != OK || sms_assemble(&s->assembly, &part, &whole) != OK)
 		return RESULT_OK;
-	memcpy(s->response, "\x02\x71\x00", 3);
-	memcpy(s->response + 3, whole.p, whole.n);
-	s->n = whole.n + 3;
+	b = BUF_OF(s->response);
+	ota_response_put(&b, whole);
+	s->n = b.failed ? 0 : b.len;
 	return RESULT_OK;
 }
 

@@ -286,12 +286,6 @@ static const struct proactive_name {
 	{ CAT_SEND_DATA, "SEND DATA" },
 };
 
-/* Two digits, the lower one first. */
-static uint8_t swapped(int n)
-{
-	return (uint8_t)((n % 10) << 4 | n / 10 % 10);
-}
-
 /* Date, time and time zone (TS 102 223 8.39), in UTC. */
 static void give_time(struct prose_proactive *p)
 {
@@ -301,12 +295,12 @@ static void give_time(struct prose_proactive *p)
 	(void)gmtime_r(&now, &t);
 	p->response[0] = CAT_TAG_DATE_TIME;
 	p->response[1] = 7;
-	p->response[2] = swapped(t.tm_year);
-	p->response[3] = swapped(t.tm_mon + 1);
-	p->response[4] = swapped(t.tm_mday);
-	p->response[5] = swapped(t.tm_hour);
-	p->response[6] = swapped(t.tm_min);
-	p->response[7] = swapped(t.tm_sec);
+	p->response[2] = bcd_swapped((unsigned)(t.tm_year));
+	p->response[3] = bcd_swapped((unsigned)(t.tm_mon + 1));
+	p->response[4] = bcd_swapped((unsigned)(t.tm_mday));
+	p->response[5] = bcd_swapped((unsigned)(t.tm_hour));
+	p->response[6] = bcd_swapped((unsigned)(t.tm_min));
+	p->response[7] = bcd_swapped((unsigned)(t.tm_sec));
 	p->response[8] = 0;
 	p->response_length = 9;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/duration.h"
 #include "apdu/ids.h"
 #include "apdu/secret.h"
 
@@ -235,20 +236,6 @@ enum prose_result prose_card_open(
 	return PROSE_OK;
 }
 
-/* Seconds of each unit of a duration (11.1.22.2). */
-static const uint32_t unit[] = { 1, 60, 3600, 86400, 864000 };
-
-/* Octets of a duration: the unit that loses nothing, or little. */
-static void put_duration(struct buf *b, uint32_t seconds)
-{
-	uint8_t i = 0;
-
-	while (i < 4 && (seconds + unit[i] - 1) / unit[i] > 255)
-		i++;
-	buf_put_u8(b, i);
-	buf_put_u8(b, (uint8_t)((seconds + unit[i] - 1) / unit[i]));
-}
-
 /* On the basic channel, without what session_begin does after a reset: a resumption must be the first command. */
 static enum prose_result first_command(struct prose_card *c, const struct request *q)
 {
@@ -271,14 +258,14 @@ enum prose_result prose_card_suspend(struct prose_card *c, uint32_t *seconds, ui
 	struct request q = { 0x80, INS_SUSPEND_UICC, 0, 0, { 0 }, 10 };
 	enum prose_result r;
 
-	put_duration(&b, 1);
-	put_duration(&b, *seconds);
+	duration_put(&b, 1);
+	duration_put(&b, *seconds);
 	q.data = buf_bytes(&b);
 	if ((r = first_command(c, &q)) != PROSE_OK)
 		return r;
-	if (c->answer.n != 10 || c->answer.p[0] > 4)
+	if (c->answer.n != 10)
 		return PROSE_FORMAT;
-	*seconds = unit[c->answer.p[0]] * c->answer.p[1];
+	*seconds = duration_seconds(c->answer.p);
 	memcpy(token, c->answer.p + 2, 8);
 	return PROSE_OK;
 }

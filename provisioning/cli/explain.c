@@ -190,8 +190,7 @@ static enum status response_packet(struct bytes packet, const struct ota_keys *k
 	char text[2 * SHOWN + 4];
 	enum status st = ota_response_open(k, k != NULL ? spi2 : 0, packet, &plain, &r, &secured);
 
-	(void)fprintf(out, "response packet, %zu octets\nTAR     %s\n", packet.n,
-	        packet.n >= 9 ? shown((struct bytes){ packet.p + 6, 3 }, text) : "?");
+	(void)fprintf(out, "response packet, %zu octets\nTAR     %s\n", packet.n, shown(BYTES_OF(r.tar), text));
 	if (st != OK) {
 		(void)fputs(k == NULL ? "        protected: give --card or --keys (and --spi2 of the command) to open it\n"
 		                      : "        does not open with these keys and this SPI2\n",
@@ -208,22 +207,22 @@ static enum status response_packet(struct bytes packet, const struct ota_keys *k
 	return OK;
 }
 
+/* An SMS-DELIVER has a command, an SMS-SUBMIT its answer. */
 static enum status short_message(
-        const struct sms_part *part, const char *what, struct bytes whole, const struct ota_keys *k, uint8_t spi2, FILE *out)
+        const struct sms_part *part, bool submit, size_t n, const struct ota_keys *k, uint8_t spi2, FILE *out)
 {
-	static const uint8_t udh[] = { 0x02, 0x71, 0x00 };
-	uint8_t raw[3 + SMS_USER_DATA_MAX];
+	uint8_t raw[SMS_TPDU_MAX];
 	struct buf b = BUF_OF(raw);
 
-	(void)fprintf(out, "%s, %zu octets, part %u of %u\n", what, whole.n, part->number, part->total);
+	(void)fprintf(
+	        out, "%s, %zu octets, part %u of %u\n", submit ? "SMS-SUBMIT" : "SMS-DELIVER", n, part->number, part->total);
 	if (part->total > 1) {
 		(void)fputs("        one part alone cannot be opened: put the payloads together and explain the packet\n", out);
 		return OK;
 	}
-	if (what[4] != 'S') /* SMS-DELIVER */
+	if (!submit)
 		return command_packet(part->payload, k, out);
-	buf_put(&b, BYTES_OF(udh));
-	buf_put(&b, part->payload);
+	ota_response_put(&b, part->payload);
 	return response_packet(buf_bytes(&b), k, spi2, out);
 }
 
@@ -243,14 +242,12 @@ enum status explain(struct bytes in, const struct ota_keys *k, uint8_t spi2, FIL
 			return ERR_MALFORMED;
 		in = tpdu;
 	}
-	if (in.n > 3 && in.p[0] == 0x02 && in.p[1] == 0x71 && in.p[2] == 0x00)
+	if (ota_is_response(in))
 		return response_packet(in, k, spi2, out);
-	if (in.n > 3 && in.p[0] == 0x02 && in.p[1] == 0x70 && in.p[2] == 0x00)
-		in = (struct bytes){ in.p + 3, in.n - 3 };
 	if (sms_deliver_parse(in, &part) == OK)
-		return short_message(&part, "SMS-DELIVER", in, k, spi2, out);
+		return short_message(&part, false, in.n, k, spi2, out);
 	if (sms_submit_parse(in, &part) == OK)
-		return short_message(&part, "SMS-SUBMIT", in, k, spi2, out);
+		return short_message(&part, true, in.n, k, spi2, out);
 	return command_packet(in, k, out);
 }
 
