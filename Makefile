@@ -39,7 +39,8 @@ CARD := $(call src,card/os/*.c card/applets/*.c)
 CARD_IO := $(filter-out $(O)/card/io/main.o $(O)/card/io/cli_%.o,$(call src,card/io/*.c))
 HOST_LIB := $(call src,host/lib/*.c)
 HOST_CLI := $(call src,host/cli/*.c)
-NET := $(filter-out $(O)/provisioning/cli/main.o,$(call src,provisioning/*.c provisioning/cli/*.c))
+NET := $(call src,provisioning/*.c)
+NET_CLI := $(call src,provisioning/cli/*.c)
 SUPPORT := $(call src,tests/support/*.c)
 PCSC_CFLAGS := -I/usr/include/PCSC
 
@@ -97,7 +98,7 @@ $(O)/prose-card: $(call src,card/io/main.c card/io/cli_*.c) $(O)/libcard-io.a $(
 	$(link) $(LIBS_IO)
 $(O)/prose-ue: $(HOST_CLI) $(O)/libprose-ue.a
 	$(link) $(LIBS_HOST)
-$(O)/prose-net: $(O)/provisioning/cli/main.o $(NET) $(SHARED)
+$(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
 
 $(O)/card/io/profile.o: card/profiles/standard.json

@@ -1,4 +1,5 @@
-/* gp_key.h - a key inside PUT KEY (GlobalPlatform 2.3, 11.8): type 88, the key's length and itself under the DEK, its check value. */
+/* gp_key.h - a key inside PUT KEY (GlobalPlatform 2.3, 11.8): type 88, the key's length and itself under the DEK, its check
+ * value. */
 #ifndef OTA_GP_KEY_H
 #define OTA_GP_KEY_H
 
@@ -8,8 +9,8 @@ enum { GP_KEY_3DES = 0x82, GP_KEY_AES = 0x88, GP_KCV_LEN = 3, INS_PUT_KEY = 0xD8
 
 /* Append an AES key. */
 MUST_USE enum status gp_key_put(struct bytes dek, const struct secret *key, struct buf *out);
-/* Take the next key and append its check value to kcvs. ERR_DENIED: not an AES key; ERR_MALFORMED: anything else that is wrong, the check
- * value among it. */
+/* Take the next key and append its check value to kcvs. ERR_DENIED: not an AES key; ERR_MALFORMED: anything else that is wrong,
+ * the check value among it. */
 MUST_USE enum status gp_key_take(struct bytes *in, struct bytes dek, struct secret *key, struct buf *kcvs);
 
 #endif

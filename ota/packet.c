@@ -21,6 +21,19 @@ const char *ota_rsc_text(uint8_t rsc)
 	return rsc < sizeof text / sizeof *text ? text[rsc] : "unknown status";
 }
 
+uint8_t ota_algorithm_named(const char *name)
+{
+	static const struct {
+		const char *name;
+		uint8_t type;
+	} names[] = { { "aes", KEY_AES }, { "3des-2", KEY_3DES_2 }, { "3des-3", KEY_3DES_3 } };
+
+	for (size_t i = 0; name != NULL && i < sizeof names / sizeof *names; i++)
+		if (strcmp(names[i].name, name) == 0)
+			return names[i].type;
+	return 0;
+}
+
 static uint8_t type_of(uint8_t type)
 {
 	return type == 0 ? KEY_AES : type;

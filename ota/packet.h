@@ -37,6 +37,9 @@ enum ota_spi {
 /* The lower nibble of KIc and KID (5.1.2, 5.1.3). With SPI1_RC the KID's is a CRC. */
 enum ota_algorithm { KEY_DES = 0x01, KEY_AES = 0x02, KEY_3DES_2 = 0x05, KEY_3DES_3 = 0x09, KID_CRC16 = 0x01, KID_CRC32 = 0x05 };
 
+/* The algorithm that people write as aes, 3des-2 or 3des-3; 0 for anything else, NULL too. */
+uint8_t ota_algorithm_named(const char *name);
+
 enum ota_rsc { /* table 5; 0B and 0C of 31.115 */
 	RSC_OK = 0x00,
 	RSC_CC_FAILED = 0x01,

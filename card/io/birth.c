@@ -232,26 +232,17 @@ static enum status put_opc(struct aka_subscriber *s, const char *op, struct byte
 	return OK;
 }
 
-static const struct ota_algorithm_name {
-	const char *name;
-	uint8_t type;
-} ota_algorithms[] = { { "aes", KEY_AES }, { "3des-2", KEY_3DES_2 }, { "3des-3", KEY_3DES_3 } };
-
 /* One more key set: {"kvn": 2, "algorithm": "3des-2", "kic": HEX, "kid": HEX, "cc": 8}. */
 static enum status put_key_set(const json_t *set, struct buf *out, char *reason, size_t n)
 {
-	const char *name = json_string_value(json_object_get(set, "algorithm"));
 	const json_t *kvn = json_object_get(set, "kvn"), *cc = json_object_get(set, "cc");
 	SECRET
 	raw = { 0 };
 	SECRET_LARGE
 	tlvs = { 0 };
 	struct buf b = { tlvs.data, 0, sizeof tlvs.data, false };
-	uint8_t type = 0;
+	uint8_t type = ota_algorithm_named(json_string_value(json_object_get(set, "algorithm")));
 
-	for (size_t i = 0; name != NULL && i < sizeof ota_algorithms / sizeof *ota_algorithms; i++)
-		if (strcmp(name, ota_algorithms[i].name) == 0)
-			type = ota_algorithms[i].type;
 	if (type == 0 || json_integer_value(kvn) < 1 || json_integer_value(kvn) > 15)
 		return fail(ERR_MALFORMED, reason, n, "ota", "needs \"kvn\" 1 to 15 and \"algorithm\" aes, 3des-2 or 3des-3");
 	tlv_put_uint(&b, OTA_KEY_KVN, 1, (uint64_t)json_integer_value(kvn));

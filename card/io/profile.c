@@ -9,6 +9,7 @@
 #include "apdu/hex.h"
 #include "apdu/tlv.h"
 #include "card/applets/applets.h"
+#include "card/io/names.h"
 #include "card/io/profile_toolkit.h"
 #include "card/os/access.h"
 #include "card/os/pin.h"
@@ -86,42 +87,6 @@ static enum status fail(struct job *j, const char *format, ...)
 	else if (j->reason != NULL)
 		(void)snprintf(j->reason, j->reason_n, "%s: %s", j->where, text);
 	return ERR_MALFORMED;
-}
-
-static const struct name_value {
-	const char *name;
-	uint8_t value;
-} access_names[] = {
-	{ "always", ARR_READ_ALWAYS },
-	{ "pin", ARR_READ_PIN },
-	{ "pin-update", ARR_UPDATE_PIN },
-	{ "adm", ARR_ADM },
-	{ "always-only", ARR_READ_ALWAYS_ONLY },
-	{ "pin2", ARR_PIN2 },
-	{ "counter", ARR_COUNTER },
-	{ "open", ARR_OPEN },
-},
-  type_names[] = { { "df", FILE_DF }, { "adf", FILE_ADF }, { "transparent", FILE_TRANSPARENT }, { "linear", FILE_LINEAR },
-	  { "cyclic", FILE_CYCLIC }, { "ber-tlv", FILE_BER_TLV } };
-
-#define COUNT(a) (sizeof(a) / sizeof *(a))
-
-static bool look_up(const struct name_value *table, size_t n, const char *name, uint8_t *out)
-{
-	for (size_t i = 0; name != NULL && i < n; i++)
-		if (strcmp(table[i].name, name) == 0) {
-			*out = table[i].value;
-			return true;
-		}
-	return false;
-}
-
-static const char *name_of(const struct name_value *table, size_t n, uint8_t value)
-{
-	for (size_t i = 0; i < n; i++)
-		if (table[i].value == value)
-			return table[i].name;
-	return NULL;
 }
 
 static enum status number(struct job *j, const json_t *file, const char *key, long long min, long long max, long long *out)
@@ -203,7 +168,7 @@ static const struct field {
 
 static enum status put_field(struct job *j, const char *name, struct buf *out)
 {
-	for (size_t i = 0; i < COUNT(fields); i++)
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		if (strcmp(fields[i].name, name) == 0)
 			return fields[i].put(j, out);
 	return fail(j, "\"field\" must be iccid, imsi, services, spn or acc");
@@ -298,14 +263,16 @@ static enum status add_directory(struct job *j, const json_t *file, struct file 
 static enum status access_of(struct job *j, const json_t *file, struct file *f, struct buf *rule)
 {
 	const json_t *access = json_object_get(file, "access");
+	const struct name_value *named;
 
 	if (json_is_object(access)) {
 		f->arr_record = ARR_OWN;
 		return hex_value(j, json_object_get(access, "expanded"), "expanded", rule);
 	}
-	if (!look_up(access_names, COUNT(access_names), json_string_value(access), &f->arr_record))
+	if ((named = names_find(profile_access, json_string_value(access))) == NULL)
 		return fail(j,
 		        "\"access\" must be always, pin, pin-update, adm, always-only, pin2, counter, open or {\"expanded\": HEX}");
+	f->arr_record = (uint8_t)named->value;
 	return OK;
 }
 
@@ -333,11 +300,13 @@ static enum status add_file(struct job *j, const json_t *file)
 	struct file f = { .life = LIFE_ACTIVATED, .shareable = !json_is_false(json_object_get(file, "shareable")) };
 	uint8_t content[RECORD_MAX], rule_raw[96], index;
 	struct buf rule = BUF_OF(rule_raw);
+	const struct name_value *type;
 	long long sfi = 0;
 
 	TRY(place(j, file, &f));
-	if (!look_up(type_names, COUNT(type_names), json_string_value(json_object_get(file, "type")), &f.type))
+	if ((type = names_find(profile_types, json_string_value(json_object_get(file, "type")))) == NULL)
 		return fail(j, "\"type\" must be df, adf, transparent, linear, cyclic or ber-tlv");
+	f.type = (uint8_t)type->value;
 	TRY(access_of(j, file, &f, &rule));
 	if (file_is_df(&f))
 		return add_directory(j, file, &f);
@@ -485,146 +454,5 @@ json_t *profile_parse(const char *text, size_t len, const char *path, char *reas
 		json_decref(root);
 		return NULL;
 	}
-	return root;
-}
-
-static void path_of(const struct file_system *fs, uint8_t index, char out[40])
-{
-	char below[40] = "";
-
-	for (out[0] = 0; index != FILE_MF; index = fs->file[index].parent) {
-		(void)snprintf(out, 40, "%04X%s%.30s", (unsigned)fs->file[index].fid, below[0] != 0 ? "/" : "", below);
-		(void)snprintf(below, sizeof below, "%s", out);
-	}
-}
-
-/* Hex without the FF at its end. */
-static json_t *hex_json(struct bytes b)
-{
-	char text[2 * RECORD_MAX + 1];
-
-	while (b.n > 0 && b.p[b.n - 1] == 0xFF)
-		b.n--;
-	return json_string(hex_encode(b, text));
-}
-
-static json_t *content_json(const struct file *f, struct bytes content)
-{
-	json_t *list;
-
-	if (f->record_len == 0)
-		return hex_json(content);
-	list = json_array();
-	for (size_t i = 0; i < f->record_count; i++)
-		(void)json_array_append_new(list, hex_json((struct bytes){ content.p + i * f->record_len, f->record_len }));
-	return list;
-}
-
-static json_t *access_json(struct file_system *fs, uint8_t index)
-{
-	const struct file *f = &fs->file[index];
-	const char *name = name_of(access_names, COUNT(access_names), f->arr_record);
-	uint8_t raw[128];
-	struct buf b = BUF_OF(raw);
-
-	if (name != NULL)
-		return json_string(name);
-	if (f->arr_record != ARR_OWN || file_rule(fs, index, &b) != OK)
-		return NULL;
-	return json_pack("{s:o}", "expanded", hex_json(buf_bytes(&b)));
-}
-
-static json_t *file_json(struct file_system *fs, uint8_t index)
-{
-	const struct file *f = &fs->file[index];
-	uint8_t raw[RECORD_MAX];
-	struct buf content = BUF_OF(raw);
-	char path[40], aid[33];
-	json_t *o = json_object();
-
-	path_of(fs, index, path);
-	(void)json_object_set_new(o, "path", json_string(path));
-	(void)json_object_set_new(o, "type", json_string(name_of(type_names, COUNT(type_names), f->type)));
-	(void)json_object_set_new(o, "access", access_json(fs, index));
-	if (f->type == FILE_ADF)
-		(void)json_object_set_new(o, "aid", json_string(hex_encode((struct bytes){ f->aid, f->aid_len }, aid)));
-	if (file_is_df(f))
-		return o;
-	if (f->sfi != 0)
-		(void)json_object_set_new(o, "sfi", json_integer(f->sfi));
-	if (f->record_len != 0) {
-		(void)json_object_set_new(o, "record", json_integer(f->record_len));
-		(void)json_object_set_new(o, "records", json_integer(f->record_count));
-	} else {
-		(void)json_object_set_new(o, "size", json_integer(f->size));
-	}
-	if (!f->shareable)
-		(void)json_object_set_new(o, "shareable", json_false());
-	if (file_is_deactivated(f))
-		(void)json_object_set_new(o, "active", json_false());
-	if (file_read(fs, index, &content) == OK)
-		(void)json_object_set_new(o, "content", content_json(f, buf_bytes(&content)));
-	return o;
-}
-
-static uint8_t standard_file(const struct file_system *fs, uint16_t fid)
-{
-	uint8_t adf = file_by_aid(fs, BYTES_STR(AID_USIM), FILE_NONE);
-
-	return adf == FILE_NONE ? FILE_NONE : file_child(fs, adf, fid);
-}
-
-static json_t *imsi_json(struct file_system *fs)
-{
-	uint8_t raw[RECORD_MAX], index = standard_file(fs, FID_IMSI);
-	struct buf b = BUF_OF(raw);
-	char digits[IMSI_MAX + 1];
-
-	if (index == FILE_NONE || file_read(fs, index, &b) != OK || imsi_decode(buf_bytes(&b), digits) != OK)
-		return NULL;
-	return json_string(digits);
-}
-
-static void dump_toolkit(struct card *card, json_t *root)
-{
-	for (size_t i = 0; i < card->applet_count; i++) {
-		struct applet *a = &card->applet[i];
-		struct record_name name = { 0 };
-		json_t *rules;
-
-		if (a->class != &toolkit_class)
-			continue;
-		rules = json_array();
-		while (applet_next(a, BYTES_STR("rule/"), name_bytes(&name), &name) == OK) {
-			SECRET_LARGE
-			rule = { 0 };
-
-			if (applet_get(a, name_bytes(&name), &rule) == OK)
-				(void)json_array_append_new(rules, toolkit_decode(secret_large_bytes(&rule)));
-		}
-		(void)json_object_set_new(root, "toolkit", rules);
-	}
-}
-
-json_t *profile_of_card(struct card *card)
-{
-	struct file_system *fs = &card->fs;
-	json_t *root = json_object(), *files = json_array(), *imsi = imsi_json(fs);
-	char iccid[2 * CARD_ID_LEN + 1];
-
-	if (bcd_decode(BYTES_OF(card->env.card_id), iccid) != OK || imsi == NULL) {
-		json_decref(root);
-		json_decref(files);
-		json_decref(imsi);
-		return NULL;
-	}
-	(void)json_object_set_new(root, "iccid", json_string(iccid));
-	(void)json_object_set_new(root, "imsi", imsi);
-	(void)json_object_set_new(root, "pin1_enabled", json_boolean(pin_state(card, KEY_PIN1) == PIN_ENABLED));
-	for (size_t i = 1; i < fs->count; i++)
-		if (fs->file[i].type != FILE_FREE && fs->file[i].fid != FID_ARR && fs->file[i].fid != FID_ARR_MF)
-			(void)json_array_append_new(files, file_json(fs, (uint8_t)i));
-	(void)json_object_set_new(root, "files", files);
-	dump_toolkit(card, root);
 	return root;
 }

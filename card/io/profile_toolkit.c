@@ -8,13 +8,9 @@
 #include "apdu/cat.h"
 #include "apdu/hex.h"
 #include "card/applets/applets.h"
+#include "card/io/names.h"
 
 enum { RULE_MAX = 255 };
-
-struct name_value {
-	const char *name;
-	uint32_t value;
-};
 
 static const struct name_value events[] = { { "location-status", EVENT_LOCATION_STATUS },
 	{ "data-available", EVENT_DATA_AVAILABLE }, { "channel-status", EVENT_CHANNEL_STATUS }, { 0 } };
@@ -59,21 +55,6 @@ enum { FORMS = sizeof forms / sizeof *forms };
 static const struct name_value whens[] = { { "profile-download", WHEN_PROFILE_DOWNLOAD }, { "done", WHEN_DONE },
 	{ "failed", WHEN_FAILED }, { "timer", WHEN_TIMER }, { "event", WHEN_EVENT }, { 0 } };
 
-static const struct name_value *by_name(const struct name_value *table, const char *name, size_t n)
-{
-	for (; name != NULL && table->name != NULL; table++)
-		if (strlen(table->name) == n && strncmp(table->name, name, n) == 0)
-			return table;
-	return NULL;
-}
-
-static const char *name_of(const struct name_value *table, uint32_t value)
-{
-	while (table->name != NULL && table->value != value)
-		table++;
-	return table->name;
-}
-
 static const struct command_form *form_of(const char *name)
 {
 	for (size_t i = 0; name != NULL && i < FORMS; i++)
@@ -90,7 +71,7 @@ static bool put_events(const json_t *list, const struct name_value *names, struc
 
 	json_array_foreach (list, i, v) {
 		const char *s = json_string_value(v);
-		const struct name_value *e = s != NULL ? by_name(names, s, strlen(s)) : NULL;
+		const struct name_value *e = s != NULL ? names_find(names, s) : NULL;
 
 		if (e == NULL)
 			return false;
@@ -114,7 +95,7 @@ static bool put_field(const struct field *f, const json_t *v, struct buf *out)
 		return true;
 	case FIELD_HEX: return s != NULL && hex_decode(bytes_str(s), out) == OK;
 	case FIELD_NAME:
-		if (s == NULL || (named = by_name(f->names, s, strlen(s))) == NULL)
+		if (s == NULL || (named = names_find(f->names, s)) == NULL)
 			return false;
 		buf_put_u8(out, (uint8_t)named->value);
 		return true;
@@ -132,7 +113,7 @@ static bool put_field(const struct field *f, const json_t *v, struct buf *out)
 static bool put_when(const char *text, struct buf *out)
 {
 	size_t n = text != NULL ? strcspn(text, " ") : 0;
-	const struct name_value *when = by_name(whens, text, n), *event;
+	const struct name_value *when = names_find_n(whens, text, n), *event;
 	const struct command_form *form;
 	const char *rest;
 
@@ -144,7 +125,7 @@ static bool put_when(const char *text, struct buf *out)
 	case WHEN_PROFILE_DOWNLOAD: buf_put_u8(out, 0); return *rest == 0;
 	case WHEN_TIMER: buf_put_u8(out, (uint8_t)(rest[0] - '0')); return rest[0] >= '1' && rest[0] <= '8' && rest[1] == 0;
 	case WHEN_EVENT:
-		event = by_name(events, rest, strlen(rest));
+		event = names_find(events, rest);
 		buf_put_u8(out, event != NULL ? (uint8_t)event->value : 0);
 		return event != NULL;
 	default:
@@ -212,7 +193,7 @@ static json_t *take_field(const struct field *f, struct bytes *in)
 		return NULL;
 	switch (f->kind) {
 	case FIELD_NUMBER: return json_integer((json_int_t)v);
-	case FIELD_NAME: return json_string(name_of(f->names, (uint32_t)v));
+	case FIELD_NAME: return json_string(names_of(f->names, (uint32_t)v));
 	case FIELD_ADDRESS: return json_string(inet_ntop(AF_INET, all.p, text, sizeof text));
 	default:
 		list = json_array();
@@ -240,7 +221,7 @@ json_t *toolkit_decode(struct bytes rule)
 	json_t *o;
 
 	if (!bytes_take_uint(&rule, 1, &kind) || !bytes_take_uint(&rule, 1, &value) || !bytes_take_uint(&rule, 1, &type) ||
-	        (form = form_by_type(type)) == NULL || (name = name_of(whens, (uint32_t)kind)) == NULL)
+	        (form = form_by_type(type)) == NULL || (name = names_of(whens, (uint32_t)kind)) == NULL)
 		return NULL;
 	about = form_by_type(value);
 	if (kind == WHEN_TIMER)
@@ -249,7 +230,7 @@ json_t *toolkit_decode(struct bytes rule)
 		(void)snprintf(when, sizeof when, "%s", name);
 	else
 		(void)snprintf(when, sizeof when, "%s %s", name,
-		        kind == WHEN_EVENT ? name_of(events, (uint32_t)value)
+		        kind == WHEN_EVENT ? names_of(events, (uint32_t)value)
 		        : about != NULL    ? about->name
 		                           : "");
 	o = json_object();

@@ -253,13 +253,8 @@ enum status explain(struct bytes in, const struct ota_keys *k, uint8_t spi2, FIL
 
 enum status explain_keys(const char *path, struct secret_large *memory, struct ota_keys *k)
 {
-	static const struct {
-		const char *name;
-		uint8_t type;
-	} types[] = { { "aes", KEY_AES }, { "3des-2", KEY_3DES_2 }, { "3des-3", KEY_3DES_3 } };
 	struct buf kic = { memory->data, 0, SECRET_MAX, false }, kid = { memory->data + SECRET_MAX, 0, SECRET_MAX, false };
 	json_t *root = json_load_file(path, 0, NULL);
-	const char *name = json_string_value(json_object_get(root, "algorithm"));
 	const char *kic_hex = json_string_value(json_object_get(root, "kic")),
 	           *kid_hex = json_string_value(json_object_get(root, "kid"));
 	enum status st = ERR_MALFORMED;
@@ -267,9 +262,7 @@ enum status explain_keys(const char *path, struct secret_large *memory, struct o
 
 	*k = (struct ota_keys){ .kvn = (uint8_t)json_integer_value(json_object_get(root, "kvn")),
 		.cc_len = (uint8_t)json_integer_value(json_object_get(root, "cc")) };
-	for (size_t i = 0; name != NULL && i < sizeof types / sizeof *types; i++)
-		if (strcmp(types[i].name, name) == 0)
-			k->kic_type = k->kid_type = types[i].type;
+	k->kic_type = k->kid_type = ota_algorithm_named(json_string_value(json_object_get(root, "algorithm")));
 	if (k->kic_type != 0 && kic_hex != NULL && kid_hex != NULL && hex_decode(bytes_str(kic_hex), &kic) == OK &&
 	        hex_decode(bytes_str(kid_hex), &kid) == OK) {
 		memory->len = 2 * (size_t)SECRET_MAX;

@@ -13,54 +13,9 @@
 #include "apdu/hex.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
-#include "ota/packet.h"
-#include "ota/sms.h"
-#include "provisioning/cli/explain.h"
-#include "provisioning/cli/serve.h"
-#include "provisioning/operator.h"
+#include "provisioning/cli/net.h"
 
 const char *argp_program_version = "prose-net 0.1";
-
-enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
-
-struct arguments {
-	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
-	        *socket, *algorithm, *keys, *spi2, *por;
-	long long period, offset, valid, starts, record, slot, shift, kvn;
-	const char *words[WORDS_MAX];
-	size_t count;
-	struct db *db;
-};
-
-enum option_key {
-	OPT_STATE = 256,
-	OPT_KEY,
-	OPT_OUT,
-	OPT_CARD,
-	OPT_USER,
-	OPT_IMSI,
-	OPT_MAKER,
-	OPT_URI,
-	OPT_PERIOD,
-	OPT_OFFSET,
-	OPT_MANAGER,
-	OPT_POLICY,
-	OPT_VALID,
-	OPT_STARTS,
-	OPT_PROFILE,
-	OPT_RIGHTS,
-	OPT_TAR,
-	OPT_FILE,
-	OPT_RECORD,
-	OPT_SLOT,
-	OPT_SHIFT,
-	OPT_SOCKET,
-	OPT_ALGORITHM,
-	OPT_KEYS,
-	OPT_SPI2,
-	OPT_POR,
-	OPT_KVN
-};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -107,13 +62,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static int fail(const char *verb, const char *about, const char *why, int code)
+int fail(const char *verb, const char *about, const char *why, int code)
 {
 	(void)fprintf(stderr, "prose-net %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
 	return code;
 }
 
-static int report(const char *verb, const char *about, enum status st)
+int report(const char *verb, const char *about, enum status st)
 {
 	switch (st) {
 	case OK: return 0;
@@ -126,7 +81,7 @@ static int report(const char *verb, const char *about, enum status st)
 	}
 }
 
-static uint64_t now(void)
+uint64_t now(void)
 {
 	return (uint64_t)time(NULL);
 }
@@ -136,7 +91,7 @@ static uint64_t now(void)
 static char *pending[4096];
 static size_t pending_count;
 
-static enum status write_file(const char *path, struct bytes content)
+enum status write_file(const char *path, struct bytes content)
 {
 	char new_path[PATH_MAX];
 	bool ok;
@@ -168,7 +123,7 @@ static enum status publish_files(bool committed)
 	return st;
 }
 
-static uint8_t output[OUTPUT_MAX];
+uint8_t output[OUTPUT_MAX];
 
 static int card_new(struct arguments *a)
 {
@@ -361,196 +316,6 @@ static int card_time(struct arguments *a)
 	if (st == OK)
 		st = write_file(a->out, buf_bytes(&b));
 	return report("card time", a->card, st);
-}
-
-/* SPI2 for --por report (default) or submit. */
-static uint8_t por_of(const struct arguments *a)
-{
-	return a->por != NULL && strcmp(a->por, "submit") == 0 ? SPI2_DEFAULT | SPI2_POR_SUBMIT : SPI2_DEFAULT;
-}
-
-/* One SMS-DELIVER a line. */
-static enum status write_messages(const char *path, struct bytes packet, uint8_t reference)
-{
-	static char text[SMS_PARTS_MAX * (2 * SMS_TPDU_MAX + 2)];
-	struct buf out = { (uint8_t *)text, 0, sizeof text, false };
-
-	for (unsigned i = 1; i <= sms_parts(packet.n); i++) {
-		uint8_t raw[SMS_TPDU_MAX];
-		char hex[2 * SMS_TPDU_MAX + 1];
-		struct buf b = BUF_OF(raw);
-
-		TRY(sms_deliver_part(&b, packet, reference, i));
-		buf_put(&out, bytes_str(hex_encode(buf_bytes(&b), hex)));
-		buf_put_u8(&out, '\n');
-	}
-	TRY(buf_status(&out));
-	return write_file(path, buf_bytes(&out));
-}
-
-static int ota_push(struct arguments *a)
-{
-	uint8_t fid[2], content[OTA_PACKET_MAX], packet_raw[OTA_PACKET_MAX];
-	struct ota_job job = { .record = (unsigned)a->record, .spi2 = por_of(a) };
-	struct buf t = BUF_OF(job.tar), f = BUF_OF(fid), c = BUF_OF(content), packet = BUF_OF(packet_raw);
-	uint64_t counter = 0;
-	enum status st;
-
-	if (a->card == NULL || a->file == NULL || a->out == NULL || a->count != 1 ||
-	        hex_decode(bytes_str(a->tar != NULL ? a->tar : "B05F90"), &t) != OK || t.len != TAR_LEN ||
-	        hex_decode(bytes_str(a->file), &f) != OK || f.len != 2 || hex_decode(bytes_str(a->words[0]), &c) != OK)
-		return fail("ota update", NULL, "needs HEX, --card ICCID, --file FID, --out FILE; --tar is three octets",
-		        EXIT_USAGE);
-	job.fid = (uint16_t)(fid[0] << 8 | fid[1]);
-	job.content = buf_bytes(&c);
-	st = ota_update(a->db, a->card, &job, &packet, &counter);
-	if (st == OK)
-		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
-	if (st == OK)
-		(void)printf("%s: counter %llu, %u short message%s\n", a->out, (unsigned long long)counter,
-		        sms_parts(packet.len), sms_parts(packet.len) == 1 ? "" : "s");
-	return report("ota update", a->card, st);
-}
-
-/* The response packet in a FILE of hex. */
-static bool read_response(const struct arguments *a, struct buf *b)
-{
-	char text[1024] = "";
-	FILE *f = a->count == 1 ? fopen(a->words[0], "re") : NULL;
-	bool ok = f != NULL && fgets(text, sizeof text, f) != NULL && hex_decode(bytes_str(text), b) == OK;
-
-	if (f != NULL)
-		(void)fclose(f);
-	return ok && a->card != NULL;
-}
-
-static int print_verdict(const struct ota_verdict *v)
-{
-	if (v->rsc != RSC_OK) {
-		(void)printf("RSC %02X (%s), %s\n", (unsigned)v->rsc, ota_rsc_text(v->rsc),
-		        v->secured ? "signed by the card" : "NOT signed");
-		return EXIT_REFUSED;
-	}
-	(void)printf("RSC 00, signed by the card: counter %llu, %u commands, %04X (%s)\n", (unsigned long long)v->counter,
-	        v->executed, v->sw, sw_text(v->sw));
-	return v->sw == SW_OK ? 0 : EXIT_REFUSED;
-}
-
-static int ota_check(struct arguments *a)
-{
-	uint8_t raw[512];
-	struct buf b = BUF_OF(raw);
-	struct ota_verdict v;
-
-	if (!read_response(a, &b))
-		return fail("ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
-	if (ota_verify(a->db, a->card, por_of(a), buf_bytes(&b), &v) != OK)
-		return fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
-	return print_verdict(&v);
-}
-
-static int ota_new_keys(struct arguments *a)
-{
-	uint8_t raw[OTA_PACKET_MAX];
-	struct buf packet = BUF_OF(raw);
-	uint64_t counter;
-	enum status st;
-
-	if (a->card == NULL || a->out == NULL || a->count != 0 || a->kvn < 1 || a->kvn > 15)
-		return fail("ota rotate", NULL, "needs --card ICCID, --kvn 1 to 15 (a new one) and --out FILE", EXIT_USAGE);
-	st = ota_rotate(a->db, a->card, (uint8_t)a->kvn, &packet, &counter);
-	if (st == ERR_DENIED)
-		return fail("ota rotate", a->card,
-		        "this key set is in use, or the security domain's keys of this card are not known", EXIT_REFUSED);
-	if (st == OK)
-		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
-	return report("ota rotate", a->card, st);
-}
-
-static int ota_confirm(struct arguments *a)
-{
-	uint8_t raw[512];
-	struct buf b = BUF_OF(raw);
-	struct ota_verdict v;
-	enum status st;
-
-	if (!read_response(a, &b))
-		return fail("ota rotated", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
-	st = ota_rotated(a->db, a->card, buf_bytes(&b), &v);
-	if (st == ERR_NOT_FOUND)
-		return fail("ota rotated", a->card, "no key set waits for this card: `ota rotate` first", EXIT_REFUSED);
-	if (st != OK)
-		return fail("ota rotated", a->words[0], "this is no answer of that card", EXIT_REFUSED);
-	return print_verdict(&v);
-}
-
-static int ota_explain(struct arguments *a)
-{
-	SECRET_LARGE
-	memory = { 0 };
-	struct buf b = BUF_OF(output);
-	struct ota_keys k;
-	uint8_t spi2 = SPI2_DEFAULT;
-	struct buf s = { &spi2, 0, 1, false };
-	enum status st;
-
-	if (a->count != 1 || hex_decode(bytes_str(a->words[0]), &b) != OK || b.len == 0 ||
-	        (a->spi2 != NULL && hex_decode(bytes_str(a->spi2), &s) != OK))
-		return fail("ota explain", NULL, "needs a packet, short message or ENVELOPE in HEX (and --spi2 as one octet)",
-		        EXIT_USAGE);
-	if (a->keys != NULL && (st = explain_keys(a->keys, &memory, &k)) != OK)
-		return fail("ota explain", a->keys,
-		        st == ERR_DENIED ? "others can read it: chmod 600"
-		                         : "is not {\"kvn\": 1, \"algorithm\": \"aes\", \"kic\": HEX, \"kid\": HEX, \"cc\": 8}",
-		        EXIT_REFUSED);
-	if (a->keys == NULL && a->card != NULL && (st = ota_card_keys(a->db, a->card, &memory, &k)) != OK)
-		return report("ota explain", a->card, st);
-	if (explain(buf_bytes(&b), a->keys != NULL || a->card != NULL ? &k : NULL, spi2, stdout) != OK)
-		return fail("ota explain", NULL,
-		        "this is no packet, short message or ENVELOPE (CPL must be the octets that follow it)", EXIT_REFUSED);
-	return 0;
-}
-
-static int hss_new_vector(struct arguments *a)
-{
-	struct hss_vector v = { 0 };
-	char text[65];
-	enum status st;
-
-	if (a->count != 1)
-		return fail("hss vector", NULL, "needs IMSI", EXIT_USAGE);
-	if ((st = hss_vector(a->db, a->words[0], &v)) == OK) {
-		(void)printf("SQN  %llu\n", (unsigned long long)v.sqn);
-		(void)printf("RAND %s\n", hex_encode(BYTES_OF(v.rand), text));
-		(void)printf("AUTN %s\n", hex_encode(BYTES_OF(v.autn), text));
-		(void)printf("RES  %s\n", hex_encode((struct bytes){ v.res, v.res_len }, text));
-		(void)printf("CK   %s\n", hex_encode((struct bytes){ v.ck, v.ck_len }, text));
-		(void)printf("IK   %s\n", hex_encode((struct bytes){ v.ik, v.ik_len }, text));
-	}
-	secret_clean(&v, sizeof v);
-	secret_clean(text, sizeof text);
-	return report("hss vector", a->words[0], st);
-}
-
-static int hss_resync(struct arguments *a)
-{
-	uint8_t rand[16], auts[14];
-	struct buf r = BUF_OF(rand), s = BUF_OF(auts);
-	enum status st;
-
-	if (a->count != 3 || hex_decode(bytes_str(a->words[1]), &r) != OK || hex_decode(bytes_str(a->words[2]), &s) != OK ||
-	        r.len != sizeof rand || s.len != sizeof auts)
-		return fail("hss resync", NULL, "needs IMSI, RAND (16 octets) and AUTS (14 octets) in hex", EXIT_USAGE);
-	if ((st = hss_resynchronise(a->db, a->words[0], auts, rand)) == ERR_CRYPTO)
-		return fail("hss resync", a->words[0], "this AUTS is not that card's answer to this RAND", EXIT_REFUSED);
-	return report("hss resync", a->words[0], st);
-}
-
-static int hss_serve(struct arguments *a)
-{
-	if (a->socket == NULL)
-		return fail("serve hss", NULL, "needs --socket PATH", EXIT_USAGE);
-	return serve_hss(a->db, a->socket);
 }
 
 #define OUT(text)                                                                                                              \

@@ -1,0 +1,68 @@
+/* net.h - what the verbs of prose-net share: arguments, sentences, output files. main.c has the table of verbs. */
+#ifndef PROVISIONING_CLI_NET_H
+#define PROVISIONING_CLI_NET_H
+
+#include "provisioning/operator.h"
+
+enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
+
+struct arguments {
+	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
+	        *socket, *algorithm, *keys, *spi2, *por;
+	long long period, offset, valid, starts, record, slot, shift, kvn;
+	const char *words[WORDS_MAX];
+	size_t count;
+	struct db *db;
+};
+
+enum option_key {
+	OPT_STATE = 256,
+	OPT_KEY,
+	OPT_OUT,
+	OPT_CARD,
+	OPT_USER,
+	OPT_IMSI,
+	OPT_MAKER,
+	OPT_URI,
+	OPT_PERIOD,
+	OPT_OFFSET,
+	OPT_MANAGER,
+	OPT_POLICY,
+	OPT_VALID,
+	OPT_STARTS,
+	OPT_PROFILE,
+	OPT_RIGHTS,
+	OPT_TAR,
+	OPT_FILE,
+	OPT_RECORD,
+	OPT_SLOT,
+	OPT_SHIFT,
+	OPT_SOCKET,
+	OPT_ALGORITHM,
+	OPT_KEYS,
+	OPT_SPI2,
+	OPT_POR,
+	OPT_KVN
+};
+
+/* "prose-net VERB: about: why" on stderr; returns code. */
+int fail(const char *verb, const char *about, const char *why, int code);
+/* The exit code of a status, with a sentence if it is not OK. */
+int report(const char *verb, const char *about, enum status);
+uint64_t now(void);
+/* A file of mode 0600 that appears under its name only when the transaction has been committed. */
+MUST_USE enum status write_file(const char *path, struct bytes content);
+extern uint8_t output[OUTPUT_MAX]; /* for sealed objects and packets on their way to a file */
+
+/* verbs_ota.c */
+int ota_push(struct arguments *);
+int ota_check(struct arguments *);
+int ota_new_keys(struct arguments *);
+int ota_confirm(struct arguments *);
+int ota_explain(struct arguments *);
+/* verbs_hss.c */
+int hss_new_vector(struct arguments *);
+int hss_resync(struct arguments *);
+int hss_serve(struct arguments *);
+
+#endif

@@ -1,0 +1,158 @@
+/* prose-net ota: single updates, new key sets, what a card answered, and any message in words. */
+#include <stdio.h>
+#include <string.h>
+
+#include "apdu/hex.h"
+#include "apdu/sw.h"
+#include "ota/packet.h"
+#include "ota/sms.h"
+#include "provisioning/cli/explain.h"
+#include "provisioning/cli/net.h"
+
+/* SPI2 for --por report (default) or submit. */
+static uint8_t por_of(const struct arguments *a)
+{
+	return a->por != NULL && strcmp(a->por, "submit") == 0 ? SPI2_DEFAULT | SPI2_POR_SUBMIT : SPI2_DEFAULT;
+}
+
+/* One SMS-DELIVER a line. */
+static enum status write_messages(const char *path, struct bytes packet, uint8_t reference)
+{
+	static char text[SMS_PARTS_MAX * (2 * SMS_TPDU_MAX + 2)];
+	struct buf out = { (uint8_t *)text, 0, sizeof text, false };
+
+	for (unsigned i = 1; i <= sms_parts(packet.n); i++) {
+		uint8_t raw[SMS_TPDU_MAX];
+		char hex[2 * SMS_TPDU_MAX + 1];
+		struct buf b = BUF_OF(raw);
+
+		TRY(sms_deliver_part(&b, packet, reference, i));
+		buf_put(&out, bytes_str(hex_encode(buf_bytes(&b), hex)));
+		buf_put_u8(&out, '\n');
+	}
+	TRY(buf_status(&out));
+	return write_file(path, buf_bytes(&out));
+}
+
+int ota_push(struct arguments *a)
+{
+	uint8_t fid[2], content[OTA_PACKET_MAX], packet_raw[OTA_PACKET_MAX];
+	struct ota_job job = { .record = (unsigned)a->record, .spi2 = por_of(a) };
+	struct buf t = BUF_OF(job.tar), f = BUF_OF(fid), c = BUF_OF(content), packet = BUF_OF(packet_raw);
+	uint64_t counter = 0;
+	enum status st;
+
+	if (a->card == NULL || a->file == NULL || a->out == NULL || a->count != 1 ||
+	        hex_decode(bytes_str(a->tar != NULL ? a->tar : "B05F90"), &t) != OK || t.len != TAR_LEN ||
+	        hex_decode(bytes_str(a->file), &f) != OK || f.len != 2 || hex_decode(bytes_str(a->words[0]), &c) != OK)
+		return fail("ota update", NULL, "needs HEX, --card ICCID, --file FID, --out FILE; --tar is three octets",
+		        EXIT_USAGE);
+	job.fid = (uint16_t)(fid[0] << 8 | fid[1]);
+	job.content = buf_bytes(&c);
+	st = ota_update(a->db, a->card, &job, &packet, &counter);
+	if (st == OK)
+		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
+	if (st == OK)
+		(void)printf("%s: counter %llu, %u short message%s\n", a->out, (unsigned long long)counter,
+		        sms_parts(packet.len), sms_parts(packet.len) == 1 ? "" : "s");
+	return report("ota update", a->card, st);
+}
+
+/* The response packet in a FILE of hex. */
+static bool read_response(const struct arguments *a, struct buf *b)
+{
+	char text[1024] = "";
+	FILE *f = a->count == 1 ? fopen(a->words[0], "re") : NULL;
+	bool ok = f != NULL && fgets(text, sizeof text, f) != NULL && hex_decode(bytes_str(text), b) == OK;
+
+	if (f != NULL)
+		(void)fclose(f);
+	return ok && a->card != NULL;
+}
+
+static int print_verdict(const struct ota_verdict *v)
+{
+	if (v->rsc != RSC_OK) {
+		(void)printf("RSC %02X (%s), %s\n", (unsigned)v->rsc, ota_rsc_text(v->rsc),
+		        v->secured ? "signed by the card" : "NOT signed");
+		return EXIT_REFUSED;
+	}
+	(void)printf("RSC 00, signed by the card: counter %llu, %u commands, %04X (%s)\n", (unsigned long long)v->counter,
+	        v->executed, v->sw, sw_text(v->sw));
+	return v->sw == SW_OK ? 0 : EXIT_REFUSED;
+}
+
+int ota_check(struct arguments *a)
+{
+	uint8_t raw[512];
+	struct buf b = BUF_OF(raw);
+	struct ota_verdict v;
+
+	if (!read_response(a, &b))
+		return fail("ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
+	if (ota_verify(a->db, a->card, por_of(a), buf_bytes(&b), &v) != OK)
+		return fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
+	return print_verdict(&v);
+}
+
+int ota_new_keys(struct arguments *a)
+{
+	uint8_t raw[OTA_PACKET_MAX];
+	struct buf packet = BUF_OF(raw);
+	uint64_t counter;
+	enum status st;
+
+	if (a->card == NULL || a->out == NULL || a->count != 0 || a->kvn < 1 || a->kvn > 15)
+		return fail("ota rotate", NULL, "needs --card ICCID, --kvn 1 to 15 (a new one) and --out FILE", EXIT_USAGE);
+	st = ota_rotate(a->db, a->card, (uint8_t)a->kvn, &packet, &counter);
+	if (st == ERR_DENIED)
+		return fail("ota rotate", a->card,
+		        "this key set is in use, or the security domain's keys of this card are not known", EXIT_REFUSED);
+	if (st == OK)
+		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
+	return report("ota rotate", a->card, st);
+}
+
+int ota_confirm(struct arguments *a)
+{
+	uint8_t raw[512];
+	struct buf b = BUF_OF(raw);
+	struct ota_verdict v;
+	enum status st;
+
+	if (!read_response(a, &b))
+		return fail("ota rotated", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
+	st = ota_rotated(a->db, a->card, buf_bytes(&b), &v);
+	if (st == ERR_NOT_FOUND)
+		return fail("ota rotated", a->card, "no key set waits for this card: `ota rotate` first", EXIT_REFUSED);
+	if (st != OK)
+		return fail("ota rotated", a->words[0], "this is no answer of that card", EXIT_REFUSED);
+	return print_verdict(&v);
+}
+
+int ota_explain(struct arguments *a)
+{
+	SECRET_LARGE
+	memory = { 0 };
+	struct buf b = BUF_OF(output);
+	struct ota_keys k;
+	uint8_t spi2 = SPI2_DEFAULT;
+	struct buf s = { &spi2, 0, 1, false };
+	enum status st;
+
+	if (a->count != 1 || hex_decode(bytes_str(a->words[0]), &b) != OK || b.len == 0 ||
+	        (a->spi2 != NULL && hex_decode(bytes_str(a->spi2), &s) != OK))
+		return fail("ota explain", NULL, "needs a packet, short message or ENVELOPE in HEX (and --spi2 as one octet)",
+		        EXIT_USAGE);
+	if (a->keys != NULL && (st = explain_keys(a->keys, &memory, &k)) != OK)
+		return fail("ota explain", a->keys,
+		        st == ERR_DENIED ? "others can read it: chmod 600"
+		                         : "is not {\"kvn\": 1, \"algorithm\": \"aes\", \"kic\": HEX, \"kid\": HEX, \"cc\": 8}",
+		        EXIT_REFUSED);
+	if (a->keys == NULL && a->card != NULL && (st = ota_card_keys(a->db, a->card, &memory, &k)) != OK)
+		return report("ota explain", a->card, st);
+	if (explain(buf_bytes(&b), a->keys != NULL || a->card != NULL ? &k : NULL, spi2, stdout) != OK)
+		return fail("ota explain", NULL,
+		        "this is no packet, short message or ENVELOPE (CPL must be the octets that follow it)", EXIT_REFUSED);
+	return 0;
+}
