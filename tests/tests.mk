@@ -53,7 +53,7 @@ requirements: ## docs/requirements.md from what the tests covered
 	@sort -u build/covers.* | sed 's/^/- /' | cat <(printf '# Requirements shown by tests of the last run\n\nIds are those of the seed inventory.\n\n') - > docs/requirements.md; wc -l docs/requirements.md
 
 format: ## clang-format everything
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 FUZZERS := tlv mikey sealed ota apdu image eap
 T ?= apdu

@@ -5,9 +5,9 @@
 #include "apdu/ids.h"
 #include "card/os/file.h"
 
-const struct name_value profile_access[] = { { "always", ARR_READ_ALWAYS }, { "pin", ARR_READ_PIN }, { "pin-update", ARR_UPDATE_PIN },
-	{ "adm", ARR_ADM }, { "always-only", ARR_READ_ALWAYS_ONLY }, { "pin2", ARR_PIN2 }, { "counter", ARR_COUNTER },
-	{ "open", ARR_OPEN }, { 0 } };
+const struct name_value profile_access[] = { { "always", ARR_READ_ALWAYS }, { "pin", ARR_READ_PIN },
+	{ "pin-update", ARR_UPDATE_PIN }, { "adm", ARR_ADM }, { "always-only", ARR_READ_ALWAYS_ONLY }, { "pin2", ARR_PIN2 },
+	{ "counter", ARR_COUNTER }, { "open", ARR_OPEN }, { 0 } };
 
 const struct name_value profile_types[] = { { "df", FILE_DF }, { "adf", FILE_ADF }, { "transparent", FILE_TRANSPARENT },
 	{ "linear", FILE_LINEAR }, { "cyclic", FILE_CYCLIC }, { "ber-tlv", FILE_BER_TLV }, { 0 } };

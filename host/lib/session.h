@@ -30,7 +30,9 @@ struct request {
 /* The rounds of one call: `for (unsigned round = 0; session_round(c, place, &round, &r);) { ...; r = ...; }`
  * Begins exclusive use before the body and ends it after. After a foreign reset channel and applet are restored first. A body
  * that ends with PROSE_RESET runs again: pcscd lets another client's power-off through between two commands of a transaction,
- * and refuses the next one unsent. *r: the last round's result, or why the body could not run. */
+ * and refuses the next one unsent. *r: the last round's result, or why the body could not
+ * run. Where the power went between a command and its GET RESPONSE, the command is sent twice: AUTHENTICATE then answers AUTS.
+ */
 bool session_round(struct prose_card *, enum session_place, unsigned *round, enum prose_result *r);
 
 /* One command, inside begin and end. On PROSE_OK card->answer holds the data; PROSE_REFUSED for any status but 9000, 91xx,
