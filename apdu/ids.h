@@ -56,6 +56,7 @@ enum { ICCID_LEN = 10, CARD_ID_LEN = ICCID_LEN, TAR_LEN = 3, AID_MAX = 16 };
 #define TAR_RFM_PROSE "\xB0\x5F\x90" /* ours: DF_ProSe, scripts all or nothing */
 #define TAR_RFM_UICC_EXPANDED "\xB0\x01\x20"
 #define TAR_RFM_PROSE_EXPANDED "\xB0\x5F\x91" /* ours */
+#define TAR_PROSE "\xB0\x5F\x92"              /* ours: the ProSe applet; takes sealed objects and I_MESSAGEs as TLVs */
 
 /* File descriptor octet (TS 102 221 11.1.1.4.3): structure, and whether several channels may have the file current. */
 enum file_descriptor {

@@ -49,7 +49,8 @@ enum prose_tag {
 	TAG_SLOT_SECONDS = 0x9B,
 	TAG_POLICY = 0x9C,
 	TAG_CARD_ID = 0x9D,
-	TAG_ENTRY = 0xA0
+	TAG_ENTRY = 0xA0,
+	TAG_IMPORT = 0xA2 /* over the air: the data of IMPORT GMK as one object */
 };
 
 /* What travels inside a sealed object (apdu/sealed.h), as TLVs. */

@@ -2,9 +2,18 @@
 
 #include <string.h>
 
+#include "apdu/hex.h"
 #include "apdu/tlv.h"
 
-enum { DELIVER = 0x40, SUBMIT = 0x41, MTI_MASK = 0x43, PID_USIM_DOWNLOAD = 0x7F, DCS_CLASS_2 = 0xF6, DCS_CLASS_2_OLD = 0x16 };
+enum {
+	UDHI = 0x40,
+	DELIVER = 0x40,
+	SUBMIT = 0x41,
+	MTI_MASK = 0x43,
+	PID_USIM_DOWNLOAD = 0x7F,
+	DCS_CLASS_2 = 0xF6,
+	DCS_CLASS_2_OLD = 0x16
+};
 enum { IE_COMMAND = 0x70, IE_RESPONSE = 0x71, IE_CONCATENATION_8 = 0x00, IE_CONCATENATION_16 = 0x08, TIME_STAMP_LEN = 7 };
 
 static const uint8_t originator[] = { 0x08, 0x81, 0x21, 0x43, 0x65, 0x87 };
@@ -17,8 +26,8 @@ unsigned sms_parts(size_t n)
 	return parts <= SMS_PARTS_MAX ? (unsigned)parts : 0;
 }
 
-/* UDL and user data of one part; the header IE is 70 for commands, 71 for responses. */
-static enum status put_user_data(struct buf *b, uint8_t ie, struct bytes packet, uint8_t reference, unsigned number)
+/* User data of one part; the header IE is 70 for commands, 71 for responses. */
+static enum status user_data(struct buf *b, uint8_t ie, struct bytes packet, uint8_t reference, unsigned number)
 {
 	unsigned total = sms_parts(packet.n);
 	uint8_t raw[8];
@@ -39,9 +48,67 @@ static enum status put_user_data(struct buf *b, uint8_t ie, struct bytes packet,
 		        (struct bytes){
 		                (const uint8_t[]){ IE_CONCATENATION_8, 3, reference, (uint8_t)total, (uint8_t)number }, 5 });
 	raw[0] = (uint8_t)(udh.len - 1);
-	buf_put_u8(b, (uint8_t)(udh.len + part.n));
 	buf_put(b, buf_bytes(&udh));
 	buf_put(b, part);
+	return buf_status(b);
+}
+
+enum status sms_user_data_part(struct buf *b, struct bytes packet, uint8_t reference, unsigned number)
+{
+	return user_data(b, IE_COMMAND, packet, reference, number);
+}
+
+/* UDL and user data. */
+static enum status put_user_data(struct buf *b, uint8_t ie, struct bytes packet, uint8_t reference, unsigned number)
+{
+	uint8_t raw[SMS_USER_DATA_MAX];
+	struct buf data = BUF_OF(raw);
+
+	TRY(user_data(&data, ie, packet, reference, number));
+	buf_put_u8(b, (uint8_t)data.len);
+	buf_put(b, buf_bytes(&data));
+	return buf_status(b);
+}
+
+/* Length in digits, type, digits (23.040 9.1.2.5); a leading + is an international number. */
+static enum status put_address(struct buf *b, const char *digits)
+{
+	uint8_t raw[10];
+	bool international = digits[0] == '+';
+	size_t n = strlen(digits += international ? 1 : 0);
+
+	if (n == 0 || n > 20 || bcd_encode(digits, raw, (n + 1) / 2) != OK)
+		return ERR_MALFORMED;
+	buf_put_u8(b, (uint8_t)n);
+	buf_put_u8(b, international ? 0x91 : 0x81);
+	buf_put(b, (struct bytes){ raw, (n + 1) / 2 });
+	return buf_status(b);
+}
+
+enum status sms_address_digits(struct bytes address, char out[21])
+{
+	char text[64];
+	uint64_t n, type;
+
+	if (!bytes_take_uint(&address, 1, &n) || !bytes_take_uint(&address, 1, &type) || n > 20 || address.n != (n + 1) / 2 ||
+	        (type & 0x70) == 0x50 || bcd_decode(address, text) != OK || strlen(text) < n)
+		return ERR_MALFORMED;
+	memcpy(out, text, (size_t)n);
+	out[n] = 0;
+	return OK;
+}
+
+enum status sms_deliver_from(struct buf *b, const char *from, uint8_t pid, uint8_t dcs, bool udhi, struct bytes data)
+{
+	if (data.n > SMS_USER_DATA_MAX)
+		return ERR_NO_SPACE;
+	buf_put_u8(b, (uint8_t)(udhi ? DELIVER : DELIVER & ~UDHI));
+	TRY(put_address(b, from));
+	buf_put_u8(b, pid);
+	buf_put_u8(b, dcs);
+	buf_put(b, BYTES_OF(time_stamp));
+	buf_put_u8(b, (uint8_t)data.n);
+	buf_put(b, data);
 	return buf_status(b);
 }
 
@@ -104,6 +171,7 @@ static enum status parse_user_data(struct bytes in, struct sms_part *out)
 	out->total = out->number = 1;
 	if (!bytes_take_uint(&in, 1, &udl))
 		return ERR_TRUNCATED;
+	out->user_data = in;
 	if (udl != in.n || udl > SMS_USER_DATA_MAX || !bytes_take_uint(&in, 1, &udhl) || !bytes_take(&in, (size_t)udhl, &udh))
 		return ERR_MALFORMED;
 	TRY(parse_header(udh, out));

@@ -20,6 +20,11 @@ unsigned sms_parts(size_t n);
 /* Append part number (1...) of a packet as an SMS-DELIVER TPDU: PID 7F, DCS F6. reference: of the concatenation, if there is
  * one. ERR_NO_SPACE: no such part. */
 MUST_USE enum status sms_deliver_part(struct buf *, struct bytes packet, uint8_t reference, unsigned number);
+/* Its user data alone, header first, as SMPP carries it. */
+MUST_USE enum status sms_user_data_part(struct buf *, struct bytes packet, uint8_t reference, unsigned number);
+/* An SMS-DELIVER with the user data, originator, protocol identifier and coding that came by SMPP; udhi: with a header. */
+MUST_USE enum status sms_deliver_from(
+        struct buf *, const char *originator, uint8_t pid, uint8_t dcs, bool udhi, struct bytes user_data);
 /* A packet that fits one message. */
 MUST_USE enum status sms_deliver_put(struct buf *, struct bytes packet);
 /* The same as an SMS-SUBMIT, for a response packet (with its 02 71 00): to the address field of the message that it answers. */
@@ -33,11 +38,15 @@ struct sms_part {
 	uint16_t reference;
 	uint8_t total, number; /* 1 and 1 without concatenation */
 	struct bytes payload;
+	struct bytes user_data; /* header and payload */
 };
 /* An SMS-DELIVER for the card. ERR_NOT_FOUND: an ordinary short message; ERR_MALFORMED, ERR_TRUNCATED. */
 MUST_USE enum status sms_deliver_parse(struct bytes tpdu, struct sms_part *out);
 /* An SMS-SUBMIT with a response packet. */
 MUST_USE enum status sms_submit_parse(struct bytes tpdu, struct sms_part *out);
+
+/* Digits of an address field; ERR_MALFORMED for letters. out has 21 characters. */
+MUST_USE enum status sms_address_digits(struct bytes address, char out[21]);
 
 /* The one message that is being put together: parts in any order, more than once; a part of another message takes its place. */
 struct sms_assembly {

@@ -12,6 +12,7 @@
 #include "apdu/hex.h"
 #include "crypto/aes.h"
 #include "crypto/rng.h"
+#include "provisioning/campaign_schema.h"
 #include "provisioning/sql.h"
 
 struct db {
@@ -21,10 +22,12 @@ struct db {
 
 enum { MASTER_LEN = 32, WRAPPED_MAX = SECRET_LARGE_MAX + GCM_IV_LEN + GCM_TAG_LEN };
 
+#define SCHEMA_VERSION "2"
+
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BYTEA NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS card(iccid TEXT PRIMARY KEY, imsi TEXT NOT NULL, secrets BYTEA NOT NULL,"
-        " ota_counter BIGINT NOT NULL DEFAULT 0, sequence BIGINT NOT NULL DEFAULT 0);"
+        "CREATE TABLE IF NOT EXISTS card(iccid TEXT PRIMARY KEY, imsi TEXT NOT NULL, msisdn TEXT NOT NULL DEFAULT '',"
+        " secrets BYTEA NOT NULL, ota_counter BIGINT NOT NULL DEFAULT 0, sequence BIGINT NOT NULL DEFAULT 0);"
         "CREATE TABLE IF NOT EXISTS kms(uri TEXT PRIMARY KEY, period BIGINT NOT NULL, period_offset BIGINT NOT NULL,"
         " keys BYTEA NOT NULL);"
         "CREATE TABLE IF NOT EXISTS users(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid));"
@@ -36,7 +39,9 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS discovery(name TEXT PRIMARY KEY, profile BIGINT NOT NULL, slot_seconds BIGINT NOT NULL,"
         " keys BYTEA NOT NULL);"
         "CREATE TABLE IF NOT EXISTS hss(imsi TEXT PRIMARY KEY, sqn BIGINT NOT NULL);"
-        "CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);";
+        "CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);"
+        "CREATE UNIQUE INDEX IF NOT EXISTS card_msisdn ON card(msisdn) WHERE msisdn<>'';" CAMPAIGN_SCHEMA
+        "INSERT INTO meta VALUES('schema', '" SCHEMA_VERSION "') ON CONFLICT DO NOTHING;";
 
 static enum status read_master(const char *path, bool create, struct secret *out)
 {
@@ -131,6 +136,14 @@ static enum status check_master(struct db *db)
 	return sql_done(sql_query(db->sql, "INSERT INTO meta VALUES($1,$2) ON CONFLICT DO NOTHING", "sb", "master", &wrapped));
 }
 
+static enum status check_version(struct db *db)
+{
+	struct sql_rows *r = sql_query(db->sql, "SELECT value FROM meta WHERE name='schema'", "");
+	bool same = sql_row(r) && bytes_equal(sql_blob(r, 0), BYTES_STR(SCHEMA_VERSION));
+
+	return sql_done(r) != OK ? ERR_IO : same ? OK : ERR_DENIED;
+}
+
 static enum status open_database(struct db *db, const char *where, const char *key_path, char *reason, size_t n)
 {
 	char path[PATH_MAX];
@@ -147,8 +160,13 @@ static enum status open_database(struct db *db, const char *where, const char *k
 		                         : "no such master key (it is made together with a new database only)");
 		return st;
 	}
-	if ((db->sql = sql_open(path, schema, reason, n)) == NULL)
+	if ((db->sql = sql_open(path, "SELECT value FROM meta WHERE name='schema'", schema, reason, n)) == NULL)
 		return ERR_IO;
+	if ((st = check_version(db)) != OK) {
+		(void)snprintf(
+		        reason, n, "%s was made by another version of prose-net: start a new one and import its cards", where);
+		return st;
+	}
 	if ((st = check_master(db)) != OK)
 		(void)snprintf(reason, n, "%s: %s", key_path,
 		        st == ERR_CRYPTO ? "this master key does not fit the database" : status_text(st));
@@ -179,14 +197,14 @@ enum status db_card_add(struct db *db, const struct db_card *c, struct bytes sec
 	label_of("card", c->iccid, label);
 	TRY(wrap(db, label, secrets, &b));
 	wrapped = buf_bytes(&b);
-	return sql_done(sql_query(
-	        db->sql, "INSERT INTO card(iccid, imsi, secrets) VALUES($1,$2,$3)", "ssb", c->iccid, c->imsi, &wrapped));
+	return sql_done(sql_query(db->sql, "INSERT INTO card(iccid, imsi, msisdn, secrets) VALUES($1,$2,$3,$4)", "sssb",
+	        c->iccid, c->imsi, c->msisdn, &wrapped));
 }
 
 enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, struct secret_large *secrets)
 {
 	struct sql_rows *s =
-	        sql_query(db->sql, "SELECT imsi, secrets, ota_counter, sequence FROM card WHERE iccid=$1", "s", iccid);
+	        sql_query(db->sql, "SELECT imsi, secrets, ota_counter, sequence, msisdn FROM card WHERE iccid=$1", "s", iccid);
 	enum status st = ERR_NOT_FOUND;
 	char label[256];
 
@@ -196,6 +214,7 @@ enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, str
 		sql_text(s, 0, c->imsi, sizeof c->imsi);
 		c->ota_counter = sql_int(s, 2);
 		c->sequence = sql_int(s, 3);
+		sql_text(s, 4, c->msisdn, sizeof c->msisdn);
 		label_of("card", iccid, label);
 		st = bcd_encode(iccid, c->card_id, sizeof c->card_id);
 		if (st == OK && secrets != NULL)
@@ -217,9 +236,14 @@ enum status db_card_set_secrets(struct db *db, const char *iccid, struct bytes s
 	return sql_done(sql_query(db->sql, "UPDATE card SET secrets=$1 WHERE iccid=$2", "bs", &wrapped, iccid));
 }
 
-enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
+struct sql *db_sql(struct db *db)
 {
-	struct sql_rows *s = sql_query(db->sql, "SELECT iccid FROM card WHERE imsi=$1", "s", imsi);
+	return db->sql;
+}
+
+static enum status card_by(struct db *db, const char *text, const char *value, char iccid[21])
+{
+	struct sql_rows *s = sql_query(db->sql, text, "s", value);
 	enum status st = ERR_NOT_FOUND;
 
 	if (sql_row(s)) {
@@ -227,6 +251,27 @@ enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
 		st = OK;
 	}
 	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
+{
+	return card_by(db, "SELECT iccid FROM card WHERE imsi=$1", imsi, iccid);
+}
+
+enum status db_card_by_msisdn(struct db *db, const char *msisdn, char iccid[21])
+{
+	return msisdn[0] != 0 ? card_by(db, "SELECT iccid FROM card WHERE msisdn=$1", msisdn, iccid) : ERR_NOT_FOUND;
+}
+
+enum status db_card_set_msisdn(struct db *db, const char *iccid, const char *msisdn)
+{
+	TRY(sql_done(sql_query(db->sql, "UPDATE card SET msisdn='' WHERE msisdn=$1", "s", msisdn)));
+	return sql_done(sql_query(db->sql, "UPDATE card SET msisdn=$1 WHERE iccid=$2", "ss", msisdn, iccid));
+}
+
+enum status db_card_skip_counters(struct db *db, const char *iccid, uint64_t count)
+{
+	return sql_done(sql_query(db->sql, "UPDATE card SET ota_counter=ota_counter+$1 WHERE iccid=$2", "is", count, iccid));
 }
 
 static enum status next_number(struct db *db, const char *sql, const char *iccid, uint64_t *out)

@@ -17,9 +17,13 @@ MUST_USE enum status db_begin(struct db *);
 MUST_USE enum status db_commit(struct db *);
 MUST_USE enum status db_rollback(struct db *);
 
+/* The tables themselves: for campaign.c, which has its own. */
+struct sql *db_sql(struct db *);
+
 struct db_card {
 	char iccid[21];
 	char imsi[16];
+	char msisdn[21]; /* where its short messages go; empty: none known */
 	uint8_t card_id[CARD_ID_LEN];
 	uint64_t ota_counter; /* last one sent */
 	uint64_t sequence;    /* last one used in a sealed object */
@@ -30,6 +34,9 @@ MUST_USE enum status db_card_add(struct db *, const struct db_card *, struct byt
 MUST_USE enum status db_card_get(struct db *, const char *iccid, struct db_card *, struct secret_large *secrets);
 /* Other secrets for a card that is known. */
 MUST_USE enum status db_card_set_secrets(struct db *, const char *iccid, struct bytes secrets);
+MUST_USE enum status db_card_by_msisdn(struct db *, const char *msisdn, char iccid[21]);
+/* The number that reaches the card; another card that had it has none from now on. */
+MUST_USE enum status db_card_set_msisdn(struct db *, const char *iccid, const char *msisdn);
 MUST_USE enum status db_card_by_imsi(struct db *, const char *imsi, char iccid[21]);
 /* The next sequence number SQN (SEQ || IND) of a subscriber, and a new place to go on from. */
 MUST_USE enum status db_hss_next_sqn(struct db *, const char *imsi, uint64_t *out);
@@ -37,6 +44,8 @@ MUST_USE enum status db_hss_set_sqn(struct db *, const char *imsi, uint64_t sqn)
 /* Take the next sequence or counter; durable before it is used. */
 MUST_USE enum status db_card_next_sequence(struct db *, const char *iccid, uint64_t *out);
 MUST_USE enum status db_card_next_counter(struct db *, const char *iccid, uint64_t *out);
+/* Skip counters that the card is ahead of. */
+MUST_USE enum status db_card_skip_counters(struct db *, const char *iccid, uint64_t count);
 
 struct db_kms {
 	char uri[129];

@@ -13,7 +13,7 @@
 enum { COLUMNS_MAX = 64, FIELD_MAX = 128 };
 
 /* What a column holds: a row of birth_fields, or one of these. */
-enum { COLUMN_UNKNOWN = -1, COLUMN_ICCID = -2, COLUMN_IMSI = -3, COLUMN_ALGORITHM = -4 };
+enum { COLUMN_UNKNOWN = -1, COLUMN_ICCID = -2, COLUMN_IMSI = -3, COLUMN_ALGORITHM = -4, COLUMN_MSISDN = -5 };
 
 struct list {
 	struct db *db;
@@ -45,6 +45,8 @@ static int column_of(const char *name)
 		return COLUMN_IMSI;
 	if (strcmp(name, "algorithm") == 0)
 		return COLUMN_ALGORITHM;
+	if (strcmp(name, "msisdn") == 0)
+		return COLUMN_MSISDN;
 	for (size_t i = 0; i < birth_field_count; i++)
 		if (strcmp(name, birth_fields[i].name) == 0)
 			return (int)i;
@@ -101,6 +103,8 @@ static void on_field(void *data, size_t n, void *context)
 			take_digits(l, "iccid", text, 18, l->card.iccid, sizeof l->card.iccid);
 		else if (c == COLUMN_IMSI)
 			take_digits(l, "imsi", text, 6, l->card.imsi, sizeof l->card.imsi);
+		else if (c == COLUMN_MSISDN && text[0] != 0)
+			take_digits(l, "msisdn", text, 3, l->card.msisdn, 16);
 		else if (c == COLUMN_ALGORITHM && (l->algorithm = birth_algorithm(text)) == 0)
 			fail(l, ERR_MALFORMED, "algorithm", "must be milenage, tuak or xor");
 		else if (c >= 0)

@@ -56,14 +56,20 @@ struct ota_job {
 	uint8_t spi2;
 };
 MUST_USE enum status ota_update(struct db *, const char *iccid, const struct ota_job *, struct buf *packet, uint64_t *counter);
+/* Any script for a TAR; takes the card's next counter. */
+MUST_USE enum status ota_send(struct db *, const char *iccid, const uint8_t tar[static TAR_LEN], uint8_t spi2,
+        struct bytes script, struct buf *packet, uint64_t *counter);
 struct ota_verdict {
 	bool secured;
 	uint8_t rsc;
 	uint64_t counter;
 	unsigned executed, sw; /* with RSC 00 */
+	size_t data_len;       /* of the last command's answer */
+	uint8_t data[256];
 };
 /* A new AES key set under this number (1 to 15): PUT KEY for the card manager, as a secured packet under the set in use. The
- * new keys wait in the database until ota_rotated has seen the card's answer. ERR_DENIED: the card has no security domain keys
+ * new keys wait in the database until ota_rotated has seen the card's answer; asked again for the same number before that, it
+ * sends the same keys. ERR_DENIED: the card has no security domain keys
  * here, or the number is the one in use. */
 MUST_USE enum status ota_rotate(struct db *, const char *iccid, uint8_t kvn, struct buf *packet, uint64_t *counter);
 /* The card has answered PUT KEY: if it took the waiting set, that is the one in use from now on. ERR_NOT_FOUND: none waits. */

@@ -26,17 +26,29 @@ enum status ota_card_keys(struct db *db, const char *iccid, struct secret_large 
 	return OK;
 }
 
-enum status ota_update(struct db *db, const char *iccid, const struct ota_job *job, struct buf *packet, uint64_t *counter)
+enum status ota_send(struct db *db, const char *iccid, const uint8_t tar[static TAR_LEN], uint8_t spi2, struct bytes script,
+        struct buf *packet, uint64_t *counter)
 {
 	SECRET_LARGE
 	secrets = { 0 };
-	uint8_t script_raw[OTA_PACKET_MAX], fid_octets[2] = { (uint8_t)(job->fid >> 8), (uint8_t)job->fid };
-	struct buf script = BUF_OF(script_raw);
-	struct ota_command c = { .spi1 = SPI1_DEFAULT, .spi2 = job->spi2 };
-	struct bytes content = job->content, part;
+	struct ota_command c = { .spi1 = SPI1_DEFAULT, .spi2 = spi2, .data = script };
 	struct ota_keys k;
 
 	TRY(ota_card_keys(db, iccid, &secrets, &k));
+	TRY(db_card_next_counter(db, iccid, counter));
+	c.kic = c.kid = (uint8_t)(k.kvn << 4 | KEY_AES);
+	memcpy(c.tar, tar, sizeof c.tar);
+	c.counter = *counter;
+	TRY(ota_command_build(&k, &c, packet));
+	return sms_parts(packet->len) > 0 ? OK : ERR_NO_SPACE;
+}
+
+enum status ota_update(struct db *db, const char *iccid, const struct ota_job *job, struct buf *packet, uint64_t *counter)
+{
+	uint8_t script_raw[OTA_PACKET_MAX], fid_octets[2] = { (uint8_t)(job->fid >> 8), (uint8_t)job->fid };
+	struct buf script = BUF_OF(script_raw);
+	struct bytes content = job->content, part;
+
 	script_put(&script, INS_SELECT, 0x00, 0x04, BYTES_OF(fid_octets));
 	if (job->record > 0)
 		script_put(&script, INS_UPDATE_RECORD, (uint8_t)job->record, 0x04, content);
@@ -46,13 +58,7 @@ enum status ota_update(struct db *db, const char *iccid, const struct ota_job *j
 		script_put(&script, INS_UPDATE_BINARY, (uint8_t)(at >> 8), (uint8_t)at, part);
 	}
 	TRY(buf_status(&script));
-	TRY(db_card_next_counter(db, iccid, counter));
-	c.kic = c.kid = (uint8_t)(k.kvn << 4 | KEY_AES);
-	memcpy(c.tar, job->tar, sizeof c.tar);
-	c.counter = *counter;
-	c.data = buf_bytes(&script);
-	TRY(ota_command_build(&k, &c, packet));
-	return sms_parts(packet->len) > 0 ? OK : ERR_NO_SPACE;
+	return ota_send(db, iccid, job->tar, job->spi2, buf_bytes(&script), packet, counter);
 }
 
 enum status ota_verify(struct db *db, const char *iccid, uint8_t spi2, struct bytes por, struct ota_verdict *v)
@@ -75,6 +81,11 @@ enum status ota_verify(struct db *db, const char *iccid, uint8_t spi2, struct by
 	TRY(script_result_parse(r.data, &result));
 	v->executed = result.executed;
 	v->sw = result.sw;
+	if (result.data.n > sizeof v->data)
+		return ERR_NO_SPACE;
+	v->data_len = result.data.n;
+	if (result.data.n > 0)
+		memcpy(v->data, result.data.p, result.data.n);
 	return OK;
 }
 
@@ -110,6 +121,22 @@ static enum status store_waiting(
 	return db_card_set_secrets(db, iccid, buf_bytes(&b));
 }
 
+/* The keys that wait under this number. A message that asks for them again asks for the same ones: whichever arrives, and
+ * however often, the card ends up with what waits here. */
+static enum status waiting_keys(struct bytes secrets, uint8_t kvn, struct secret *kic, struct secret *kid)
+{
+	struct bytes waiting, number, value;
+
+	TRY(tlv_find(secrets, BIRTH_OTA_KEY_SET, &waiting));
+	TRY(tlv_find(waiting, OTA_KEY_KVN, &number));
+	if (bytes_uint(number) != kvn)
+		return ERR_NOT_FOUND;
+	TRY(tlv_find(waiting, OTA_KEY_KIC, &value));
+	TRY(secret_set(kic, value));
+	TRY(tlv_find(waiting, OTA_KEY_KID, &value));
+	return secret_set(kid, value);
+}
+
 enum status ota_rotate(struct db *db, const char *iccid, uint8_t kvn, struct buf *packet, uint64_t *counter)
 {
 	SECRET_LARGE
@@ -121,27 +148,23 @@ enum status ota_rotate(struct db *db, const char *iccid, uint8_t kvn, struct buf
 	struct secret *const fresh[2] = { &kic, &kid };
 	uint8_t set_raw[1 + 2 * 24], script_raw[100];
 	struct buf set = BUF_OF(set_raw), script = BUF_OF(script_raw);
-	struct ota_command c = { .spi1 = SPI1_DEFAULT, .spi2 = SPI2_DEFAULT };
 	struct ota_keys k;
 	struct bytes dek;
+	enum status st;
 
 	TRY(ota_card_keys(db, iccid, &secrets, &k));
 	if (kvn < 1 || kvn > 15 || kvn == k.kvn || tlv_find(secret_large_bytes(&secrets), BIRTH_ISD_DEK, &dek) != OK)
 		return ERR_DENIED;
-	buf_put_u8(&set, kvn);
-	for (int i = 0; i < 2; i++) {
+	st = waiting_keys(secret_large_bytes(&secrets), kvn, &kic, &kid);
+	for (int i = 0; st == ERR_NOT_FOUND && i < 2; i++)
 		TRY(rng_secret(&rng_system, fresh[i], OTA_KEY_LEN));
+	buf_put_u8(&set, kvn);
+	for (int i = 0; i < 2; i++)
 		TRY(gp_key_put(dek, fresh[i], &set));
-	}
 	buf_put(&script, (struct bytes){ (const uint8_t[]){ 0x80, INS_PUT_KEY, 0x00, 0x81, (uint8_t)set.len }, 5 });
 	buf_put(&script, buf_bytes(&set));
 	TRY(buf_status(&script));
-	TRY(db_card_next_counter(db, iccid, counter));
-	c.kic = c.kid = (uint8_t)(k.kvn << 4 | KEY_AES);
-	memcpy(c.tar, TAR_CARD_MANAGER, sizeof c.tar);
-	c.counter = *counter;
-	c.data = buf_bytes(&script);
-	TRY(ota_command_build(&k, &c, packet));
+	TRY(ota_send(db, iccid, (const uint8_t *)TAR_CARD_MANAGER, SPI2_DEFAULT, buf_bytes(&script), packet, counter));
 	return store_waiting(db, iccid, secret_large_bytes(&secrets), kvn, &kic, &kid);
 }
 

@@ -8,9 +8,9 @@ bool sql_is_url(const char *where)
 	return strncmp(where, "postgresql://", 13) == 0 || strncmp(where, "postgres://", 11) == 0;
 }
 
-struct sql *sql_open(const char *where, const char *schema, char *reason, size_t n)
+struct sql *sql_open(const char *where, const char *present, const char *schema, char *reason, size_t n)
 {
-	return (sql_is_url(where) ? &sql_postgres : &sql_sqlite)->open(where, schema, reason, n);
+	return (sql_is_url(where) ? &sql_postgres : &sql_sqlite)->open(where, present, schema, reason, n);
 }
 
 void sql_close(struct sql **s)
@@ -33,6 +33,16 @@ enum status sql_commit(struct sql *s)
 enum status sql_rollback(struct sql *s)
 {
 	return s->driver->exec(s, "ROLLBACK");
+}
+
+const char *sql_for_update(const struct sql *s)
+{
+	return s->driver->for_update;
+}
+
+const char *sql_skip_locked(const struct sql *s)
+{
+	return s->driver->skip_locked;
 }
 
 struct sql_rows *sql_query(struct sql *s, const char *text, const char *types, ...)

@@ -10,9 +10,9 @@ struct sql_rows;
 
 /* postgresql:// or postgres:// */
 bool sql_is_url(const char *where);
-/* Open a database file (made if it is missing, mode 0600) or connect, and run the schema's statements, alone. NULL on failure,
- * with a sentence in reason. */
-struct sql *sql_open(const char *where, const char *schema, char *reason, size_t n);
+/* Open a database file (made if it is missing, mode 0600) or connect. Unless the query `present` succeeds, the schema's
+ * statements are run, alone; a database that is in use is not disturbed. NULL on failure, with a sentence in reason. */
+struct sql *sql_open(const char *where, const char *present, const char *schema, char *reason, size_t n);
 void sql_close(struct sql **);
 
 /* begin takes up a lost connection again. SQLite: one writer at a time, others wait for up to ten seconds. */
@@ -31,6 +31,11 @@ struct bytes sql_blob(const struct sql_rows *, int column);
 /* Run to the end and free. ERR_DENIED: a constraint (what is there already, or missing); ERR_IO: anything else. */
 enum status sql_done(struct sql_rows *);
 
+/* What ends a SELECT whose rows are to be changed, so that other servers wait for them, or pass them over. SQLite has one
+ * writer at a time and needs neither. */
+const char *sql_for_update(const struct sql *);
+const char *sql_skip_locked(const struct sql *);
+
 /* What the two databases implement. */
 enum { SQL_PARAMETERS_MAX = 12 };
 struct sql_parameter {
@@ -39,7 +44,7 @@ struct sql_parameter {
 	struct bytes octets; /* of texts, too; they end with a zero that is not counted */
 };
 struct sql_driver {
-	struct sql *(*open)(const char *where, const char *schema, char *reason, size_t n);
+	struct sql *(*open)(const char *where, const char *present, const char *schema, char *reason, size_t n);
 	void (*close)(struct sql *);
 	enum status (*begin)(struct sql *);
 	enum status (*exec)(struct sql *, const char *text);
@@ -48,6 +53,7 @@ struct sql_driver {
 	struct bytes (*octets)(const struct sql_rows *, int column);
 	uint64_t (*number)(const struct sql_rows *, int column);
 	enum status (*done)(struct sql_rows *);
+	const char *for_update, *skip_locked;
 };
 struct sql {
 	const struct sql_driver *driver;

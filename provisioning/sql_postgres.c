@@ -62,7 +62,7 @@ static void postgres_close(struct sql *s)
 	free(s);
 }
 
-static struct sql *postgres_open(const char *url, const char *schema, char *reason, size_t n)
+static struct sql *postgres_open(const char *url, const char *present, const char *schema, char *reason, size_t n)
 {
 	struct postgres *p = calloc(1, sizeof *p);
 	const char *why;
@@ -72,9 +72,10 @@ static struct sql *postgres_open(const char *url, const char *schema, char *reas
 	p->base.driver = &sql_postgres;
 	p->connection = PQconnectdb(url);
 	(void)PQsetNoticeReceiver(p->connection, no_notice, NULL);
-	if (PQstatus(p->connection) == CONNECTION_OK && postgres_exec(&p->base, "BEGIN") == OK &&
-	        postgres_exec(&p->base, SCHEMA_LOCK) == OK && postgres_exec(&p->base, schema) == OK &&
-	        postgres_exec(&p->base, "COMMIT") == OK)
+	if (PQstatus(p->connection) == CONNECTION_OK &&
+	        (postgres_exec(&p->base, present) == OK ||
+	                (postgres_exec(&p->base, "BEGIN") == OK && postgres_exec(&p->base, SCHEMA_LOCK) == OK &&
+	                        postgres_exec(&p->base, schema) == OK && postgres_exec(&p->base, "COMMIT") == OK)))
 		return &p->base;
 	why = PQerrorMessage(p->connection); /* without the password, as libpq promises */
 	(void)snprintf(reason, n, "PostgreSQL: %.*s", (int)strcspn(why, "\n"), why);
@@ -142,4 +143,4 @@ static enum status postgres_done(struct sql_rows *rows)
 }
 
 const struct sql_driver sql_postgres = { postgres_open, postgres_close, postgres_begin, postgres_exec, postgres_query,
-	postgres_row, postgres_octets, postgres_number, postgres_done };
+	postgres_row, postgres_octets, postgres_number, postgres_done, " FOR NO KEY UPDATE", " FOR NO KEY UPDATE SKIP LOCKED" };

@@ -44,7 +44,7 @@ static void lite_close(struct sql *s)
 	free(s);
 }
 
-static struct sql *lite_open(const char *path, const char *schema, char *reason, size_t n)
+static struct sql *lite_open(const char *path, const char *present, const char *schema, char *reason, size_t n)
 {
 	struct lite *l = calloc(1, sizeof *l);
 
@@ -54,7 +54,8 @@ static struct sql *lite_open(const char *path, const char *schema, char *reason,
 	if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK &&
 	        chmod(path, 0600) == 0 && sqlite3_busy_timeout(l->db, BUSY_MS) == SQLITE_OK &&
 	        lite_exec(&l->base, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;") == OK &&
-	        lite_begin(&l->base) == OK && lite_exec(&l->base, schema) == OK && lite_exec(&l->base, "COMMIT") == OK)
+	        (lite_exec(&l->base, present) == OK || (lite_begin(&l->base) == OK && lite_exec(&l->base, schema) == OK &&
+	                                                       lite_exec(&l->base, "COMMIT") == OK)))
 		return &l->base;
 	(void)snprintf(reason, n, "%s: %s", path, l->db != NULL ? sqlite3_errmsg(l->db) : "no memory");
 	lite_close(&l->base);
@@ -121,4 +122,4 @@ static enum status lite_done(struct sql_rows *rows)
 }
 
 const struct sql_driver sql_sqlite = { lite_open, lite_close, lite_begin, lite_exec, lite_query, lite_row, lite_octets,
-	lite_number, lite_done };
+	lite_number, lite_done, "", "" };

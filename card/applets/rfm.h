@@ -44,8 +44,8 @@ struct rfm_target {
 	size_t aid_len;
 	uint16_t df; /* below it; 0: none */
 	bool expanded, all_or_nothing;
-	bool card_manager; /* commands for the issuer security domain, not for files */
-	uint8_t msl;       /* minimum security level, as an SPI1 */
+	enum { TARGET_FILES, TARGET_CARD_MANAGER, TARGET_PROSE } kind; /* PROSE: objects for the applet instead of commands */
+	uint8_t msl;                                                   /* minimum security level, as an SPI1 */
 };
 const struct rfm_target *rfm_target(const uint8_t tar[static OTA_TAR_LEN]); /* or NULL */
 /* Every field of SPI1 at least what the level asks for (TS 102 226 8.2.1.3.2.4.2). */

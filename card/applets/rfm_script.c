@@ -2,6 +2,8 @@
  */
 #include <string.h>
 
+#include "apdu/prose.h"
+#include "apdu/sealed.h"
 #include "apdu/tlv.h"
 #include "card/applets/rfm.h"
 #include "card/os/commands.h"
@@ -10,12 +12,13 @@
 enum { COMMAND_ANSWER_MAX = 258, COMPACT_DATA_MAX = 100 };
 
 static const struct rfm_target targets[] = {
-	{ TAR_CARD_MANAGER, NULL, 0, 0, false, false, true, SPI1_DEFAULT },
-	{ TAR_RFM_UICC, NULL, 0, 0, false, false, false, SPI1_DEFAULT },
-	{ TAR_RFM_USIM, AID_USIM, 16, 0, false, false, false, SPI1_DEFAULT },
-	{ TAR_RFM_PROSE, AID_USIM, 16, FID_DF_PROSE, false, true, false, SPI1_DEFAULT },
-	{ TAR_RFM_UICC_EXPANDED, NULL, 0, 0, true, false, false, SPI1_DEFAULT },
-	{ TAR_RFM_PROSE_EXPANDED, AID_USIM, 16, FID_DF_PROSE, true, true, false, SPI1_DEFAULT },
+	{ TAR_CARD_MANAGER, NULL, 0, 0, false, false, TARGET_CARD_MANAGER, SPI1_DEFAULT },
+	{ TAR_RFM_UICC, NULL, 0, 0, false, false, TARGET_FILES, SPI1_DEFAULT },
+	{ TAR_RFM_USIM, AID_USIM, 16, 0, false, false, TARGET_FILES, SPI1_DEFAULT },
+	{ TAR_RFM_PROSE, AID_USIM, 16, FID_DF_PROSE, false, true, TARGET_FILES, SPI1_DEFAULT },
+	{ TAR_RFM_UICC_EXPANDED, NULL, 0, 0, true, false, TARGET_FILES, SPI1_DEFAULT },
+	{ TAR_RFM_PROSE_EXPANDED, AID_USIM, 16, FID_DF_PROSE, true, true, TARGET_FILES, SPI1_DEFAULT },
+	{ TAR_PROSE, NULL, 0, 0, false, true, TARGET_PROSE, SPI1_DEFAULT },
 };
 
 /* INS a script may use (clause 7.1). */
@@ -50,8 +53,9 @@ static bool enter_target(struct card *card, const struct rfm_target *t, struct c
 	if (df == FILE_NONE)
 		return false;
 	channel_enter(ch, df);
-	if (t->card_manager)
-		return (ch->applet = applet_by_aid(card, BYTES_STR(AID_ISD))) != NULL;
+	if (t->kind != TARGET_FILES)
+		return (ch->applet = applet_by_aid(
+		                card, t->kind == TARGET_PROSE ? BYTES_STR(AID_PROSE) : BYTES_STR(AID_ISD))) != NULL;
 	if (file_adf_of(&card->fs, df) != FILE_MF)
 		ch->adf = file_adf_of(&card->fs, df);
 	return true;
@@ -60,7 +64,9 @@ static bool enter_target(struct card *card, const struct rfm_target *t, struct c
 static enum sw run_command(
         struct card *card, const struct rfm_target *t, struct channel *ch, const struct command_apdu *a, struct buf *rsp)
 {
-	if (t->card_manager) /* the security domain knows which of its commands a script may use */
+	if (t->kind == TARGET_PROSE)
+		return card_dispatch(card, ch, a, rsp);
+	if (t->kind == TARGET_CARD_MANAGER) /* the security domain knows which of its commands a script may use */
 		return (a->cla & 0x80) != 0 ? card_dispatch(card, ch, a, rsp) : SW_INS_NOT_SUPPORTED;
 	if (memchr(allowed, a->ins, sizeof allowed) == NULL)
 		return SW_INS_NOT_SUPPORTED;
@@ -143,6 +149,28 @@ static void run_compact(struct run *r, struct bytes script)
 	}
 }
 
+/* Sealed objects and I_MESSAGEs, one command each; they prove themselves. */
+static void run_objects(struct run *r, struct bytes objects)
+{
+	struct command_apdu a = { .cla = 0x80 };
+	struct tlv t;
+
+	while (r->sw == SW_OK && objects.n > 0) {
+		struct bytes whole = objects;
+
+		if (tlv_next(&objects, &t) != OK || (t.tag != TAG_SEALED && t.tag != TAG_IMPORT)) {
+			r->executed++;
+			r->sw = SW_WRONG_DATA;
+			return;
+		}
+		whole.n -= objects.n;
+		a.ins = t.tag == TAG_SEALED ? INS_PROSE_INSTALL : INS_PROSE_IMPORT_GMK;
+		a.data = t.tag == TAG_SEALED ? whole : t.value;
+		run_one(r, &a);
+	}
+	r->data.len = 0;
+}
+
 /* Each R-APDU is in the answer, as long as there is room. */
 static enum expanded_fault run_expanded(struct run *r, struct expanded_script *script, struct buf *items)
 {
@@ -181,6 +209,8 @@ void rfm_run_script(struct card *card, const struct rfm_target *t, struct bytes 
 	r.data = BUF_OF(r.raw);
 	if (!enter_target(card, t, r.channel))
 		r.sw = SW_FILE_NOT_FOUND;
+	else if (t->kind == TARGET_PROSE)
+		run_objects(&r, script);
 	else if (!t->expanded)
 		run_compact(&r, script);
 	else if (expanded_open(script, &expanded) != OK)

@@ -314,7 +314,7 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out, 
 
 enum status birth_list_head(FILE *f)
 {
-	(void)fputs("iccid,imsi,algorithm", f);
+	(void)fputs("iccid,imsi,msisdn,algorithm", f);
 	for (size_t i = 0; i < birth_field_count; i++)
 		(void)fprintf(f, ",%s", birth_fields[i].name);
 	return fputc('\n', f) == '\n' ? OK : ERR_IO;
@@ -324,7 +324,10 @@ enum status birth_list_line(FILE *f, const struct order *o, struct bytes secrets
 {
 	const char *algorithm = json_string_value(json_object_get(json_object_get(o->who.profile, "keys"), "algorithm"));
 
-	(void)fprintf(f, "%s,%s,%s", o->who.iccid, o->who.imsi, algorithm != NULL ? algorithm : "milenage");
+	/* A number of ITU-T E.164's test code 999, counted like the IMSI. */
+	(void)fprintf(f, "%s,%s,999%s,%s", o->who.iccid, o->who.imsi,
+	        o->who.imsi + (strlen(o->who.imsi) > 10 ? strlen(o->who.imsi) - 10 : 0),
+	        algorithm != NULL ? algorithm : "milenage");
 	for (size_t i = 0; i < birth_field_count; i++) {
 		char text[2 * 32 + 1] = "";
 		struct bytes v;

@@ -11,7 +11,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
 
 struct arguments {
 	const char *reader, *pin_file, *trace, *gsmtap; /* every verb */
-	const char *group, *audio, *media, *offers, *pc5, *name, *out;
+	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number;
 	bool json, first_packet, once;
 	long seconds, lead_in, resend, count, offer_skip;
 	const char *words[WORDS_MAX];
@@ -44,6 +44,7 @@ int verb_call(struct arguments *);
 int verb_announce(struct arguments *);
 int verb_discover(struct arguments *);
 int verb_ota(struct arguments *);
+int verb_modem(struct arguments *);
 int verb_apdu(struct arguments *);
 
 enum option_key {
@@ -64,12 +65,19 @@ enum option_key {
 	OPT_GSMTAP,
 	OPT_PIN,
 	OPT_ONCE,
-	OPT_SKIP
+	OPT_SKIP,
+	OPT_SMSC,
+	OPT_SYSTEM_ID,
+	OPT_PASSWORD,
+	OPT_NUMBER
 };
 
 /* "prose-ue VERB: sentence", and the exit status for a result. */
 int complain(const struct arguments *, const char *verb, const char *about, enum prose_result);
 int usage_error(const char *verb, const char *sentence);
+
+/* A reader by its name, or "unix:SOCKET#CARD" for a card of a farm, by its number or ICCID. NULL: the first with a card. */
+enum prose_result open_reader(const char *name, struct prose_transport *);
 
 /* A whole file into a buffer of room octets. False, with a message, if it cannot be read or is too large. */
 bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, size_t *n);

@@ -30,6 +30,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_LEAD_IN: a->lead_in = atol(arg); return 0;
 	case OPT_RESEND: a->resend = atol(arg); return 0;
 	case OPT_COUNT: a->count = atol(arg); return 0;
+	case OPT_SMSC: a->smsc = arg; return 0;
+	case OPT_SYSTEM_ID: a->system_id = arg; return 0;
+	case OPT_PASSWORD: a->password = arg; return 0;
+	case OPT_NUMBER: a->number = arg; return 0;
 	case ARGP_KEY_INIT:
 		if (state->root_argp->children != NULL && state->child_inputs != NULL)
 			state->child_inputs[0] = a;
@@ -70,6 +74,11 @@ static const struct argp_option discover_options[] = { { "pc5", OPT_PC5, "ADDRES
 	{ "count", OPT_COUNT, "N", 0, "Stop after N matches (default: never)", 0 }, SECONDS("Listen this long (default 20)"),
 	JSON, { 0 } };
 static const struct argp_option ota_options[] = { { "out", OPT_OUT, "FILE", 0, "Write the response packet here", 0 }, { 0 } };
+static const struct argp_option modem_options[] = { { "smsc", OPT_SMSC, "HOST:PORT", 0, "Message centre (SMPP 3.4)", 0 },
+	{ "number", OPT_NUMBER, "DIGITS", 0, "The card's number; of a farm: of its first card, the others count on", 0 },
+	{ "count", OPT_COUNT, "N", 0, "Cards of the farm at --reader unix:SOCKET (default 1)", 0 },
+	{ "system-id", OPT_SYSTEM_ID, "NAME", 0, "Our name there (default handset)", 0 },
+	{ "password-file", OPT_PASSWORD, "FILE", 0, "0600 file with our password there", 0 }, { 0 } };
 static const struct argp_option watch_options[] = { { "count", OPT_COUNT, "N", 0, "Stop after N APDUs (default: never)", 0 },
 	SECONDS("Watch this long (default 20)"), { 0 } };
 static const struct argp_option put_options[] = { { "count", OPT_COUNT, "N", 0, "Record number (record files)", 0 }, { 0 } };
@@ -104,6 +113,9 @@ static const struct verb verbs[] = {
 	        "prose-ue discover --pc5 239.255.33.3:6000 --seconds 10" },
 	{ "ota", verb_ota, true, ota_options, "deliver FILE", "Give an OTA short message to the card",
 	        "prose-ue ota deliver push.sms --out push.por" },
+	{ "modem", verb_modem, false, modem_options, "",
+	        "The handset of a message centre: OTA messages to the card, answers back",
+	        "prose-ue modem --smsc 127.0.0.1:2775 --number 9990000000001" },
 	{ "apdu", verb_apdu, true, none, "HEX...", "Send raw command APDUs", "prose-ue apdu 00A4000C022FE2 00B000000A" },
 };
 
@@ -130,8 +142,7 @@ static bool pin_from_file(void *context, char pin[9])
 	return ok;
 }
 
-/* A reader by its name, or "unix:SOCKET#CARD" for a card of a farm, by its number or ICCID. */
-static enum prose_result open_reader(const char *name, struct prose_transport *t)
+enum prose_result open_reader(const char *name, struct prose_transport *t)
 {
 	static const char prefix[] = "unix:";
 	char path[256];

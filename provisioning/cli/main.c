@@ -42,6 +42,25 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SPI2: a->spi2 = arg; return 0;
 	case OPT_POR: a->por = arg; return 0;
 	case OPT_KVN: a->kvn = atoll(arg); return 0;
+	case OPT_CARDS: a->cards = arg; return 0;
+	case OPT_LIKE: a->like = arg; return 0;
+	case OPT_GROUP: a->group = arg; return 0;
+	case OPT_STAGES: a->stages = arg; return 0;
+	case OPT_ABORT: a->abort = arg; return 0;
+	case OPT_RATE: a->rate = atoll(arg); return 0;
+	case OPT_RETRIES: a->retries = atoll(arg); return 0;
+	case OPT_ANSWER: a->answer = atoll(arg); return 0;
+	case OPT_JSON: a->json = true; return 0;
+	case OPT_CSV: a->csv = true; return 0;
+	case OPT_FAILED: a->failed = true; return 0;
+	case OPT_SMSC: a->smsc = arg; return 0;
+	case OPT_SYSTEM_ID: a->system_id = arg; return 0;
+	case OPT_PASSWORD: a->password = arg; return 0;
+	case OPT_FROM: a->from = arg; return 0;
+	case OPT_WINDOW: a->window = atoll(arg); return 0;
+	case OPT_ONCE: a->once = true; return 0;
+	case OPT_VIA: a->via = arg; return 0;
+	case OPT_BIND: a->bind = arg; return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -374,6 +393,37 @@ static const struct argp_option explain_options[] = { CARD,
 static const struct argp_option rotate_options[] = { CARD, { "kvn", OPT_KVN, "N", 0, "Number of the new key set, 1 to 15", 0 },
 	OUT("SMS-DELIVER in hex"), { 0 } };
 static const struct argp_option verify_options[] = { CARD, POR, { 0 } };
+#define JSON_OPTION                                                                                                            \
+	{                                                                                                                      \
+		"json", OPT_JSON, NULL, 0, "As JSON", 0                                                                        \
+	}
+#define VIA                                                                                                                    \
+	{                                                                                                                      \
+		"via", OPT_VIA, "COMMAND", 0,                                                                                  \
+		        "Shell command that hands a packet to a card: $ICCID, $IN (SMS-DELIVERs), $OUT (response)", 0          \
+	}
+static const struct argp_option campaign_options[] = { { "cards", OPT_CARDS, "FILE", 0, "One ICCID a line (default: all cards)",
+	                                                       0 },
+	{ "like", OPT_LIKE, "PATTERN", 0, "ICCIDs like this, % for any digits", 0 },
+	{ "group", OPT_GROUP, "URI", 0, "The cards of this group's members", 0 },
+	{ "stages", OPT_STAGES, "LIST", 0, "Canaries first: cards or per cent, as 10,1%,100%", 0 },
+	{ "abort", OPT_ABORT, "PERCENT", 0, "Stop when more of a stage's cards fail (default 2)", 0 },
+	{ "rate", OPT_RATE, "N", 0, "Messages a second over all servers (default: no limit)", 0 },
+	{ "retries", OPT_RETRIES, "N", 0, "Messages to a card before giving up (default 5)", 0 },
+	{ "answer", OPT_ANSWER, "SECONDS", 0, "Wait this long for an answer (default 60)", 0 },
+	{ "valid", OPT_VALID, "SECONDS", 0, "What is open then expires (default 30 days)", 0 }, POR, { 0 } };
+static const struct argp_option json_options[] = { JSON_OPTION, { 0 } };
+static const struct argp_option result_options[] = { JSON_OPTION, { "csv", OPT_CSV, NULL, 0, "As CSV", 0 },
+	{ "failed", OPT_FAILED, NULL, 0, "Only cards that are not done", 0 }, { 0 } };
+static const struct argp_option dry_run_options[] = { { "card", OPT_CARD, "ICCID", 0, "The twin: a virtual card", 0 }, VIA,
+	{ 0 } };
+static const struct argp_option serve_ota_options[] = { { "smsc", OPT_SMSC, "HOST:PORT", 0, "Message centre (SMPP 3.4)", 0 },
+	{ "system-id", OPT_SYSTEM_ID, "NAME", 0, "Our name there (default ota)", 0 },
+	{ "password-file", OPT_PASSWORD, "FILE", 0, "0600 file with our password there", 0 },
+	{ "from", OPT_FROM, "NUMBER", 0, "Our own number, where answers go (default 12345)", 0 },
+	{ "bind", OPT_BIND, "HOW", 0, "transceiver (default), or separate: transmitter and receiver", 0 },
+	{ "window", OPT_WINDOW, "N", 0, "Messages under way to the centre (default 64)", 0 },
+	{ "once", OPT_ONCE, NULL, 0, "Return when no campaign runs any more", 0 }, VIA, { 0 } };
 static const struct argp_option none[] = { { 0 } };
 
 static const struct verb {
@@ -415,12 +465,31 @@ static const struct verb {
 	        "prose-net ota rotated --card 8900101000000000017 push.por" },
 	{ "ota", "explain", ota_explain, explain_options, "HEX", "Any OTA message in words, and what a card will answer",
 	        "prose-net ota explain --keys set1.json 00281516191212B00000..." },
+	{ "card", "number", card_number, none, "ICCID MSISDN", "The telephone number that reaches a card",
+	        "prose-net card number 8900101000000000017 9990000000001" },
+	{ "card", "why", card_why, json_options, "ICCID", "A card's whole history over the air",
+	        "prose-net card why 8900101000000000017" },
+	{ "campaign", "create", campaign_new, campaign_options, "NAME JOB", "Send a job (JSON) to many cards",
+	        "prose-net campaign create spring job.json --stages 10,1%,100% --abort 2" },
+	{ "campaign", "dry-run", campaign_dry_run, dry_run_options, "NAME", "What it costs, and what a virtual twin says",
+	        "prose-net campaign dry-run spring --card 8900101000000000017 --via './deliver'" },
+	{ "campaign", "list", campaign_list, json_options, "", "All campaigns", "prose-net campaign list" },
+	{ "campaign", "watch", campaign_watch, json_options, "NAME", "Progress until it is over",
+	        "prose-net campaign watch spring", true },
+	{ "campaign", "pause", campaign_pause, none, "NAME", "Send nothing more for now", "prose-net campaign pause spring" },
+	{ "campaign", "resume", campaign_resume, none, "NAME", "Go on after a pause or a stop",
+	        "prose-net campaign resume spring" },
+	{ "campaign", "cancel", campaign_cancel, none, "NAME", "Give up what is open", "prose-net campaign cancel spring" },
+	{ "campaign", "result", campaign_result_list, result_options, "NAME", "Each card, with the reason",
+	        "prose-net campaign result spring --failed --csv" },
 	{ "hss", "vector", hss_new_vector, none, "IMSI", "One authentication vector, used up by asking for it",
 	        "prose-net hss vector 001010000000001" },
 	{ "hss", "resync", hss_resync, none, "IMSI RAND AUTS", "Go on from the sequence number that a card reports",
 	        "prose-net hss resync 001010000000001 23553cbe9637a89d218ae64dae47bf35 b1f3..." },
 	{ "serve", "hss", hss_serve, hss_options, "", "Authentication vectors for hostapd, until SIGTERM",
 	        "prose-net serve hss --socket /run/prose/hss.sock", true },
+	{ "serve", "ota", ota_serve, serve_ota_options, "", "Send campaigns by SMPP, or by hand, until SIGTERM",
+	        "prose-net serve ota --smsc 127.0.0.1:2775 --password-file smsc.password", true },
 };
 
 static const struct argp_option common_options[] = {
@@ -445,7 +514,9 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 {
 	struct argp common = { .options = common_options, .parser = parse };
 	struct argp_child children[] = { { &common, 0, "Every verb:", 1 }, { 0 } };
-	struct arguments a = { .state = "prose-net", .period = 2592000, .valid = 2592000, .slot = 1 };
+	struct arguments a = {
+		.state = "prose-net", .period = 2592000, .valid = 2592000, .slot = 1, .retries = 5, .answer = 60, .window = 64
+	};
 	char doc[512], key[PATH_MAX], reason[512], name[64];
 	struct argp argp = { v->options, parse, v->words, doc, children, NULL, NULL };
 	int rc;
@@ -478,6 +549,18 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		(void)puts(argp_program_version);
 		return 0;
+	}
+	/* `ota campaign VERB` and `ota card ICCID why`: as people say it */
+	if (argc >= 4 && strcmp(argv[1], "ota") == 0 && strcmp(argv[2], "campaign") == 0) {
+		argv++;
+		argc--;
+	} else if (argc >= 5 && strcmp(argv[1], "ota") == 0 && strcmp(argv[2], "card") == 0 && strcmp(argv[4], "why") == 0) {
+		char *iccid = argv[3];
+
+		argv[3] = argv[4];
+		argv[4] = iccid;
+		argv++;
+		argc--;
 	}
 	for (size_t i = 0; argc >= 3 && i < sizeof verbs / sizeof *verbs; i++)
 		if (strcmp(argv[1], verbs[i].noun) == 0 && strcmp(argv[2], verbs[i].verb) == 0)

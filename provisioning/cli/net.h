@@ -8,8 +8,10 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
 
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
-	        *socket, *algorithm, *keys, *spi2, *por;
-	long long period, offset, valid, starts, record, slot, shift, kvn;
+	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *system_id,
+	        *password, *from, *via;
+	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window;
+	bool json, csv, failed, once;
 	const char *words[WORDS_MAX];
 	size_t count;
 	struct db *db;
@@ -42,7 +44,26 @@ enum option_key {
 	OPT_KEYS,
 	OPT_SPI2,
 	OPT_POR,
-	OPT_KVN
+	OPT_KVN,
+	OPT_CARDS,
+	OPT_LIKE,
+	OPT_GROUP,
+	OPT_STAGES,
+	OPT_ABORT,
+	OPT_RATE,
+	OPT_RETRIES,
+	OPT_ANSWER,
+	OPT_JSON,
+	OPT_CSV,
+	OPT_FAILED,
+	OPT_SMSC,
+	OPT_SYSTEM_ID,
+	OPT_PASSWORD,
+	OPT_FROM,
+	OPT_WINDOW,
+	OPT_ONCE,
+	OPT_VIA,
+	OPT_BIND
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
@@ -60,6 +81,20 @@ int ota_check(struct arguments *);
 int ota_new_keys(struct arguments *);
 int ota_confirm(struct arguments *);
 int ota_explain(struct arguments *);
+uint8_t por_of(const struct arguments *); /* SPI2 for --por */
+int print_verdict(const struct ota_verdict *);
+/* verbs_campaign.c */
+int campaign_new(struct arguments *);
+int campaign_list(struct arguments *);
+int campaign_watch(struct arguments *);
+int campaign_pause(struct arguments *);
+int campaign_resume(struct arguments *);
+int campaign_cancel(struct arguments *);
+int campaign_result_list(struct arguments *);
+int campaign_dry_run(struct arguments *);
+int card_why(struct arguments *);
+int card_number(struct arguments *);
+int ota_serve(struct arguments *);
 /* verbs_hss.c */
 int hss_new_vector(struct arguments *);
 int hss_resync(struct arguments *);

@@ -10,7 +10,7 @@
 #include "provisioning/cli/net.h"
 
 /* SPI2 for --por report (default) or submit. */
-static uint8_t por_of(const struct arguments *a)
+uint8_t por_of(const struct arguments *a)
 {
 	return a->por != NULL && strcmp(a->por, "submit") == 0 ? SPI2_DEFAULT | SPI2_POR_SUBMIT : SPI2_DEFAULT;
 }
@@ -70,7 +70,7 @@ static bool read_response(const struct arguments *a, struct buf *b)
 	return ok && a->card != NULL;
 }
 
-static int print_verdict(const struct ota_verdict *v)
+int print_verdict(const struct ota_verdict *v)
 {
 	if (v->rsc != RSC_OK) {
 		(void)printf("RSC %02X (%s), %s\n", (unsigned)v->rsc, ota_rsc_text(v->rsc),

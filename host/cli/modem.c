@@ -1,0 +1,285 @@
+/* prose-ue modem: the handset's side of a message centre. What arrives by SMPP goes to the card as SMS-PP download; what the
+ * card answers, or asks to send, goes back. One card, or a whole farm with numbers in a row. */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apdu/cat.h"
+#include "apdu/sw.h"
+#include "apdu/tlv.h"
+#include "host/cli/cli.h"
+#include "ota/smpp_session.h"
+#include "ota/sms.h"
+
+enum { OPEN_CARDS = 256, POR_MAX = 256, RETRY_MS = 1000 };
+
+struct modem {
+	const struct arguments *a;
+	int fd;
+	struct smpp_session s;
+	uint64_t first, cards; /* numbers first to first + cards - 1 */
+	struct {
+		uint64_t index;
+		struct prose_card *card; /* NULL: free */
+	} open[OPEN_CARDS];
+	struct prose_card *now; /* the one that is being served, and who wrote to it */
+	struct smpp_address card_number, correspondent;
+	unsigned long delivered, answers, refreshes;
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop = 1;
+}
+
+static uint64_t now_seconds_steady(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec;
+}
+
+/* Profile download, SMS-PP download, SEND SHORT MESSAGE, REFRESH (TS 102 223 5.2) */
+static const uint8_t profile[] = { 0x03, 0x00, 0x8A, 0x00 };
+
+static void send_up(struct modem *m, uint8_t esm_class, const char *to, struct bytes user_data)
+{
+	struct smpp_pdu p = { .command = SMPP_SUBMIT, .from = m->card_number, .to = m->correspondent, .message = user_data };
+
+	p.esm_class = esm_class | ESM_UDHI;
+	p.dcs = 0xF6;
+	if (to != NULL)
+		(void)snprintf(p.to.digits, sizeof p.to.digits, "%s", to);
+	(void)smpp_session_put(&m->s, &p);
+	m->answers++;
+}
+
+/* SEND SHORT MESSAGE goes on as it is; REFRESH needs nothing, since nothing of the card is kept here. */
+static uint8_t on_proactive(void *context, struct prose_proactive *p)
+{
+	struct modem *m = context;
+	struct bytes in = { p->command, p->length }, tpdu;
+	struct sms_part part;
+	struct tlv outer;
+	char to[21];
+
+	if (p->type == CAT_REFRESH) {
+		m->refreshes++;
+		return RESULT_OK;
+	}
+	if (p->type != CAT_SEND_SHORT_MESSAGE)
+		return RESULT_BEYOND_CAPABILITIES;
+	if (tlv_next(&in, &outer) != OK || tlv_find(outer.value, CAT_TAG_TPDU, &tpdu) != OK ||
+	        sms_submit_parse(tpdu, &part) != OK)
+		return RESULT_OK;
+	send_up(m, 0, sms_address_digits(part.address, to) == OK ? to : NULL, part.user_data);
+	return RESULT_OK;
+}
+
+/* The card behind a number; cards stay powered while there is room, so that messages in several parts come together. */
+static enum prose_result card_of(struct modem *m, uint64_t index)
+{
+	const struct prose_options none = { 0 };
+	struct prose_transport t;
+	char name[300];
+	size_t at = (size_t)(index % OPEN_CARDS);
+	enum prose_result r;
+
+	m->now = m->open[at].card;
+	if (m->now != NULL && m->open[at].index == index)
+		return PROSE_OK;
+	if (m->open[at].card != NULL)
+		prose_card_close(&m->open[at].card);
+	if (m->cards > 1)
+		(void)snprintf(name, sizeof name, "%s#%llu", m->a->reader, (unsigned long long)index);
+	else
+		(void)snprintf(name, sizeof name, "%s", m->a->reader != NULL ? m->a->reader : "");
+	if ((r = open_reader(name[0] != 0 ? name : NULL, &t)) != PROSE_OK ||
+	        (r = prose_card_open(t, &none, &m->open[at].card)) != PROSE_OK)
+		return r;
+	m->open[at].index = index;
+	m->now = m->open[at].card;
+	return prose_cat(m->now, profile, sizeof profile, on_proactive, m); /* switched on */
+}
+
+static bool number_of(const char *digits, uint64_t *out)
+{
+	char *end;
+
+	*out = strtoull(digits, &end, 10);
+	return digits[0] >= '0' && digits[0] <= '9' && *end == 0;
+}
+
+static enum smpp_status deliver(struct modem *m, const struct smpp_pdu *p)
+{
+	uint8_t raw[SMS_TPDU_MAX], por[POR_MAX];
+	struct buf tpdu = BUF_OF(raw);
+	size_t n = sizeof por;
+	enum prose_result r;
+	uint64_t number;
+
+	if ((p->esm_class & ESM_TYPE) != 0)
+		return SMPP_OK; /* reports are for people */
+	if (!number_of(p->to.digits, &number) || number < m->first || number - m->first >= m->cards)
+		return SMPP_INVALID_DESTINATION;
+	if (sms_deliver_from(&tpdu, p->from.digits, p->pid, p->dcs, (p->esm_class & ESM_UDHI) != 0, p->message) != OK)
+		return SMPP_INVALID_LENGTH;
+	if (card_of(m, number - m->first) != PROSE_OK)
+		return SMPP_TEMPORARY;
+	m->card_number = p->to;
+	m->correspondent = p->from;
+	r = prose_ota_deliver(m->now, raw, tpdu.len, por, &n);
+	if (r != PROSE_OK) {
+		(void)fprintf(stderr, "prose-ue modem: %s: %s\n", p->to.digits, prose_result_text(r));
+		return r == PROSE_REFUSED ? SMPP_SYSTEM_ERROR : SMPP_TEMPORARY;
+	}
+	m->delivered++;
+	if (n > 0)
+		send_up(m, ESM_DELIVERY_ACK, NULL, (struct bytes){ por, n });
+	if ((prose_card_status(m->now) & 0xFF00) == SW_FETCH)
+		(void)prose_cat(m->now, NULL, 0, on_proactive, m);
+	return SMPP_OK;
+}
+
+static bool handle(struct modem *m, const struct smpp_pdu *p)
+{
+	if (p->command == (SMPP_BIND_TRANSCEIVER | SMPP_RESP)) {
+		m->s.bound = p->status == SMPP_OK;
+		if (m->s.bound)
+			(void)printf("bound\n");
+		else
+			(void)fprintf(stderr, "prose-ue modem: %s\n", smpp_status_text(p->status));
+		(void)fflush(stdout);
+		return m->s.bound;
+	}
+	if (p->command == SMPP_DELIVER)
+		(void)smpp_session_answer(&m->s, p, deliver(m, p), "");
+	return true;
+}
+
+static bool flush(struct modem *m)
+{
+	struct bytes out;
+
+	while ((out = smpp_session_out(&m->s)).n > 0) {
+		ssize_t n = send(m->fd, out.p, out.n, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return false;
+		smpp_session_sent(&m->s, (size_t)n);
+	}
+	return true;
+}
+
+static bool dial(struct modem *m, const char *password)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct smpp_pdu p = { .command = SMPP_BIND_TRANSCEIVER, .version = SMPP_VERSION };
+	char host[256];
+	const char *colon = strrchr(m->a->smsc, ':');
+	struct addrinfo *at = NULL;
+	int one = 1;
+	bool ok;
+
+	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - m->a->smsc), m->a->smsc);
+	if (getaddrinfo(host, colon + 1, &hints, &at) != 0)
+		return false;
+	m->fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ok = m->fd >= 0 && connect(m->fd, at->ai_addr, at->ai_addrlen) == 0;
+	freeaddrinfo(at);
+	if (!ok)
+		return false;
+	(void)setsockopt(m->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	smpp_session_start(&m->s, now_seconds_steady());
+	(void)snprintf(p.system_id, sizeof p.system_id, "%s", m->a->system_id != NULL ? m->a->system_id : "handset");
+	(void)snprintf(p.password, sizeof p.password, "%s", password);
+	/* Numbers that this handset, or these, have: the centre routes by their common beginning. */
+	(void)snprintf(p.address_range, sizeof p.address_range, "%llu-%llu", (unsigned long long)m->first,
+	        (unsigned long long)(m->first + m->cards - 1));
+	return smpp_session_put(&m->s, &p) != 0;
+}
+
+/* Until the link is lost or we are asked to stop. */
+static bool talk(struct modem *m)
+{
+	struct smpp_pdu p;
+	enum status st;
+
+	while (stop == 0 && flush(m) && smpp_session_tick(&m->s, now_seconds_steady()) == OK) {
+		struct pollfd f = { .fd = m->fd, .events = POLLIN };
+		size_t room;
+		uint8_t *at;
+		ssize_t n;
+
+		if (poll(&f, 1, 1000) <= 0)
+			continue;
+		at = smpp_session_room(&m->s, &room);
+		if ((n = recv(m->fd, at, room, 0)) <= 0)
+			return true;
+		smpp_session_received(&m->s, (size_t)n, now_seconds_steady());
+		while ((st = smpp_session_next(&m->s, &p)) == OK)
+			if (!handle(m, &p) || !flush(m))
+				return p.command != (SMPP_BIND_TRANSCEIVER | SMPP_RESP);
+		if (st == ERR_IO)
+			return true;
+	}
+	return true;
+}
+
+static bool read_password(const char *path, char out[10])
+{
+	FILE *f = path != NULL ? fopen(path, "re") : NULL;
+	struct stat info;
+	bool ok = f != NULL && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 && fgets(out, 10, f) != NULL;
+
+	if (f != NULL)
+		(void)fclose(f);
+	out[ok ? strcspn(out, "\r\n") : 0] = 0;
+	return path == NULL || (ok && strlen(out) <= 8);
+}
+
+int verb_modem(struct arguments *a)
+{
+	static struct modem m;
+	struct sigaction action = { .sa_handler = on_signal };
+	char password[10] = "";
+	bool again = true;
+
+	m.a = a;
+	m.cards = (uint64_t)(a->count > 0 ? a->count : 1);
+	if (a->smsc == NULL || strrchr(a->smsc, ':') == NULL || a->number == NULL || !number_of(a->number, &m.first))
+		return usage_error("modem", "needs --smsc HOST:PORT and --number DIGITS");
+	if (m.cards > 1 && (a->reader == NULL || strncmp(a->reader, "unix:", 5) != 0 || strchr(a->reader, '#') != NULL))
+		return usage_error("modem", "--count needs --reader unix:SOCKET of a farm, without #CARD");
+	if (!read_password(a->password, password))
+		return usage_error("modem", "--password-file must be a 0600 file with at most 8 characters");
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGINT, &action, NULL);
+	while (stop == 0 && again) {
+		m.fd = -1;
+		if (dial(&m, password))
+			again = talk(&m);
+		if (m.fd >= 0)
+			(void)close(m.fd);
+		if (stop == 0 && again)
+			(void)usleep(RETRY_MS * 1000);
+	}
+	for (size_t i = 0; i < OPEN_CARDS; i++)
+		if (m.open[i].card != NULL)
+			prose_card_close(&m.open[i].card);
+	(void)printf("%lu messages for cards, %lu from cards, %lu REFRESH\n", m.delivered, m.answers, m.refreshes);
+	return again ? 0 : EXIT_FAILURE;
+}

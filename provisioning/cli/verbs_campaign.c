@@ -1,0 +1,364 @@
+/* prose-net campaign: jobs for many cards; and what became of one. */
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "provisioning/campaign.h"
+#include "provisioning/cli/net.h"
+#include "provisioning/worker.h"
+
+enum { BAR = 30 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static const char *clock_text(uint64_t ms, char out[32])
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm;
+
+	(void)gmtime_r(&t, &tm);
+	(void)strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm);
+	return out;
+}
+
+static bool read_text(const char *path, char *out, size_t n)
+{
+	FILE *f = fopen(path, "re");
+	size_t got = f != NULL ? fread(out, 1, n - 1, f) : 0;
+	bool ok = f != NULL && feof(f) != 0 && ferror(f) == 0;
+
+	out[got] = 0;
+	if (f != NULL)
+		(void)fclose(f);
+	return ok;
+}
+
+int campaign_new(struct arguments *a)
+{
+	static char job[JOB_TEXT_MAX];
+	struct campaign_order o = {
+		.cards = a->cards, .like = a->like, .group = a->group, .stages = a->stages, .spi2 = por_of(a)
+	};
+	double percent = a->abort != NULL ? strtod(a->abort, NULL) : 2;
+	char reason[256] = "";
+	uint64_t cards = 0;
+	enum status st;
+
+	if (a->count != 2 || a->retries < 1 || a->retries > 1000 || a->answer < 1 || a->answer > 604800 || a->valid < 1 ||
+	        a->rate < 0 || percent < 0 || percent > 100 || (a->cards != NULL) + (a->like != NULL) + (a->group != NULL) > 1)
+		return fail("campaign create", NULL,
+		        "needs NAME and JOB, one of --cards, --like, --group at most, and sensible numbers", EXIT_USAGE);
+	if (!read_text(a->words[1], job, sizeof job))
+		return fail("campaign create", a->words[1], "cannot be read, or is longer than 8 KiB", EXIT_REFUSED);
+	o.name = a->words[0];
+	o.job = job;
+	o.abort = (unsigned)(percent * 10 + 0.5);
+	o.rate = (unsigned)a->rate;
+	o.retries = (unsigned)a->retries;
+	o.answer = (unsigned)a->answer;
+	o.valid = (uint64_t)a->valid;
+	if ((st = campaign_create(a->db, &o, now_ms(), &cards, reason, sizeof reason)) != OK)
+		return fail("campaign create", a->words[0], reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
+	(void)printf("%s: %llu card%s\n", o.name, (unsigned long long)cards, cards == 1 ? "" : "s");
+	return 0;
+}
+
+static json_t *campaign_json(const struct campaign *c)
+{
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "name", c->name, "state",
+	        campaign_state_text(c->state), "reason", c->reason, "stage", (int)c->stage, "stages", (int)c->stages, "cards",
+	        (json_int_t)c->total, "done", (json_int_t)c->done, "failed", (json_int_t)c->failed, "messages",
+	        (json_int_t)c->messages, "created", (json_int_t)(c->created / 1000));
+}
+
+static void print_json(json_t *j)
+{
+	(void)json_dumpf(j, stdout, JSON_COMPACT);
+	(void)putchar('\n');
+	json_decref(j);
+}
+
+static void list_json(void *context, const struct campaign *c)
+{
+	(void)json_array_append_new(context, campaign_json(c));
+}
+
+static void list_line(void *context, const struct campaign *c)
+{
+	char when[32];
+
+	(void)context;
+	(void)printf("%-20s %-9s stage %u of %u  %llu of %llu done, %llu failed  %s\n", c->name, campaign_state_text(c->state),
+	        c->stage, c->stages, (unsigned long long)c->done, (unsigned long long)c->total, (unsigned long long)c->failed,
+	        c->reason[0] != 0 ? c->reason : clock_text(c->created, when));
+}
+
+int campaign_list(struct arguments *a)
+{
+	json_t *all = a->json ? json_array() : NULL;
+	enum status st = campaign_each(a->db, false, a->json ? list_json : list_line, all);
+
+	if (all != NULL)
+		print_json(all);
+	return report("campaign list", NULL, st);
+}
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop = 1;
+}
+
+static void progress(const struct campaign *c, uint64_t began, uint64_t done_before, bool terminal)
+{
+	char bar[BAR + 1];
+	uint64_t over = c->done + c->failed, elapsed = (now_ms() - began) / 1000, in_this = over - done_before;
+	size_t full = c->total > 0 ? (size_t)(over * BAR / c->total) : 0;
+
+	memset(bar, '.', BAR);
+	memset(bar, '#', full);
+	bar[BAR] = 0;
+	(void)printf("%s[%s] %llu/%llu  %llu failed  stage %u/%u", terminal ? "\r\033[K" : "", bar, (unsigned long long)over,
+	        (unsigned long long)c->total, (unsigned long long)c->failed, c->stage, c->stages);
+	if (elapsed > 2 && in_this > 0 && c->state == CAMPAIGN_RUNNING)
+		(void)printf("  %llu s left", (unsigned long long)((c->total - over) * elapsed / in_this));
+	if (!terminal)
+		(void)putchar('\n');
+	(void)fflush(stdout);
+}
+
+int campaign_watch(struct arguments *a)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	bool terminal = isatty(1) != 0;
+	uint64_t began = now_ms(), before = UINT64_MAX, shown = UINT64_MAX;
+	struct campaign c = { .state = CAMPAIGN_RUNNING };
+	enum status st = OK;
+
+	if (a->count != 1)
+		return fail("campaign watch", NULL, "needs NAME", EXIT_USAGE);
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+	while (stop == 0 && c.state == CAMPAIGN_RUNNING && (st = campaign_get(a->db, a->words[0], &c)) == OK) {
+		if (before == UINT64_MAX)
+			before = c.done + c.failed;
+		if (!a->json && (terminal || shown != c.done + c.failed || c.state != CAMPAIGN_RUNNING))
+			progress(&c, began, before, terminal);
+		shown = c.done + c.failed;
+		if (c.state == CAMPAIGN_RUNNING)
+			(void)usleep(500000);
+	}
+	if (st != OK)
+		return report("campaign watch", a->words[0], st);
+	if (a->json)
+		print_json(campaign_json(&c));
+	else
+		(void)printf("%s%s: %s%s%s, %llu messages\n", terminal ? "\n" : "", c.name, campaign_state_text(c.state),
+		        c.reason[0] != 0 ? ", " : "", c.reason, (unsigned long long)c.messages);
+	return c.state == CAMPAIGN_FINISHED && c.failed == 0 ? 0 : EXIT_REFUSED;
+}
+
+static int set_state(struct arguments *a, const char *verb, enum campaign_state state)
+{
+	enum status st;
+
+	if (a->count != 1)
+		return fail(verb, NULL, "needs NAME", EXIT_USAGE);
+	st = campaign_set_state(a->db, a->words[0], state);
+	if (st == ERR_DENIED)
+		return fail(verb, a->words[0], "is over, or in this state already", EXIT_REFUSED);
+	return report(verb, a->words[0], st);
+}
+
+int campaign_pause(struct arguments *a)
+{
+	return set_state(a, "campaign pause", CAMPAIGN_PAUSED);
+}
+
+int campaign_resume(struct arguments *a)
+{
+	return set_state(a, "campaign resume", CAMPAIGN_RUNNING);
+}
+
+int campaign_cancel(struct arguments *a)
+{
+	return set_state(a, "campaign cancel", CAMPAIGN_CANCELLED);
+}
+
+static void result_line(void *context, const struct campaign_result *r)
+{
+	const struct arguments *a = context;
+
+	if (a->failed && r->state == TASK_DONE)
+		return;
+	if (a->csv)
+		(void)printf("%s,%s,%u,%u,\"%s\"\n", r->iccid, task_state_text(r->state), r->stage, r->tries, r->reason);
+	else if (a->json)
+		print_json(json_pack("{s:s, s:s, s:i, s:i, s:s}", "iccid", r->iccid, "state", task_state_text(r->state),
+		        "stage", (int)r->stage, "messages", (int)r->tries, "reason", r->reason));
+	else
+		(void)printf("%-20s %-9s %u message%s  %s\n", r->iccid, task_state_text(r->state), r->tries,
+		        r->tries == 1 ? " " : "s", r->reason);
+}
+
+int campaign_result_list(struct arguments *a)
+{
+	struct campaign c;
+	enum status st;
+
+	if (a->count != 1)
+		return fail("campaign result", NULL, "needs NAME", EXIT_USAGE);
+	if ((st = campaign_get(a->db, a->words[0], &c)) != OK)
+		return report("campaign result", a->words[0], st);
+	if (a->csv)
+		(void)puts("iccid,state,stage,messages,reason");
+	return report("campaign result", a->words[0], campaign_results(a->db, a->words[0], result_line, a));
+}
+
+static int ask_twin(struct arguments *a)
+{
+	struct engine *e = engine_new(a->db);
+	uint8_t raw[OTA_PACKET_MAX], answer_raw[512];
+	struct buf packet = BUF_OF(raw), answer = BUF_OF(answer_raw);
+	struct campaign c;
+	struct ota_verdict v;
+	enum status st = ERR_NO_SPACE;
+
+	if (e != NULL && (st = campaign_get(a->db, a->words[0], &c)) == OK)
+		st = engine_twin(e, now_ms(), a->words[0], a->card, &packet);
+	engine_free(&e);
+	if (st != OK)
+		return report("campaign dry-run", a->card, st);
+	if (worker_deliver(a->via, a->card, buf_bytes(&packet), 1, &answer) != OK || answer.len == 0)
+		return fail("campaign dry-run", a->card, "the twin gave no answer", EXIT_REFUSED);
+	if (ota_verify(a->db, a->card, c.spi2, buf_bytes(&answer), &v) != OK)
+		return fail("campaign dry-run", a->card, "this is no answer of the twin's", EXIT_REFUSED);
+	(void)printf("twin %s: ", a->card);
+	return print_verdict(&v);
+}
+
+int campaign_dry_run(struct arguments *a)
+{
+	struct campaign_cost cost;
+	enum status st;
+
+	if (a->count != 1 || (a->card == NULL) != (a->via == NULL))
+		return fail("campaign dry-run", NULL, "needs NAME, and --card with --via for a twin", EXIT_USAGE);
+	if ((st = campaign_cost(a->db, a->words[0], &cost)) != OK)
+		return report("campaign dry-run", a->words[0], st);
+	(void)printf("%s: %llu cards, %u short message%s each, %llu messages and as many answers\n", a->words[0],
+	        (unsigned long long)cost.cards, cost.messages, cost.messages == 1 ? "" : "s",
+	        (unsigned long long)(cost.cards * cost.messages));
+	if (cost.without_number > 0)
+		(void)printf("%llu cards have no telephone number: `card number`, or a column msisdn in `card import`\n",
+		        (unsigned long long)cost.without_number);
+	return a->card != NULL ? ask_twin(a) : 0;
+}
+
+static void history_line(void *context, uint64_t at, const char *campaign, const char *what)
+{
+	const struct arguments *a = context;
+	char when[32];
+
+	if (a->json)
+		print_json(json_pack("{s:I, s:s, s:s}", "at", (json_int_t)at, "campaign", campaign, "what", what));
+	else
+		(void)printf("%s  %-16s %s\n", clock_text(at, when), campaign, what);
+}
+
+int card_why(struct arguments *a)
+{
+	SECRET_LARGE
+	secrets = { 0 };
+	struct db_card card;
+	struct ota_keys k;
+	enum status st;
+
+	if (a->count != 1)
+		return fail("card why", NULL, "needs ICCID", EXIT_USAGE);
+	if ((st = db_card_get(a->db, a->words[0], &card, NULL)) != OK)
+		return report("card why", a->words[0], st);
+	if (!a->json)
+		(void)printf("%s  IMSI %s  number %s  last counter %llu  ", card.iccid, card.imsi,
+		        card.msisdn[0] != 0 ? card.msisdn : "not known", (unsigned long long)card.ota_counter);
+	if (!a->json && ota_card_keys(a->db, card.iccid, &secrets, &k) == OK)
+		(void)printf("key set %u\n", (unsigned)k.kvn);
+	else if (!a->json)
+		(void)puts("no OTA keys");
+	return report("card why", a->words[0], campaign_history(a->db, a->words[0], history_line, a));
+}
+
+int card_number(struct arguments *a)
+{
+	struct db_card card;
+	enum status st;
+
+	if (a->count != 2 || strlen(a->words[1]) < 3 || strlen(a->words[1]) > 15 ||
+	        strspn(a->words[1], "0123456789") != strlen(a->words[1]))
+		return fail("card number", NULL, "needs ICCID and a number of 3 to 15 digits, without +", EXIT_USAGE);
+	if ((st = db_card_get(a->db, a->words[0], &card, NULL)) == OK)
+		st = db_card_set_msisdn(a->db, a->words[0], a->words[1]);
+	return report("card number", a->words[0], st);
+}
+
+/* First line of a file that only we can read. */
+static bool read_password(const char *path, char out[10])
+{
+	FILE *f = fopen(path, "re");
+	struct stat info;
+	bool ok = f != NULL && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 && fgets(out, 10, f) != NULL;
+
+	if (f != NULL)
+		(void)fclose(f);
+	if (ok)
+		out[strcspn(out, "\r\n")] = 0;
+	return ok && strlen(out) <= 8;
+}
+
+int ota_serve(struct arguments *a)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	struct worker_options o = { .via = a->via, .once = a->once };
+	char password[10] = "", host[256] = "", *port;
+	enum status st;
+
+	if ((a->smsc == NULL) == (a->via == NULL) || a->count != 0 || a->window < 1 || a->window > ESME_WINDOW_MAX)
+		return fail("serve ota", NULL, "needs --smsc HOST:PORT or --via COMMAND; --window is 1 to 512", EXIT_USAGE);
+	if (a->bind != NULL && strcmp(a->bind, "separate") != 0 && strcmp(a->bind, "transceiver") != 0)
+		return fail("serve ota", a->bind, "--bind is transceiver or separate", EXIT_USAGE);
+	if (a->password != NULL && !read_password(a->password, password))
+		return fail(
+		        "serve ota", a->password, "must be a 0600 file with a password of at most 8 characters", EXIT_REFUSED);
+	if (a->smsc != NULL) {
+		(void)snprintf(host, sizeof host, "%s", a->smsc);
+		if ((port = strrchr(host, ':')) == NULL)
+			return fail("serve ota", a->smsc, "is not HOST:PORT", EXIT_USAGE);
+		*port++ = 0;
+		o.smsc = (struct esme_options){
+			.host = host, .port = port, .password = password, .window = (unsigned)a->window
+		};
+		o.separate = a->bind != NULL && strcmp(a->bind, "separate") == 0;
+		o.smsc.system_id = a->system_id != NULL ? a->system_id : "ota";
+		o.smsc.address = a->from != NULL ? a->from : "12345";
+	}
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)printf("ready\n");
+	(void)fflush(stdout);
+	st = worker_run(a->db, &o, &stop);
+	return st == OK ? 0 : fail("serve ota", NULL, "the database is gone", EXIT_FAILURE);
+}
