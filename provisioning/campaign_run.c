@@ -8,7 +8,7 @@
 #include "provisioning/campaign.h"
 #include "provisioning/sql.h"
 
-enum { JOBS_CACHED = 8, SUMS_MAX = 16, CLAIM_MAX = 64, COUNTER_JUMPS_MAX = 6, SOON_MS = 3000 };
+enum { JOBS_CACHED = 8, SUMS_MAX = 16, CLAIM_MAX = 64, COUNTER_LAST_JUMP = 6, COUNTER_LOWS_MAX = 8, SOON_MS = 3000 };
 enum task_step { STEP_UPDATE = 0, STEP_PROBE = 1 };
 
 struct engine {
@@ -418,10 +418,11 @@ static enum status counter_low(struct engine *e, uint64_t now, const struct job 
 		t->counter = 0;
 		return again(e, t, now + SOON_MS);
 	}
-	if (t->lows > COUNTER_JUMPS_MAX)
+	if (t->lows > COUNTER_LOWS_MAX)
 		return finish(
 		        e, now, t, TASK_FAILED, "the card's counter is more than a million ahead of ours: give it new keys");
-	jump = UINT64_C(1) << (4 * (t->lows - 1)); /* 16, 256, ... 2^20 */
+	/* 16, 256, ... 2^20; then twice more without one, in case the last jump arrived twice and its refusal first. */
+	jump = t->lows <= COUNTER_LAST_JUMP ? UINT64_C(1) << (4 * (t->lows - 1)) : 1;
 	TRY(db_card_skip_counters(e->db, t->iccid, jump));
 	(void)snprintf(text, sizeof text, "counter %llu is too low for the card: going on %llu further",
 	        (unsigned long long)t->counter, (unsigned long long)jump);
