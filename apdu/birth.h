@@ -27,8 +27,16 @@ enum birth_tag {
 	BIRTH_OTA_POLICY,  /* TLVs of enum ota_policy_tag; optional */
 	BIRTH_ISD_ENC,     /* 16 each: SCP03 key set 30; absent: no local administration */
 	BIRTH_ISD_MAC,
-	BIRTH_ISD_DEK
+	BIRTH_ISD_DEK,
+	BIRTH_DOMAIN /* any number: a supplementary security domain, TLVs of enum domain_tag and its BIRTH_ISD_ and BIRTH_OTA_
+	                keys */
 };
+enum domain_tag {
+	DOMAIN_TAG_AID = 0x4F,
+	DOMAIN_TAG_FLAGS = 0xC0, /* 1: enum domain_flag */
+	DOMAIN_TAG_TAR           /* 3 */
+};
+enum domain_flag { DOMAIN_SOVEREIGN = 0x01, DOMAIN_VERIFIES_DAP = 0x02 };
 
 /* The names under which people write these secrets: a test profile's "keys", a card vendor's list. */
 enum birth_form { BIRTH_KEY, BIRTH_PIN, BIRTH_PUK };

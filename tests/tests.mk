@@ -39,7 +39,7 @@ check-long: check campaign ## check, 10^7 APDUs, then ten minutes of every fuzz 
 check-valgrind: ## the unit suites under valgrind memcheck (minutes)
 	@packaging/install-deps valgrind
 	+@$(MAKE) --no-print-directory $(O)/check-unit
-	@for s in apdu mikey ota smpp campaign card cat rfm scp03 isd prose image host; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
+	@for s in apdu mikey ota smpp campaign card cat rfm scp03 isd domain prose image host; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
 	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(O)/check-unit $$s || exit 1; done
 
 cover: ## line coverage of the unit suites, by file
@@ -57,13 +57,13 @@ requirements: ## docs/requirements.md from what the tests covered
 format: ## clang-format everything
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-FUZZERS := tlv mikey sealed ota apdu image eap smpp
+FUZZERS := tlv mikey sealed ota apdu image eap smpp gp scp03
 T ?= apdu
 TIME ?= 60
 FUZZ_HOST := host/lib/eap.c host/lib/eap_message.c host/lib/usim.c host/lib/session.c host/lib/files.c
 FUZZ_SOURCES := $(wildcard card/os/*.c card/applets/*.c) $(filter-out card/io/main.c card/io/cli_%.c card/io/farm.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
   $(wildcard mikey/*.c ota/*.c crypto/*.c apdu/*.c) $(FUZZ_HOST)
-fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp)
+fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp gp scp03)
 	@packaging/install-deps fuzz
 	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)
 	clang -g -O1 -std=c11 $(CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(T) \

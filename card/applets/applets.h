@@ -4,11 +4,14 @@
 
 #include "card/os/applet.h"
 
-enum applet_class_number { APPLET_USIM, APPLET_PROSE, APPLET_RFM, APPLET_TOOLKIT, APPLET_ISD };
+enum applet_class_number { APPLET_USIM, APPLET_PROSE, APPLET_RFM, APPLET_TOOLKIT, APPLET_DOMAIN };
 
 /* What sets a rule of the toolkit applet off; the value behind it is a command's type, a timer or an event. */
 enum toolkit_when { WHEN_PROFILE_DOWNLOAD, WHEN_DONE, WHEN_FAILED, WHEN_TIMER, WHEN_EVENT };
 
-extern const struct applet_class usim_class, prose_class, rfm_class, toolkit_class, isd_class;
+/* USIM, ProSe, remote management and the issuer domain: slots 0 to 3. They are not deleted. */
+enum { BUILT_IN_INSTANCES = 4 };
+
+extern const struct applet_class usim_class, prose_class, rfm_class, toolkit_class, domain_class;
 
 #endif

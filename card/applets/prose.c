@@ -14,9 +14,11 @@ struct prose_state *prose_state(struct applet *a)
 	return a->transient;
 }
 
-/* Parameters: BIRTH_TRK_ID, BIRTH_TRK, BIRTH_INK, BIRTH_TIME. */
-static enum status prose_install(struct applet *a, struct bytes parameters)
+/* The keys that sealed objects come under: BIRTH_TRK_ID, BIRTH_TRK, BIRTH_INK, BIRTH_TIME. At birth, or by STORE DATA from the
+ * instance's security domain; time does not go back. */
+static enum status prose_store_data(struct applet *a, struct bytes parameters)
 {
+	uint64_t old_floor, latest;
 	SECRET_LARGE
 	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
@@ -36,7 +38,15 @@ static enum status prose_install(struct applet *a, struct bytes parameters)
 	buf_put(&time, floor);
 	buf_put(&time, floor);
 	TRY(applet_put(a, BYTES_STR("trk"), buf_bytes(&b)));
+	if (prose_time_read(a, &old_floor, &latest) == OK)
+		return OK;
 	return applet_put(a, BYTES_STR("time"), buf_bytes(&time));
+}
+
+/* Without parameters: its domain personalises it later. */
+static enum status prose_install(struct applet *a, struct bytes parameters)
+{
+	return parameters.n > 0 ? prose_store_data(a, parameters) : OK;
 }
 
 static enum sw cmd_prose_status(struct command *c)
@@ -171,5 +181,6 @@ const struct applet_class prose_class = {
 	.rows = rows,
 	.row_count = sizeof rows / sizeof *rows,
 	.install = prose_install,
+	.store_data = prose_store_data,
 	.transient_len = sizeof(struct prose_state),
 };

@@ -40,6 +40,9 @@ static enum status rfm_install(struct applet *a, struct bytes parameters)
 /* One packet on its way through the card. */
 struct delivery {
 	struct applet *applet;
+	bool known; /* the TAR */
+	struct rfm_target target;
+	struct applet *keys_of; /* where its domain's key sets are */
 	struct ota_command command;
 	struct secret_large plain;
 	struct rfm_keys keys;
@@ -107,7 +110,7 @@ static enum sw refuse(struct delivery *d, const struct rfm_policy *policy, uint8
 	uint32_t count;
 
 	d->command.counter = 0;
-	if (rfm_failures(d->applet, kvn, true, &count) != OK)
+	if (rfm_failures(d->keys_of, kvn, true, &count) != OK)
 		return SW_MEMORY_PROBLEM;
 	if (policy->silent || !por_wanted(d->command.spi2, true))
 		return SW_OK;
@@ -121,11 +124,11 @@ static bool open_packet(struct delivery *d, const struct rfm_policy *policy, str
 	bool usable;
 
 	*kvn = d->command.kid >> 4;
-	usable = (d->command.spi1 & SPI1_INTEGRITY) == SPI1_CC && rfm_keys_load(d->applet, *kvn, &d->keys) == OK;
+	usable = (d->command.spi1 & SPI1_INTEGRITY) == SPI1_CC && rfm_keys_load(d->keys_of, *kvn, &d->keys) == OK;
 	if (!usable)
 		*kvn = 0;
 	usable = usable && ota_command_fault(&d->keys.keys, &d->command) == NULL &&
-	         rfm_failures(d->applet, *kvn, false, &failures) == OK &&
+	         rfm_failures(d->keys_of, *kvn, false, &failures) == OK &&
 	         (policy->max_failures == 0 || failures < policy->max_failures);
 	if (!usable) {
 		ota_command_pretend(packet, &d->plain);
@@ -136,21 +139,20 @@ static bool open_packet(struct delivery *d, const struct rfm_policy *policy, str
 
 static enum sw run_packet(struct delivery *d, uint8_t kvn, struct buf *rsp)
 {
-	const struct rfm_target *target = rfm_target(d->command.tar);
 	uint8_t raw[ANSWER_MAX];
 	struct buf data = BUF_OF(raw);
 	enum ota_rsc rsc;
 	enum status st;
 	bool ok = true;
 
-	if ((st = rfm_counter_accept(d->applet, kvn, d->command.spi1, d->command.counter, &rsc)) != OK)
+	if ((st = rfm_counter_accept(d->keys_of, kvn, d->command.spi1, d->command.counter, &rsc)) != OK)
 		return sw_of(st);
-	if (rsc == RSC_OK && target == NULL)
+	if (rsc == RSC_OK && !d->known)
 		rsc = RSC_TAR_UNKNOWN;
-	if (rsc == RSC_OK && !rfm_level_suffices(d->command.spi1, target->msl))
+	if (rsc == RSC_OK && !rfm_level_suffices(d->command.spi1, d->target.msl))
 		rsc = RSC_LEVEL_TOO_LOW;
 	if (rsc == RSC_OK)
-		rfm_run_script(d->applet->card, target, d->command.data, &ok, &data);
+		rfm_run_script(d->applet->card, &d->target, d->command.data, &ok, &data);
 	if (!por_wanted(d->command.spi2, rsc != RSC_OK || !ok))
 		return SW_OK;
 	return answer(d, &d->keys.keys, rsc, buf_bytes(&data), rsp);
@@ -181,6 +183,7 @@ static enum sw rfm_envelope(struct applet *a, struct bytes tpdu, struct buf *rsp
 	if ((st = rfm_policy(a, &policy)) != OK)
 		return sw_of(st);
 	d.address = part.address;
+	d.known = rfm_target(a->card, d.command.tar, &d.target, &d.keys_of);
 	if (!open_packet(&d, &policy, packet, &kvn))
 		return refuse(&d, &policy, kvn, rsp);
 	return run_packet(&d, kvn, rsp);

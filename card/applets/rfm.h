@@ -46,8 +46,12 @@ struct rfm_target {
 	bool expanded, all_or_nothing;
 	enum { TARGET_FILES, TARGET_CARD_MANAGER, TARGET_PROSE } kind; /* PROSE: objects for the applet instead of commands */
 	uint8_t msl;                                                   /* minimum security level, as an SPI1 */
+	struct applet *applet; /* that takes the commands or objects; NULL: the issuer's */
 };
-const struct rfm_target *rfm_target(const uint8_t tar[static OTA_TAR_LEN]); /* or NULL */
+const struct rfm_target *rfm_target_built_in(const uint8_t tar[static OTA_TAR_LEN]); /* or NULL */
+/* Of the card as it is: built in, or an instance's own. *target is filled in; *keys: the applet that has the key sets of its
+ * domain. False: unknown, and *keys the issuer's. */
+bool rfm_target(struct card *, const uint8_t tar[static OTA_TAR_LEN], struct rfm_target *target, struct applet **keys);
 /* Every field of SPI1 at least what the level asks for (TS 102 226 8.2.1.3.2.4.2). */
 bool rfm_level_suffices(uint8_t spi1, uint8_t msl);
 /* Run a script in the target's directory with the rights of its security domain; append its answer. *ok: every command

@@ -5,6 +5,7 @@
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
 #include "apdu/tlv.h"
+#include "card/applets/domain.h"
 #include "card/applets/rfm.h"
 #include "card/os/commands.h"
 #include "ota/script.h"
@@ -26,12 +27,32 @@ static const uint8_t allowed[] = { INS_SELECT, INS_READ_BINARY, INS_READ_RECORD,
 	INS_SEARCH_RECORD, INS_INCREASE, INS_RETRIEVE_DATA, INS_SET_DATA, INS_ACTIVATE_FILE, INS_DEACTIVATE_FILE,
 	INS_CREATE_FILE, INS_DELETE_FILE, INS_RESIZE_FILE, INS_TERMINATE_EF, INS_TERMINATE_DF };
 
-const struct rfm_target *rfm_target(const uint8_t tar[static OTA_TAR_LEN])
+const struct rfm_target *rfm_target_built_in(const uint8_t tar[static OTA_TAR_LEN])
 {
 	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
 		if (memcmp(targets[i].tar, tar, OTA_TAR_LEN) == 0)
 			return &targets[i];
 	return NULL;
+}
+
+bool rfm_target(struct card *card, const uint8_t tar[static OTA_TAR_LEN], struct rfm_target *t, struct applet **keys)
+{
+	const struct rfm_target *built_in = rfm_target_built_in(tar);
+	struct applet *a = applet_by_tar(card, tar);
+
+	*keys = domain_ota_keys(card, NULL);
+	if (built_in != NULL) {
+		*t = *built_in;
+		return true;
+	}
+	if (a == NULL || (a->class != &domain_class && a->class != &prose_class))
+		return false;
+	*t = (struct rfm_target){ .kind = a->class == &prose_class ? TARGET_PROSE : TARGET_CARD_MANAGER,
+		.all_or_nothing = a->class == &prose_class,
+		.msl = a->msl,
+		.applet = a };
+	*keys = domain_ota_keys(card, a->class == &domain_class ? a : domain_of(card, a));
+	return (a->life & LIFE_LOCKED) == 0;
 }
 
 bool rfm_level_suffices(uint8_t spi1, uint8_t msl)
@@ -45,7 +66,7 @@ static bool enter_target(struct card *card, const struct rfm_target *t, struct c
 	uint8_t df = FILE_MF;
 
 	channel_init(ch, CHANNEL_SCRIPT, true);
-	ch->adm = true;
+	ch->adm = t->applet == NULL; /* what a supplementary domain may do, it may do to its own */
 	if (t->aid != NULL)
 		df = file_by_aid(&card->fs, (struct bytes){ (const uint8_t *)t->aid, t->aid_len }, FILE_NONE);
 	if (df != FILE_NONE && t->df != 0)
@@ -54,11 +75,20 @@ static bool enter_target(struct card *card, const struct rfm_target *t, struct c
 		return false;
 	channel_enter(ch, df);
 	if (t->kind != TARGET_FILES)
-		return (ch->applet = applet_by_aid(
-		                card, t->kind == TARGET_PROSE ? BYTES_STR(AID_PROSE) : BYTES_STR(AID_ISD))) != NULL;
+		return (ch->applet = t->applet != NULL         ? t->applet
+		                     : t->kind == TARGET_PROSE ? applet_by_aid(card, BYTES_STR(AID_PROSE))
+		                                               : applet_by_aid(card, BYTES_STR(AID_ISD))) != NULL;
 	if (file_adf_of(&card->fs, df) != FILE_MF)
 		ch->adf = file_adf_of(&card->fs, df);
 	return true;
+}
+
+static bool has_row(const struct applet_class *class, uint8_t ins)
+{
+	for (size_t i = 0; i < class->row_count; i++)
+		if (class->rows[i].ins == ins)
+			return true;
+	return false;
 }
 
 static enum sw run_command(
@@ -67,7 +97,8 @@ static enum sw run_command(
 	if (t->kind == TARGET_PROSE)
 		return card_dispatch(card, ch, a, rsp);
 	if (t->kind == TARGET_CARD_MANAGER) /* the security domain knows which of its commands a script may use */
-		return (a->cla & 0x80) != 0 ? card_dispatch(card, ch, a, rsp) : SW_INS_NOT_SUPPORTED;
+		return (a->cla & 0x80) != 0 && has_row(ch->applet->class, a->ins) ? card_dispatch(card, ch, a, rsp)
+		                                                                  : SW_INS_NOT_SUPPORTED;
 	if (memchr(allowed, a->ins, sizeof allowed) == NULL)
 		return SW_INS_NOT_SUPPORTED;
 	return card_dispatch(card, ch, a, rsp);
@@ -115,6 +146,13 @@ struct run {
 	struct buf data; /* of the last command, over raw */
 };
 
+static void roll_back(struct card *card, struct store_mark to, enum sw *sw)
+{
+	store_rollback_to(&card->store, to);
+	if (card->registry_dirty && applet_registry_load(card) != OK)
+		*sw = SW_TECHNICAL_PROBLEM;
+}
+
 /* One command; what it did is undone if it failed. */
 static void run_one(struct run *r, const struct command_apdu *a)
 {
@@ -124,7 +162,7 @@ static void run_one(struct run *r, const struct command_apdu *a)
 	r->data = BUF_OF(r->raw);
 	sw = run_command(r->card, r->target, r->channel, a, &r->data);
 	if (!sw_commits(sw))
-		store_rollback_to(&r->card->store, before);
+		roll_back(r->card, before, &sw);
 	else
 		note_change(&r->changes, a->ins, r->channel->ef);
 	r->executed++;
@@ -190,6 +228,8 @@ static enum expanded_fault run_expanded(struct run *r, struct expanded_script *s
 static void undo(struct run *r, struct store_mark start)
 {
 	store_rollback_to(&r->card->store, start);
+	if (r->card->registry_dirty && applet_registry_load(r->card) != OK)
+		r->sw = SW_TECHNICAL_PROBLEM;
 	if (file_system_load(&r->card->fs, &r->card->store) != OK)
 		r->sw = SW_TECHNICAL_PROBLEM;
 	r->executed = 0;

@@ -277,6 +277,38 @@ static enum status put_ota(const json_t *keys, struct buf *out, char *reason, si
 	return buf_status(out);
 }
 
+/* A supplementary domain: {"aid": HEX, "tar": HEX, "sovereign": true, "dap": false, "enc": HEX, "mac", "dek", "kic", "kid"}. */
+static enum status put_domain(const json_t *domain, struct buf *out, char *reason, size_t n)
+{
+	static const struct {
+		const char *name;
+		uint32_t tag;
+		size_t min, max;
+	} fields[] = { { "aid", DOMAIN_TAG_AID, 5, 16 }, { "tar", DOMAIN_TAG_TAR, 3, 3 }, { "enc", BIRTH_ISD_ENC, 16, 16 },
+		{ "mac", BIRTH_ISD_MAC, 16, 16 }, { "dek", BIRTH_ISD_DEK, 16, 16 }, { "kic", BIRTH_OTA_KIC, 16, 16 },
+		{ "kid", BIRTH_OTA_KID, 16, 16 } };
+	SECRET_LARGE
+	tlvs = { 0 };
+	struct buf b = { tlvs.data, 0, sizeof tlvs.data, false };
+	unsigned flags = (json_is_true(json_object_get(domain, "sovereign")) ? DOMAIN_SOVEREIGN : 0U) |
+	                 (json_is_true(json_object_get(domain, "dap")) ? DOMAIN_VERIFIES_DAP : 0U);
+
+	tlv_put_uint(&b, DOMAIN_TAG_FLAGS, 1, flags);
+	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		SECRET
+		value = { 0 };
+		struct buf v = { value.data, 0, sizeof value.data, false };
+		const char *hex = json_string_value(json_object_get(domain, fields[i].name));
+
+		if (hex == NULL || hex_decode(bytes_str(hex), &v) != OK || v.len < fields[i].min || v.len > fields[i].max)
+			return fail(ERR_MALFORMED, reason, n, fields[i].name, "of a domain must be hex of the right length");
+		tlv_put(&b, fields[i].tag, buf_bytes(&v));
+	}
+	tlv_put(out, BIRTH_DOMAIN, buf_bytes(&b));
+	return b.failed ? ERR_NO_SPACE : OK;
+}
+
 enum status birth_test_secrets(const struct order *o, struct secret_large *out, char *reason, size_t n)
 {
 	const json_t *all = json_object_get(o->who.profile, "keys");
@@ -305,6 +337,8 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out, 
 			TRY(put_opc(&s, op, buf_bytes(&v), &b, reason, n));
 	}
 	TRY(put_ota(all, &b, reason, n));
+	for (size_t i = 0; i < json_array_size(json_object_get(all, "domains")); i++)
+		TRY(put_domain(json_array_get(json_object_get(all, "domains"), i), &b, reason, n));
 	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
 	tlv_put_uint(&b, BIRTH_TRK_ID, 1, 1);
 	tlv_put_uint(&b, BIRTH_TIME, 8, 1767225600); /* 2026-01-01 */

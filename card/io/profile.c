@@ -9,6 +9,7 @@
 #include "apdu/hex.h"
 #include "apdu/tlv.h"
 #include "card/applets/applets.h"
+#include "ota/packet.h"
 #include "card/io/names.h"
 #include "card/io/profile_toolkit.h"
 #include "card/os/access.h"
@@ -396,6 +397,42 @@ static enum status add_toolkit(struct job *j)
 	return applet_add(j->card, APPLET_TOOLKIT, BYTES_STR("\xF0\x50\x52\x4F\x53\x45\xF2"), buf_bytes(&b));
 }
 
+/* Supplementary domains of the secrets file; they are not the operator's to read. */
+static enum status add_domain(struct card *card, struct bytes domain)
+{
+	struct applet_order o = { .class_number = APPLET_DOMAIN,
+		.domain = DOMAIN_ISSUER,
+		.life = LIFE_SELECTABLE,
+		.msl = SPI1_DEFAULT,
+		.privileges = PRIVILEGE_SECURITY_DOMAIN | PRIVILEGE_AUTHORIZED_MANAGEMENT };
+	struct bytes flags, tar;
+
+	TRY(tlv_find(domain, DOMAIN_TAG_AID, &o.aid));
+	TRY(tlv_find(domain, DOMAIN_TAG_FLAGS, &flags));
+	TRY(tlv_find(domain, DOMAIN_TAG_TAR, &tar));
+	if (flags.n != 1 || tar.n != TAR_LEN)
+		return ERR_MALFORMED;
+	o.tar = tar.p;
+	o.sovereign = (flags.p[0] & DOMAIN_SOVEREIGN) != 0;
+	if (o.sovereign)
+		o.domain = DOMAIN_SELF;
+	if ((flags.p[0] & DOMAIN_VERIFIES_DAP) != 0)
+		o.privileges |= PRIVILEGE_DAP;
+	return applet_create(card, &o, domain);
+}
+
+static enum status add_domains(struct card *card, struct bytes secrets)
+{
+	struct tlv t;
+
+	while (secrets.n > 0) {
+		TRY(tlv_next(&secrets, &t));
+		if (t.tag == BIRTH_DOMAIN)
+			TRY(add_domain(card, t.value));
+	}
+	return OK;
+}
+
 static enum status install(struct job *j, struct bytes secrets)
 {
 	struct card *card = j->card;
@@ -409,8 +446,9 @@ static enum status install(struct job *j, struct bytes secrets)
 	TRY(applet_add(card, APPLET_PROSE, BYTES_STR(AID_PROSE), secrets));
 	TRY(applet_add(card, APPLET_RFM, BYTES_STR("\xF0\x50\x52\x4F\x53\x45\xF1"), secrets));
 	if (tlv_find(secrets, BIRTH_ISD_ENC, &isd) == OK)
-		TRY(applet_add(card, APPLET_ISD, BYTES_STR(AID_ISD), secrets));
+		TRY(applet_add(card, APPLET_DOMAIN, BYTES_STR(AID_ISD), secrets));
 	TRY(add_toolkit(j));
+	TRY(add_domains(card, secrets));
 	return store_commit(&card->store);
 }
 

@@ -9,21 +9,19 @@
 
 static const struct bytes registry_name = { (const uint8_t *)"reg", 3 };
 
-enum { REG_ENTRY = 0xE0, REG_CLASS = 0x80, REG_AID = 0x81 };
+enum { REG_ENTRY = 0xE0, REG_GRAVE = 0xE1, REGISTRY_MAX = 2048 };
+enum { REG_CLASS = 0x80, REG_AID, REG_SLOT, REG_DOMAIN, REG_LIFE, REG_PRIVILEGES, REG_SOVEREIGN, REG_TAR, REG_MSL };
 
-static struct applet *instantiate(struct card *card, unsigned class_number, struct bytes aid)
+static const struct applet_class free_class = { .name = "free" };
+
+uint8_t applet_slot(const struct applet *a)
 {
-	struct applet *a = &card->applet[card->applet_count];
+	return (uint8_t)(a - a->card->applet);
+}
 
-	if (card->applet_count == APPLETS_MAX || class_number >= applet_class_count || aid.n > sizeof a->aid)
-		return NULL;
-	*a = (struct applet){ .class = applet_classes[class_number], .card = card, .aid_len = aid.n };
-	if (a->class->transient_len > 0 && (a->transient = calloc(1, a->class->transient_len)) == NULL)
-		return NULL;
-	memcpy(a->aid, aid.p, aid.n);
-	a->view = (struct store_view){ &card->store, name_format("a%zu/", card->applet_count) };
-	card->applet_count++;
-	return a;
+bool applet_selectable(const struct applet *a)
+{
+	return (a->life & LIFE_LOCKED) == 0 && (a->life & LIFE_SELECTABLE) == LIFE_SELECTABLE;
 }
 
 void applet_forget(struct applet *a)
@@ -32,52 +30,251 @@ void applet_forget(struct applet *a)
 		secret_clean(a->transient, a->class->transient_len);
 }
 
+void applet_leave(struct applet *a)
+{
+	for (size_t i = 0; i <= CHANNELS; i++)
+		if (a->card->channel[i].applet == a)
+			a->card->channel[i].applet = NULL;
+	applet_forget(a);
+}
+
+static void free_slot(struct card *card, struct applet *a)
+{
+	a->card = card;
+	applet_leave(a);
+	free(a->transient);
+	*a = (struct applet){ .class = &free_class, .card = card };
+}
+
+static enum status fill_slot(struct card *card, size_t slot, const struct applet_order *o)
+{
+	struct applet *a = &card->applet[slot];
+
+	if (slot >= APPLETS_MAX || o->class_number >= applet_class_count || o->aid.n < 5 || o->aid.n > sizeof a->aid)
+		return ERR_MALFORMED;
+	*a = (struct applet){ .class = applet_classes[o->class_number],
+		.card = card,
+		.aid_len = o->aid.n,
+		.domain = o->domain == DOMAIN_SELF ? (uint8_t)slot : o->domain,
+		.life = o->life,
+		.sovereign = o->sovereign,
+		.privileges = o->privileges,
+		.has_tar = o->tar != NULL,
+		.msl = o->msl };
+	if (a->class->transient_len > 0 && (a->transient = calloc(1, a->class->transient_len)) == NULL) {
+		a->class = &free_class;
+		a->aid_len = 0;
+		return ERR_NO_SPACE;
+	}
+	memcpy(a->aid, o->aid.p, o->aid.n);
+	if (o->tar != NULL)
+		memcpy(a->tar, o->tar, sizeof a->tar);
+	a->view = (struct store_view){ &card->store, name_format("a%zu/", slot) };
+	while (card->applet_count <= slot) { /* slots below that were never used */
+		struct applet *below = &card->applet[card->applet_count++];
+
+		if (below->class == NULL)
+			*below = (struct applet){ .class = &free_class, .card = card };
+	}
+	return OK;
+}
+
 void applet_registry_drop(struct card *card)
 {
 	for (size_t i = 0; i < card->applet_count; i++) {
 		applet_forget(&card->applet[i]);
 		free(card->applet[i].transient);
+		card->applet[i] = (struct applet){ 0 };
 	}
 	card->applet_count = 0;
 }
 
+static enum status load_entry(struct card *card, struct bytes entry, bool seen[APPLETS_MAX])
+{
+	static const uint32_t numbers[] = { REG_CLASS, REG_SLOT, REG_DOMAIN, REG_LIFE, REG_PRIVILEGES, REG_SOVEREIGN, REG_MSL };
+	uint64_t v[sizeof numbers / sizeof *numbers];
+	struct applet_order o;
+	struct bytes tar, one;
+	struct applet *a;
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		TRY(tlv_find(entry, numbers[i], &one));
+		v[i] = bytes_uint(one);
+	}
+	o = (struct applet_order){ .class_number = (unsigned)v[0],
+		.domain = (uint8_t)v[2],
+		.life = (uint8_t)v[3],
+		.privileges = (uint32_t)v[4],
+		.sovereign = v[5] != 0,
+		.msl = (uint8_t)v[6] };
+	TRY(tlv_find(entry, REG_AID, &o.aid));
+	if (tlv_find(entry, REG_TAR, &tar) == OK && tar.n == 3)
+		o.tar = tar.p;
+	if (v[1] >= APPLETS_MAX || seen[v[1]])
+		return ERR_MALFORMED;
+	seen[v[1]] = true;
+	a = &card->applet[v[1]];
+	/* The same instance goes on with its session; only what may change is taken over. */
+	if (a->class == applet_classes[o.class_number < applet_class_count ? o.class_number : 0] &&
+	        bytes_equal((struct bytes){ a->aid, a->aid_len }, o.aid)) {
+		a->domain = o.domain;
+		a->life = o.life;
+		return OK;
+	}
+	if (a->class != NULL)
+		free_slot(card, a);
+	return fill_slot(card, (size_t)v[1], &o);
+}
+
 enum status applet_registry_load(struct card *card)
 {
-	uint8_t raw[512];
+	uint8_t raw[REGISTRY_MAX];
 	struct buf b = BUF_OF(raw);
-	struct bytes in, class_number, aid;
+	bool seen[APPLETS_MAX] = { false };
+	struct bytes in;
 	struct tlv entry;
 
-	applet_registry_drop(card);
 	TRY(store_get(&card->store, registry_name, &b));
-	in = buf_bytes(&b);
-	while (in.n > 0) {
+	for (in = buf_bytes(&b); in.n > 0;) {
 		TRY(tlv_next(&in, &entry));
-		TRY(tlv_find(entry.value, REG_CLASS, &class_number));
-		TRY(tlv_find(entry.value, REG_AID, &aid));
-		if (instantiate(card, (unsigned)bytes_uint(class_number), aid) == NULL)
-			return ERR_MALFORMED;
+		if (entry.tag == REG_ENTRY)
+			TRY(load_entry(card, entry.value, seen));
 	}
+	for (size_t i = 0; i < card->applet_count; i++)
+		if (!seen[i])
+			free_slot(card, &card->applet[i]);
 	return OK;
+}
+
+static void put_entry(struct buf *b, const struct applet *a)
+{
+	uint8_t raw[80];
+	struct buf e = BUF_OF(raw);
+	unsigned class_number = 0;
+
+	while (class_number < applet_class_count && applet_classes[class_number] != a->class)
+		class_number++;
+	tlv_put_uint(&e, REG_CLASS, 1, class_number);
+	tlv_put(&e, REG_AID, (struct bytes){ a->aid, a->aid_len });
+	tlv_put_uint(&e, REG_SLOT, 1, applet_slot(a));
+	tlv_put_uint(&e, REG_DOMAIN, 1, a->domain);
+	tlv_put_uint(&e, REG_LIFE, 1, a->life);
+	tlv_put_uint(&e, REG_PRIVILEGES, 3, a->privileges);
+	tlv_put_uint(&e, REG_SOVEREIGN, 1, a->sovereign ? 1 : 0);
+	tlv_put_uint(&e, REG_MSL, 1, a->msl);
+	if (a->has_tar)
+		tlv_put(&e, REG_TAR, BYTES_OF(a->tar));
+	tlv_put(b, REG_ENTRY, buf_bytes(&e));
+	if (e.failed)
+		b->failed = true;
+}
+
+/* Graves stay. */
+static enum status save(struct card *card, struct bytes new_grave)
+{
+	uint8_t raw[REGISTRY_MAX], old_raw[REGISTRY_MAX];
+	struct buf b = BUF_OF(raw), old = BUF_OF(old_raw);
+	struct bytes in;
+	struct tlv t;
+
+	for (size_t i = 0; i < card->applet_count; i++)
+		if (card->applet[i].aid_len > 0)
+			put_entry(&b, &card->applet[i]);
+	if (store_get(&card->store, registry_name, &old) == OK)
+		for (in = buf_bytes(&old); in.n > 0;) {
+			TRY(tlv_next(&in, &t));
+			if (t.tag == REG_GRAVE)
+				tlv_put(&b, REG_GRAVE, t.value);
+		}
+	if (new_grave.n > 0)
+		tlv_put(&b, REG_GRAVE, new_grave);
+	TRY(buf_status(&b));
+	card->registry_dirty = true;
+	return store_put(&card->store, registry_name, buf_bytes(&b));
+}
+
+enum status applet_registry_save(struct card *card)
+{
+	return save(card, (struct bytes){ 0 });
+}
+
+bool applet_reserved(struct card *card, struct bytes aid)
+{
+	uint8_t raw[REGISTRY_MAX];
+	struct buf b = BUF_OF(raw);
+	struct bytes in;
+	struct tlv t;
+
+	if (store_get(&card->store, registry_name, &b) != OK)
+		return false;
+	for (in = buf_bytes(&b); in.n > 0 && tlv_next(&in, &t) == OK;) {
+		size_t n = t.value.n < aid.n ? t.value.n : aid.n;
+
+		/* Neither may be the beginning of the other: SELECT goes by beginnings. */
+		if (t.tag == REG_GRAVE && bytes_equal((struct bytes){ t.value.p, n }, (struct bytes){ aid.p, n }))
+			return true;
+	}
+	return false;
+}
+
+enum status applet_create(struct card *card, const struct applet_order *o, struct bytes parameters)
+{
+	size_t slot = 0;
+	struct applet *a;
+	enum status st;
+
+	while (slot < card->applet_count && card->applet[slot].aid_len > 0)
+		slot++;
+	if (slot == APPLETS_MAX)
+		return ERR_NO_SPACE;
+	TRY(fill_slot(card, slot, o));
+	a = &card->applet[slot];
+	if ((st = applet_registry_save(card)) == OK && a->class->install != NULL)
+		st = a->class->install(a, parameters);
+	if (st != OK)
+		free_slot(card, a);
+	return st;
 }
 
 enum status applet_add(struct card *card, unsigned class_number, struct bytes aid, struct bytes parameters)
 {
-	uint8_t raw[512], entry_raw[64];
-	struct buf b = BUF_OF(raw), entry = BUF_OF(entry_raw);
-	enum status st = store_get(&card->store, registry_name, &b);
-	struct applet *a;
+	const struct applet_order o = { .class_number = class_number,
+		.aid = aid,
+		.domain = DOMAIN_ISSUER,
+		.life = LIFE_SELECTABLE,
+		.privileges = bytes_equal(aid, BYTES_STR(AID_ISD)) ? (uint32_t)PRIVILEGES_OF_ISSUER : 0 };
 
-	if (st != OK && st != ERR_NOT_FOUND)
-		return st;
-	if ((a = instantiate(card, class_number, aid)) == NULL)
-		return ERR_NO_SPACE;
-	tlv_put_uint(&entry, REG_CLASS, 1, class_number);
-	tlv_put(&entry, REG_AID, aid);
-	tlv_put(&b, REG_ENTRY, buf_bytes(&entry));
-	TRY(buf_status(&b));
-	TRY(store_put(&card->store, registry_name, buf_bytes(&b)));
-	return a->class->install != NULL ? a->class->install(a, parameters) : OK;
+	return applet_create(card, &o, parameters);
+}
+
+enum status applet_delete(struct card *card, struct applet *a, bool reserve)
+{
+	uint8_t aid_raw[sizeof a->aid];
+	struct bytes aid = { aid_raw, a->aid_len };
+	struct record_name name = { 0 };
+
+	memcpy(aid_raw, a->aid, a->aid_len);
+	while (applet_next(a, (struct bytes){ 0 }, (struct bytes){ 0 }, &name) == OK)
+		TRY(applet_erase(a, name_bytes(&name)));
+	free_slot(card, a);
+	return save(card, reserve ? aid : (struct bytes){ 0 });
+}
+
+struct applet *applet_by_tar(struct card *card, const uint8_t tar[static 3])
+{
+	for (size_t i = 0; i < card->applet_count; i++)
+		if (card->applet[i].has_tar && memcmp(card->applet[i].tar, tar, 3) == 0)
+			return &card->applet[i];
+	return NULL;
+}
+
+struct applet *applet_named(struct card *card, struct bytes aid)
+{
+	for (size_t i = 0; i < card->applet_count; i++)
+		if (card->applet[i].aid_len > 0 &&
+		        bytes_equal((struct bytes){ card->applet[i].aid, card->applet[i].aid_len }, aid))
+			return &card->applet[i];
+	return NULL;
 }
 
 struct applet *applet_by_aid(struct card *card, struct bytes prefix)

@@ -49,27 +49,73 @@ struct applet_class {
 	enum status (*uninstall)(struct applet *);                        /* may be NULL */
 	/* Toolkit events (cat.h); may be NULL. What it returns is for nobody: the terminal's command has succeeded anyway. */
 	enum status (*toolkit)(struct applet *, const struct cat_event *);
+	/* Personalisation by the instance's security domain (GlobalPlatform 2.3, 7.3.3): the whole of what STORE DATA brought;
+	 * may be NULL. */
+	enum status (*store_data)(struct applet *, struct bytes data);
 	/* SMS-PP download: the TPDU of an ENVELOPE, answer into rsp; NULL unless the class handles secured packets. */
 	enum sw (*envelope)(struct applet *, struct bytes tpdu, struct buf *rsp);
 };
 
+/* Life cycle of an instance, and privileges as three octets (GlobalPlatform 2.3, 11.1.1 and 11.1.2). */
+enum applet_life { LIFE_INSTALLED = 0x03, LIFE_SELECTABLE = 0x07, LIFE_PERSONALIZED = 0x0F, LIFE_LOCKED = 0x80 /* bit */ };
+enum applet_privilege {
+	PRIVILEGE_SECURITY_DOMAIN = 0x800000,
+	PRIVILEGE_DAP = 0x400000,
+	PRIVILEGE_AUTHORIZED_MANAGEMENT = 0x004000,
+	PRIVILEGE_GLOBAL_DELETE = 0x001000,
+	PRIVILEGE_GLOBAL_LOCK = 0x000800,
+	PRIVILEGE_GLOBAL_REGISTRY = 0x000400,
+	PRIVILEGES_OF_ISSUER = PRIVILEGE_SECURITY_DOMAIN | PRIVILEGE_AUTHORIZED_MANAGEMENT | PRIVILEGE_GLOBAL_DELETE |
+	                       PRIVILEGE_GLOBAL_LOCK | PRIVILEGE_GLOBAL_REGISTRY
+};
+enum { DOMAIN_ISSUER = 0xFF, DOMAIN_SELF = 0xFE };
+
 struct applet {
-	const struct applet_class *class;
+	const struct applet_class *class; /* of a free slot: one that does nothing */
 	struct card *card;
 	struct store_view view; /* this instance's records, and no others */
 	uint8_t aid[16];
-	size_t aid_len;
+	size_t aid_len;  /* 0: a free slot */
 	void *transient; /* class->transient_len octets, wiped by reset */
+	uint8_t domain;  /* slot of its security domain, or DOMAIN_ISSUER */
+	uint8_t life;    /* enum applet_life */
+	bool sovereign;  /* a domain whose instances nobody else may touch but to lock or delete them */
+	uint32_t privileges;
+	bool has_tar;
+	uint8_t tar[3], msl; /* toolkit applications reference, and its minimum security level as an SPI1 */
 };
 
 /* Every class this card can instantiate, in order of their numbers in the registry record. */
 extern const struct applet_class *const applet_classes[];
 extern const size_t applet_class_count;
 
-/* Instances: read from the registry record at power-on; added at birth. */
+/* Instances live in slots, which number their records: read from the registry record at power-on, and again when a change of it
+ * is thrown away. Channels that stood in an instance that is gone stand nowhere then. */
 MUST_USE enum status applet_registry_load(struct card *);
 void applet_registry_drop(struct card *); /* frees the instances' memory */
+struct applet_order {
+	unsigned class_number;
+	struct bytes aid;
+	uint8_t domain, life, msl;
+	bool sovereign;
+	uint32_t privileges;
+	const uint8_t *tar; /* three octets, or NULL */
+};
+/* A new instance in the first free slot. ERR_NO_SPACE: there is none; other errors of its install: nothing is left of it. */
+MUST_USE enum status applet_create(struct card *, const struct applet_order *, struct bytes parameters);
+/* At birth: the issuer's, selectable. */
 MUST_USE enum status applet_add(struct card *, unsigned class_number, struct bytes aid, struct bytes parameters);
+/* With all its records. reserve: nobody may take its AID again. */
+MUST_USE enum status applet_delete(struct card *, struct applet *, bool reserve);
+bool applet_reserved(struct card *, struct bytes aid);
+/* Write the registry after a change of life or domain. */
+MUST_USE enum status applet_registry_save(struct card *);
+uint8_t applet_slot(const struct applet *);
+bool applet_selectable(const struct applet *);
+/* Nobody stands in it any more. */
+void applet_leave(struct applet *);
+struct applet *applet_by_tar(struct card *, const uint8_t tar[static 3]);
+struct applet *applet_named(struct card *, struct bytes aid); /* the whole AID */
 /* Zero the session state. */
 void applet_forget(struct applet *);
 struct applet *applet_by_aid(struct card *, struct bytes prefix);

@@ -51,6 +51,7 @@ enum status card_power_on(struct card *card, const struct card_env *env)
 	store_init(&card->store, env->backend, &env->work->store);
 	TRY(file_system_load(&card->fs, &card->store));
 	TRY(applet_registry_load(card));
+	card->registry_dirty = false;
 	card_reset(card);
 	return OK;
 }
@@ -196,16 +197,19 @@ static enum sw settle(struct card *card, enum sw sw)
 {
 	if (!sw_commits(sw)) {
 		store_abort(&card->store);
-		if (card->fs.dirty && file_system_load(&card->fs, &card->store) != OK)
-			sw = SW_TECHNICAL_PROBLEM; /* a table change that is thrown away must not live on in RAM */
+		/* A table change that is thrown away must not live on in RAM. */
+		if ((card->fs.dirty && file_system_load(&card->fs, &card->store) != OK) ||
+		        (card->registry_dirty && applet_registry_load(card) != OK))
+			sw = SW_TECHNICAL_PROBLEM;
+		card->registry_dirty = false;
 		return sw;
 	}
 	if (store_commit(&card->store) == OK) {
-		card->fs.dirty = false;
+		card->fs.dirty = card->registry_dirty = false;
 		return sw;
 	}
 	card->pins_verified = 0;
-	if (file_system_load(&card->fs, &card->store) != OK)
+	if (file_system_load(&card->fs, &card->store) != OK || applet_registry_load(card) != OK)
 		card->channel[0].ef = FILE_NONE;
 	return SW_MEMORY_PROBLEM;
 }

@@ -18,7 +18,7 @@
 #include "card/os/kept.h"
 #include "crypto/rng.h"
 
-enum { CHANNELS = 20, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 8 };
+enum { CHANNELS = 20, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 16 };
 
 /* What one command needs while it runs, and no longer. */
 struct card_work {
@@ -60,6 +60,7 @@ struct card {
 	struct channel channel[CHANNELS + 1]; /* the last one runs scripts */
 	struct applet applet[APPLETS_MAX];
 	size_t applet_count;
+	bool registry_dirty;   /* RAM is ahead of the store */
 	uint8_t pins_verified; /* one bit a PIN, in pin.c's order */
 	bool terminal_profile; /* seen since reset */
 	struct cat cat;

@@ -150,6 +150,11 @@ static enum sw select_aid(struct command *c)
 	if (occurrence == 2 && adf != FILE_NONE && file_adf_of(&c->card->fs, c->channel->df) == adf)
 		adf = file_by_aid(&c->card->fs, c->data, adf);
 	if (adf != FILE_NONE) {
+		const struct file *f = &c->card->fs.file[adf];
+
+		a = applet_by_aid(c->card, (struct bytes){ f->aid, f->aid_len });
+		if (a != NULL && !applet_selectable(a))
+			return SW_FILE_NOT_FOUND;
 		if ((c->p2 & P2_TERMINATE) != 0) {
 			set_applet(c->channel, NULL);
 			channel_enter(c->channel, FILE_MF);
@@ -159,7 +164,7 @@ static enum sw select_aid(struct command *c)
 		return enter_file(c, adf);
 	}
 	a = applet_by_aid(c->card, c->data);
-	if (a == NULL || occurrence > 1)
+	if (a == NULL || !applet_selectable(a) || occurrence > 1)
 		return SW_FILE_NOT_FOUND;
 	if ((c->p2 & P2_TERMINATE) != 0) {
 		set_applet(c->channel, NULL);

@@ -99,6 +99,7 @@ Suite *suite_cat(void);
 Suite *suite_rfm(void);
 Suite *suite_scp03(void);
 Suite *suite_isd(void);
+Suite *suite_domain(void);
 Suite *suite_smpp(void);
 Suite *suite_campaign(void);
 

@@ -1,37 +1,33 @@
-/* The issuer security domain (GlobalPlatform 2.3): SCP03 for local administration, GET DATA, GET STATUS, PUT KEY; the same
- * commands in scripts of the card manager's TAR. An administrator is somebody whose MAC is right.
- *
- * Records: scp   KVN || ENC || MAC || DEK, AES-128
- *          seq   the SCP03 sequence counter, 3 octets, written by put_now before a challenge leaves */
+/* Security domains (GlobalPlatform 2.3): SCP03 for local administration, GET DATA, PUT KEY; with domain_content.c the same
+ * commands in scripts of the domain's TAR. An administrator is somebody whose MAC is right. */
 #include <string.h>
 
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
+#include "card/applets/domain.h"
 #include "card/applets/rfm.h"
 #include "ota/gp_key.h"
 #include "ota/scp03.h"
 
-enum { INS_INITIALIZE_UPDATE = 0x50, INS_EXTERNAL_AUTHENTICATE = 0x82, INS_GET_STATUS = 0xF2 };
-enum { CLA_SECURE = 0x04, KEY_LEN = 16, SCP_RECORD_LEN = 1 + 3 * KEY_LEN, SEQUENCE_LEN = 3, DIVERSIFICATION_LEN = 10 };
+enum { INS_INITIALIZE_UPDATE = 0x50, INS_EXTERNAL_AUTHENTICATE = 0x82 };
+enum { CLA_SECURE = 0x04, SCP_RECORD_LEN = 1 + 3 * DOMAIN_KEY_LEN, SEQUENCE_LEN = 3, DIVERSIFICATION_LEN = 10 };
 enum { SCP03_ID = 0x03, SCP03_I = 0x70, KVN_SCP03_FIRST = 0x30, KVN_SCP03_LAST = 0x3F, KVN_SCP80_LAST = 0x0F };
-enum { PUT_KEY_SEVERAL = 0x80, LIFE_SELECTABLE = 0x07 };
-enum { TAG_KEY_INFORMATION = 0xE0, TAG_KEY_DATA = 0xC0, TAG_APPLICATION = 0xE3, TAG_AID = 0x4F, TAG_LIFE = 0x9F70 };
+enum { PUT_KEY_SEVERAL = 0x80, KEY_LEN = DOMAIN_KEY_LEN };
+enum { TAG_KEY_INFORMATION = 0xE0, TAG_KEY_DATA = 0xC0 };
 
 static const struct bytes scp_name = { (const uint8_t *)"scp", 3 };
 static const struct bytes sequence_name = { (const uint8_t *)"seq", 3 };
 
-struct isd_state {
-	struct scp03 session; /* level 0 until EXTERNAL AUTHENTICATE */
-	uint8_t host[SCP03_S8], card[SCP03_S8];
-};
-
-static enum status isd_install(struct applet *a, struct bytes parameters)
+/* Parameters: BIRTH_ISD_ENC and so on. A domain that is installed without keys gets them by STORE DATA from its own domain; a
+ * BIRTH_OTA_KVN, KIC and KID are its first set for secured packets. */
+static enum status take_keys(struct applet *a, struct bytes parameters)
 {
 	static const uint8_t zero[SEQUENCE_LEN];
 	SECRET
 	record = { 0 };
 	struct buf b = { record.data, 0, SCP_RECORD_LEN, false };
-	struct bytes key;
+	struct ota_keys ota = { .kic_type = KEY_AES, .kid_type = KEY_AES };
+	struct bytes key, kvn;
 
 	buf_put_u8(&b, BIRTH_ISD_KVN);
 	for (uint32_t tag = BIRTH_ISD_ENC; tag <= BIRTH_ISD_DEK; tag++) {
@@ -42,7 +38,29 @@ static enum status isd_install(struct applet *a, struct bytes parameters)
 	}
 	TRY(buf_status(&b));
 	TRY(applet_put(a, scp_name, buf_bytes(&b)));
-	return applet_put(a, sequence_name, BYTES_OF(zero));
+	TRY(applet_put(a, sequence_name, BYTES_OF(zero)));
+	if (domain_is_issuer(a) || tlv_find(parameters, BIRTH_OTA_KVN, &kvn) != OK)
+		return OK; /* the issuer's sets are with the remote file management */
+	TRY(tlv_find(parameters, BIRTH_OTA_KIC, &ota.kic));
+	TRY(tlv_find(parameters, BIRTH_OTA_KID, &ota.kid));
+	ota.kvn = kvn.n == 1 ? kvn.p[0] : 0;
+	return rfm_keys_put(a, &ota);
+}
+
+static enum status domain_install(struct applet *a, struct bytes parameters)
+{
+	return parameters.n > 0 ? take_keys(a, parameters) : OK;
+}
+
+static enum status domain_store_data(struct applet *a, struct bytes data)
+{
+	SECRET_LARGE
+	record = { 0 };
+
+	/* First keys only: whoever has them replaces them by PUT KEY, and nobody else. */
+	if (applet_get(a, scp_name, &record) != ERR_NOT_FOUND)
+		return ERR_DENIED;
+	return take_keys(a, data);
 }
 
 static struct scp03_keys keys_of(const struct secret_large *record)
@@ -62,7 +80,7 @@ static enum sw initialize_update(struct command *c)
 	record = { 0 };
 	SECRET_LARGE
 	stored = { 0 };
-	struct isd_state *s = c->applet->transient;
+	struct domain_state *s = c->applet->transient;
 	uint8_t cryptogram[SCP03_S8], next[SEQUENCE_LEN];
 	struct scp03_keys keys;
 	uint64_t sequence;
@@ -73,7 +91,7 @@ static enum sw initialize_update(struct command *c)
 	if (c->data.n != SCP03_S8)
 		return SW_WRONG_LENGTH;
 	if (applet_get(c->applet, scp_name, &record) != OK || applet_get(c->applet, sequence_name, &stored) != OK)
-		return SW_TECHNICAL_PROBLEM;
+		return SW_REFERENCE_NOT_FOUND; /* no keys yet */
 	if (c->p1 != 0 && c->p1 != record.data[0])
 		return SW_REFERENCE_NOT_FOUND;
 	sequence = bytes_uint(secret_large_bytes(&stored)) + 1;
@@ -101,7 +119,7 @@ static enum sw initialize_update(struct command *c)
 static enum sw external_authenticate(struct command *c)
 {
 	static const uint8_t levels[] = { 0x01, 0x03, 0x11, 0x13, 0x33 };
-	struct isd_state *s = c->applet->transient;
+	struct domain_state *s = c->applet->transient;
 	uint8_t expected[SCP03_S8];
 
 	if (memchr(levels, c->p1, sizeof levels) == NULL || c->p2 != 0) {
@@ -117,14 +135,6 @@ static enum sw external_authenticate(struct command *c)
 	return SW_OK;
 }
 
-static struct applet *rfm_of(struct card *card)
-{
-	for (size_t i = 0; i < card->applet_count; i++)
-		if (card->applet[i].class == &rfm_class)
-			return &card->applet[i];
-	return NULL;
-}
-
 static void put_key_information(struct buf *b, uint8_t index, uint8_t kvn, uint8_t type, size_t len)
 {
 	tlv_put(b, TAG_KEY_DATA, (struct bytes){ (const uint8_t[]){ index, kvn, type, (uint8_t)len }, 4 });
@@ -138,7 +148,7 @@ static uint8_t gp_type(uint8_t type)
 /* GET DATA of the key information template; nothing else is kept here. */
 static enum sw get_data(struct command *c)
 {
-	struct applet *rfm = rfm_of(c->card);
+	struct applet *rfm = domain_ota_keys(c->card, c->applet);
 	uint8_t raw[255];
 	struct buf b = BUF_OF(raw);
 
@@ -164,29 +174,6 @@ static enum sw get_data(struct command *c)
 	return b.failed ? SW_TECHNICAL_PROBLEM : SW_OK;
 }
 
-/* GET STATUS in TLV form (P2 02): the domain itself (P1 80) or the applications (P1 40). */
-static enum sw get_status(struct command *c)
-{
-	bool domain = c->p1 == 0x80;
-
-	if ((c->p1 != 0x80 && c->p1 != 0x40) || c->p2 != 0x02)
-		return SW_WRONG_P1P2;
-	if (c->data.n != 2 || c->data.p[0] != TAG_AID || c->data.p[1] != 0)
-		return SW_WRONG_DATA; /* selection by AID is for cards with more of them */
-	for (size_t i = 0; i < c->card->applet_count; i++) {
-		const struct applet *a = &c->card->applet[i];
-		uint8_t raw[40];
-		struct buf b = BUF_OF(raw);
-
-		if ((a == c->applet) != domain)
-			continue;
-		tlv_put(&b, TAG_AID, (struct bytes){ a->aid, a->aid_len });
-		tlv_put_uint(&b, TAG_LIFE, 1, LIFE_SELECTABLE);
-		tlv_put(c->rsp, TAG_APPLICATION, buf_bytes(&b));
-	}
-	return SW_OK;
-}
-
 static enum sw take_key(struct bytes *in, struct bytes dek, struct secret *key, struct buf *kcvs)
 {
 	enum status st = gp_key_take(in, dek, key, kcvs);
@@ -202,7 +189,7 @@ static enum sw put_scp80(struct command *c, uint8_t kvn, struct bytes dek, struc
 	kid = { 0 };
 	RFM_KEYS
 	old = { 0 };
-	struct applet *rfm = rfm_of(c->card);
+	struct applet *rfm = domain_ota_keys(c->card, c->applet);
 	bool exists = rfm != NULL && rfm_keys_load(rfm, kvn, &old) == OK;
 	struct ota_keys k = { .kvn = kvn, .kic_type = KEY_AES, .kid_type = KEY_AES };
 	enum sw sw;
@@ -246,6 +233,19 @@ static enum sw put_scp03(struct command *c, uint8_t kvn, const struct secret_lar
 	return sw_of(applet_put(c->applet, scp_name, buf_bytes(&b)));
 }
 
+/* The key that load files for this domain are signed with (C.6). */
+static enum sw put_dap(struct command *c, struct bytes dek, struct bytes in, struct buf *kcvs)
+{
+	SECRET
+	key = { 0 };
+	enum sw sw = take_key(&in, dek, &key, kcvs);
+
+	if (sw != SW_OK)
+		return sw;
+	return in.n == 0 && key.len == KEY_LEN ? sw_of(applet_put(c->applet, BYTES_STR("dap"), secret_bytes(&key)))
+	                                       : SW_WRONG_DATA;
+}
+
 /* P1: the key set that is replaced, 0 for a new one; P2: the first key's number, 80 for several (11.8). */
 static enum sw put_key(struct command *c)
 {
@@ -258,13 +258,15 @@ static enum sw put_key(struct command *c)
 	enum sw sw;
 
 	if (applet_get(c->applet, scp_name, &record) != OK)
-		return SW_TECHNICAL_PROBLEM;
+		return SW_CONDITIONS_NOT_SATISFIED; /* no DEK yet */
 	if (!bytes_take_uint(&in, 1, &kvn))
 		return SW_WRONG_LENGTH;
 	if (kvn >= 1 && kvn <= KVN_SCP80_LAST)
 		sw = put_scp80(c, (uint8_t)kvn, dek_of(&record), in, &kcvs);
 	else if (kvn >= KVN_SCP03_FIRST && kvn <= KVN_SCP03_LAST)
 		sw = put_scp03(c, (uint8_t)kvn, &record, in, &kcvs);
+	else if (kvn == KVN_DAP)
+		sw = put_dap(c, dek_of(&record), in, &kcvs);
 	else
 		return SW_REFERENCE_NOT_FOUND;
 	if (sw != SW_OK)
@@ -274,7 +276,7 @@ static enum sw put_key(struct command *c)
 	return SW_OK;
 }
 
-static const struct isd_command {
+static const struct domain_command {
 	uint8_t ins;
 	bool administrator;
 	enum sw (*handler)(struct command *);
@@ -282,19 +284,24 @@ static const struct isd_command {
 	{ INS_INITIALIZE_UPDATE, false, initialize_update },
 	{ INS_EXTERNAL_AUTHENTICATE, false, external_authenticate },
 	{ INS_GET_DATA, false, get_data },
-	{ INS_GET_STATUS, true, get_status },
 	{ INS_PUT_KEY, true, put_key },
+	{ INS_GET_STATUS, true, domain_get_status },
+	{ INS_SET_STATUS, true, domain_set_status },
+	{ INS_INSTALL, true, domain_install_command },
+	{ INS_LOAD, true, domain_load },
+	{ INS_DELETE, true, domain_delete },
+	{ INS_STORE_DATA, true, domain_store_data_command },
 };
 
 /* In a session every command carries its MAC; a wrong one ends the session. The answer is protected as its level asks. */
-static enum sw secured(struct command *c, const struct isd_command *row)
+static enum sw secured(struct command *c, const struct domain_command *row)
 {
 	SECRET_LARGE
 	plain = { 0 };
-	struct isd_state *s = c->applet->transient;
+	struct domain_state *s = c->applet->transient;
 	struct command_apdu a = { .cla = c->cla, .ins = c->ins, .p1 = c->p1, .p2 = c->p2, .data = c->data };
 	struct command inner = *c;
-	uint8_t raw[512];
+	uint8_t raw[DOMAIN_ANSWER_MAX];
 	struct buf answer = BUF_OF(raw);
 	enum sw sw;
 
@@ -316,8 +323,8 @@ static enum sw secured(struct command *c, const struct isd_command *row)
 
 static enum sw process(struct command *c)
 {
-	const struct isd_state *s = c->applet->transient;
-	const struct isd_command *row = NULL;
+	const struct domain_state *s = c->applet->transient;
+	const struct domain_command *row = NULL;
 
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (commands[i].ins == c->ins)
@@ -334,19 +341,29 @@ static enum sw process(struct command *c)
 	return row->handler(c);
 }
 
+#define ROW(ins, name)                                                                                                         \
+	{                                                                                                                      \
+		0x80, 0x80, ins, 0xFF, 0xFF, CASE_4, 0, 255, NEEDS_NOTHING, process, name                                      \
+	}
 static const struct command_row rows[] = {
-	{ 0x80, 0x80, INS_INITIALIZE_UPDATE, 0xFF, 0xFF, CASE_4, 1, 255, NEEDS_NOTHING, process, "INITIALIZE UPDATE" },
-	{ 0x80, 0x80, INS_EXTERNAL_AUTHENTICATE, 0xFF, 0xFF, CASE_4, 1, 255, NEEDS_NOTHING, process, "EXTERNAL AUTHENTICATE" },
-	{ 0x80, 0x80, INS_GET_DATA, 0xFF, 0xFF, CASE_4, 0, 255, NEEDS_NOTHING, process, "GET DATA" },
-	{ 0x80, 0x80, INS_GET_STATUS, 0xFF, 0xFF, CASE_4, 0, 255, NEEDS_NOTHING, process, "GET STATUS" },
-	{ 0x80, 0x80, INS_PUT_KEY, 0xFF, 0xFF, CASE_4, 1, 255, NEEDS_NOTHING, process, "PUT KEY" },
+	ROW(INS_INITIALIZE_UPDATE, "INITIALIZE UPDATE"),
+	ROW(INS_EXTERNAL_AUTHENTICATE, "EXTERNAL AUTHENTICATE"),
+	ROW(INS_GET_DATA, "GET DATA"),
+	ROW(INS_GET_STATUS, "GET STATUS"),
+	ROW(INS_SET_STATUS, "SET STATUS"),
+	ROW(INS_PUT_KEY, "PUT KEY"),
+	ROW(INS_INSTALL, "INSTALL"),
+	ROW(INS_LOAD, "LOAD"),
+	ROW(INS_DELETE, "DELETE"),
+	ROW(INS_STORE_DATA, "STORE DATA"),
 };
 
-const struct applet_class isd_class = {
-	.name = "ISD",
+const struct applet_class domain_class = {
+	.name = "SD",
 	.rows = rows,
 	.row_count = sizeof rows / sizeof *rows,
-	.transient_len = sizeof(struct isd_state),
+	.transient_len = sizeof(struct domain_state),
 	.secure_messaging = true,
-	.install = isd_install,
+	.install = domain_install,
+	.store_data = domain_store_data,
 };
