@@ -35,7 +35,7 @@ struct campaign_order {
 	unsigned abort;         /* per mille of a stage's cards that may fail; above it the campaign stops */
 	unsigned rate;          /* messages a second over all servers; 0: as fast as they go */
 	unsigned retries;       /* messages to one card before giving up */
-	unsigned answer;        /* seconds to wait for an answer */
+	unsigned answer;        /* seconds to wait for the first answer; twice as long each time, up to eight times */
 	uint64_t valid;         /* seconds until what is still open expires */
 	uint8_t spi2;
 };

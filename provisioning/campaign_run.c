@@ -9,6 +9,9 @@
 #include "provisioning/sql.h"
 
 enum { JOBS_CACHED = 8, SUMS_MAX = 16, CLAIM_MAX = 64, COUNTER_LAST_JUMP = 6, COUNTER_LOWS_MAX = 8, SOON_MS = 3000 };
+/* Written so that no planner takes one of the indexes of open tasks for a row whose key is given: they look small to it and
+ * need not be. */
+#define STILL_OPEN "state+0=0"
 enum task_step { STEP_UPDATE = 0, STEP_PROBE = 1 };
 
 struct engine {
@@ -137,7 +140,7 @@ static enum status note(struct engine *e, uint64_t now, const struct task *t, co
 static enum status finish(struct engine *e, uint64_t now, const struct task *t, enum task_state state, const char *reason)
 {
 	struct sql_rows *r = sql_query(db_sql(e->db),
-	        "UPDATE task SET state=$1, reason=$2 WHERE campaign=$3 AND iccid=$4 AND state=0 RETURNING stage", "isss",
+	        "UPDATE task SET state=$1, reason=$2 WHERE campaign=$3 AND iccid=$4 AND " STILL_OPEN " RETURNING stage", "isss",
 	        (uint64_t)state, reason, t->campaign, t->iccid);
 	bool mine = sql_row(r);
 	uint64_t stage = mine ? sql_int(r, 0) : 0;
@@ -159,7 +162,7 @@ static enum status finish(struct engine *e, uint64_t now, const struct task *t, 
 static enum status again(struct engine *e, const struct task *t, uint64_t due)
 {
 	return sql_done(sql_query(db_sql(e->db),
-	        "UPDATE task SET due=$1, step=$2, lows=$3, piece=$4, counter=$5 WHERE campaign=$6 AND iccid=$7 AND state=0",
+	        "UPDATE task SET due=$1, step=$2, lows=$3, piece=$4, counter=$5 WHERE campaign=$6 AND iccid=$7 AND " STILL_OPEN,
 	        "iiiiiss", due, (uint64_t)t->step, (uint64_t)t->lows, (uint64_t)t->piece, t->counter, t->campaign, t->iccid));
 }
 
@@ -232,6 +235,12 @@ struct sending {
 	uint8_t *memory;
 };
 
+/* Each silence doubles the wait, up to eight times: a network that is behind is not helped by more messages. */
+static uint64_t patience(const struct campaign *c, const struct task *t)
+{
+	return (c->answer * UINT64_C(1000)) << (t->tries < 3 ? t->tries : 3);
+}
+
 static enum status send_one(
         struct engine *e, uint64_t now, const struct job *job, const struct campaign *c, struct task *t, struct sending *s)
 {
@@ -257,8 +266,8 @@ static enum status send_one(
 		t->updated = t->counter;
 	TRY(sql_done(sql_query(db_sql(e->db),
 	        "UPDATE task SET counter=$1, updated=$2, step=$3, piece=$4, tries=tries+1, due=$5 WHERE campaign=$6 AND iccid=$7",
-	        "iiiiiss", t->counter, t->updated, (uint64_t)t->step, (uint64_t)t->piece, now + c->answer * UINT64_C(1000),
-	        t->campaign, t->iccid)));
+	        "iiiiiss", t->counter, t->updated, (uint64_t)t->step, (uint64_t)t->piece, now + patience(c, t), t->campaign,
+	        t->iccid)));
 	(void)snprintf(text, sizeof text, "%s, counter %llu, %u short message%s",
 	        t->step == STEP_PROBE || job->audit ? "asked what it holds" : "sent", (unsigned long long)t->counter,
 	        sms_parts(packet.len), sms_parts(packet.len) == 1 ? "" : "s");
@@ -499,8 +508,9 @@ static enum status judge(struct engine *e, uint64_t now, const struct campaign *
 		(void)snprintf(text, sizeof text, "an answer without a CC, RSC %02X: %s", v->rsc, ota_rsc_text(v->rsc));
 		TRY(note(e, now, t, text));
 		/* Anybody could have sent it, so nothing follows from it but what people are told in the end. */
-		return sql_done(sql_query(db_sql(e->db), "UPDATE task SET reason=$1 WHERE campaign=$2 AND iccid=$3 AND state=0",
-		        "sss", text, t->campaign, t->iccid));
+		return sql_done(
+		        sql_query(db_sql(e->db), "UPDATE task SET reason=$1 WHERE campaign=$2 AND iccid=$3 AND " STILL_OPEN,
+		                "sss", text, t->campaign, t->iccid));
 	}
 	if (v->counter != t->counter && !(v->counter == t->updated && v->rsc == RSC_OK)) {
 		(void)snprintf(text, sizeof text, "a late answer to counter %llu", (unsigned long long)v->counter);

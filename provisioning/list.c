@@ -135,7 +135,7 @@ static void add_card(struct list *l)
 	} else if (l->tlvs.failed || aka_put(secret_large_bytes(&l->secrets), &b) != OK || aka_parse(buf_bytes(&b), &s) != OK) {
 		fail(l, ERR_MALFORMED, l->card.iccid, "k and opc do not fit the algorithm");
 	} else if ((st = db_card_add(l->db, &l->card, secret_large_bytes(&l->secrets))) != OK) {
-		fail(l, st, l->card.iccid, st == ERR_DENIED ? "is known already" : "cannot be stored");
+		fail(l, st, l->card.iccid, st == ERR_DENIED ? "is known already, or its msisdn is" : "cannot be stored");
 	}
 	l->cards++;
 }

@@ -12,6 +12,8 @@
 #include "apdu/ins.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
+#include "apdu/prose.h"
+#include "apdu/sealed.h"
 #include "ota/script.h"
 #include "ota/sms.h"
 
@@ -19,7 +21,7 @@ enum { SHOWN = 32 };
 
 static const struct tar_name {
 	const char *tar, *name;
-	bool expanded;
+	bool expanded, objects;
 } tars[] = {
 	{ TAR_RFM_UICC, "remote file management, UICC", false },
 	{ TAR_RFM_USIM, "remote file management, USIM", false },
@@ -27,6 +29,7 @@ static const struct tar_name {
 	{ TAR_RFM_UICC_EXPANDED, "remote file management, UICC, expanded", true },
 	{ TAR_RFM_PROSE_EXPANDED, "remote file management, DF_ProSe, all or nothing, expanded", true },
 	{ TAR_CARD_MANAGER, "card manager (remote application management)", false },
+	{ TAR_PROSE, "ProSe applet: sealed objects and I_MESSAGEs", false, true },
 };
 
 static const struct tar_name *tar_of(const uint8_t tar[OTA_TAR_LEN])
@@ -104,6 +107,25 @@ static void one_command(const struct command_apdu *a, FILE *out)
 	(void)fprintf(out, "%s%s\n", file[0] != 0 ? "  " : "", file);
 }
 
+static void objects(struct bytes in, FILE *out)
+{
+	struct sealed sealed;
+	struct bytes start;
+	struct tlv t;
+
+	for (start = in; in.n > 0 && tlv_next(&in, &t) == OK; start = in) {
+		if (t.tag == TAG_SEALED && sealed_parse((struct bytes){ start.p, start.n - in.n }, &sealed) == OK)
+			(void)fprintf(out, "        sealed object of kind %u, sequence %llu, \"%.*s\"\n",
+			        (unsigned)sealed.header.kind, (unsigned long long)sealed.header.sequence,
+			        (int)sealed.header.name.n, (const char *)sealed.header.name.p);
+		else
+			(void)fprintf(out, "        %s, %zu octets\n",
+			        t.tag == TAG_IMPORT ? "I_MESSAGE" : "an object that the card refuses", t.value.n);
+	}
+	if (in.n > 0)
+		(void)fprintf(out, "        then %zu octets that are no object\n", in.n);
+}
+
 static void script(struct bytes in, bool expanded, FILE *out)
 {
 	struct expanded_script s;
@@ -173,7 +195,10 @@ static enum status command_packet(struct bytes packet, const struct ota_keys *k,
 		const struct tar_name *t = tar_of(c.tar);
 
 		(void)fprintf(out, "counter %llu\n", (unsigned long long)c.counter);
-		script(c.data, t != NULL && t->expanded, out);
+		if (t != NULL && t->objects)
+			objects(c.data, out);
+		else
+			script(c.data, t != NULL && t->expanded, out);
 	}
 	verdict(&c, fault, opened, k != NULL, out);
 	return OK;

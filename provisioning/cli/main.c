@@ -410,7 +410,7 @@ static const struct argp_option campaign_options[] = { { "cards", OPT_CARDS, "FI
 	{ "abort", OPT_ABORT, "PERCENT", 0, "Stop when more of a stage's cards fail (default 2)", 0 },
 	{ "rate", OPT_RATE, "N", 0, "Messages a second over all servers (default: no limit)", 0 },
 	{ "retries", OPT_RETRIES, "N", 0, "Messages to a card before giving up (default 5)", 0 },
-	{ "answer", OPT_ANSWER, "SECONDS", 0, "Wait this long for an answer (default 60)", 0 },
+	{ "answer", OPT_ANSWER, "SECONDS", 0, "Wait this long for the first answer, then longer (default 60)", 0 },
 	{ "valid", OPT_VALID, "SECONDS", 0, "What is open then expires (default 30 days)", 0 }, POR, { 0 } };
 static const struct argp_option json_options[] = { JSON_OPTION, { 0 } };
 static const struct argp_option result_options[] = { JSON_OPTION, { "csv", OPT_CSV, NULL, 0, "As CSV", 0 },
