@@ -246,8 +246,9 @@ enum status campaign_set_state(struct db *db, const char *name, enum campaign_st
 	if (to == CAMPAIGN_CANCELLED)
 		TRY(sql_done(sql_query(db_sql(db), "UPDATE task SET state=$1, reason=$2 WHERE campaign=$3 AND state=0", "iss",
 		        (uint64_t)TASK_CANCELLED, "cancelled", name)));
-	return sql_done(
-	        sql_query(db_sql(db), "UPDATE campaign SET state=$1, reason='' WHERE name=$2", "is", (uint64_t)to, name));
+	/* Who goes on after a stop has seen the failures: they do not stop it again. */
+	return sql_done(sql_query(db_sql(db), "UPDATE campaign SET state=$1, reason='', abort=$2 WHERE name=$3", "iis",
+	        (uint64_t)to, c.state == CAMPAIGN_STOPPED ? UINT64_C(1000) : (uint64_t)c.abort, name));
 }
 
 enum status campaign_results(

@@ -55,7 +55,7 @@ struct campaign {
 };
 MUST_USE enum status campaign_get(struct db *, const char *name, struct campaign *);
 MUST_USE enum status campaign_each(struct db *, bool running_only, void (*each)(void *, const struct campaign *), void *);
-/* Pause, go on, cancel. ERR_DENIED: it is over, or that already. */
+/* Pause, go on, cancel. After a stop, going on means to the end, whatever fails. ERR_DENIED: it is over, or that already. */
 MUST_USE enum status campaign_set_state(struct db *, const char *name, enum campaign_state);
 
 struct campaign_result {

@@ -260,12 +260,13 @@ enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
 
 enum status db_card_by_msisdn(struct db *db, const char *msisdn, char iccid[21])
 {
-	return msisdn[0] != 0 ? card_by(db, "SELECT iccid FROM card WHERE msisdn=$1", msisdn, iccid) : ERR_NOT_FOUND;
+	return msisdn[0] != 0 ? card_by(db, "SELECT iccid FROM card WHERE msisdn=$1 AND msisdn<>''", msisdn, iccid)
+	                      : ERR_NOT_FOUND;
 }
 
 enum status db_card_set_msisdn(struct db *db, const char *iccid, const char *msisdn)
 {
-	TRY(sql_done(sql_query(db->sql, "UPDATE card SET msisdn='' WHERE msisdn=$1", "s", msisdn)));
+	TRY(sql_done(sql_query(db->sql, "UPDATE card SET msisdn='' WHERE msisdn=$1 AND msisdn<>''", "s", msisdn)));
 	return sql_done(sql_query(db->sql, "UPDATE card SET msisdn=$1 WHERE iccid=$2", "ss", msisdn, iccid));
 }
 

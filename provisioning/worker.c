@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -136,16 +135,18 @@ static bool write_messages(FILE *f, struct bytes packet, uint8_t reference)
 
 enum status worker_deliver(const char *via, const char *iccid, struct bytes packet, uint8_t reference, struct buf *response)
 {
-	char in[] = "/tmp/prose-ota.XXXXXX", out[sizeof in + 4], text[1024] = "";
-	int fd = mkstemp(in), rc;
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+	char folder[] = "/tmp/prose-ota.XXXXXX", in[sizeof folder + 4], out[sizeof folder + 4], text[1024] = "";
+	FILE *f;
 	bool ok;
+	int rc;
 
-	if (f == NULL)
+	if (mkdtemp(folder) == NULL)
 		return ERR_IO;
-	ok = write_messages(f, packet, reference);
-	ok = fclose(f) == 0 && ok;
-	(void)snprintf(out, sizeof out, "%s.out", in);
+	(void)snprintf(in, sizeof in, "%s/in", folder);
+	(void)snprintf(out, sizeof out, "%s/out", folder);
+	f = fopen(in, "we");
+	ok = f != NULL && write_messages(f, packet, reference);
+	ok = f != NULL && fclose(f) == 0 && ok;
 	ok = ok && setenv("ICCID", iccid, 1) == 0 && setenv("IN", in, 1) == 0 && setenv("OUT", out, 1) == 0;
 	rc = ok ? system(via) : -1;
 	f = rc == 0 ? fopen(out, "re") : NULL;
@@ -156,7 +157,8 @@ enum status worker_deliver(const char *via, const char *iccid, struct bytes pack
 	}
 	(void)unlink(in);
 	(void)unlink(out);
-	return ok && rc != -1 && WIFEXITED(rc) && WEXITSTATUS(rc) == 0 ? OK : ERR_IO;
+	(void)rmdir(folder);
+	return ok && rc == 0 ? OK : ERR_IO;
 }
 
 struct by_hand {

@@ -95,7 +95,9 @@ $(O)/empty: $(O)/tests/bench/empty.o
 $(O)/tests/bench/wolf.o: override CFLAGS += -Wno-error -w
 $(O)/bench: $(O)/tests/bench/bench.o $(O)/tests/support/rows.o $(O)/tests/bench/wolf.o $(HOST_LIB) $(O)/libcard-io.a $(O)/libprose-card.a $(SHARED)
 	$(link) $(LIBS_HOST) -lsqlite3 -lwolfssl
+$(O)/campaigns: $(O)/tests/bench/campaigns.o $(O)/tests/support/fake_card.o $(NET) $(SHARED)
+	$(link) $(LIBS_NET)
 bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
 	@packaging/install-deps bench
-	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty
+	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty $(O)/campaigns
 	@tests/bench/run $(O) $(BENCH)

@@ -8,16 +8,21 @@
 #include "apdu/tlv.h"
 #include "ota/script.h"
 
+void fake_card_init(unsigned n, struct fake_card *f)
+{
+	*f = (struct fake_card){ 0 };
+	bytes_from_uint(n, f->key, 8);
+	(void)snprintf(f->iccid, sizeof f->iccid, "89001010000%08u", n);
+	(void)snprintf(f->msisdn, sizeof f->msisdn, "999%010u", n);
+}
+
 enum status fake_card_new(struct db *db, unsigned n, struct fake_card *f)
 {
 	struct db_card c = { 0 };
 	uint8_t raw[64];
 	struct buf b = BUF_OF(raw);
 
-	*f = (struct fake_card){ 0 };
-	bytes_from_uint(n, f->key, 8);
-	(void)snprintf(f->iccid, sizeof f->iccid, "89001010000%08u", n);
-	(void)snprintf(f->msisdn, sizeof f->msisdn, "999%010u", n);
+	fake_card_init(n, f);
 	(void)snprintf(c.iccid, sizeof c.iccid, "%s", f->iccid);
 	(void)snprintf(c.msisdn, sizeof c.msisdn, "%s", f->msisdn);
 	(void)snprintf(c.imsi, sizeof c.imsi, "00101%010u", n);

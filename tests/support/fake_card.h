@@ -14,7 +14,9 @@ struct fake_card {
 	uint8_t file[FAKE_FILE];
 };
 
-/* Card number n, known to the operator's database. */
+/* Card number n. */
+void fake_card_init(unsigned n, struct fake_card *);
+/* The same, known to the operator's database. */
 MUST_USE enum status fake_card_new(struct db *, unsigned n, struct fake_card *);
 /* What it answers to a command packet (with its 02 71 00); nothing if the packet is not for it. */
 void fake_card_take(struct fake_card *, struct bytes packet, struct buf *response);
