@@ -43,11 +43,28 @@ static const char schema[] =
         "CREATE UNIQUE INDEX IF NOT EXISTS card_msisdn ON card(msisdn) WHERE msisdn<>'';" CAMPAIGN_SCHEMA
         "INSERT INTO meta VALUES('schema', '" SCHEMA_VERSION "') ON CONFLICT DO NOTHING;";
 
+/* "credential:NAME" is a file that systemd hands to the service (LoadCredential=); nobody makes one here. */
+static const char *master_file(const char *path, char out[PATH_MAX], bool *create)
+{
+	static const char prefix[] = "credential:";
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+
+	if (strncmp(path, prefix, sizeof prefix - 1) != 0)
+		return path;
+	*create = false;
+	(void)snprintf(out, PATH_MAX, "%s/%s", folder != NULL ? folder : "", path + sizeof prefix - 1);
+	return out;
+}
+
 static enum status read_master(const char *path, bool create, struct secret *out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char name[PATH_MAX];
 	struct stat info;
 	bool ok;
+	int fd;
+
+	path = master_file(path, name, &create);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT && create) {
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

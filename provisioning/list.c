@@ -17,6 +17,7 @@ enum { COLUMN_UNKNOWN = -1, COLUMN_ICCID = -2, COLUMN_IMSI = -3, COLUMN_ALGORITH
 
 struct list {
 	struct db *db;
+	const char *map;
 	uint64_t now;
 	int column[COLUMNS_MAX];
 	size_t columns, at; /* at: the field that comes next */
@@ -37,8 +38,26 @@ static void fail(struct list *l, enum status st, const char *what, const char *w
 	l->status = st;
 }
 
-static int column_of(const char *name)
+/* What a vendor's name stands for; itself if the map does not say. */
+static const char *translated(const char *map, const char *name, char out[FIELD_MAX])
 {
+	size_t n = strlen(name);
+
+	for (const char *at = map; at != NULL && n > 0; at = strchr(at, ',')) {
+		at += *at == ',' ? 1 : 0;
+		if (strncmp(at, name, n) != 0 || at[n] != '=')
+			continue;
+		(void)snprintf(out, FIELD_MAX, "%.*s", (int)strcspn(at + n + 1, ","), at + n + 1);
+		return out;
+	}
+	return name;
+}
+
+static int column_of(const char *map, const char *theirs)
+{
+	char ours[FIELD_MAX];
+	const char *name = translated(map, theirs, ours);
+
 	if (strcmp(name, "iccid") == 0)
 		return COLUMN_ICCID;
 	if (strcmp(name, "imsi") == 0)
@@ -93,7 +112,7 @@ static void on_field(void *data, size_t n, void *context)
 	if (n > 0)
 		memcpy(text, data, n);
 	if (l->columns == 0) {
-		l->column[at] = column_of(text);
+		l->column[at] = column_of(l->map, text);
 	} else if (at >= l->columns) {
 		fail(l, ERR_MALFORMED, "line", "has more fields than the header");
 	} else {
@@ -168,9 +187,9 @@ static void on_line(int end, void *context)
 	new_line(l);
 }
 
-enum status list_import(struct db *db, const char *path, uint64_t now, size_t *cards, char *reason, size_t n)
+enum status list_import(struct db *db, const char *path, const char *map, uint64_t now, size_t *cards, char *reason, size_t n)
 {
-	struct list l = { .db = db, .now = now, .line = 0, .reason = reason, .reason_n = n };
+	struct list l = { .db = db, .map = map, .now = now, .line = 0, .reason = reason, .reason_n = n };
 	struct csv_parser parser;
 	FILE *f = fopen(path, "re");
 	char chunk[4096];

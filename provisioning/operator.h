@@ -23,9 +23,11 @@ struct hss_vector {
 MUST_USE enum status order_new(struct db *, const char *iccid, const char *imsi, bool tuak, uint64_t now,
         const char *maker_certificate, struct buf *cms, struct pin_letter *letter);
 
-/* list.c - a card vendor's list: CSV whose first line names the columns (iccid, imsi, algorithm, and the names of
- * apdu/birth.h). All cards or, with a sentence that names the line, none: the caller rolls back. */
-MUST_USE enum status list_import(struct db *, const char *path, uint64_t now, size_t *cards, char *reason, size_t n);
+/* list.c - a card vendor's list: CSV whose first line names the columns (iccid, imsi, msisdn, algorithm, and the names of
+ * apdu/birth.h), or others that map translates ("ICC=iccid,KI=k"; NULL: none). All cards or, with a sentence that names the
+ * line, none: the caller rolls back. */
+MUST_USE enum status list_import(
+        struct db *, const char *path, const char *map, uint64_t now, size_t *cards, char *reason, size_t n);
 
 /* Seal a payload for a card; takes the card's next sequence. */
 MUST_USE enum status operator_seal(struct db *, const char *iccid, enum sealed_kind, struct bytes name, uint64_t not_before,

@@ -61,6 +61,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_ONCE: a->once = true; return 0;
 	case OPT_VIA: a->via = arg; return 0;
 	case OPT_BIND: a->bind = arg; return 0;
+	case OPT_MAP: a->map = arg; return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -190,7 +191,7 @@ static int card_import(struct arguments *a)
 
 	if (a->count != 1)
 		return fail("card import", NULL, "needs FILE", EXIT_USAGE);
-	if (list_import(a->db, a->words[0], now(), &cards, reason, sizeof reason) != OK)
+	if (list_import(a->db, a->words[0], a->map, now(), &cards, reason, sizeof reason) != OK)
 		return fail("card import", NULL, reason, EXIT_REFUSED);
 	(void)printf("%zu card%s\n", cards, cards == 1 ? "" : "s");
 	return 0;
@@ -412,6 +413,9 @@ static const struct argp_option campaign_options[] = { { "cards", OPT_CARDS, "FI
 	{ "retries", OPT_RETRIES, "N", 0, "Messages to a card before giving up (default 5)", 0 },
 	{ "answer", OPT_ANSWER, "SECONDS", 0, "Wait this long for the first answer, then longer (default 60)", 0 },
 	{ "valid", OPT_VALID, "SECONDS", 0, "What is open then expires (default 30 days)", 0 }, POR, { 0 } };
+static const struct argp_option import_options[] = {
+	{ "map", OPT_MAP, "LIST", 0, "A vendor's column names: THEIRS=OURS,...", 0 }, { 0 }
+};
 static const struct argp_option json_options[] = { JSON_OPTION, { 0 } };
 static const struct argp_option result_options[] = { JSON_OPTION, { "csv", OPT_CSV, NULL, 0, "As CSV", 0 },
 	{ "failed", OPT_FAILED, NULL, 0, "Only cards that are not done", 0 }, { 0 } };
@@ -435,8 +439,8 @@ static const struct verb {
 } verbs[] = {
 	{ "card", "new", card_new, card_new_options, "", "Order a card: identities, encrypted secrets, PIN letter",
 	        "prose-net card new --card 8900101000000000017 --imsi 001010000000001 --maker-cert maker.crt --out orders" },
-	{ "card", "import", card_import, none, "FILE", "Take over a vendor's list of cards and keys (CSV with a header)",
-	        "prose-net card import farm.csv" },
+	{ "card", "import", card_import, import_options, "FILE",
+	        "Take over a vendor's list of cards and keys (CSV with a header)", "prose-net card import farm.csv" },
 	{ "card", "time", card_time, card_time_options, "", "Sealed time for a card",
 	        "prose-net card time --card 8900101000000000017 --out time.sealed" },
 	{ "kms", "init", kms_new, kms_init_options, "", "Make the KMS's master keys",
@@ -494,7 +498,9 @@ static const struct verb {
 
 static const struct argp_option common_options[] = {
 	{ "state", OPT_STATE, "DIR|URL", 0, "Database: a folder (default ./prose-net) or postgresql://...", -1 },
-	{ "master-key", OPT_KEY, "FILE", 0, "0600 file that wraps all secrets at rest (default DIR.key)", -1 }, { 0 }
+	{ "master-key", OPT_KEY, "FILE", 0,
+	        "0600 file that wraps all secrets at rest, or credential:NAME of systemd (default DIR.key)", -1 },
+	{ 0 }
 };
 
 static void usage(FILE *out)

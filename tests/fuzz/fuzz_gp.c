@@ -1,35 +1,8 @@
 /* Card content management with an administrator's rights: scripts of the card manager's TAR, each a two-octet length and
  * octets. The top bit of the length throws away what the script did. The card starts again afterwards, and the issuer's domain
  * and the USIM are there. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "apdu/hex.h"
 #include "card/applets/rfm.h"
-#include "card/io/birth.h"
-#include "tests/support/rows.h"
-
-static struct rows store, born;
-static struct card card;
-static struct card_work work;
-static struct card_env env;
-static struct secret_large secrets;
-
-static void birth(void)
-{
-	struct order o = { .who = { .iccid = "8900101000000000017", .imsi = "001010000000001", .pin1_enabled = true } };
-
-	rows_init(&store);
-	rows_init(&born);
-	env = (struct card_env){ .backend = &store.backend, .rng = &rng_system, .work = &work };
-	if (bcd_encode(o.who.iccid, env.card_id, sizeof env.card_id) != OK)
-		abort();
-	memcpy(o.card_id, env.card_id, sizeof o.card_id);
-	if (birth_test_secrets(&o, &secrets, NULL, 0) != OK ||
-	        profile_install(&card, &env, &o.who, secret_large_bytes(&secrets), NULL, 0) != OK)
-		abort();
-	rows_copy(&born, &store);
-}
+#include "tests/fuzz/born.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -38,11 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	uint64_t len;
 	bool ok;
 
-	if (born.count == 0)
-		birth();
-	rows_copy(&store, &born);
-	if (card_power_on(&card, &env) != OK)
-		abort();
+	power_on_newborn();
 	while (bytes_take_uint(&in, 2, &len)) {
 		struct buf answer = BUF_OF(answer_memory);
 
