@@ -157,7 +157,9 @@ enum status campaign_create(
 	        "ssiiiiiiii", o->name, o->job, (uint64_t)CAMPAIGN_RUNNING, now, (uint64_t)o->rate, (uint64_t)o->retries,
 	        (uint64_t)o->answer, now + o->valid * 1000, (uint64_t)o->abort, (uint64_t)o->spi2)));
 	TRY(select_cards(db, o, now, reason, n));
-	TRY(sql_done(sql_query(db_sql(db), "ANALYZE task", ""))); /* both databases plan by what they know of a table */
+	/* Both databases plan by what they know of a table. */
+	TRY(sql_done(sql_query(db_sql(db), "ANALYZE card", "")));
+	TRY(sql_done(sql_query(db_sql(db), "ANALYZE task", "")));
 	TRY(read_number(db, "SELECT COUNT(*) FROM task WHERE campaign=$1", o->name, cards));
 	if (*cards == 0)
 		return refuse(ERR_NOT_FOUND, reason, n, o->name, "no card is selected");
