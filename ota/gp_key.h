@@ -1,11 +1,21 @@
-/* gp_key.h - a key inside PUT KEY (GlobalPlatform 2.3, 11.8): type 88, the key's length and itself under the DEK, its check
- * value. */
+/* gp_key.h - GlobalPlatform's instructions, and a key inside PUT KEY (GlobalPlatform 2.3, 11.8): type 88, the key's length and
+ * itself under the DEK, its check value. */
 #ifndef OTA_GP_KEY_H
 #define OTA_GP_KEY_H
 
 #include "apdu/secret.h"
 
-enum { GP_KEY_3DES = 0x82, GP_KEY_AES = 0x88, GP_KCV_LEN = 3, INS_PUT_KEY = 0xD8, INS_GET_DATA = 0xCA };
+enum { GP_KEY_3DES = 0x82, GP_KEY_AES = 0x88, GP_KCV_LEN = 3 };
+enum {
+	INS_GET_DATA = 0xCA,
+	INS_PUT_KEY = 0xD8,
+	INS_STORE_DATA = 0xE2,
+	INS_DELETE = 0xE4,
+	INS_INSTALL = 0xE6,
+	INS_LOAD = 0xE8,
+	INS_SET_STATUS = 0xF0,
+	INS_GET_STATUS = 0xF2
+};
 
 /* Append an AES key. */
 MUST_USE enum status gp_key_put(struct bytes dek, const struct secret *key, struct buf *out);

@@ -37,6 +37,30 @@ void script_put(struct buf *b, uint8_t ins, uint8_t p1, uint8_t p2, struct bytes
 		b->failed = true;
 }
 
+void script_put_select(struct buf *b, uint16_t fid)
+{
+	const uint8_t octets[2] = { (uint8_t)(fid >> 8), (uint8_t)fid };
+
+	script_put(b, INS_SELECT, 0x00, 0x04, BYTES_OF(octets));
+}
+
+unsigned script_put_write(struct buf *b, unsigned record, size_t offset, struct bytes content)
+{
+	struct bytes part;
+	unsigned count = 0;
+
+	if (record > 0) {
+		script_put(b, INS_UPDATE_RECORD, (uint8_t)record, 0x04, content);
+		return 1;
+	}
+	for (; content.n > 0; offset += part.n, count++) {
+		if (!bytes_take(&content, content.n < SCRIPT_DATA_MAX ? content.n : SCRIPT_DATA_MAX, &part))
+			break;
+		script_put(b, INS_UPDATE_BINARY, (uint8_t)(offset >> 8), (uint8_t)offset, part);
+	}
+	return count;
+}
+
 void script_put_read(struct buf *b, uint8_t ins, uint8_t p1, uint8_t p2, uint8_t le)
 {
 	buf_put(b, (struct bytes){ (const uint8_t[]){ 0x00, ins, p1, p2, le }, 5 });

@@ -8,8 +8,13 @@
 /* Take the next command. P3 is Le for commands that only read, Lc for the others. ERR_MALFORMED if it does not fit. */
 MUST_USE enum status script_next(struct bytes *in, struct command_apdu *out);
 
+enum { SCRIPT_DATA_MAX = 250 }; /* of one command that we write */
+
 /* Append SELECT by FID and the like. */
 void script_put(struct buf *, uint8_t ins, uint8_t p1, uint8_t p2, struct bytes data);
+void script_put_select(struct buf *, uint16_t fid);
+/* UPDATE RECORD number `record`, or (0) as many UPDATE BINARYs from offset on as it takes. How many commands these are. */
+unsigned script_put_write(struct buf *, unsigned record, size_t offset, struct bytes content);
 void script_put_read(struct buf *, uint8_t ins, uint8_t p1, uint8_t p2, uint8_t le);
 
 struct script_result {

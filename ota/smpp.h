@@ -54,6 +54,7 @@ enum smpp_state { /* message_state (5.2.28) */
 	SMPP_UNDELIVERABLE = 5
 };
 
+enum { SMPP_PASSWORD_MAX = 8 };
 struct smpp_address {
 	uint8_t ton, npi;
 	char digits[21];
@@ -62,7 +63,8 @@ struct smpp_address {
 /* One PDU; fields that its command does not have are zero. */
 struct smpp_pdu {
 	uint32_t command, status, sequence;
-	char system_id[17], password[9], system_type[13], address_range[41]; /* bind; system_id of its response, too */
+	char system_id[17], password[SMPP_PASSWORD_MAX + 1], system_type[13],
+	        address_range[41]; /* bind; system_id of its response, too */
 	uint8_t version, ton, npi;
 	char service_type[6]; /* submit, deliver */
 	struct smpp_address from, to;

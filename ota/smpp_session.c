@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apdu/secret.h"
+
 void smpp_session_start(struct smpp_session *s, uint64_t now)
 {
 	*s = (struct smpp_session){ .heard = now };
@@ -15,6 +17,7 @@ struct bytes smpp_session_out(const struct smpp_session *s)
 
 void smpp_session_sent(struct smpp_session *s, size_t n)
 {
+	secret_clean(s->out + s->out_at, n); /* a bind has a password in it */
 	s->out_at += n;
 	if (s->out_at == s->out_len)
 		s->out_at = s->out_len = 0;
@@ -34,6 +37,7 @@ uint32_t smpp_session_put(struct smpp_session *s, const struct smpp_pdu *p)
 		numbered.sequence = s->sequence % 0x7FFFFFFF + 1;
 	b = (struct buf){ s->out, s->out_len, sizeof s->out, false };
 	smpp_put(&b, &numbered);
+	secret_clean(numbered.password, sizeof numbered.password);
 	if (b.failed)
 		return 0;
 	s->out_len = b.len;

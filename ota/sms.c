@@ -5,15 +5,7 @@
 #include "apdu/hex.h"
 #include "apdu/tlv.h"
 
-enum {
-	UDHI = 0x40,
-	DELIVER = 0x40,
-	SUBMIT = 0x41,
-	MTI_MASK = 0x43,
-	PID_USIM_DOWNLOAD = 0x7F,
-	DCS_CLASS_2 = 0xF6,
-	DCS_CLASS_2_OLD = 0x16
-};
+enum { UDHI = 0x40, DELIVER = 0x40, SUBMIT = 0x41, MTI_MASK = 0x43, DCS_CLASS_2_OLD = 0x16 };
 enum { IE_COMMAND = 0x70, IE_RESPONSE = 0x71, IE_CONCATENATION_8 = 0x00, IE_CONCATENATION_16 = 0x08, TIME_STAMP_LEN = 7 };
 
 static const uint8_t originator[] = { 0x08, 0x81, 0x21, 0x43, 0x65, 0x87 };
@@ -116,8 +108,8 @@ enum status sms_deliver_part(struct buf *b, struct bytes packet, uint8_t referen
 {
 	buf_put_u8(b, DELIVER);
 	buf_put(b, BYTES_OF(originator));
-	buf_put_u8(b, PID_USIM_DOWNLOAD);
-	buf_put_u8(b, DCS_CLASS_2);
+	buf_put_u8(b, SMS_PID_USIM_DOWNLOAD);
+	buf_put_u8(b, SMS_DCS_CLASS_2);
 	buf_put(b, BYTES_OF(time_stamp));
 	return put_user_data(b, IE_COMMAND, packet, reference, number);
 }
@@ -137,7 +129,7 @@ enum status sms_submit_part(struct buf *b, struct bytes address, struct bytes re
 	buf_put_u8(b, 0); /* the terminal numbers its messages */
 	buf_put(b, address);
 	buf_put_u8(b, 0x00);
-	buf_put_u8(b, DCS_CLASS_2);
+	buf_put_u8(b, SMS_DCS_CLASS_2);
 	return put_user_data(b, IE_RESPONSE, response, reference, number);
 }
 
@@ -196,7 +188,7 @@ enum status sms_deliver_parse(struct bytes in, struct sms_part *out)
 	if (!bytes_take_uint(&in, 1, &first) || !take_address(&in, &out->address) || !bytes_take_uint(&in, 1, &pid) ||
 	        !bytes_take_uint(&in, 1, &dcs) || !bytes_take(&in, TIME_STAMP_LEN, &skipped))
 		return ERR_TRUNCATED;
-	if ((first & MTI_MASK) != DELIVER || pid != PID_USIM_DOWNLOAD || (dcs != DCS_CLASS_2 && dcs != DCS_CLASS_2_OLD))
+	if ((first & MTI_MASK) != DELIVER || pid != SMS_PID_USIM_DOWNLOAD || (dcs != SMS_DCS_CLASS_2 && dcs != DCS_CLASS_2_OLD))
 		return ERR_NOT_FOUND;
 	return parse_user_data(in, out);
 }

@@ -13,6 +13,8 @@ enum {
 	SMS_TPDU_MAX = 180,
 	SMS_PARTS_MAX = 16
 };
+/* Protocol identifier and data coding of a message for the card. */
+enum { SMS_PID_USIM_DOWNLOAD = 0x7F, SMS_DCS_CLASS_2 = 0xF6 };
 
 /* Short messages that a packet of n octets takes; 0 if they would be more than SMS_PARTS_MAX. */
 unsigned sms_parts(size_t n);

@@ -1,6 +1,6 @@
-/* campaign.h - one job for many cards (campaign.c: what people decide and see; campaign_run.c: what servers do). Any number of
- * servers share a database. A counter is taken and remembered before its packet leaves, so that none is sent twice, and every
- * card that was claimed comes back when its answer does not.
+/* campaign.h - one job for many cards (campaign.c: what people decide and see; campaign_engine.h: what servers do). Any number
+ * of servers share a database. A counter is taken and remembered before its packet leaves, so that none is sent twice, and
+ * every card that was claimed comes back when its answer does not.
  *
  * After silence nobody knows whether the card ran the packet. It is then asked, with a higher counter, for what it should hold
  * now (STEP_PROBE): the answer tells, and the old packet can never run afterwards. So an update happens once however often
@@ -79,7 +79,7 @@ void engine_deliver_by_hand(struct engine *);
 
 /* One secured packet that has to go out now. */
 struct campaign_packet {
-	char iccid[21], msisdn[21], campaign[CAMPAIGN_NAME_MAX + 1];
+	char iccid[21], msisdn[21];
 	uint64_t counter, expires; /* ms */
 	struct bytes packet;       /* valid during the call */
 };
@@ -108,8 +108,8 @@ MUST_USE enum status engine_twin(struct engine *, uint64_t now, const char *name
 
 /* The packets that a card would get, and what they cost: nothing is sent and no counter taken. */
 struct campaign_cost {
-	uint64_t cards, without_number;
-	unsigned messages; /* a card */
+	uint64_t cards, without_number, without_objects; /* without_objects: of a "sealed" job, cards that it has nothing for */
+	uint64_t messages;                               /* short messages, answers not counted */
 };
 MUST_USE enum status campaign_cost(struct db *, const char *name, struct campaign_cost *);
 

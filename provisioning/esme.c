@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apdu/secret.h"
+
 enum { RETRY_MAX_MS = 30000, PAUSE_FIRST_MS = 250, PAUSE_MAX_MS = 8000 };
 
 struct esme {
@@ -134,6 +136,7 @@ static void bind_to_centre(struct esme *e)
 	(void)snprintf(p.system_type, sizeof p.system_type, "%s", e->o.system_type != NULL ? e->o.system_type : "");
 	(void)snprintf(p.address_range, sizeof p.address_range, "%s", e->o.address);
 	(void)smpp_session_put(&e->s, &p);
+	secret_clean(p.password, sizeof p.password);
 }
 
 /* Once a pause, however many messages were refused for the same reason. */

@@ -13,8 +13,6 @@
 #include "apdu/tlv.h"
 #include "ota/script.h"
 
-enum { COMMAND_DATA_MAX = 250 };
-
 /* Where the files of a TAR lie. */
 static const struct root {
 	const char *tar, *path;
@@ -94,7 +92,7 @@ static enum status parse_file(const json_t *o, struct job *j, char *reason, size
 	if (content == NULL || hex_decode(bytes_str(content), &b) != OK || b.len == j->content_len)
 		return refuse(reason, n, name, "needs \"content\" in hex");
 	if (record < 0 || record > 254 || offset < 0 || offset > 0x7FFF ||
-	        (record > 0 && b.len - j->content_len > COMMAND_DATA_MAX))
+	        (record > 0 && b.len - j->content_len > SCRIPT_DATA_MAX))
 		return refuse(
 		        reason, n, name, "has a record (1 to 254, 250 octets at most) or offset (0 to 32767) out of range");
 	f->record = (unsigned)record;
@@ -207,41 +205,16 @@ enum status job_parse(const char *text, struct job *j, char *reason, size_t n)
 	return st;
 }
 
-static unsigned put_select(struct buf *b, uint16_t fid)
-{
-	const uint8_t octets[2] = { (uint8_t)(fid >> 8), (uint8_t)fid };
-
-	script_put(b, INS_SELECT, 0x00, 0x04, BYTES_OF(octets));
-	return 1;
-}
-
 /* From the TAR's directory, or from wherever the file before has led. */
 static unsigned put_path(const struct job *j, const struct job_file *f, const struct job_file *before, struct buf *b)
 {
 	const struct root *r = root_of(j);
 	unsigned count = 0;
 
-	for (size_t i = 0; before != NULL && before->depth > 1 && i < r->depth; i++)
-		count += put_select(b, r->fid[i]);
-	for (size_t i = 0; i < f->depth; i++)
-		count += put_select(b, f->fid[i]);
-	return count;
-}
-
-static unsigned put_write(const struct job *j, const struct job_file *f, struct buf *b)
-{
-	struct bytes left = { j->content + f->at, f->len }, part;
-	unsigned count = 0;
-
-	if (f->record > 0) {
-		script_put(b, INS_UPDATE_RECORD, (uint8_t)f->record, 0x04, left);
-		return 1;
-	}
-	for (size_t at = f->offset; left.n > 0; at += part.n, count++) {
-		if (!bytes_take(&left, left.n < COMMAND_DATA_MAX ? left.n : COMMAND_DATA_MAX, &part))
-			break;
-		script_put(b, INS_UPDATE_BINARY, (uint8_t)(at >> 8), (uint8_t)at, part);
-	}
+	for (size_t i = 0; before != NULL && before->depth > 1 && i < r->depth; i++, count++)
+		script_put_select(b, r->fid[i]);
+	for (size_t i = 0; i < f->depth; i++, count++)
+		script_put_select(b, f->fid[i]);
 	return count;
 }
 
@@ -252,7 +225,8 @@ enum status job_script(const struct job *j, struct bytes more, struct buf *out, 
 	*commands = j->commands_count;
 	for (size_t i = 0; i < j->files; i++) {
 		*commands += put_path(j, &j->file[i], i > 0 ? &j->file[i - 1] : NULL, out);
-		*commands += put_write(j, &j->file[i], out);
+		*commands += script_put_write(out, j->file[i].record, j->file[i].offset,
+		        (struct bytes){ j->content + j->file[i].at, j->file[i].len });
 	}
 	buf_put(out, (struct bytes){ j->commands, j->commands_len });
 	buf_put(out, more);

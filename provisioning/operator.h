@@ -50,14 +50,15 @@ MUST_USE enum status discovery_grant(struct db *, const char *name, const char *
 
 /* ota.c - a secured packet that updates a file below the TAR's directory, for as many short messages as it takes (ERR_NO_SPACE:
  * more than the card puts together); what the card answered to a command with this SPI2. */
-struct ota_job {
+struct ota_file_update {
 	uint8_t tar[TAR_LEN];
 	uint16_t fid;
 	unsigned record; /* 0: transparent */
 	struct bytes content;
 	uint8_t spi2;
 };
-MUST_USE enum status ota_update(struct db *, const char *iccid, const struct ota_job *, struct buf *packet, uint64_t *counter);
+MUST_USE enum status ota_update(
+        struct db *, const char *iccid, const struct ota_file_update *, struct buf *packet, uint64_t *counter);
 /* Any script for a TAR; takes the card's next counter. */
 MUST_USE enum status ota_send(struct db *, const char *iccid, const uint8_t tar[static TAR_LEN], uint8_t spi2,
         struct bytes script, struct buf *packet, uint64_t *counter);

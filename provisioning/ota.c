@@ -10,7 +10,7 @@
 #include "ota/sms.h"
 #include "provisioning/operator.h"
 
-enum { COMMAND_DATA_MAX = 250, OTA_KEY_LEN = 16 };
+enum { OTA_KEY_LEN = 16 };
 
 enum status ota_card_keys(struct db *db, const char *iccid, struct secret_large *secrets, struct ota_keys *k)
 {
@@ -43,22 +43,16 @@ enum status ota_send(struct db *db, const char *iccid, const uint8_t tar[static 
 	return sms_parts(packet->len) > 0 ? OK : ERR_NO_SPACE;
 }
 
-enum status ota_update(struct db *db, const char *iccid, const struct ota_job *job, struct buf *packet, uint64_t *counter)
+enum status ota_update(
+        struct db *db, const char *iccid, const struct ota_file_update *update, struct buf *packet, uint64_t *counter)
 {
-	uint8_t script_raw[OTA_PACKET_MAX], fid_octets[2] = { (uint8_t)(job->fid >> 8), (uint8_t)job->fid };
+	uint8_t script_raw[OTA_PACKET_MAX];
 	struct buf script = BUF_OF(script_raw);
-	struct bytes content = job->content, part;
 
-	script_put(&script, INS_SELECT, 0x00, 0x04, BYTES_OF(fid_octets));
-	if (job->record > 0)
-		script_put(&script, INS_UPDATE_RECORD, (uint8_t)job->record, 0x04, content);
-	for (size_t at = 0; job->record == 0 && content.n > 0; at += part.n) {
-		if (!bytes_take(&content, content.n < COMMAND_DATA_MAX ? content.n : COMMAND_DATA_MAX, &part))
-			return ERR_BUG;
-		script_put(&script, INS_UPDATE_BINARY, (uint8_t)(at >> 8), (uint8_t)at, part);
-	}
+	script_put_select(&script, update->fid);
+	(void)script_put_write(&script, update->record, 0, update->content);
 	TRY(buf_status(&script));
-	return ota_send(db, iccid, job->tar, job->spi2, buf_bytes(&script), packet, counter);
+	return ota_send(db, iccid, update->tar, update->spi2, buf_bytes(&script), packet, counter);
 }
 
 enum status ota_verify(struct db *db, const char *iccid, uint8_t spi2, struct bytes por, struct ota_verdict *v)

@@ -10,7 +10,7 @@
 #include "ota/packet.h"
 #include "ota/sms.h"
 
-enum { CLAIM = 64, TURN_MS = 500, PID_USIM = 0x7F, DCS_CLASS_2 = 0xF6 };
+enum { CLAIM = 64, TURN_MS = 500 };
 
 struct worker {
 	const struct worker_options *o;
@@ -25,7 +25,7 @@ struct worker {
 	size_t answers;
 };
 
-static uint64_t now_ms(void)
+uint64_t clock_ms(void)
 {
 	struct timespec t;
 
@@ -44,8 +44,10 @@ static void say(const struct worker *w, const char *what)
 static void send_packet(void *context, const struct campaign_packet *p)
 {
 	struct worker *w = context;
-	struct esme_message m = { .counter = p->counter, .pid = PID_USIM, .dcs = DCS_CLASS_2, .esm_class = ESM_UDHI };
-	uint64_t now = now_ms();
+	struct esme_message m = {
+		.counter = p->counter, .pid = SMS_PID_USIM_DOWNLOAD, .dcs = SMS_DCS_CLASS_2, .esm_class = ESM_UDHI
+	};
+	uint64_t now = clock_ms();
 
 	(void)snprintf(m.to, sizeof m.to, "%s", p->msisdn);
 	(void)snprintf(m.who, sizeof m.who, "%s", p->iccid);
@@ -75,7 +77,7 @@ static bool store_answers(void *context)
 	}
 	for (size_t i = 0; st == OK && i < w->answers; i++)
 		st = engine_answer(
-		        w->engine, now_ms(), w->answer[i].from, (struct bytes){ w->answer[i].data, w->answer[i].len });
+		        w->engine, clock_ms(), w->answer[i].from, (struct bytes){ w->answer[i].data, w->answer[i].len });
 	w->answers = 0;
 	return engine_end(w->engine, st) == OK;
 }
@@ -83,7 +85,7 @@ static bool store_answers(void *context)
 static enum status undeliverable(struct worker *w, const char *iccid, uint64_t counter, const char *why)
 {
 	TRY(engine_begin(w->engine));
-	return engine_end(w->engine, engine_undeliverable(w->engine, now_ms(), iccid, counter, why));
+	return engine_end(w->engine, engine_undeliverable(w->engine, clock_ms(), iccid, counter, why));
 }
 
 static void on_delivered(void *context, const struct smpp_pdu *p)
@@ -115,26 +117,29 @@ static enum status claim(struct worker *w, unsigned *count)
 	/* What waits here is lost when we die, and costs its cards a round: keep the heap small. */
 	if (room == 0 || esme_unsent(w->esme) > w->o->smsc.window)
 		return OK;
-	return engine_claim(w->engine, now_ms(), room < CLAIM ? (unsigned)room : CLAIM, send_packet, w, count);
+	return engine_claim(w->engine, clock_ms(), room < CLAIM ? (unsigned)room : CLAIM, send_packet, w, count);
 }
 
 /* ---- by hand ------------------------------------------------------------------------------------------------------------ */
 
-static bool write_messages(FILE *f, struct bytes packet, uint8_t reference)
+enum status worker_messages(struct bytes packet, uint8_t reference, struct buf *out)
 {
 	for (unsigned i = 1; i <= sms_parts(packet.n); i++) {
 		uint8_t raw[SMS_TPDU_MAX];
 		char hex[2 * SMS_TPDU_MAX + 1];
 		struct buf b = BUF_OF(raw);
 
-		if (sms_deliver_part(&b, packet, reference, i) != OK || fprintf(f, "%s\n", hex_encode(buf_bytes(&b), hex)) < 0)
-			return false;
+		TRY(sms_deliver_part(&b, packet, reference, i));
+		buf_put(out, bytes_str(hex_encode(buf_bytes(&b), hex)));
+		buf_put_u8(out, '\n');
 	}
-	return true;
+	return buf_status(out);
 }
 
 enum status worker_deliver(const char *via, const char *iccid, struct bytes packet, uint8_t reference, struct buf *response)
 {
+	static char messages[WORKER_MESSAGES_MAX];
+	struct buf lines = { (uint8_t *)messages, 0, sizeof messages, false };
 	char folder[] = "/tmp/prose-ota.XXXXXX", in[sizeof folder + 4], out[sizeof folder + 4], text[1024] = "";
 	FILE *f;
 	bool ok;
@@ -145,7 +150,7 @@ enum status worker_deliver(const char *via, const char *iccid, struct bytes pack
 	(void)snprintf(in, sizeof in, "%s/in", folder);
 	(void)snprintf(out, sizeof out, "%s/out", folder);
 	f = fopen(in, "we");
-	ok = f != NULL && write_messages(f, packet, reference);
+	ok = f != NULL && worker_messages(packet, reference, &lines) == OK && fwrite(messages, lines.len, 1, f) == 1;
 	ok = f != NULL && fclose(f) == 0 && ok;
 	ok = ok && setenv("ICCID", iccid, 1) == 0 && setenv("IN", in, 1) == 0 && setenv("OUT", out, 1) == 0;
 	rc = ok ? system(via) : -1;
@@ -185,7 +190,7 @@ static enum status one_by_hand(struct worker *w, unsigned *count)
 	enum status st;
 
 	h.there = false;
-	TRY(engine_claim(w->engine, now_ms(), 1, keep_packet, &h, count));
+	TRY(engine_claim(w->engine, clock_ms(), 1, keep_packet, &h, count));
 	if (!h.there)
 		return OK;
 	st = worker_deliver(w->o->via, h.head.iccid, h.head.packet, (uint8_t)h.head.counter, &response);
@@ -193,7 +198,7 @@ static enum status one_by_hand(struct worker *w, unsigned *count)
 		return undeliverable(w, h.head.iccid, h.head.counter,
 		        st != OK ? "the command that delivers it failed" : "the card gave no answer");
 	TRY(engine_begin(w->engine));
-	return engine_end(w->engine, engine_answer_of(w->engine, now_ms(), h.head.iccid, buf_bytes(&response)));
+	return engine_end(w->engine, engine_answer_of(w->engine, clock_ms(), h.head.iccid, buf_bytes(&response)));
 }
 
 /* ---- the loop ----------------------------------------------------------------------------------------------------------- */
@@ -202,9 +207,9 @@ static enum status step(struct worker *w, uint64_t *turn_at, unsigned *open)
 {
 	unsigned count = 0;
 
-	if (now_ms() >= *turn_at) {
-		TRY(engine_turn(w->engine, now_ms(), open));
-		*turn_at = now_ms() + TURN_MS;
+	if (clock_ms() >= *turn_at) {
+		TRY(engine_turn(w->engine, clock_ms(), open));
+		*turn_at = clock_ms() + TURN_MS;
 	}
 	if (w->o->via != NULL) {
 		TRY(one_by_hand(w, &count));

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "ota/sms.h"
 #include "provisioning/campaign.h"
 #include "provisioning/esme.h"
 
@@ -20,6 +21,13 @@ struct worker_options {
 
 /* Until *stop, or with once until nothing is left to do. ERR_IO: the database is gone for good. */
 MUST_USE enum status worker_run(struct db *, const struct worker_options *, volatile sig_atomic_t *stop);
+
+/* Milliseconds since 1970. */
+uint64_t clock_ms(void);
+
+/* Append a packet's SMS-DELIVERs, one a line in hex. */
+enum { WORKER_MESSAGES_MAX = SMS_PARTS_MAX * (2 * SMS_TPDU_MAX + 2) };
+MUST_USE enum status worker_messages(struct bytes packet, uint8_t reference, struct buf *out);
 
 /* One packet by hand. The response packet, or nothing when the card gives none. ERR_IO: the command failed. */
 MUST_USE enum status worker_deliver(

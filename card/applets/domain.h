@@ -14,14 +14,6 @@
 #include "ota/scp03.h"
 
 enum { DOMAIN_KEY_LEN = 16, DOMAIN_ANSWER_MAX = 1024, LOAD_MAX = 512, STORE_DATA_MAX = 1024, KVN_DAP = 0x73 };
-enum {
-	INS_STORE_DATA = 0xE2,
-	INS_DELETE = 0xE4,
-	INS_INSTALL = 0xE6,
-	INS_LOAD = 0xE8,
-	INS_SET_STATUS = 0xF0,
-	INS_GET_STATUS = 0xF2
-};
 
 struct domain_state {
 	struct scp03 session; /* level 0 until EXTERNAL AUTHENTICATE */

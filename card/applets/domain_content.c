@@ -79,12 +79,6 @@ static bool may(const struct command *c, enum applet_privilege p)
 	return (c->applet->privileges & p) != 0;
 }
 
-/* What makes a field of INSTALL's data: a length and so many octets. */
-static bool take_lv(struct bytes *in, struct bytes *out)
-{
-	return bytes_take_field(in, out);
-}
-
 static bool is_aid(struct bytes b)
 {
 	return b.n >= AID_MIN && b.n <= AID_MAX;
@@ -103,7 +97,8 @@ static struct record_name elf_name(struct bytes aid)
 static bool find_class(struct card *card, struct bytes elf, struct bytes module, unsigned *class_number, uint8_t *domain)
 {
 	const struct record_name name = elf_name(elf);
-	struct secret_large record;
+	SECRET_LARGE
+	record = { 0 };
 
 	*domain = DOMAIN_ISSUER;
 	for (size_t i = 0; i < BUILT_INS; i++)
@@ -133,8 +128,9 @@ static enum sw install_for_load(struct command *c, struct bytes in)
 	struct bytes elf, domain, hash, parameters, token;
 	struct applet *to = c->applet;
 
-	if (!take_lv(&in, &elf) || !take_lv(&in, &domain) || !take_lv(&in, &hash) || !take_lv(&in, &parameters) ||
-	        !take_lv(&in, &token) || in.n != 0 || !is_aid(elf) || (hash.n != 0 && hash.n != SHA256_LEN))
+	if (!bytes_take_field(&in, &elf) || !bytes_take_field(&in, &domain) || !bytes_take_field(&in, &hash) ||
+	        !bytes_take_field(&in, &parameters) || !bytes_take_field(&in, &token) || in.n != 0 || !is_aid(elf) ||
+	        (hash.n != 0 && hash.n != SHA256_LEN))
 		return SW_WRONG_DATA;
 	if (domain.n > 0 && (to = applet_named(c->card, domain)) == NULL)
 		return SW_REFERENCE_NOT_FOUND;
@@ -160,6 +156,8 @@ static enum sw gather(struct command *c, size_t max, struct bytes *whole, bool *
 
 	if (c->p2 != s->next_block || c->data.n > max - s->len) {
 		s->elf_len = s->personalised = 0;
+		secret_clean(s->data, sizeof s->data);
+		s->len = 0;
 		return c->p2 != s->next_block ? SW_WRONG_P1P2 : SW_NO_MEMORY;
 	}
 	if (c->data.n > 0)
@@ -251,8 +249,8 @@ static bool toolkit_parameters(struct bytes in, struct parameters *p)
 	uint64_t entries, channels;
 
 	if (!bytes_take(&in, 3, &head) || !bytes_take_uint(&in, 1, &entries) || !bytes_take(&in, (size_t)entries * 2, &menu) ||
-	        !bytes_take_uint(&in, 1, &channels) || !take_lv(&in, &msl) || !take_lv(&in, &tars) || entries > 0 ||
-	        channels > 0)
+	        !bytes_take_uint(&in, 1, &channels) || !bytes_take_field(&in, &msl) || !bytes_take_field(&in, &tars) ||
+	        entries > 0 || channels > 0)
 		return false;
 	if (msl.n > 0 && (msl.n != 2 || msl.p[0] != MSL_SPI1))
 		return false;
@@ -300,9 +298,9 @@ static enum sw install_for_install(struct command *c, struct bytes in, bool sele
 	enum status st;
 	enum sw sw;
 
-	if (!take_lv(&in, &elf) || !take_lv(&in, &module) || !take_lv(&in, &aid) || !take_lv(&in, &privileges) ||
-	        !take_lv(&in, &parameters) || !take_lv(&in, &token) || in.n != 0 || !is_aid(aid) ||
-	        (privileges.n != 1 && privileges.n != 3))
+	if (!bytes_take_field(&in, &elf) || !bytes_take_field(&in, &module) || !bytes_take_field(&in, &aid) ||
+	        !bytes_take_field(&in, &privileges) || !bytes_take_field(&in, &parameters) || !bytes_take_field(&in, &token) ||
+	        in.n != 0 || !is_aid(aid) || (privileges.n != 1 && privileges.n != 3))
 		return SW_WRONG_DATA;
 	if ((sw = parse_parameters(parameters, &p)) != SW_OK)
 		return sw;
@@ -386,8 +384,9 @@ enum sw domain_install_command(struct command *c)
 		return install_for_install(c, in, c->p1 != FOR_INSTALL);
 	if (c->p1 != FOR_SELECTABLE && c->p1 != FOR_EXTRADITION && c->p1 != FOR_PERSONALIZATION)
 		return SW_WRONG_P1P2;
-	if (!take_lv(&in, &first) || !take_lv(&in, &second) || !take_lv(&in, &aid) || !take_lv(&in, &privileges) ||
-	        !take_lv(&in, &parameters) || !take_lv(&in, &token) || in.n != 0)
+	if (!bytes_take_field(&in, &first) || !bytes_take_field(&in, &second) || !bytes_take_field(&in, &aid) ||
+	        !bytes_take_field(&in, &privileges) || !bytes_take_field(&in, &parameters) || !bytes_take_field(&in, &token) ||
+	        in.n != 0)
 		return SW_WRONG_DATA;
 	if ((sw = named(c, aid, &a)) != SW_OK)
 		return sw;
@@ -478,6 +477,7 @@ enum sw domain_delete(struct command *c)
 		return SW_CONDITIONS_NOT_SATISFIED;
 	if (c->p2 == 0 && has_instances(c->card, a))
 		return SW_CONDITIONS_NOT_SATISFIED;
+	((struct domain_state *)c->applet->transient)->personalised = 0; /* its slot may be another's soon */
 	/* What a sovereign domain deletes itself it may make again. */
 	st = delete_with_instances(c->card, a, a->sovereign && !own(c, a));
 	if (st != OK)
@@ -486,12 +486,11 @@ enum sw domain_delete(struct command *c)
 	return SW_OK;
 }
 
-static enum status set_locked(struct applet *a, bool locked)
+static void set_locked(struct applet *a, bool locked)
 {
 	a->life = (uint8_t)(locked ? a->life | LIFE_LOCKED : a->life & ~LIFE_LOCKED);
 	if (locked)
 		applet_leave(a);
-	return OK;
 }
 
 /* Lock and unlock (11.10): P1 40 one instance, 60 a domain with all of its instances. */
@@ -512,11 +511,9 @@ enum sw domain_set_status(struct command *c)
 	if ((c->p2 & ~LIFE_LOCKED) != (a->life & ~LIFE_LOCKED) && c->p2 != LIFE_LOCKED)
 		return SW_WRONG_DATA; /* nothing but the lock changes here */
 	for (size_t i = 0; (c->p1 & P1_LOAD_FILES) != 0 && i < c->card->applet_count; i++)
-		if (i != applet_slot(a) && c->card->applet[i].aid_len > 0 && c->card->applet[i].domain == applet_slot(a) &&
-		        set_locked(&c->card->applet[i], locked) != OK)
-			return SW_TECHNICAL_PROBLEM;
-	if (set_locked(a, locked) != OK)
-		return SW_TECHNICAL_PROBLEM;
+		if (i != applet_slot(a) && c->card->applet[i].aid_len > 0 && c->card->applet[i].domain == applet_slot(a))
+			set_locked(&c->card->applet[i], locked);
+	set_locked(a, locked);
 	return sw_of(applet_registry_save(c->card));
 }
 

@@ -46,29 +46,33 @@ static void free_slot(struct card *card, struct applet *a)
 	*a = (struct applet){ .class = &free_class, .card = card };
 }
 
+/* What may change while an instance lives, or after it: another may have had its slot and AID in what was rolled back. */
+static void take_order(struct applet *a, size_t slot, const struct applet_order *o)
+{
+	a->domain = o->domain == DOMAIN_SELF ? (uint8_t)slot : o->domain;
+	a->life = o->life;
+	a->sovereign = o->sovereign;
+	a->privileges = o->privileges;
+	a->msl = o->msl;
+	a->has_tar = o->tar != NULL;
+	if (o->tar != NULL)
+		memcpy(a->tar, o->tar, sizeof a->tar);
+}
+
 static enum status fill_slot(struct card *card, size_t slot, const struct applet_order *o)
 {
 	struct applet *a = &card->applet[slot];
 
 	if (slot >= APPLETS_MAX || o->class_number >= applet_class_count || o->aid.n < 5 || o->aid.n > sizeof a->aid)
 		return ERR_MALFORMED;
-	*a = (struct applet){ .class = applet_classes[o->class_number],
-		.card = card,
-		.aid_len = o->aid.n,
-		.domain = o->domain == DOMAIN_SELF ? (uint8_t)slot : o->domain,
-		.life = o->life,
-		.sovereign = o->sovereign,
-		.privileges = o->privileges,
-		.has_tar = o->tar != NULL,
-		.msl = o->msl };
+	*a = (struct applet){ .class = applet_classes[o->class_number], .card = card, .aid_len = o->aid.n };
 	if (a->class->transient_len > 0 && (a->transient = calloc(1, a->class->transient_len)) == NULL) {
 		a->class = &free_class;
 		a->aid_len = 0;
 		return ERR_NO_SPACE;
 	}
 	memcpy(a->aid, o->aid.p, o->aid.n);
-	if (o->tar != NULL)
-		memcpy(a->tar, o->tar, sizeof a->tar);
+	take_order(a, slot, o);
 	a->view = (struct store_view){ &card->store, name_format("a%zu/", slot) };
 	while (card->applet_count <= slot) { /* slots below that were never used */
 		struct applet *below = &card->applet[card->applet_count++];
@@ -114,11 +118,10 @@ static enum status load_entry(struct card *card, struct bytes entry, bool seen[A
 		return ERR_MALFORMED;
 	seen[v[1]] = true;
 	a = &card->applet[v[1]];
-	/* The same instance goes on with its session; only what may change is taken over. */
+	/* The same instance goes on with its session. */
 	if (a->class == applet_classes[o.class_number < applet_class_count ? o.class_number : 0] &&
 	        bytes_equal((struct bytes){ a->aid, a->aid_len }, o.aid)) {
-		a->domain = o.domain;
-		a->life = o.life;
+		take_order(a, (size_t)v[1], &o);
 		return OK;
 	}
 	if (a->class != NULL)

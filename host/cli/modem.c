@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "apdu/cat.h"
+#include "apdu/secret.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "host/cli/cli.h"
@@ -60,7 +61,7 @@ static void send_up(struct modem *m, uint8_t esm_class, const char *to, struct b
 	struct smpp_pdu p = { .command = SMPP_SUBMIT, .from = m->card_number, .to = m->correspondent, .message = user_data };
 
 	p.esm_class = esm_class | ESM_UDHI;
-	p.dcs = 0xF6;
+	p.dcs = SMS_DCS_CLASS_2;
 	if (to != NULL)
 		(void)snprintf(p.to.digits, sizeof p.to.digits, "%s", to);
 	(void)smpp_session_put(&m->s, &p);
@@ -209,7 +210,9 @@ static bool dial(struct modem *m, const char *password)
 	/* Numbers that this handset, or these, have: the centre routes by their common beginning. */
 	(void)snprintf(p.address_range, sizeof p.address_range, "%llu-%llu", (unsigned long long)m->first,
 	        (unsigned long long)(m->first + m->cards - 1));
-	return smpp_session_put(&m->s, &p) != 0;
+	ok = smpp_session_put(&m->s, &p) != 0;
+	secret_clean(p.password, sizeof p.password);
+	return ok;
 }
 
 /* Until the link is lost or we are asked to stop. */
@@ -239,23 +242,25 @@ static bool talk(struct modem *m)
 	return true;
 }
 
-static bool read_password(const char *path, char out[10])
+static bool read_password(const char *path, struct secret *out)
 {
 	FILE *f = path != NULL ? fopen(path, "re") : NULL;
 	struct stat info;
-	bool ok = f != NULL && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 && fgets(out, 10, f) != NULL;
+	bool ok = f != NULL && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 &&
+	          fgets((char *)out->data, (int)sizeof out->data, f) != NULL;
 
 	if (f != NULL)
 		(void)fclose(f);
-	out[ok ? strcspn(out, "\r\n") : 0] = 0;
-	return path == NULL || (ok && strlen(out) <= 8);
+	out->data[ok ? strcspn((char *)out->data, "\r\n") : 0] = 0;
+	return path == NULL || (ok && strlen((char *)out->data) <= SMPP_PASSWORD_MAX);
 }
 
 int verb_modem(struct arguments *a)
 {
+	SECRET
+	password = { 0 };
 	static struct modem m;
 	struct sigaction action = { .sa_handler = on_signal };
-	char password[10] = "";
 	bool again = true;
 
 	m.a = a;
@@ -264,13 +269,13 @@ int verb_modem(struct arguments *a)
 		return usage_error("modem", "needs --smsc HOST:PORT and --number DIGITS");
 	if (m.cards > 1 && (a->reader == NULL || strncmp(a->reader, "unix:", 5) != 0 || strchr(a->reader, '#') != NULL))
 		return usage_error("modem", "--count needs --reader unix:SOCKET of a farm, without #CARD");
-	if (!read_password(a->password, password))
+	if (!read_password(a->password, &password))
 		return usage_error("modem", "--password-file must be a 0600 file with at most 8 characters");
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
 	while (stop == 0 && again) {
 		m.fd = -1;
-		if (dial(&m, password))
+		if (dial(&m, (const char *)password.data))
 			again = talk(&m);
 		if (m.fd >= 0)
 			(void)close(m.fd);

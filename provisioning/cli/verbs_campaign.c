@@ -15,14 +15,6 @@
 
 enum { BAR = 30 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static const char *clock_text(uint64_t ms, char out[32])
 {
 	time_t t = (time_t)(ms / 1000);
@@ -69,7 +61,7 @@ int campaign_new(struct arguments *a)
 	o.retries = (unsigned)a->retries;
 	o.answer = (unsigned)a->answer;
 	o.valid = (uint64_t)a->valid;
-	if ((st = campaign_create(a->db, &o, now_ms(), &cards, reason, sizeof reason)) != OK)
+	if ((st = campaign_create(a->db, &o, clock_ms(), &cards, reason, sizeof reason)) != OK)
 		return fail("campaign create", a->words[0], reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
 	(void)printf("%s: %llu card%s\n", o.name, (unsigned long long)cards, cards == 1 ? "" : "s");
 	return 0;
@@ -126,7 +118,7 @@ static void on_signal(int number)
 static void progress(const struct campaign *c, uint64_t began, uint64_t done_before, bool terminal)
 {
 	char bar[BAR + 1];
-	uint64_t over = c->done + c->failed, elapsed = (now_ms() - began) / 1000, in_this = over - done_before;
+	uint64_t over = c->done + c->failed, elapsed = (clock_ms() - began) / 1000, in_this = over - done_before;
 	size_t full = c->total > 0 ? (size_t)(over * BAR / c->total) : 0;
 
 	memset(bar, '.', BAR);
@@ -145,7 +137,7 @@ int campaign_watch(struct arguments *a)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 	bool terminal = isatty(1) != 0;
-	uint64_t began = now_ms(), before = UINT64_MAX, shown = UINT64_MAX;
+	uint64_t began = clock_ms(), before = UINT64_MAX, shown = UINT64_MAX;
 	struct campaign c = { .state = CAMPAIGN_RUNNING };
 	enum status st = OK;
 
@@ -239,7 +231,7 @@ static int ask_twin(struct arguments *a)
 	enum status st = ERR_NO_SPACE;
 
 	if (e != NULL && (st = campaign_get(a->db, a->words[0], &c)) == OK)
-		st = engine_twin(e, now_ms(), a->words[0], a->card, &packet);
+		st = engine_twin(e, clock_ms(), a->words[0], a->card, &packet);
 	engine_free(&e);
 	if (st != OK)
 		return report("campaign dry-run", a->card, st);
@@ -260,9 +252,10 @@ int campaign_dry_run(struct arguments *a)
 		return fail("campaign dry-run", NULL, "needs NAME, and --card with --via for a twin", EXIT_USAGE);
 	if ((st = campaign_cost(a->db, a->words[0], &cost)) != OK)
 		return report("campaign dry-run", a->words[0], st);
-	(void)printf("%s: %llu cards, %u short message%s each, %llu messages and as many answers\n", a->words[0],
-	        (unsigned long long)cost.cards, cost.messages, cost.messages == 1 ? "" : "s",
-	        (unsigned long long)(cost.cards * cost.messages));
+	(void)printf("%s: %llu cards, %llu short messages and as many answers\n", a->words[0], (unsigned long long)cost.cards,
+	        (unsigned long long)cost.messages);
+	if (cost.without_objects > 0)
+		(void)printf("%llu cards have no sealed objects there\n", (unsigned long long)cost.without_objects);
 	if (cost.without_number > 0)
 		(void)printf("%llu cards have no telephone number: `card number`, or a column msisdn in `card import`\n",
 		        (unsigned long long)cost.without_number);
@@ -316,31 +309,34 @@ int card_number(struct arguments *a)
 }
 
 /* First line of a file that only we can read. */
-static bool read_password(const char *path, char out[10])
+static bool read_password(const char *path, struct secret *out)
 {
 	FILE *f = fopen(path, "re");
 	struct stat info;
-	bool ok = f != NULL && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 && fgets(out, 10, f) != NULL;
+	bool ok = f != NULL && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 &&
+	          fgets((char *)out->data, (int)sizeof out->data, f) != NULL;
 
 	if (f != NULL)
 		(void)fclose(f);
 	if (ok)
-		out[strcspn(out, "\r\n")] = 0;
-	return ok && strlen(out) <= 8;
+		out->data[strcspn((char *)out->data, "\r\n")] = 0;
+	return ok && strlen((char *)out->data) <= SMPP_PASSWORD_MAX;
 }
 
 int ota_serve(struct arguments *a)
 {
+	SECRET
+	password = { 0 };
 	struct sigaction action = { .sa_handler = on_signal };
 	struct worker_options o = { .via = a->via, .once = a->once };
-	char password[10] = "", host[256] = "", *port;
+	char host[256] = "", *port;
 	enum status st;
 
 	if ((a->smsc == NULL) == (a->via == NULL) || a->count != 0 || a->window < 1 || a->window > ESME_WINDOW_MAX)
 		return fail("serve ota", NULL, "needs --smsc HOST:PORT or --via COMMAND; --window is 1 to 512", EXIT_USAGE);
 	if (a->bind != NULL && strcmp(a->bind, "separate") != 0 && strcmp(a->bind, "transceiver") != 0)
 		return fail("serve ota", a->bind, "--bind is transceiver or separate", EXIT_USAGE);
-	if (a->password != NULL && !read_password(a->password, password))
+	if (a->password != NULL && !read_password(a->password, &password))
 		return fail(
 		        "serve ota", a->password, "must be a 0600 file with a password of at most 8 characters", EXIT_REFUSED);
 	if (a->smsc != NULL) {
@@ -349,7 +345,7 @@ int ota_serve(struct arguments *a)
 			return fail("serve ota", a->smsc, "is not HOST:PORT", EXIT_USAGE);
 		*port++ = 0;
 		o.smsc = (struct esme_options){
-			.host = host, .port = port, .password = password, .window = (unsigned)a->window
+			.host = host, .port = port, .password = (const char *)password.data, .window = (unsigned)a->window
 		};
 		o.separate = a->bind != NULL && strcmp(a->bind, "separate") == 0;
 		o.smsc.system_id = a->system_id != NULL ? a->system_id : "ota";

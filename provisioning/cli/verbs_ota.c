@@ -8,6 +8,7 @@
 #include "ota/sms.h"
 #include "provisioning/cli/explain.h"
 #include "provisioning/cli/net.h"
+#include "provisioning/worker.h"
 
 /* SPI2 for --por report (default) or submit. */
 uint8_t por_of(const struct arguments *a)
@@ -15,30 +16,20 @@ uint8_t por_of(const struct arguments *a)
 	return a->por != NULL && strcmp(a->por, "submit") == 0 ? SPI2_DEFAULT | SPI2_POR_SUBMIT : SPI2_DEFAULT;
 }
 
-/* One SMS-DELIVER a line. */
 static enum status write_messages(const char *path, struct bytes packet, uint8_t reference)
 {
-	static char text[SMS_PARTS_MAX * (2 * SMS_TPDU_MAX + 2)];
+	static char text[WORKER_MESSAGES_MAX];
 	struct buf out = { (uint8_t *)text, 0, sizeof text, false };
 
-	for (unsigned i = 1; i <= sms_parts(packet.n); i++) {
-		uint8_t raw[SMS_TPDU_MAX];
-		char hex[2 * SMS_TPDU_MAX + 1];
-		struct buf b = BUF_OF(raw);
-
-		TRY(sms_deliver_part(&b, packet, reference, i));
-		buf_put(&out, bytes_str(hex_encode(buf_bytes(&b), hex)));
-		buf_put_u8(&out, '\n');
-	}
-	TRY(buf_status(&out));
+	TRY(worker_messages(packet, reference, &out));
 	return write_file(path, buf_bytes(&out));
 }
 
 int ota_push(struct arguments *a)
 {
 	uint8_t fid[2], content[OTA_PACKET_MAX], packet_raw[OTA_PACKET_MAX];
-	struct ota_job job = { .record = (unsigned)a->record, .spi2 = por_of(a) };
-	struct buf t = BUF_OF(job.tar), f = BUF_OF(fid), c = BUF_OF(content), packet = BUF_OF(packet_raw);
+	struct ota_file_update update = { .record = (unsigned)a->record, .spi2 = por_of(a) };
+	struct buf t = BUF_OF(update.tar), f = BUF_OF(fid), c = BUF_OF(content), packet = BUF_OF(packet_raw);
 	uint64_t counter = 0;
 	enum status st;
 
@@ -47,9 +38,9 @@ int ota_push(struct arguments *a)
 	        hex_decode(bytes_str(a->file), &f) != OK || f.len != 2 || hex_decode(bytes_str(a->words[0]), &c) != OK)
 		return fail("ota update", NULL, "needs HEX, --card ICCID, --file FID, --out FILE; --tar is three octets",
 		        EXIT_USAGE);
-	job.fid = (uint16_t)(fid[0] << 8 | fid[1]);
-	job.content = buf_bytes(&c);
-	st = ota_update(a->db, a->card, &job, &packet, &counter);
+	update.fid = (uint16_t)(fid[0] << 8 | fid[1]);
+	update.content = buf_bytes(&c);
+	st = ota_update(a->db, a->card, &update, &packet, &counter);
 	if (st == OK)
 		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
 	if (st == OK)
