@@ -44,8 +44,8 @@ NET_CLI := $(call src,provisioning/cli/*.c)
 SUPPORT := $(call src,tests/support/*.c)
 PCSC_CFLAGS := -I/usr/include/PCSC
 
-LIBS_CARD := -lcrypto
-LIBS_IO := -lsqlite3 -ljansson -lcrypto
+LIBS_CARD := -lssl -lcrypto
+LIBS_IO := -lsqlite3 -ljansson -lssl -lcrypto
 LIBS_NET := $(LIBS_IO) -lpq -lcsv
 PQ_CFLAGS := -I/usr/include/postgresql
 LIBS_HOST := -lpcsclite -lsrtp2 -ljansson -lcrypto
@@ -83,7 +83,7 @@ $(O)/libota.a: $(OTA)
 	$(archive)
 SHARED := $(O)/libmikey.a $(O)/libota.a $(O)/libcrypto-prose.a $(O)/libapdu.a
 # What the phone links: no card-secret objects (tests/check-layers lists them too).
-PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_set1.o %/fp1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o,$(CRYPTO))
+PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_set1.o %/fp1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o %/tls.o,$(CRYPTO))
 PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o,$(MIKEY)) $(OTA) $(PHONE_CRYPTO) $(APDU)
 $(O)/libprose-card.a: $(CARD) $(MIKEY) $(OTA) $(CRYPTO) $(APDU)
 	$(archive)

@@ -18,6 +18,7 @@ const struct birth_field birth_fields[] = {
 	{ "isd_enc", BIRTH_ISD_ENC, BIRTH_KEY },
 	{ "isd_mac", BIRTH_ISD_MAC, BIRTH_KEY },
 	{ "isd_dek", BIRTH_ISD_DEK, BIRTH_KEY },
+	{ "psk", BIRTH_PSK, BIRTH_KEY },
 };
 const size_t birth_field_count = sizeof birth_fields / sizeof *birth_fields;
 

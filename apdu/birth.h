@@ -28,8 +28,9 @@ enum birth_tag {
 	BIRTH_ISD_ENC,     /* 16 each: SCP03 key set 30; absent: no local administration */
 	BIRTH_ISD_MAC,
 	BIRTH_ISD_DEK,
-	BIRTH_DOMAIN /* any number: a supplementary security domain, TLVs of enum domain_tag and its BIRTH_ISD_ and BIRTH_OTA_
-	                keys */
+	BIRTH_DOMAIN, /* any number: a supplementary security domain, TLVs of enum domain_tag and its BIRTH_ISD_ and BIRTH_OTA_
+	                 keys */
+	BIRTH_PSK     /* 32: of SCP81, key set 40; optional */
 };
 enum domain_tag {
 	DOMAIN_TAG_AID = 0x4F,

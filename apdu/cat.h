@@ -2,9 +2,12 @@
 #ifndef APDU_CAT_H
 #define APDU_CAT_H
 
+#include "apdu/bytes.h"
+
 /* Types of proactive commands (9.4). */
 enum cat_type {
 	CAT_REFRESH = 0x01,
+	CAT_MORE_TIME = 0x02,
 	CAT_POLL_INTERVAL = 0x03,
 	CAT_SET_UP_EVENT_LIST = 0x05,
 	CAT_SEND_SHORT_MESSAGE = 0x13,
@@ -47,6 +50,9 @@ enum cat_tag {
 	CAT_COMPREHENSION = 0x80
 };
 
+/* What OPEN CHANNEL says of a TCP client over the default bearer (6.6.27.4): buffer in octets, an IPv4 address, a port. */
+void cat_tcp_client_put(struct buf *, uint16_t buffer, const uint8_t address[static 4], uint16_t port);
+
 enum cat_device { DEVICE_UICC = 0x81, DEVICE_TERMINAL = 0x82, DEVICE_NETWORK = 0x83, DEVICE_CHANNEL_0 = 0x20 };
 
 /* Events (8.25) that an applet may ask for. */
@@ -59,6 +65,12 @@ enum cat_timer_action { TIMER_START = 0x00, TIMER_DEACTIVATE = 0x01, TIMER_GET =
 enum { CAT_TIMERS = 8, CAT_CHANNELS = 7 };
 
 /* General results below 0x20 are successes of some kind (8.12). */
-enum cat_result { RESULT_OK = 0x00, RESULT_BUSY = 0x20, RESULT_BEYOND_CAPABILITIES = 0x30, RESULT_BIP_ERROR = 0x3A };
+enum cat_result {
+	RESULT_OK = 0x00,
+	RESULT_BUSY = 0x20,
+	RESULT_TIMER_CONTRADICTION = 0x24,
+	RESULT_BEYOND_CAPABILITIES = 0x30,
+	RESULT_BIP_ERROR = 0x3A
+};
 
 #endif

@@ -10,33 +10,68 @@ static enum status check_value(const struct secret *key, uint8_t out[AES_BLOCK])
 	return aes_ecb(secret_bytes(key), BYTES_OF(ones), out);
 }
 
-enum status gp_key_put(struct bytes dek, const struct secret *key, struct buf *out)
+/* Type, length, the key's length and itself under the DEK. */
+static enum status put_sealed(enum gp_key_type type, struct bytes dek, const struct secret *key, struct buf *out)
 {
-	uint8_t sealed[SECRET_MAX], check[AES_BLOCK];
+	uint8_t sealed[SECRET_MAX];
 
 	TRY(aes_cbc_encrypt(dek, secret_bytes(key), sealed));
-	TRY(check_value(key, check));
-	buf_put(out, (struct bytes){ (const uint8_t[]){ GP_KEY_AES, (uint8_t)(key->len + 1), (uint8_t)key->len }, 3 });
+	buf_put(out, (struct bytes){ (const uint8_t[]){ (uint8_t)type, (uint8_t)(key->len + 1), (uint8_t)key->len }, 3 });
 	buf_put(out, (struct bytes){ sealed, key->len });
+	return buf_status(out);
+}
+
+enum status gp_key_put(struct bytes dek, const struct secret *key, struct buf *out)
+{
+	uint8_t check[AES_BLOCK];
+
+	TRY(check_value(key, check));
+	TRY(put_sealed(GP_KEY_AES, dek, key, out));
 	buf_put_u8(out, GP_KCV_LEN);
 	buf_put(out, (struct bytes){ check, GP_KCV_LEN });
 	return buf_status(out);
 }
 
-enum status gp_key_take(struct bytes *in, struct bytes dek, struct secret *key, struct buf *kcvs)
+enum status gp_psk_put(struct bytes dek, const struct secret *key, struct buf *out)
 {
-	struct bytes block, kcv;
-	uint8_t check[AES_BLOCK];
+	TRY(put_sealed(GP_KEY_PSK, dek, key, out));
+	buf_put_u8(out, 0);
+	return buf_status(out);
+}
+
+/* ERR_DENIED: another type. */
+static enum status take_sealed(
+        struct bytes *in, enum gp_key_type wanted, struct bytes dek, struct secret *key, struct bytes *check)
+{
+	struct bytes block;
 	uint64_t type, n;
 
-	if (!bytes_take_uint(in, 1, &type) || !bytes_take_field(in, &block) || !bytes_take_field(in, &kcv))
+	if (!bytes_take_uint(in, 1, &type) || !bytes_take_field(in, &block) || !bytes_take_field(in, check))
 		return ERR_MALFORMED;
-	if (type != GP_KEY_AES)
+	if (type != wanted)
 		return ERR_DENIED;
-	if (!bytes_take_uint(&block, 1, &n) || (n != 16 && n != 32) || block.n != n || kcv.n != GP_KCV_LEN)
+	if (!bytes_take_uint(&block, 1, &n) || n == 0 || n % AES_BLOCK != 0 || n > sizeof key->data || block.n != n)
 		return ERR_MALFORMED;
 	key->len = (size_t)n;
-	TRY(aes_cbc_decrypt(dek, block, key->data));
+	return aes_cbc_decrypt(dek, block, key->data);
+}
+
+enum status gp_psk_take(struct bytes *in, struct bytes dek, struct secret *key)
+{
+	struct bytes check;
+
+	TRY(take_sealed(in, GP_KEY_PSK, dek, key, &check));
+	return check.n == 0 ? OK : ERR_MALFORMED;
+}
+
+enum status gp_key_take(struct bytes *in, struct bytes dek, struct secret *key, struct buf *kcvs)
+{
+	struct bytes kcv;
+	uint8_t check[AES_BLOCK];
+
+	TRY(take_sealed(in, GP_KEY_AES, dek, key, &kcv));
+	if ((key->len != 16 && key->len != 32) || kcv.n != GP_KCV_LEN)
+		return ERR_MALFORMED;
 	TRY(check_value(key, check));
 	if (!secret_equals((struct bytes){ check, GP_KCV_LEN }, kcv))
 		return ERR_MALFORMED;

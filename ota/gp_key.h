@@ -5,7 +5,8 @@
 
 #include "apdu/secret.h"
 
-enum { GP_KEY_3DES = 0x82, GP_KEY_AES = 0x88, GP_KCV_LEN = 3 };
+enum gp_key_type { GP_KEY_3DES = 0x82, GP_KEY_PSK = 0x85, GP_KEY_AES = 0x88 };
+enum { GP_KCV_LEN = 3 };
 enum {
 	INS_GET_DATA = 0xCA,
 	INS_PUT_KEY = 0xD8,
@@ -22,5 +23,9 @@ MUST_USE enum status gp_key_put(struct bytes dek, const struct secret *key, stru
 /* Take the next key and append its check value to kcvs. ERR_DENIED: not an AES key; ERR_MALFORMED: anything else that is wrong,
  * the check value among it. */
 MUST_USE enum status gp_key_take(struct bytes *in, struct bytes dek, struct secret *key, struct buf *kcvs);
+
+/* A pre-shared key for TLS, type 85, of 16, 32, 48 or 64 octets, without a check value. */
+MUST_USE enum status gp_psk_put(struct bytes dek, const struct secret *key, struct buf *out);
+MUST_USE enum status gp_psk_take(struct bytes *in, struct bytes dek, struct secret *key);
 
 #endif

@@ -168,13 +168,13 @@ void expanded_answer_put(struct buf *items, struct bytes data, uint16_t sw)
 	buf_put_uint(items, 2, sw);
 }
 
-void expanded_answer_close(struct buf *out, bool indefinite, uint8_t executed, struct bytes items, enum expanded_fault fault)
+void expanded_answer_close(struct buf *out, bool indefinite, unsigned executed, struct bytes items, enum expanded_fault fault)
 {
 	uint8_t head_raw[4], tail_raw[4];
 	struct buf head = BUF_OF(head_raw), tail = BUF_OF(tail_raw);
 	size_t n;
 
-	tlv_put_uint(&head, TAG_EXECUTED, 1, executed);
+	tlv_put_uint(&head, TAG_EXECUTED, executed < 0x100 ? 1 : 2, executed);
 	if (fault != EXPANDED_FINE)
 		tlv_put_uint(&tail, TAG_FAULT, 1, (uint64_t)fault);
 	n = head.len + items.n + tail.len;
@@ -201,8 +201,8 @@ enum status expanded_answer_parse(struct bytes in, struct expanded_answer *out)
 	TRY(open_template(in, TAG_ANSWER, TAG_ANSWER_INDEFINITE, &inside, &indefinite));
 	while (inside.n > 0) {
 		TRY(tlv_next(&inside, &t));
-		if (t.tag == TAG_EXECUTED && t.value.n == 1)
-			out->executed = t.value.p[0];
+		if (t.tag == TAG_EXECUTED && (t.value.n == 1 || t.value.n == 2))
+			out->executed = (unsigned)bytes_uint(t.value);
 		else if (t.tag == TAG_R_APDU && t.value.n >= 2)
 			out->last = t.value;
 		else if (t.tag == TAG_FAULT && t.value.n == 1)

@@ -56,9 +56,9 @@ void expanded_close(struct buf *out, struct bytes items, bool indefinite);
 
 /* The answer: how many commands ran, and the R-APDU (data and status word) of each that gets one. */
 void expanded_answer_put(struct buf *items, struct bytes data, uint16_t sw);
-void expanded_answer_close(struct buf *out, bool indefinite, uint8_t executed, struct bytes items, enum expanded_fault);
+void expanded_answer_close(struct buf *out, bool indefinite, unsigned executed, struct bytes items, enum expanded_fault);
 struct expanded_answer {
-	uint8_t executed;
+	unsigned executed;
 	struct bytes last; /* R-APDU of the last command that has one */
 	enum expanded_fault fault;
 };

@@ -72,6 +72,7 @@ static enum status make_secrets(
 	tlv_put_uint(&b, BIRTH_TIME, 8, now);
 	for (uint32_t tag = BIRTH_ISD_ENC; tag <= BIRTH_ISD_DEK; tag++)
 		TRY(put_random(&b, tag, 16));
+	TRY(put_random(&b, BIRTH_PSK, 32));
 	out->len = b.len;
 	return buf_status(&b);
 }

@@ -4,9 +4,11 @@
 
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
+#include "card/applets/agent.h"
 #include "card/applets/domain.h"
 #include "card/applets/rfm.h"
 #include "ota/gp_key.h"
+#include "ota/http_admin.h"
 #include "ota/scp03.h"
 
 enum { INS_INITIALIZE_UPDATE = 0x50, INS_EXTERNAL_AUTHENTICATE = 0x82 };
@@ -39,6 +41,8 @@ static enum status take_keys(struct applet *a, struct bytes parameters)
 	TRY(buf_status(&b));
 	TRY(applet_put(a, scp_name, buf_bytes(&b)));
 	TRY(applet_put(a, sequence_name, BYTES_OF(zero)));
+	if (tlv_find(parameters, BIRTH_PSK, &key) == OK)
+		TRY(agent_put_key(a, KVN_PSK_FIRST, key));
 	if (domain_is_issuer(a) || tlv_find(parameters, BIRTH_OTA_KVN, &kvn) != OK)
 		return OK; /* the issuer's sets are with the remote file management */
 	TRY(tlv_find(parameters, BIRTH_OTA_KIC, &ota.kic));
@@ -246,6 +250,18 @@ static enum sw put_dap(struct command *c, struct bytes dek, struct bytes in, str
 	                                       : SW_WRONG_DATA;
 }
 
+/* A pre-shared key of SCP81 (Amendment B): it has no check value. */
+static enum sw put_psk(struct command *c, uint8_t kvn, struct bytes dek, struct bytes in)
+{
+	SECRET
+	key = { 0 };
+	enum status st = gp_psk_take(&in, dek, &key);
+
+	if (st != OK || in.n != 0)
+		return st == ERR_DENIED ? SW_FUNCTION_NOT_SUPPORTED : SW_WRONG_DATA;
+	return sw_of(agent_put_key(c->applet, kvn, secret_bytes(&key)));
+}
+
 /* P1: the key set that is replaced, 0 for a new one; P2: the first key's number, 80 for several (11.8). */
 static enum sw put_key(struct command *c)
 {
@@ -265,6 +281,8 @@ static enum sw put_key(struct command *c)
 		sw = put_scp80(c, (uint8_t)kvn, dek_of(&record), in, &kcvs);
 	else if (kvn >= KVN_SCP03_FIRST && kvn <= KVN_SCP03_LAST)
 		sw = put_scp03(c, (uint8_t)kvn, &record, in, &kcvs);
+	else if (kvn >= KVN_PSK_FIRST && kvn <= KVN_PSK_LAST)
+		sw = put_psk(c, (uint8_t)kvn, dek_of(&record), in);
 	else if (kvn == KVN_DAP)
 		sw = put_dap(c, dek_of(&record), in, &kcvs);
 	else

@@ -4,7 +4,7 @@
  * Records of a domain: scp   KVN || ENC || MAC || DEK, AES-128
  *                      seq   the SCP03 sequence counter, 3 octets, written by put_now before a challenge leaves
  *                      dap   AES-128: load files for a domain with the DAP privilege carry a CMAC by it
- *                      key/KK, cnt/KK, bad/KK   as rfm.h, of a supplementary domain
+ *                      key/KK, cnt/KK, bad/KK   as rfm.h, of a supplementary domain; psk/KK as agent.h
  *                      elf/AID  of the issuer: a load file, its class number and its domain's slot */
 #ifndef CARD_APPLETS_DOMAIN_H
 #define CARD_APPLETS_DOMAIN_H

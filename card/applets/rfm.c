@@ -5,13 +5,17 @@
 
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
+#include "card/applets/agent.h"
 #include "card/applets/rfm.h"
+#include "ota/http_admin.h"
+#include "ota/script.h"
 
 enum { ANSWER_MAX = 1200, REPORT_MAX = 140 };
 
 struct rfm_state {
 	struct sms_assembly assembly;
-	uint8_t reference; /* of the last answer in several short messages */
+	uint8_t reference;             /* of the last answer in several short messages */
+	struct agent_session *session; /* NULL: none */
 };
 
 static enum status rfm_install(struct applet *a, struct bytes parameters)
@@ -137,6 +141,23 @@ static bool open_packet(struct delivery *d, const struct rfm_policy *policy, str
 	return ota_command_open(&d->keys.keys, packet, &d->plain, &d->command) == OK;
 }
 
+/* For a security domain: not a script, but an order to call the server. */
+static bool is_trigger(const struct delivery *d)
+{
+	return d->target.kind == TARGET_CARD_MANAGER && d->command.data.n > 0 && d->command.data.p[0] == ADMIN_TAG_TRIGGER;
+}
+
+static void call(struct delivery *d, bool *ok, struct buf *data)
+{
+	struct rfm_state *state = d->applet->transient;
+	struct applet *domain =
+	        d->target.applet != NULL ? d->target.applet : applet_by_aid(d->applet->card, BYTES_STR(AID_ISD));
+	enum sw sw = domain != NULL ? agent_call(d->applet, &state->session, domain, d->command.data) : SW_FILE_NOT_FOUND;
+
+	*ok = sw == SW_OK;
+	script_result_put(data, &(struct script_result){ .executed = 1, .sw = (uint16_t)sw });
+}
+
 static enum sw run_packet(struct delivery *d, uint8_t kvn, struct buf *rsp)
 {
 	uint8_t raw[ANSWER_MAX];
@@ -151,7 +172,9 @@ static enum sw run_packet(struct delivery *d, uint8_t kvn, struct buf *rsp)
 		rsc = RSC_TAR_UNKNOWN;
 	if (rsc == RSC_OK && !rfm_level_suffices(d->command.spi1, d->target.msl))
 		rsc = RSC_LEVEL_TOO_LOW;
-	if (rsc == RSC_OK)
+	if (rsc == RSC_OK && is_trigger(d))
+		call(d, &ok, &data);
+	else if (rsc == RSC_OK)
 		rfm_run_script(d->applet->card, &d->target, d->command.data, &ok, &data);
 	if (!por_wanted(d->command.spi2, rsc != RSC_OK || !ok))
 		return SW_OK;
@@ -189,9 +212,26 @@ static enum sw rfm_envelope(struct applet *a, struct bytes tpdu, struct buf *rsp
 	return run_packet(&d, kvn, rsp);
 }
 
+static enum status rfm_toolkit(struct applet *a, const struct cat_event *e)
+{
+	struct rfm_state *state = a->transient;
+
+	agent_event(a, &state->session, e);
+	return OK;
+}
+
+static void rfm_forget(struct applet *a)
+{
+	struct rfm_state *state = a->transient;
+
+	agent_end(&state->session);
+}
+
 const struct applet_class rfm_class = {
 	.name = "RFM",
 	.transient_len = sizeof(struct rfm_state),
 	.install = rfm_install,
+	.forget = rfm_forget,
+	.toolkit = rfm_toolkit,
 	.envelope = rfm_envelope,
 };

@@ -10,7 +10,7 @@
 #include "card/os/commands.h"
 #include "ota/script.h"
 
-enum { COMMAND_ANSWER_MAX = 258, COMPACT_DATA_MAX = 100 };
+enum { COMMAND_ANSWER_MAX = 258, R_APDU_ROOM = COMMAND_ANSWER_MAX + 6, COMPACT_DATA_MAX = 100 };
 
 static const struct rfm_target targets[] = {
 	{ TAR_CARD_MANAGER, NULL, 0, 0, false, false, TARGET_CARD_MANAGER, SPI1_DEFAULT },
@@ -209,9 +209,11 @@ static void run_objects(struct run *r, struct bytes objects)
 	r->data.len = 0;
 }
 
-/* Each R-APDU is in the answer, as long as there is room. */
+/* Each R-APDU is in the answer, as long as there is room; the last one always is. */
 static enum expanded_fault run_expanded(struct run *r, struct expanded_script *script, struct buf *items)
 {
+	struct bytes data = { 0 };
+	bool left_out = false;
 	struct expanded_item item;
 	enum expanded_fault fault = EXPANDED_FINE;
 
@@ -219,8 +221,13 @@ static enum expanded_fault run_expanded(struct run *r, struct expanded_script *s
 		if (item.kind != EXPANDED_COMMAND)
 			continue; /* actions for the terminal's user and chaining: this card has neither */
 		run_one(r, &item.command);
-		expanded_answer_put(items, item.command.has_le ? buf_bytes(&r->data) : (struct bytes){ 0 }, r->sw);
+		data = item.command.has_le ? buf_bytes(&r->data) : (struct bytes){ 0 };
+		left_out = left_out || items->len + data.n + 2 * (size_t)R_APDU_ROOM > items->cap;
+		if (!left_out)
+			expanded_answer_put(items, data, r->sw);
 	}
+	if (left_out)
+		expanded_answer_put(items, data, r->sw);
 	return fault;
 }
 
@@ -264,7 +271,7 @@ void rfm_run_script(struct card *card, const struct rfm_target *t, struct bytes 
 		cat_reset(&card->cat); /* a terminal that leaves the queue full will read afresh after its reset */
 	channel_init(r.channel, CHANNEL_SCRIPT, false);
 	if (t->expanded) {
-		expanded_answer_close(answer, expanded.indefinite, (uint8_t)r.executed, buf_bytes(&items), fault);
+		expanded_answer_close(answer, expanded.indefinite, r.executed, buf_bytes(&items), fault);
 	} else {
 		if (r.data.len > COMPACT_DATA_MAX)
 			r.data.len = COMPACT_DATA_MAX;

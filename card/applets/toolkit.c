@@ -53,13 +53,16 @@ static enum status ask_timer(struct applet *a, struct bytes in)
 
 static enum status ask_channel(struct applet *a, struct bytes in)
 {
+	uint8_t raw[32];
+	struct buf connection = BUF_OF(raw);
 	struct bytes address;
 	struct cat_command c;
 	uint64_t port, buffer;
 
 	if (!bytes_take(&in, 4, &address) || !bytes_take_uint(&in, 2, &port) || !bytes_take_uint(&in, 2, &buffer))
 		return ERR_MALFORMED;
-	cat_open_channel(&c, (uint16_t)buffer, address.p, (uint16_t)port);
+	cat_tcp_client_put(&connection, (uint16_t)buffer, address.p, (uint16_t)port);
+	cat_open_channel(&c, buf_bytes(&connection));
 	return cat_ask(a->card, a, &c);
 }
 

@@ -137,7 +137,8 @@ static const char *standard_value(enum birth_tag tag)
 /* Octets of a key that is the card's own. */
 static size_t own_length(enum birth_tag tag, enum aka_algorithm algorithm)
 {
-	return tag == BIRTH_TRK || tag == BIRTH_INK || (tag == BIRTH_OPC && algorithm == AKA_TUAK) ? 32 : 16;
+	return tag == BIRTH_TRK || tag == BIRTH_INK || tag == BIRTH_PSK || (tag == BIRTH_OPC && algorithm == AKA_TUAK) ? 32
+	                                                                                                               : 16;
 }
 
 static bool is_test_plmn(const struct order *o)
@@ -277,7 +278,8 @@ static enum status put_ota(const json_t *keys, struct buf *out, char *reason, si
 	return buf_status(out);
 }
 
-/* A supplementary domain: {"aid": HEX, "tar": HEX, "sovereign": true, "dap": false, "enc": HEX, "mac", "dek", "kic", "kid"}. */
+/* A supplementary domain: {"aid": HEX, "tar": HEX, "sovereign": true, "dap": false, "enc": HEX, "mac", "dek", "kic", "kid",
+ * "psk" (or none)}. */
 static enum status put_domain(const json_t *domain, struct buf *out, char *reason, size_t n)
 {
 	static const struct {
@@ -286,7 +288,7 @@ static enum status put_domain(const json_t *domain, struct buf *out, char *reaso
 		size_t min, max;
 	} fields[] = { { "aid", DOMAIN_TAG_AID, 5, 16 }, { "tar", DOMAIN_TAG_TAR, 3, 3 }, { "enc", BIRTH_ISD_ENC, 16, 16 },
 		{ "mac", BIRTH_ISD_MAC, 16, 16 }, { "dek", BIRTH_ISD_DEK, 16, 16 }, { "kic", BIRTH_OTA_KIC, 16, 16 },
-		{ "kid", BIRTH_OTA_KID, 16, 16 } };
+		{ "kid", BIRTH_OTA_KID, 16, 16 }, { "psk", BIRTH_PSK, 16, 64 } };
 	SECRET_LARGE
 	tlvs = { 0 };
 	struct buf b = { tlvs.data, 0, sizeof tlvs.data, false };
@@ -301,6 +303,8 @@ static enum status put_domain(const json_t *domain, struct buf *out, char *reaso
 		struct buf v = { value.data, 0, sizeof value.data, false };
 		const char *hex = json_string_value(json_object_get(domain, fields[i].name));
 
+		if (hex == NULL && fields[i].tag == BIRTH_PSK)
+			continue;
 		if (hex == NULL || hex_decode(bytes_str(hex), &v) != OK || v.len < fields[i].min || v.len > fields[i].max)
 			return fail(ERR_MALFORMED, reason, n, fields[i].name, "of a domain must be hex of the right length");
 		tlv_put(&b, fields[i].tag, buf_bytes(&v));

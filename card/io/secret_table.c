@@ -15,6 +15,7 @@ const struct secret_row secret_rows[] = {
 	{ "ISD ENC", "a3/scp", 0, 1, 16, false },
 	{ "ISD MAC", "a3/scp", 0, 17, 16, false },
 	{ "ISD DEK", "a3/scp", 0, 33, 16, false },
+	{ "PSK", "a3/psk/", 0, 0, 0, false },
 	{ "TrK", "a1/trk", 0, 1, 32, false },
 	{ "InK", "a1/trk", 0, 33, 32, false },
 	{ "RSK x", "a1/ks/", KEYSET_RSK, 1, 128, false },

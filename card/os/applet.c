@@ -26,6 +26,8 @@ bool applet_selectable(const struct applet *a)
 
 void applet_forget(struct applet *a)
 {
+	if (a->transient != NULL && a->class->forget != NULL)
+		a->class->forget(a);
 	if (a->transient != NULL)
 		secret_clean(a->transient, a->class->transient_len);
 }

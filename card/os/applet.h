@@ -47,6 +47,7 @@ struct applet_class {
 	enum status (*install)(struct applet *, struct bytes parameters); /* once, at birth */
 	enum sw (*select)(struct applet *, struct command *);             /* may be NULL */
 	enum status (*uninstall)(struct applet *);                        /* may be NULL */
+	void (*forget)(struct applet *);                                  /* may be NULL: before the session state is wiped */
 	/* Toolkit events (cat.h); may be NULL. What it returns is for nobody: the terminal's command has succeeded anyway. */
 	enum status (*toolkit)(struct applet *, const struct cat_event *);
 	/* Personalisation by the instance's security domain (GlobalPlatform 2.3, 7.3.3): the whole of what STORE DATA brought;

@@ -1,7 +1,7 @@
 /* card.h - libprose-card: a whole card without I/O. The caller supplies memory, random octets and a store backend.
  *
  *   struct card *card = ...;                      (all zero at first; about 12 KiB)
- *   struct card_work *work = ...;                 (about 180 KiB; cards that never run at the same time share one)
+ *   struct card_work *work = ...;                 (about 750 KiB; cards that never run at the same time share one)
  *   card_power_on(card, &env);                    (load; cold reset)
  *   card_transmit(card, c_apdu, &r_apdu);         (any number of times)
  *   card_reset(card);                             (warm reset: volatile state is gone)

@@ -47,8 +47,10 @@ void cat_provide_local_information(struct cat_command *, enum cat_information);
 void cat_timer_management(struct cat_command *, enum cat_timer_action, unsigned timer, unsigned seconds);
 /* SET UP EVENT LIST: one bit an event, none takes the list away. Applets use cat_listen instead. */
 void cat_set_up_event_list(struct cat_command *, uint32_t events);
-/* OPEN CHANNEL for a TCP client over the default bearer (6.6.27.4): buffer in octets, an IPv4 address, a port. */
-void cat_open_channel(struct cat_command *, uint16_t buffer, const uint8_t address[static 4], uint16_t port);
+/* connection: TLVs as cat_tcp_client_put (apdu/cat.h) makes them. */
+void cat_open_channel(struct cat_command *, struct bytes connection);
+/* For the time between two of our own commands. */
+void cat_more_time(struct cat_command *);
 /* channel: 1 to 7, as the terminal answered to OPEN CHANNEL. */
 void cat_close_channel(struct cat_command *, unsigned channel);
 void cat_send_data(struct cat_command *, unsigned channel, struct bytes data, bool at_once);

@@ -3,8 +3,8 @@
 #include "apdu/tlv.h"
 #include "card/os/cat.h"
 
-enum { UNIT_MINUTES = 0x00, UNIT_SECONDS = 0x01, DAY = 86400, OPEN_IMMEDIATE = 0x01, BEARER_DEFAULT = 0x03, TCP_CLIENT = 0x02 };
-enum { ADDRESS_IPV4 = 0x21, SEND_AT_ONCE = 0x01 };
+enum { UNIT_MINUTES = 0x00, UNIT_SECONDS = 0x01, DAY = 86400, OPEN_IMMEDIATE = 0x01 };
+enum { SEND_AT_ONCE = 0x01 };
 
 void cat_command_init(struct cat_command *c, enum cat_type type, uint8_t qualifier, uint8_t to)
 {
@@ -61,16 +61,15 @@ void cat_set_up_event_list(struct cat_command *c, uint32_t events)
 	tlv_put(&c->tlvs, CAT_TAG_EVENT_LIST, (struct bytes){ list, n });
 }
 
-void cat_open_channel(struct cat_command *c, uint16_t buffer, const uint8_t address[static 4], uint16_t port)
+void cat_open_channel(struct cat_command *c, struct bytes connection)
 {
-	const uint8_t destination[5] = { ADDRESS_IPV4, address[0], address[1], address[2], address[3] };
-	const uint8_t transport[3] = { TCP_CLIENT, (uint8_t)(port >> 8), (uint8_t)port };
-
 	cat_command_init(c, CAT_OPEN_CHANNEL, OPEN_IMMEDIATE, DEVICE_TERMINAL);
-	tlv_put_uint(&c->tlvs, CAT_TAG_BEARER, 1, BEARER_DEFAULT);
-	tlv_put_uint(&c->tlvs, CAT_TAG_BUFFER_SIZE, 2, buffer);
-	tlv_put(&c->tlvs, CAT_TAG_TRANSPORT_LEVEL, BYTES_OF(transport));
-	tlv_put(&c->tlvs, CAT_TAG_OTHER_ADDRESS, BYTES_OF(destination));
+	buf_put(&c->tlvs, connection);
+}
+
+void cat_more_time(struct cat_command *c)
+{
+	cat_command_init(c, CAT_MORE_TIME, 0x00, DEVICE_TERMINAL);
 }
 
 static void to_channel(struct cat_command *c, enum cat_type type, uint8_t qualifier, unsigned channel)

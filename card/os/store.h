@@ -7,7 +7,7 @@
 
 #include "apdu/secret.h"
 
-enum { RECORD_NAME_MAX = 48, RECORD_MAX = 8192, STORE_PENDING_MAX = 192, STORE_ARENA = 96 * 1024 };
+enum { RECORD_NAME_MAX = 48, RECORD_MAX = 8192, STORE_PENDING_MAX = 2048, STORE_ARENA = 512 * 1024 };
 
 struct record_name {
 	size_t n;

@@ -72,6 +72,11 @@ enum option_key {
 	OPT_NUMBER
 };
 
+/* What this terminal can do (TS 102 223 5.2): profile and SMS-PP download, timers, SEND SHORT MESSAGE, REFRESH, MORE TIME,
+ * events, channels over TCP. */
+enum { TERMINAL_PROFILE_LEN = 17 };
+extern const uint8_t terminal_profile[TERMINAL_PROFILE_LEN];
+
 /* "prose-ue VERB: sentence", and the exit status for a result. */
 int complain(const struct arguments *, const char *verb, const char *about, enum prose_result);
 int usage_error(const char *verb, const char *sentence);

@@ -157,6 +157,7 @@ struct submitted {
 	struct sms_assembly assembly;
 	uint8_t response[OBJECT_MAX];
 	size_t n;
+	struct prose_terminal *terminal;
 };
 
 static uint8_t on_submit(void *context, struct prose_proactive *p)
@@ -167,8 +168,12 @@ static uint8_t on_submit(void *context, struct prose_proactive *p)
 	struct tlv outer;
 	struct buf b;
 
+	uint8_t result;
+
 	if (p->type == CAT_REFRESH)
 		return RESULT_OK; /* nothing of the card is cached here */
+	if (prose_terminal_command(s->terminal, p, &result))
+		return result;
 	if (p->type != CAT_SEND_SHORT_MESSAGE)
 		return RESULT_BEYOND_CAPABILITIES;
 	if (tlv_next(&in, &outer) != OK || tlv_find(outer.value, CAT_TAG_TPDU, &tpdu) != OK ||
@@ -204,8 +209,6 @@ static enum prose_result deliver_lines(struct prose_card *card, char *text, uint
 
 int verb_ota(struct arguments *a)
 {
-	/* Profile download, SMS-PP download, SEND SHORT MESSAGE, REFRESH (TS 102 223 5.2) */
-	static const uint8_t profile[] = { 0x03, 0x00, 0x8A, 0x00 };
 	static struct submitted submitted;
 	static uint8_t text[OBJECT_MAX], por[OBJECT_MAX];
 	static char hex[2 * OBJECT_MAX + 1];
@@ -218,10 +221,15 @@ int verb_ota(struct arguments *a)
 	if (!read_file("ota deliver", a->words[1], text, sizeof text - 1, &n))
 		return EXIT_FAILURE;
 	text[n] = 0;
+	if ((submitted.terminal = prose_terminal_new()) == NULL)
+		return complain(a, "ota deliver", NULL, PROSE_NO_SPACE);
 	if ((r = deliver_lines(a->card, (char *)text, por, &por_len)) != PROSE_OK)
 		return complain(a, "ota deliver", a->words[1], r);
 	if ((prose_card_status(a->card) & 0xFF00) == SW_FETCH || por_len == 0)
-		r = prose_cat(a->card, profile, sizeof profile, on_submit, &submitted);
+		r = prose_cat(a->card, terminal_profile, sizeof terminal_profile, on_submit, &submitted);
+	if (r == PROSE_OK) /* the card may have been told to call its server */
+		r = prose_terminal_run(a->card, submitted.terminal, on_submit, &submitted, (unsigned)a->seconds);
+	prose_terminal_free(&submitted.terminal);
 	if (r != PROSE_OK)
 		return complain(a, "ota deliver", a->words[1], r);
 	if (a->out != NULL && (out = fopen(a->out, "we")) == NULL)

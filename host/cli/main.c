@@ -73,7 +73,10 @@ static const struct argp_option discover_options[] = { { "pc5", OPT_PC5, "ADDRES
 	                                                       "Multicast group that stands for PC5", 0 },
 	{ "count", OPT_COUNT, "N", 0, "Stop after N matches (default: never)", 0 }, SECONDS("Listen this long (default 20)"),
 	JSON, { 0 } };
-static const struct argp_option ota_options[] = { { "out", OPT_OUT, "FILE", 0, "Write the response packet here", 0 }, { 0 } };
+static const struct argp_option ota_options[] = { { "out", OPT_OUT, "FILE", 0, "Write the response packet here", 0 },
+	SECONDS("Wait this long for a session with a server that the card was told to call (default 20)"), { 0 } };
+static const struct argp_option cat_options[] = { SECONDS("Serve the card's channels and timers this long (default 20)"),
+	{ 0 } };
 static const struct argp_option modem_options[] = { { "smsc", OPT_SMSC, "HOST:PORT", 0, "Message centre (SMPP 3.4)", 0 },
 	{ "number", OPT_NUMBER, "DIGITS", 0, "The card's number; of a farm: of its first card, the others count on", 0 },
 	{ "count", OPT_COUNT, "N", 0, "Cards of the farm at --reader unix:SOCKET (default 1)", 0 },
@@ -98,7 +101,7 @@ static const struct verb verbs[] = {
 	        "prose-ue --pin-file pin suci" },
 	{ "gba", verb_gba, true, none, "bootstrap RAND AUTN\nnaf FQDN PROTOCOL IMPI", "Bootstrapping, and keys for a NAF",
 	        "prose-ue --pin-file pin gba naf naf.example.org 0100000002 001010000000001@ims.example.org" },
-	{ "cat", verb_cat, true, none, "", "Fetch and answer the card's proactive commands", "prose-ue cat" },
+	{ "cat", verb_cat, true, cat_options, "", "Fetch and answer the card's proactive commands", "prose-ue cat" },
 	{ "watch", verb_watch, false, watch_options, "", "Print the APDUs that --gsmtap mirrors, decoded",
 	        "prose-ue watch --seconds 60" },
 	{ "provision", verb_provision, true, none, "FILE...", "Carry sealed objects to the card",

@@ -31,8 +31,10 @@ struct modem {
 	struct {
 		uint64_t index;
 		struct prose_card *card; /* NULL: free */
+		struct prose_terminal *terminal;
 	} open[OPEN_CARDS];
-	struct prose_card *now; /* the one that is being served, and who wrote to it */
+	struct prose_card *now; /* the one that is being served, what it has open, and who wrote to it */
+	struct prose_terminal *terminal;
 	struct smpp_address card_number, correspondent;
 	unsigned long delivered, answers, refreshes;
 };
@@ -53,9 +55,6 @@ static uint64_t now_seconds_steady(void)
 	return (uint64_t)t.tv_sec;
 }
 
-/* Profile download, SMS-PP download, SEND SHORT MESSAGE, REFRESH (TS 102 223 5.2) */
-static const uint8_t profile[] = { 0x03, 0x00, 0x8A, 0x00 };
-
 static void send_up(struct modem *m, uint8_t esm_class, const char *to, struct bytes user_data)
 {
 	struct smpp_pdu p = { .command = SMPP_SUBMIT, .from = m->card_number, .to = m->correspondent, .message = user_data };
@@ -75,12 +74,15 @@ static uint8_t on_proactive(void *context, struct prose_proactive *p)
 	struct bytes in = { p->command, p->length }, tpdu;
 	struct sms_part part;
 	struct tlv outer;
+	uint8_t result;
 	char to[21];
 
 	if (p->type == CAT_REFRESH) {
 		m->refreshes++;
 		return RESULT_OK;
 	}
+	if (prose_terminal_command(m->terminal, p, &result))
+		return result;
 	if (p->type != CAT_SEND_SHORT_MESSAGE)
 		return RESULT_BEYOND_CAPABILITIES;
 	if (tlv_next(&in, &outer) != OK || tlv_find(outer.value, CAT_TAG_TPDU, &tpdu) != OK ||
@@ -88,6 +90,13 @@ static uint8_t on_proactive(void *context, struct prose_proactive *p)
 		return RESULT_OK;
 	send_up(m, 0, sms_address_digits(part.address, to) == OK ? to : NULL, part.user_data);
 	return RESULT_OK;
+}
+
+static void close_card(struct modem *m, size_t at)
+{
+	if (m->open[at].card != NULL)
+		prose_card_close(&m->open[at].card);
+	prose_terminal_free(&m->open[at].terminal);
 }
 
 /* The card behind a number; cards stay powered while there is room, so that messages in several parts come together. */
@@ -100,10 +109,12 @@ static enum prose_result card_of(struct modem *m, uint64_t index)
 	enum prose_result r;
 
 	m->now = m->open[at].card;
+	m->terminal = m->open[at].terminal;
 	if (m->now != NULL && m->open[at].index == index)
 		return PROSE_OK;
-	if (m->open[at].card != NULL)
-		prose_card_close(&m->open[at].card);
+	if (m->terminal != NULL && prose_terminal_channels(m->terminal) > 0)
+		return PROSE_NO_CARD; /* the other one is at work: come back later */
+	close_card(m, at);
 	if (m->cards > 1)
 		(void)snprintf(name, sizeof name, "%s#%llu", m->a->reader, (unsigned long long)index);
 	else
@@ -111,9 +122,14 @@ static enum prose_result card_of(struct modem *m, uint64_t index)
 	if ((r = open_reader(name[0] != 0 ? name : NULL, &t)) != PROSE_OK ||
 	        (r = prose_card_open(t, &none, &m->open[at].card)) != PROSE_OK)
 		return r;
+	if ((m->open[at].terminal = prose_terminal_new()) == NULL) {
+		close_card(m, at);
+		return PROSE_NO_SPACE;
+	}
 	m->open[at].index = index;
 	m->now = m->open[at].card;
-	return prose_cat(m->now, profile, sizeof profile, on_proactive, m); /* switched on */
+	m->terminal = m->open[at].terminal;
+	return prose_cat(m->now, terminal_profile, sizeof terminal_profile, on_proactive, m); /* switched on */
 }
 
 static bool number_of(const char *digits, uint64_t *out)
@@ -215,6 +231,34 @@ static bool dial(struct modem *m, const char *password)
 	return ok;
 }
 
+/* Wait for the message centre and for the channels of all cards. True: the centre has something to say. */
+static bool wait_for_octets(struct modem *m)
+{
+	static struct pollfd f[1 + OPEN_CARDS * PROSE_TERMINAL_CHANNELS];
+	nfds_t n = 1;
+
+	f[0] = (struct pollfd){ .fd = m->fd, .events = POLLIN };
+	for (size_t i = 0; i < OPEN_CARDS; i++) {
+		int sockets[PROSE_TERMINAL_CHANNELS];
+		unsigned count = m->open[i].card != NULL ? prose_terminal_sockets(m->open[i].terminal, sockets) : 0;
+
+		for (unsigned k = 0; k < count; k++)
+			f[n++] = (struct pollfd){ .fd = sockets[k], .events = POLLIN };
+	}
+	return poll(f, n, 500) > 0 && f[0].revents != 0;
+}
+
+static void serve_channels(struct modem *m)
+{
+	for (size_t i = 0; i < OPEN_CARDS; i++) {
+		if (m->open[i].card == NULL)
+			continue;
+		m->now = m->open[i].card;
+		m->terminal = m->open[i].terminal;
+		(void)prose_terminal_serve(m->now, m->terminal, on_proactive, m);
+	}
+}
+
 /* Until the link is lost or we are asked to stop. */
 static bool talk(struct modem *m)
 {
@@ -222,12 +266,13 @@ static bool talk(struct modem *m)
 	enum status st;
 
 	while (stop == 0 && flush(m) && smpp_session_tick(&m->s, now_seconds_steady()) == OK) {
-		struct pollfd f = { .fd = m->fd, .events = POLLIN };
+		bool ready = wait_for_octets(m);
 		size_t room;
 		uint8_t *at;
 		ssize_t n;
 
-		if (poll(&f, 1, 1000) <= 0)
+		serve_channels(m);
+		if (!ready)
 			continue;
 		at = smpp_session_room(&m->s, &room);
 		if ((n = recv(m->fd, at, room, 0)) <= 0)
@@ -283,8 +328,7 @@ int verb_modem(struct arguments *a)
 			(void)usleep(RETRY_MS * 1000);
 	}
 	for (size_t i = 0; i < OPEN_CARDS; i++)
-		if (m.open[i].card != NULL)
-			prose_card_close(&m.open[i].card);
+		close_card(&m, i);
 	(void)printf("%lu messages for cards, %lu from cards, %lu REFRESH\n", m.delivered, m.answers, m.refreshes);
 	return again ? 0 : EXIT_FAILURE;
 }

@@ -275,6 +275,7 @@ static const struct proactive_name {
 	const char *name;
 } proactive_names[] = {
 	{ CAT_REFRESH, "REFRESH" },
+	{ CAT_MORE_TIME, "MORE TIME" },
 	{ CAT_POLL_INTERVAL, "POLL INTERVAL" },
 	{ CAT_SET_UP_EVENT_LIST, "SET UP EVENT LIST" },
 	{ CAT_SEND_SHORT_MESSAGE, "SEND SHORT MESSAGE" },
@@ -305,15 +306,21 @@ static void give_time(struct prose_proactive *p)
 	p->response_length = 9;
 }
 
-/* This terminal reads files afresh each time, polls when it is asked to, and knows the time; it has no network. */
+struct session {
+	unsigned count;
+	struct prose_terminal *terminal;
+};
+
+/* This terminal reads files afresh each time, polls when it is asked to, knows the time, and has channels and timers. */
 static uint8_t on_proactive(void *context, struct prose_proactive *p)
 {
 	char hex[2 * sizeof p->command + 1];
 	const char *name = "proactive command";
-	unsigned *count = context;
-	bool able = p->type == CAT_REFRESH || p->type == CAT_POLL_INTERVAL || p->type == CAT_SET_UP_EVENT_LIST;
+	struct session *s = context;
+	bool able = p->type == CAT_REFRESH || p->type == CAT_POLL_INTERVAL;
+	uint8_t result = RESULT_BEYOND_CAPABILITIES;
 
-	(*count)++;
+	s->count++;
 	for (size_t i = 0; i < sizeof proactive_names / sizeof *proactive_names; i++)
 		if (proactive_names[i].type == p->type)
 			name = proactive_names[i].name;
@@ -321,21 +328,28 @@ static uint8_t on_proactive(void *context, struct prose_proactive *p)
 		give_time(p);
 		able = true;
 	}
+	if (able)
+		result = RESULT_OK;
+	else
+		able = prose_terminal_command(s->terminal, p, &result);
 	(void)printf("%s %02X/%02X: %s%s\n", name, p->type, p->qualifier,
 	        hex_encode((struct bytes){ p->command, p->length }, hex), able ? "" : " (beyond this terminal)");
-	return able ? RESULT_OK : RESULT_BEYOND_CAPABILITIES;
+	return result;
 }
 
 int verb_cat(struct arguments *a)
 {
-	/* Profile download, SMS-PP download, REFRESH */
-	static const uint8_t profile[] = { 0x03, 0x00, 0x80, 0x00 };
-	unsigned count = 0;
-	enum prose_result r = prose_cat(a->card, profile, sizeof profile, on_proactive, &count);
+	struct session s = { .terminal = prose_terminal_new() };
+	enum prose_result r = PROSE_NO_SPACE;
 
+	if (s.terminal != NULL)
+		r = prose_cat(a->card, terminal_profile, sizeof terminal_profile, on_proactive, &s);
+	if (r == PROSE_OK)
+		r = prose_terminal_run(a->card, s.terminal, on_proactive, &s, (unsigned)a->seconds);
+	prose_terminal_free(&s.terminal);
 	if (r != PROSE_OK)
 		return complain(a, "cat", NULL, r);
-	if (count == 0)
+	if (s.count == 0)
 		(void)puts("no proactive command waits");
 	return 0;
 }

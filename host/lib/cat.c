@@ -6,7 +6,7 @@
 #include "apdu/tlv.h"
 #include "host/lib/session.h"
 
-enum { FETCHES_MAX = 64 };
+enum { FETCHES_MAX = 512 };
 
 /* Command details and device identities of a proactive command, as the response must repeat them. */
 static bool parse_proactive(struct bytes in, struct prose_proactive *out)

@@ -167,7 +167,7 @@ struct prose_proactive {
 	uint8_t number, type, qualifier; /* type of TS 102 223 9.4; 01: REFRESH */
 	uint8_t command[256];            /* the whole command, tag D0 */
 	size_t length;
-	uint8_t response[200]; /* for `each` to fill: TLVs that follow the result, such as a channel's status */
+	uint8_t response[240]; /* for `each` to fill: TLVs that follow the result, such as a channel's status */
 	size_t response_length;
 };
 /* Send the terminal profile (n 0: not again), then fetch what waits and answer it, until nothing does: `each` returns the
@@ -177,6 +177,27 @@ enum prose_result prose_cat(struct prose_card *, const uint8_t *profile, size_t 
 /* An event or an expired timer for the card (tag D6 or D7), then prose_cat fetches what it asks. PROSE_REFUSED with status
  * 9300: a proactive session is under way. */
 enum prose_result prose_cat_envelope(struct prose_card *, const uint8_t *envelope, size_t n);
+
+/* What a terminal does for the toolkit, for those who have none: channels (OPEN CHANNEL to CLOSE CHANNEL: TCP over IPv4),
+ * timers, the event list, MORE TIME. */
+struct prose_terminal;
+enum { PROSE_TERMINAL_CHANNELS = 7, PROSE_TERMINAL_EVENT_MAX = 40 };
+struct prose_terminal *prose_terminal_new(void); /* NULL: no memory */
+void prose_terminal_free(struct prose_terminal **);
+/* For `each` of prose_cat. False: not one of these commands. *result: what to answer. Connecting and sending block for up to
+ * five seconds. */
+bool prose_terminal_command(struct prose_terminal *, struct prose_proactive *, uint8_t *result);
+/* Channels that are open, and the sockets to wait for; how many. */
+unsigned prose_terminal_channels(const struct prose_terminal *);
+unsigned prose_terminal_sockets(const struct prose_terminal *, int sockets[PROSE_TERMINAL_CHANNELS]);
+/* An event that the card has to hear of now: data have come, a link is lost, a timer has expired. False: none. */
+bool prose_terminal_event(struct prose_terminal *, uint8_t envelope[PROSE_TERMINAL_EVENT_MAX], size_t *n);
+/* Give the card all of these events, and fetch what it asks for. */
+enum prose_result prose_terminal_serve(
+        struct prose_card *, struct prose_terminal *, uint8_t (*each)(void *context, struct prose_proactive *), void *context);
+/* The same until no channel is open and no timer runs. PROSE_IO: not within so many seconds. */
+enum prose_result prose_terminal_run(struct prose_card *, struct prose_terminal *,
+        uint8_t (*each)(void *context, struct prose_proactive *), void *context, unsigned seconds);
 
 /* ---- provisioning ------------------------------------------------------------------------------------------------ */
 

@@ -1,0 +1,132 @@
+#include "crypto/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The suites that the field's servers have (GlobalPlatform Amendment B, RFC 4279 and 5487). */
+#define SUITES "PSK-AES128-GCM-SHA256:PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA"
+
+struct tls {
+	SSL_CTX *context;
+	SSL *ssl;
+	BIO *in, *out; /* of ssl */
+	char identity[TLS_IDENTITY_MAX + 1];
+	struct secret key;
+};
+
+/* OpenSSL wipes its copy of the key when it has made the premaster secret. */
+static unsigned give_key(
+        SSL *ssl, const char *hint, char *identity, unsigned identity_room, unsigned char *key, unsigned key_room)
+{
+	const struct tls *t = SSL_get_app_data(ssl);
+
+	(void)hint;
+	if (strlen(t->identity) >= identity_room || t->key.len > key_room)
+		return 0;
+	memcpy(identity, t->identity, strlen(t->identity) + 1);
+	memcpy(key, t->key.data, t->key.len);
+	return (unsigned)t->key.len;
+}
+
+static bool start(struct tls *t)
+{
+	if ((t->context = SSL_CTX_new(TLS_client_method())) == NULL ||
+	        SSL_CTX_set_min_proto_version(t->context, TLS1_2_VERSION) != 1 ||
+	        SSL_CTX_set_max_proto_version(t->context, TLS1_2_VERSION) != 1 ||
+	        SSL_CTX_set_cipher_list(t->context, SUITES) != 1)
+		return false;
+	SSL_CTX_set_psk_client_callback(t->context, give_key);
+	(void)SSL_CTX_set_session_cache_mode(t->context, SSL_SESS_CACHE_OFF);
+	(void)SSL_CTX_set_options(t->context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	if ((t->ssl = SSL_new(t->context)) == NULL)
+		return false;
+	t->in = BIO_new(BIO_s_mem());
+	t->out = BIO_new(BIO_s_mem());
+	if (t->in == NULL || t->out == NULL) {
+		BIO_free(t->in);
+		BIO_free(t->out);
+		return false;
+	}
+	SSL_set_bio(t->ssl, t->in, t->out);
+	(void)SSL_set_app_data(t->ssl, t);
+	SSL_set_connect_state(t->ssl);
+	return SSL_do_handshake(t->ssl) != 1 && BIO_ctrl_pending(t->out) > 0; /* the hello */
+}
+
+struct tls *tls_client(struct bytes identity, struct bytes key)
+{
+	struct tls *t;
+
+	if (identity.n < 1 || identity.n > TLS_IDENTITY_MAX || memchr(identity.p, 0, identity.n) != NULL || key.n < 16 ||
+	        (t = calloc(1, sizeof *t)) == NULL)
+		return NULL;
+	memcpy(t->identity, identity.p, identity.n);
+	if (secret_set(&t->key, key) != OK || !start(t))
+		tls_free(&t);
+	ERR_clear_error();
+	return t;
+}
+
+void tls_free(struct tls **t)
+{
+	if (*t == NULL)
+		return;
+	SSL_free((*t)->ssl);
+	SSL_CTX_free((*t)->context);
+	secret_wipe(&(*t)->key);
+	free(*t);
+	*t = NULL;
+}
+
+bool tls_ready(const struct tls *t)
+{
+	return SSL_is_init_finished(t->ssl) == 1;
+}
+
+/* Go on as far as what has come allows. */
+static bool go_on(struct tls *t)
+{
+	uint8_t none;
+	int n = tls_ready(t) ? SSL_peek(t->ssl, &none, 1) : SSL_do_handshake(t->ssl);
+	int error = SSL_get_error(t->ssl, n);
+
+	ERR_clear_error();
+	return n > 0 || error == SSL_ERROR_WANT_READ;
+}
+
+enum status tls_receive(struct tls *t, struct bytes data)
+{
+	if (data.n > 0 && BIO_write(t->in, data.p, (int)data.n) != (int)data.n)
+		return ERR_NO_SPACE;
+	return go_on(t) ? OK : ERR_CRYPTO;
+}
+
+enum status tls_write(struct tls *t, struct bytes data)
+{
+	bool ok = tls_ready(t) && data.n > 0 && SSL_write(t->ssl, data.p, (int)data.n) == (int)data.n;
+
+	ERR_clear_error();
+	return ok ? OK : ERR_CRYPTO;
+}
+
+size_t tls_read(struct tls *t, uint8_t *out, size_t room)
+{
+	int n = tls_ready(t) ? SSL_read(t->ssl, out, (int)room) : 0;
+
+	ERR_clear_error();
+	return n > 0 ? (size_t)n : 0;
+}
+
+size_t tls_output(struct tls *t, uint8_t *out, size_t room)
+{
+	int n = BIO_read(t->out, out, (int)room);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+bool tls_has_output(const struct tls *t)
+{
+	return BIO_ctrl_pending(t->out) > 0;
+}
