@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "ota/sms.h"
-#include "provisioning/sql.h"
+#include "provisioning/campaign_engine.h"
 
 const char *campaign_state_text(enum campaign_state s)
 {
@@ -144,18 +144,25 @@ enum status campaign_create(
 {
 	static struct job job; /* large */
 	uint64_t last[STAGES_MAX], exists;
+	uint8_t address[4];
 	unsigned stages;
+	uint16_t port;
 
 	if (o->name[0] == 0 || strlen(o->name) > CAMPAIGN_NAME_MAX)
 		return refuse(ERR_MALFORMED, reason, n, "name", "needs 1 to 40 characters");
 	if (read_number(db, "SELECT stage FROM campaign WHERE name=$1", o->name, &exists) == OK)
 		return refuse(ERR_DENIED, reason, n, o->name, "there is a campaign of this name");
-	TRY(job_parse(o->job, &job, reason, n));
+	TRY(job_parse(o->job, o->https != NULL ? JOB_BY_HTTPS : JOB_BY_SMS, &job, reason, n));
+	if (o->https != NULL && !campaign_https_address(o->https, address, &port))
+		return refuse(ERR_MALFORMED, reason, n, o->https, "is not A.B.C.D:PORT, as the cards reach it");
+	if (o->https != NULL && (job.rotate > 0 || job.audit))
+		return refuse(ERR_MALFORMED, reason, n, o->name, "new keys and audits go by short messages");
 	TRY(sql_done(sql_query(db_sql(db),
-	        "INSERT INTO campaign(name, job, state, created, stage, stages, rate, retries, answer, expires, abort, spi2)"
-	        " VALUES($1,$2,$3,$4,1,1,$5,$6,$7,$8,$9,$10)",
-	        "ssiiiiiiii", o->name, o->job, (uint64_t)CAMPAIGN_RUNNING, now, (uint64_t)o->rate, (uint64_t)o->retries,
-	        (uint64_t)o->answer, now + o->valid * 1000, (uint64_t)o->abort, (uint64_t)o->spi2)));
+	        "INSERT INTO campaign(name, job, state, created, stage, stages, rate, retries, answer, expires, abort, spi2,"
+	        " https) VALUES($1,$2,$3,$4,1,1,$5,$6,$7,$8,$9,$10,$11)",
+	        "ssiiiiiiiis", o->name, o->job, (uint64_t)CAMPAIGN_RUNNING, now, (uint64_t)o->rate, (uint64_t)o->retries,
+	        (uint64_t)o->answer, now + o->valid * 1000, (uint64_t)o->abort, (uint64_t)o->spi2,
+	        o->https != NULL ? o->https : "")));
 	TRY(select_cards(db, o, now, reason, n));
 	/* Both databases plan by what they know of a table. */
 	TRY(sql_done(sql_query(db_sql(db), "ANALYZE card", "")));
@@ -171,7 +178,7 @@ enum status campaign_create(
 
 /* ---- what people see --------------------------------------------------------------------------------------------------- */
 
-#define CAMPAIGN_COLUMNS "name, state, reason, created, stage, stages, rate, retries, answer, expires, abort, spi2"
+#define CAMPAIGN_COLUMNS "name, state, reason, created, stage, stages, rate, retries, answer, expires, abort, spi2, https"
 
 static void take_campaign(struct sql_rows *r, struct campaign *c)
 {
@@ -188,6 +195,7 @@ static void take_campaign(struct sql_rows *r, struct campaign *c)
 	c->expires = sql_int(r, 9);
 	c->abort = (unsigned)sql_int(r, 10);
 	c->spi2 = (uint8_t)sql_int(r, 11);
+	sql_text(r, 12, c->https, sizeof c->https);
 }
 
 static enum status add_sums(struct db *db, struct campaign *c)

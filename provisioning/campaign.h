@@ -13,7 +13,7 @@
 #include "provisioning/job.h"
 #include "provisioning/operator.h"
 
-enum { CAMPAIGN_NAME_MAX = 40, CAMPAIGN_REASON_MAX = 160, STAGES_MAX = 8 };
+enum { CAMPAIGN_NAME_MAX = 40, CAMPAIGN_REASON_MAX = 160, CAMPAIGN_HTTPS_MAX = 21, STAGES_MAX = 8 };
 
 enum campaign_state {
 	CAMPAIGN_RUNNING = 1,
@@ -38,6 +38,7 @@ struct campaign_order {
 	unsigned answer;        /* seconds to wait for the first answer; twice as long each time, up to eight times */
 	uint64_t valid;         /* seconds until what is still open expires */
 	uint8_t spi2;
+	const char *https; /* A.B.C.D:PORT where the cards call for the job; NULL: it comes by short messages */
 };
 /* ERR_MALFORMED, ERR_NOT_FOUND (a card that is not known), ERR_DENIED (the name is taken), with a sentence. *cards: how many.
  */
@@ -52,6 +53,7 @@ struct campaign {
 	uint64_t total, done, failed, messages;         /* of all stages */
 	uint64_t stage_total, stage_done, stage_failed; /* of the current one */
 	uint8_t spi2;
+	char https[CAMPAIGN_HTTPS_MAX + 1]; /* "": by short messages */
 };
 MUST_USE enum status campaign_get(struct db *, const char *name, struct campaign *);
 MUST_USE enum status campaign_each(struct db *, bool running_only, void (*each)(void *, const struct campaign *), void *);
@@ -99,11 +101,18 @@ MUST_USE enum status engine_answer_of(struct engine *, uint64_t now, const char 
  * engine_end. */
 MUST_USE enum status engine_undeliverable(struct engine *, uint64_t now, const char *iccid, uint64_t counter, const char *why);
 
+/* A card has called by HTTPS: the script that it gets, and for which TAR. ERR_NOT_FOUND: nothing. Between engine_begin and
+ * engine_end, as is its answer with the status that its request has. */
+MUST_USE enum status engine_call(
+        struct engine *, uint64_t now, const char *iccid, uint8_t tar[static TAR_LEN], struct buf *script);
+MUST_USE enum status engine_call_answer(
+        struct engine *, uint64_t now, const char *iccid, const char *status, struct bytes answer);
+
 /* Go on to the next stage, stop, expire, finish. One transaction. *open: campaigns that still run. */
 MUST_USE enum status engine_turn(struct engine *, uint64_t now, unsigned *open);
 
 /* The packet that a campaign has for this card, which need not be in it: for a twin, a virtual card whose keys are known here.
- * Takes a counter of that card. */
+ * Takes a counter of that card. ERR_DENIED: the job goes by HTTPS. */
 MUST_USE enum status engine_twin(struct engine *, uint64_t now, const char *name, const char *iccid, struct buf *packet);
 
 /* The packets that a card would get, and what they cost: nothing is sent and no counter taken. */

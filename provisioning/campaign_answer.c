@@ -6,7 +6,7 @@
 enum { COUNTER_LAST_JUMP = 6, COUNTER_LOWS_MAX = 8, SOON_MS = 3000 };
 
 /* The card's counter is ahead of ours by an unknown amount: jump, further each time, and not for ever. */
-static enum status counter_low(struct engine *e, uint64_t now, const struct job *job, struct task *t)
+static enum status counter_low(struct engine *e, uint64_t now, const struct job *job, const struct campaign *c, struct task *t)
 {
 	char text[CAMPAIGN_REASON_MAX];
 	uint64_t jump;
@@ -15,7 +15,7 @@ static enum status counter_low(struct engine *e, uint64_t now, const struct job 
 	if (t->lows == 1) {
 		/* Perhaps the network sent the message twice: then this very counter was taken, and the next one will do. */
 		TRY(task_note(e, now, t, "counter too low: a message that came twice, or the card is ahead"));
-		if (!job->repeat && job->rotate == 0 && job->sealed[0] == 0 && !job->audit)
+		if (c->https[0] == 0 && !job->repeat && job->rotate == 0 && job->sealed[0] == 0 && !job->audit)
 			t->step = STEP_PROBE;
 		t->piece = 0;
 		t->counter = 0;
@@ -111,8 +111,8 @@ static enum status judge(struct engine *e, uint64_t now, const struct campaign *
 		return task_note(e, now, t, text);
 	}
 	switch (v->rsc) {
-	case RSC_OK: return ran(e, now, job, t, v, response);
-	case RSC_COUNTER_LOW: return counter_low(e, now, job, t);
+	case RSC_OK: return c->https[0] != 0 ? http_answer_to_trigger(e, now, t, v->sw) : ran(e, now, job, t, v, response);
+	case RSC_COUNTER_LOW: return counter_low(e, now, job, c, t);
 	case RSC_MORE_TIME:
 	case RSC_BY_SUBMIT: return task_note(e, now, t, ota_rsc_text(v->rsc));
 	case RSC_NO_MEMORY:
@@ -124,8 +124,8 @@ static enum status judge(struct engine *e, uint64_t now, const struct campaign *
 	return task_finish(e, now, t, TASK_FAILED, text);
 }
 
-/* The message that this card owes an answer to. A packet's counter decides if there should be several. */
-static enum status outstanding(struct engine *e, const char *iccid, struct task *t)
+/* A packet's counter decides if there should be several. */
+enum status task_outstanding(struct engine *e, const char *iccid, struct task *t)
 {
 	char text[256];
 	struct sql_rows *r;
@@ -164,7 +164,7 @@ enum status engine_answer_of(struct engine *e, uint64_t now, const char *iccid, 
 	struct ota_verdict v;
 	struct campaign c;
 	struct task t;
-	enum status st = outstanding(e, iccid, &t);
+	enum status st = task_outstanding(e, iccid, &t);
 
 	if (st == ERR_NOT_FOUND)
 		return OK; /* late, twice, or from nobody */
@@ -180,7 +180,7 @@ enum status engine_answer_of(struct engine *e, uint64_t now, const char *iccid, 
 enum status engine_undeliverable(struct engine *e, uint64_t now, const char *iccid, uint64_t counter, const char *why)
 {
 	struct task t;
-	enum status st = outstanding(e, iccid, &t);
+	enum status st = task_outstanding(e, iccid, &t);
 	char text[CAMPAIGN_REASON_MAX];
 
 	if (st == ERR_NOT_FOUND || (st == OK && t.counter != counter))

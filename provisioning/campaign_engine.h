@@ -1,5 +1,5 @@
 /* campaign_engine.h - inside the campaign servers' side: campaign_run.c (sums, tasks, stages), campaign_send.c (claims and
- * packets), campaign_answer.c (what a card said). */
+ * packets), campaign_answer.c (what a card said), campaign_http.c (cards that call). */
 #ifndef PROVISIONING_CAMPAIGN_ENGINE_H
 #define PROVISIONING_CAMPAIGN_ENGINE_H
 
@@ -11,7 +11,7 @@
 #define STILL_OPEN "state+0=0"
 
 enum { JOBS_CACHED = 8, SUMS_MAX = 16, RUNNING_MAX = 16 };
-enum task_step { STEP_UPDATE = 0, STEP_PROBE = 1 };
+enum task_step { STEP_UPDATE = 0, STEP_PROBE = 1, STEP_CALLED = 2 /* the card has the script, by HTTPS */ };
 
 struct engine {
 	struct db *db;
@@ -54,5 +54,17 @@ MUST_USE enum status task_note(struct engine *, uint64_t now, const struct task 
 MUST_USE enum status task_finish(struct engine *, uint64_t now, const struct task *, enum task_state, const char *reason);
 /* Come back to this card at `due`, as the task stands now. */
 MUST_USE enum status task_again(struct engine *, const struct task *, uint64_t due);
+
+/* The message that this card owes an answer to, its row locked. ERR_NOT_FOUND. */
+MUST_USE enum status task_outstanding(struct engine *, const char *iccid, struct task *);
+/* How long to wait now, in ms. */
+uint64_t task_patience(const struct campaign *, const struct task *);
+
+/* campaign_http.c - A.B.C.D:PORT; the packet that makes a card call (ERR_NOT_FOUND: it has no key for that), and what its
+ * answer means. */
+bool campaign_https_address(const char *text, uint8_t address[static 4], uint16_t *port);
+MUST_USE enum status http_trigger(struct engine *, const struct campaign *, struct task *, struct buf *packet);
+MUST_USE enum status http_answer_to_trigger(struct engine *, uint64_t now, struct task *, unsigned sw);
+bool http_may_run_twice(const struct job *);
 
 #endif

@@ -89,7 +89,7 @@ enum status engine_job(struct engine *e, const char *name, const struct job **ou
 	TRY(sql_done(r));
 	e->next = (e->next + 1) % JOBS_CACHED;
 	e->cached[e->next].name[0] = 0;
-	if (!found || job_parse(text, &e->cached[e->next].job, reason, sizeof reason) != OK)
+	if (!found || job_parse(text, JOB_BY_HTTPS, &e->cached[e->next].job, reason, sizeof reason) != OK)
 		return ERR_NOT_FOUND;
 	(void)snprintf(e->cached[e->next].name, sizeof e->cached[0].name, "%s", name);
 	*out = &e->cached[e->next].job;

@@ -17,6 +17,8 @@ static enum status next_packet(
 	struct buf script = BUF_OF(raw), more = BUF_OF(more_raw);
 	unsigned commands;
 
+	if (c->https[0] != 0)
+		return http_trigger(e, c, t, packet);
 	if (t->step == STEP_PROBE || job->audit) {
 		if (job_pieces(job) > 0)
 			TRY(job_read_script(job, t->piece, &script));
@@ -48,7 +50,11 @@ static enum status after_silence(
 		        t->hint);
 		return task_finish(e, now, t, TASK_FAILED, text);
 	}
-	if (t->step == STEP_UPDATE && !job->repeat && job->rotate == 0 && job->sealed[0] == 0 && !job->audit) {
+	if (t->step == STEP_CALLED && !http_may_run_twice(job))
+		return task_finish(e, now, t, TASK_FAILED, "no answer; the card may have run the commands, or not");
+	if (c->https[0] != 0)
+		t->step = STEP_UPDATE;
+	else if (t->step == STEP_UPDATE && !job->repeat && job->rotate == 0 && job->sealed[0] == 0 && !job->audit) {
 		if (job->commands_count > 0 && (job->files == 0 || memcmp(job->tar, TAR_RFM_PROSE, TAR_LEN) != 0))
 			return task_finish(e, now, t, TASK_FAILED, "no answer; the card may have run the commands, or not");
 		t->step = STEP_PROBE;
@@ -61,7 +67,7 @@ static enum status after_silence(
 static const char *why_no_packet(enum status st)
 {
 	switch (st) {
-	case ERR_NOT_FOUND: return "this card's keys, or its sealed objects, are not there";
+	case ERR_NOT_FOUND: return "this card's keys, or its sealed objects, are not there"; /* keys for HTTPS among them */
 	case ERR_DENIED: return "this key set is in use, or the security domain's keys are not known";
 	case ERR_NO_SPACE: return "does not fit: an update takes at most 16 short messages";
 	default: return "its packet cannot be made";
@@ -77,7 +83,7 @@ struct sending {
 };
 
 /* Each silence doubles the wait, up to eight times: a network that is behind is not helped by more messages. */
-static uint64_t patience(const struct campaign *c, const struct task *t)
+uint64_t task_patience(const struct campaign *c, const struct task *t)
 {
 	return (c->answer * UINT64_C(1000)) << (t->tries < 3 ? t->tries : 3);
 }
@@ -107,11 +113,13 @@ static enum status send_one(
 		t->updated = t->counter;
 	TRY(sql_done(sql_query(db_sql(e->db),
 	        "UPDATE task SET counter=$1, updated=$2, step=$3, piece=$4, tries=tries+1, due=$5 WHERE campaign=$6 AND iccid=$7",
-	        "iiiiiss", t->counter, t->updated, (uint64_t)t->step, (uint64_t)t->piece, now + patience(c, t), t->campaign,
-	        t->iccid)));
+	        "iiiiiss", t->counter, t->updated, (uint64_t)t->step, (uint64_t)t->piece, now + task_patience(c, t),
+	        t->campaign, t->iccid)));
 	(void)snprintf(text, sizeof text, "%s, counter %llu, %u short message%s",
-	        t->step == STEP_PROBE || job->audit ? "asked what it holds" : "sent", (unsigned long long)t->counter,
-	        sms_parts(packet.len), sms_parts(packet.len) == 1 ? "" : "s");
+	        t->step == STEP_PROBE || job->audit ? "asked what it holds"
+	        : c->https[0] != 0                  ? "told to call"
+	                                            : "sent",
+	        (unsigned long long)t->counter, sms_parts(packet.len), sms_parts(packet.len) == 1 ? "" : "s");
 	TRY(task_note(e, now, t, text));
 	*p = (struct campaign_packet){ .counter = t->counter, .expires = c->expires, .packet = buf_bytes(&packet) };
 	(void)snprintf(p->iccid, sizeof p->iccid, "%s", t->iccid);
@@ -243,6 +251,8 @@ enum status engine_twin(struct engine *e, uint64_t now, const char *name, const 
 
 	TRY(campaign_get(e->db, name, &c));
 	TRY(engine_job(e, name, &job));
+	if (c.https[0] != 0)
+		return ERR_DENIED;
 	(void)snprintf(t.iccid, sizeof t.iccid, "%s", iccid);
 	return next_packet(e, now, job, &c, &t, packet);
 }

@@ -13,6 +13,9 @@
 #include "apdu/tlv.h"
 #include "ota/script.h"
 
+/* As C-APDUs back to back; the TLVs around them take the rest of what a card accepts. */
+enum { JOB_HTTPS_MAX = 11264 };
+
 /* Where the files of a TAR lie. */
 static const struct root {
 	const char *tar, *path;
@@ -85,7 +88,7 @@ static enum status parse_file(const json_t *o, struct job *j, char *reason, size
 	if (r == NULL)
 		return refuse(reason, n, "tar", "has no file system that is known here: B00000, B00011 or B05F90");
 	if (j->files == JOB_FILES_MAX)
-		return refuse(reason, n, "files", "has more than 24 entries");
+		return refuse(reason, n, "files", "has more than 64 entries");
 	if (name == NULL || find_file(r, name, f) != OK)
 		return refuse(reason, n, name != NULL ? name : "file",
 		        "is no file below this TAR: a name as EF_ACC, or a path in hex");
@@ -182,12 +185,12 @@ static enum status parse_root(const json_t *root, struct job *j, char *reason, s
 	return OK;
 }
 
-enum status job_parse(const char *text, struct job *j, char *reason, size_t n)
+enum status job_parse(const char *text, enum job_way way, struct job *j, char *reason, size_t n)
 {
 	json_error_t error;
 	json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-	uint8_t raw[OTA_PACKET_MAX];
-	struct buf b = BUF_OF(raw);
+	static uint8_t raw[JOB_CONTENT_MAX];
+	struct buf b = { raw, 0, way == JOB_BY_SMS ? OTA_PACKET_MAX : JOB_HTTPS_MAX, false };
 	enum status st;
 	unsigned commands;
 
@@ -201,7 +204,9 @@ enum status job_parse(const char *text, struct job *j, char *reason, size_t n)
 	st = parse_root(root, j, reason, n);
 	json_decref(root);
 	if (st == OK && job_script(j, (struct bytes){ 0 }, &b, &commands) != OK)
-		return refuse(reason, n, "job", "is longer than one secured packet (about 2,000 octets)");
+		return refuse(reason, n, "job",
+		        way == JOB_BY_SMS ? "is longer than one secured packet (about 2,000 octets)"
+		                          : "is longer than one script (about 11,000 octets)");
 	return st;
 }
 

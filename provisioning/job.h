@@ -16,7 +16,9 @@
 #include "apdu/status.h"
 #include "ota/packet.h"
 
-enum { JOB_FILES_MAX = 24, JOB_DEPTH_MAX = 4, JOB_PIECE = 96, JOB_TEXT_MAX = 8192, JOB_COMMANDS_MAX = OTA_PACKET_MAX };
+enum { JOB_FILES_MAX = 64, JOB_DEPTH_MAX = 4, JOB_PIECE = 96, JOB_TEXT_MAX = 49152, JOB_CONTENT_MAX = 16384 };
+/* How it travels decides how long it may be. */
+enum job_way { JOB_BY_SMS, JOB_BY_HTTPS };
 
 struct job_file {
 	uint16_t fid[JOB_DEPTH_MAX]; /* below the TAR's directory, the file last */
@@ -33,12 +35,12 @@ struct job {
 	char sealed[256];
 	struct job_file file[JOB_FILES_MAX];
 	size_t files, commands_len, content_len;
-	uint8_t commands[JOB_COMMANDS_MAX], content[OTA_PACKET_MAX];
+	uint8_t commands[JOB_CONTENT_MAX], content[JOB_CONTENT_MAX];
 	unsigned commands_count;
 };
 
 /* ERR_MALFORMED with a sentence that names the field. */
-MUST_USE enum status job_parse(const char *text, struct job *, char *reason, size_t n);
+MUST_USE enum status job_parse(const char *text, enum job_way, struct job *, char *reason, size_t n);
 
 /* The script that does it; how many commands it has. more: objects for this card alone. ERR_NO_SPACE: too long for a packet. */
 MUST_USE enum status job_script(const struct job *, struct bytes more, struct buf *out, unsigned *commands);

@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "apdu/hex.h"
 #include "ota/packet.h"
 #include "ota/sms.h"
+#include "provisioning/clock.h"
+#include "provisioning/scp81.h"
 
 enum { CLAIM = 64, TURN_MS = 500 };
 
@@ -16,6 +17,7 @@ struct worker {
 	const struct worker_options *o;
 	struct engine *engine;
 	struct esme *esme, *receiver; /* receiver: with separate connections */
+	struct scp81 *https;
 	/* Responses that came and are not in the database yet. */
 	struct {
 		char from[21];
@@ -24,14 +26,6 @@ struct worker {
 	} answer[ESME_DELIVERED_MAX];
 	size_t answers;
 };
-
-uint64_t clock_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void say(const struct worker *w, const char *what)
 {
@@ -247,6 +241,8 @@ static enum status loop(struct worker *w, volatile sig_atomic_t *stop)
 
 		if (w->receiver != NULL)
 			(void)esme_run(w->receiver, 1);
+		if (w->https != NULL) /* alone, it is what we wait for */
+			scp81_run(w->https, w->esme != NULL ? 0 : 50);
 		if (w->esme != NULL)
 			link_state(w, esme_run(w->esme, w->receiver != NULL ? 1 : 20), link);
 		if (st == OK) {
@@ -275,21 +271,43 @@ static void open_links(struct worker *w)
 		w->receiver = esme_new(&o, &handler);
 }
 
+static bool open_https(struct worker *w, struct db *db)
+{
+	char reason[200];
+
+	if (w->o->https == NULL)
+		return true;
+	if ((w->https = scp81_new(db, w->engine, w->o->https, reason, sizeof reason)) == NULL)
+		say(w, reason);
+	else
+		(void)snprintf(reason, sizeof reason, "cards may call port %u", scp81_port(w->https));
+	if (w->https != NULL)
+		say(w, reason);
+	return w->https != NULL;
+}
+
 enum status worker_run(struct db *db, const struct worker_options *o, volatile sig_atomic_t *stop)
 {
 	struct worker *w = calloc(1, sizeof *w);
 	enum status st = ERR_NO_SPACE;
+	bool ready;
 
 	if (w == NULL)
 		return ERR_NO_SPACE;
 	w->o = o;
 	w->engine = engine_new(db);
-	if (o->via == NULL)
+	ready = w->engine != NULL && open_https(w, db);
+	if (ready && o->smsc.port != NULL) {
 		open_links(w);
-	else if (w->engine != NULL)
+		ready = w->esme != NULL && (w->receiver != NULL || !o->separate);
+	} else if (ready && o->via != NULL) {
 		engine_deliver_by_hand(w->engine);
-	if (w->engine != NULL && (o->via != NULL || (w->esme != NULL && (w->receiver != NULL || !o->separate))))
+	}
+	if (ready)
 		st = loop(w, stop);
+	else if (o->https != NULL)
+		st = ERR_DENIED;
+	scp81_free(&w->https);
 	esme_free(&w->esme);
 	esme_free(&w->receiver);
 	engine_free(&w->engine);

@@ -10,20 +10,18 @@
 #include "provisioning/esme.h"
 
 struct worker_options {
-	struct esme_options smsc;
-	bool separate; /* bind as transmitter and as receiver: centres that have no transceivers */
+	struct esme_options smsc; /* port NULL: no short messages from here */
+	bool separate;            /* bind as transmitter and as receiver: centres that have no transceivers */
 	/* Instead of SMPP: a shell command for each packet. ICCID, IN (a file of SMS-DELIVERs in hex) and OUT (where the
 	 * response packet goes, in hex) are in its environment. NULL: SMPP. */
 	const char *via;
-	bool once;  /* return when no campaign runs */
-	bool quiet; /* no sentences on stderr */
+	const char *https; /* ADDRESS:PORT where cards call; NULL: none do */
+	bool once;         /* return when no campaign runs */
+	bool quiet;        /* no sentences on stderr */
 };
 
-/* Until *stop, or with once until nothing is left to do. ERR_IO: the database is gone for good. */
+/* Until *stop, or with once until nothing is left to do. ERR_IO: the database is gone for good; ERR_DENIED: cannot listen. */
 MUST_USE enum status worker_run(struct db *, const struct worker_options *, volatile sig_atomic_t *stop);
-
-/* Milliseconds since 1970. */
-uint64_t clock_ms(void);
 
 /* Append a packet's SMS-DELIVERs, one a line in hex. */
 enum { WORKER_MESSAGES_MAX = SMS_PARTS_MAX * (2 * SMS_TPDU_MAX + 2) };

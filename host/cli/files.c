@@ -223,10 +223,12 @@ int verb_ota(struct arguments *a)
 	text[n] = 0;
 	if ((submitted.terminal = prose_terminal_new()) == NULL)
 		return complain(a, "ota deliver", NULL, PROSE_NO_SPACE);
-	if ((r = deliver_lines(a->card, (char *)text, por, &por_len)) != PROSE_OK)
-		return complain(a, "ota deliver", a->words[1], r);
-	if ((prose_card_status(a->card) & 0xFF00) == SW_FETCH || por_len == 0)
-		r = prose_cat(a->card, terminal_profile, sizeof terminal_profile, on_submit, &submitted);
+	/* A card says that it wants something only to a terminal that it knows. */
+	r = prose_cat(a->card, terminal_profile, sizeof terminal_profile, on_submit, &submitted);
+	if (r == PROSE_OK)
+		r = deliver_lines(a->card, (char *)text, por, &por_len);
+	if (r == PROSE_OK && (prose_card_status(a->card) & 0xFF00) == SW_FETCH)
+		r = prose_cat(a->card, NULL, 0, on_submit, &submitted);
 	if (r == PROSE_OK) /* the card may have been told to call its server */
 		r = prose_terminal_run(a->card, submitted.terminal, on_submit, &submitted, (unsigned)a->seconds);
 	prose_terminal_free(&submitted.terminal);

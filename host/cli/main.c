@@ -75,8 +75,7 @@ static const struct argp_option discover_options[] = { { "pc5", OPT_PC5, "ADDRES
 	JSON, { 0 } };
 static const struct argp_option ota_options[] = { { "out", OPT_OUT, "FILE", 0, "Write the response packet here", 0 },
 	SECONDS("Wait this long for a session with a server that the card was told to call (default 20)"), { 0 } };
-static const struct argp_option cat_options[] = { SECONDS("Serve the card's channels and timers this long (default 20)"),
-	{ 0 } };
+static const struct argp_option cat_options[] = { SECONDS("Serve the card's channels this long (default 20)"), { 0 } };
 static const struct argp_option modem_options[] = { { "smsc", OPT_SMSC, "HOST:PORT", 0, "Message centre (SMPP 3.4)", 0 },
 	{ "number", OPT_NUMBER, "DIGITS", 0, "The card's number; of a farm: of its first card, the others count on", 0 },
 	{ "count", OPT_COUNT, "N", 0, "Cards of the farm at --reader unix:SOCKET (default 1)", 0 },

@@ -195,7 +195,7 @@ bool prose_terminal_event(struct prose_terminal *, uint8_t envelope[PROSE_TERMIN
 /* Give the card all of these events, and fetch what it asks for. */
 enum prose_result prose_terminal_serve(
         struct prose_card *, struct prose_terminal *, uint8_t (*each)(void *context, struct prose_proactive *), void *context);
-/* The same until no channel is open and no timer runs. PROSE_IO: not within so many seconds. */
+/* The same until no channel is open. PROSE_IO: not within so many seconds. */
 enum prose_result prose_terminal_run(struct prose_card *, struct prose_terminal *,
         uint8_t (*each)(void *context, struct prose_proactive *), void *context, unsigned seconds);
 

@@ -371,21 +371,13 @@ enum prose_result prose_terminal_serve(
 	return r;
 }
 
-static bool busy(const struct prose_terminal *t)
-{
-	for (unsigned i = 1; i <= CAT_TIMERS; i++)
-		if (t->timer[i] != 0)
-			return true;
-	return prose_terminal_channels(t) > 0;
-}
-
 enum prose_result prose_terminal_run(struct prose_card *c, struct prose_terminal *t,
         uint8_t (*each)(void *context, struct prose_proactive *), void *context, unsigned seconds)
 {
 	enum prose_result r = PROSE_OK;
 	uint64_t end = steady_seconds() + seconds;
 
-	while (r == PROSE_OK && busy(t) && steady_seconds() < end) {
+	while (r == PROSE_OK && prose_terminal_channels(t) > 0 && steady_seconds() < end) {
 		struct pollfd f[PROSE_TERMINAL_CHANNELS];
 		int sockets[PROSE_TERMINAL_CHANNELS];
 		unsigned n = prose_terminal_sockets(t, sockets);
@@ -395,5 +387,5 @@ enum prose_result prose_terminal_run(struct prose_card *c, struct prose_terminal
 		(void)poll(f, n, 200);
 		r = prose_terminal_serve(c, t, each, context);
 	}
-	return r != PROSE_OK || !busy(t) ? r : PROSE_IO;
+	return r != PROSE_OK || prose_terminal_channels(t) == 0 ? r : PROSE_IO;
 }

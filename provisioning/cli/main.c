@@ -62,6 +62,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_VIA: a->via = arg; return 0;
 	case OPT_BIND: a->bind = arg; return 0;
 	case OPT_MAP: a->map = arg; return 0;
+	case OPT_HTTPS: a->https = arg; return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -407,6 +408,8 @@ static const struct argp_option campaign_options[] = { { "cards", OPT_CARDS, "FI
 	                                                       0 },
 	{ "like", OPT_LIKE, "PATTERN", 0, "ICCIDs like this, % for any digits", 0 },
 	{ "group", OPT_GROUP, "URI", 0, "The cards of this group's members", 0 },
+	{ "https", OPT_HTTPS, "A.B.C.D:PORT", 0, "The cards call this address for the job; else it comes by short messages",
+	        0 },
 	{ "stages", OPT_STAGES, "LIST", 0, "Canaries first: cards or per cent, as 10,1%,100%", 0 },
 	{ "abort", OPT_ABORT, "PERCENT", 0, "Stop when more of a stage's cards fail (default 2)", 0 },
 	{ "rate", OPT_RATE, "N", 0, "Messages a second over all servers (default: no limit)", 0 },
@@ -427,6 +430,7 @@ static const struct argp_option serve_ota_options[] = { { "smsc", OPT_SMSC, "HOS
 	{ "from", OPT_FROM, "NUMBER", 0, "Our own number, where answers go (default 12345)", 0 },
 	{ "bind", OPT_BIND, "HOW", 0, "transceiver (default), or separate: transmitter and receiver", 0 },
 	{ "window", OPT_WINDOW, "N", 0, "Messages under way to the centre (default 64)", 0 },
+	{ "https", OPT_HTTPS, "ADDRESS:PORT", 0, "Listen for cards that call (campaigns with --https)", 0 },
 	{ "once", OPT_ONCE, NULL, 0, "Return when no campaign runs any more", 0 }, VIA, { 0 } };
 static const struct argp_option none[] = { { 0 } };
 
@@ -492,7 +496,7 @@ static const struct verb {
 	        "prose-net hss resync 001010000000001 23553cbe9637a89d218ae64dae47bf35 b1f3..." },
 	{ "serve", "hss", hss_serve, hss_options, "", "Authentication vectors for hostapd, until SIGTERM",
 	        "prose-net serve hss --socket /run/prose/hss.sock", true },
-	{ "serve", "ota", ota_serve, serve_ota_options, "", "Send campaigns by SMPP, or by hand, until SIGTERM",
+	{ "serve", "ota", ota_serve, serve_ota_options, "", "Send campaigns by SMPP, HTTPS or by hand, until SIGTERM",
 	        "prose-net serve ota --smsc 127.0.0.1:2775 --password-file smsc.password", true },
 };
 

@@ -11,6 +11,7 @@
 
 #include "provisioning/campaign.h"
 #include "provisioning/cli/net.h"
+#include "provisioning/clock.h"
 #include "provisioning/worker.h"
 
 enum { BAR = 30 };
@@ -53,7 +54,7 @@ int campaign_new(struct arguments *a)
 		return fail("campaign create", NULL,
 		        "needs NAME and JOB, one of --cards, --like, --group at most, and sensible numbers", EXIT_USAGE);
 	if (!read_text(a->words[1], job, sizeof job))
-		return fail("campaign create", a->words[1], "cannot be read, or is longer than 8 KiB", EXIT_REFUSED);
+		return fail("campaign create", a->words[1], "cannot be read, or is longer than 48 KiB", EXIT_REFUSED);
 	o.name = a->words[0];
 	o.job = job;
 	o.abort = (unsigned)(percent * 10 + 0.5);
@@ -61,6 +62,7 @@ int campaign_new(struct arguments *a)
 	o.retries = (unsigned)a->retries;
 	o.answer = (unsigned)a->answer;
 	o.valid = (uint64_t)a->valid;
+	o.https = a->https;
 	if ((st = campaign_create(a->db, &o, clock_ms(), &cards, reason, sizeof reason)) != OK)
 		return fail("campaign create", a->words[0], reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
 	(void)printf("%s: %llu card%s\n", o.name, (unsigned long long)cards, cards == 1 ? "" : "s");
@@ -233,6 +235,8 @@ static int ask_twin(struct arguments *a)
 	if (e != NULL && (st = campaign_get(a->db, a->words[0], &c)) == OK)
 		st = engine_twin(e, clock_ms(), a->words[0], a->card, &packet);
 	engine_free(&e);
+	if (st == ERR_DENIED)
+		return fail("campaign dry-run", a->card, "a job that goes by HTTPS has no dry run on a twin", EXIT_REFUSED);
 	if (st != OK)
 		return report("campaign dry-run", a->card, st);
 	if (worker_deliver(a->via, a->card, buf_bytes(&packet), 1, &answer) != OK || answer.len == 0)
@@ -328,12 +332,17 @@ int ota_serve(struct arguments *a)
 	SECRET
 	password = { 0 };
 	struct sigaction action = { .sa_handler = on_signal };
-	struct worker_options o = { .via = a->via, .once = a->once };
+	struct worker_options o = { .via = a->via, .https = a->https, .once = a->once };
 	char host[256] = "", *port;
 	enum status st;
 
-	if ((a->smsc == NULL) == (a->via == NULL) || a->count != 0 || a->window < 1 || a->window > ESME_WINDOW_MAX)
-		return fail("serve ota", NULL, "needs --smsc HOST:PORT or --via COMMAND; --window is 1 to 512", EXIT_USAGE);
+	if ((a->smsc == NULL) + (a->via == NULL) + (a->https == NULL) == 3 ||
+	        (a->via != NULL && (a->smsc != NULL || a->https != NULL)) || a->count != 0 || a->window < 1 ||
+	        a->window > ESME_WINDOW_MAX)
+		return fail("serve ota", NULL,
+		        "needs --smsc HOST:PORT and --https ADDRESS:PORT, or one of them, or --via COMMAND alone; --window is"
+		        " 1 to 512",
+		        EXIT_USAGE);
 	if (a->bind != NULL && strcmp(a->bind, "separate") != 0 && strcmp(a->bind, "transceiver") != 0)
 		return fail("serve ota", a->bind, "--bind is transceiver or separate", EXIT_USAGE);
 	if (a->password != NULL && !read_password(a->password, &password))
@@ -356,5 +365,7 @@ int ota_serve(struct arguments *a)
 	(void)printf("ready\n");
 	(void)fflush(stdout);
 	st = worker_run(a->db, &o, &stop);
+	if (st == ERR_DENIED)
+		return EXIT_REFUSED;
 	return st == OK ? 0 : fail("serve ota", NULL, "the database is gone", EXIT_FAILURE);
 }

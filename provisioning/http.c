@@ -1,0 +1,208 @@
+#include "provisioning/http.h"
+
+#include <arpa/inet.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IDLE_SECONDS = 60, IDENTITY_MAX = 128 };
+
+#define SUITES_12                                                                                                              \
+	"PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:ECDHE-PSK-AES128-CBC-SHA256"
+#define SUITES_13 "TLS_AES_128_GCM_SHA256"
+
+struct http_server {
+	struct http_handler handler;
+	SSL_CTX *tls;
+	struct event_base *base;
+	struct evhttp *http;
+	unsigned port;
+};
+
+static int identity_index = -1;
+
+static void free_identity(void *parent, void *p, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
+{
+	(void)parent, (void)data, (void)index, (void)argl, (void)argp;
+	free(p);
+}
+
+/* The identity stays with the connection: TLS 1.3 does not tell it afterwards. */
+static unsigned find_key(SSL *ssl, const char *identity, unsigned char *key, unsigned room)
+{
+	const struct http_server *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	SECRET
+	found = { 0 };
+	char *copy;
+
+	if (identity == NULL || strlen(identity) > IDENTITY_MAX || !s->handler.key(s->handler.context, identity, &found) ||
+	        found.len > room || (copy = strdup(identity)) == NULL)
+		return 0;
+	free(SSL_get_ex_data(ssl, identity_index));
+	(void)SSL_set_ex_data(ssl, identity_index, copy);
+	memcpy(key, found.data, found.len);
+	return (unsigned)found.len;
+}
+
+const char *http_header(const struct http_request *q, const char *name)
+{
+	return evhttp_find_header(q->headers, name);
+}
+
+void http_reply_header(struct http_reply *r, const char *name, const char *value)
+{
+	if (r->headers == HTTP_HEADERS_MAX)
+		return;
+	r->name[r->headers] = name;
+	r->value[r->headers++] = value;
+}
+
+static const char *method_name(enum evhttp_cmd_type t)
+{
+	return t == EVHTTP_REQ_POST ? "POST" : t == EVHTTP_REQ_GET ? "GET" : "";
+}
+
+static void answer(struct evhttp_request *raw, const struct http_reply *r)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	for (size_t i = 0; i < r->headers; i++)
+		(void)evhttp_add_header(evhttp_request_get_output_headers(raw), r->name[i], r->value[i]);
+	if (body != NULL && r->body.n > 0)
+		(void)evbuffer_add(body, r->body.p, r->body.n);
+	evhttp_send_reply(raw, (int)r->status, NULL, body);
+	if (body != NULL)
+		evbuffer_free(body);
+}
+
+static void on_request(struct evhttp_request *raw, void *context)
+{
+	struct http_server *s = context;
+	struct evbuffer *in = evhttp_request_get_input_buffer(raw);
+	const SSL *ssl = bufferevent_openssl_get_ssl(evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw)));
+	struct http_request q = { .method = method_name(evhttp_request_get_command(raw)),
+		.path = evhttp_request_get_uri(raw),
+		.identity = ssl != NULL ? SSL_get_ex_data(ssl, identity_index) : NULL,
+		.headers = evhttp_request_get_input_headers(raw) };
+	struct http_reply r = { .status = 403 };
+
+	q.body.n = evbuffer_get_length(in);
+	q.body.p = evbuffer_pullup(in, -1);
+	if (q.identity != NULL && (q.body.n == 0 || q.body.p != NULL))
+		s->handler.request(s->handler.context, &q, &r);
+	answer(raw, &r);
+}
+
+static struct bufferevent *new_connection(struct event_base *base, void *context)
+{
+	struct http_server *s = context;
+	SSL *ssl = SSL_new(s->tls);
+	struct bufferevent *b;
+
+	if (ssl == NULL)
+		return NULL;
+	b = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+	if (b != NULL)
+		bufferevent_openssl_set_allow_dirty_shutdown(b, 1);
+	return b;
+}
+
+static bool start_tls(struct http_server *s)
+{
+	if (identity_index < 0)
+		identity_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_identity);
+	if ((s->tls = SSL_CTX_new(TLS_server_method())) == NULL || SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION) != 1 ||
+	        SSL_CTX_set_cipher_list(s->tls, SUITES_12) != 1 || SSL_CTX_set_ciphersuites(s->tls, SUITES_13) != 1)
+		return false;
+	(void)SSL_CTX_set_app_data(s->tls, s);
+	SSL_CTX_set_psk_server_callback(s->tls, find_key);
+	/* Without tickets and cache: a resumed session would not ask for the key again. */
+	(void)SSL_CTX_set_session_cache_mode(s->tls, SSL_SESS_CACHE_OFF);
+	(void)SSL_CTX_set_num_tickets(s->tls, 0);
+	(void)SSL_CTX_set_options(s->tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	return identity_index >= 0;
+}
+
+static bool bind_to(struct http_server *s, const char *where)
+{
+	struct evhttp_bound_socket *bound;
+	struct sockaddr_storage at;
+	socklen_t n = sizeof at;
+	char host[128];
+	const char *colon = strrchr(where, ':');
+	int one = 1, fd;
+
+	if (colon == NULL || (size_t)(colon - where) >= sizeof host)
+		return false;
+	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - where), where);
+	bound = evhttp_bind_socket_with_handle(s->http, host, (uint16_t)strtoul(colon + 1, NULL, 10));
+	if (bound == NULL)
+		return false;
+	fd = evhttp_bound_socket_get_fd(bound);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* what it accepts inherits it */
+	if (getsockname(fd, (struct sockaddr *)&at, &n) == 0)
+		s->port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+		                                         : ((struct sockaddr_in *)&at)->sin_port);
+	return true;
+}
+
+struct http_server *http_serve(const char *where, const struct http_handler *handler, char *reason, size_t n)
+{
+	struct http_server *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return NULL;
+	s->handler = *handler;
+	s->base = event_base_new();
+	s->http = s->base != NULL ? evhttp_new(s->base) : NULL;
+	if (s->http == NULL || !start_tls(s)) {
+		(void)snprintf(reason, n, "no memory for a server");
+		http_free(&s);
+		return NULL;
+	}
+	evhttp_set_bevcb(s->http, new_connection, s);
+	evhttp_set_gencb(s->http, on_request, s);
+	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
+	evhttp_set_max_headers_size(s->http, HTTP_HEAD_MAX);
+	evhttp_set_max_body_size(s->http, HTTP_BODY_MAX);
+	evhttp_set_timeout(s->http, IDLE_SECONDS);
+	if (!bind_to(s, where)) {
+		(void)snprintf(reason, n, "%s: cannot listen there (ADDRESS:PORT that is free)", where);
+		http_free(&s);
+	}
+	return s;
+}
+
+void http_free(struct http_server **s)
+{
+	if (*s == NULL)
+		return;
+	if ((*s)->http != NULL)
+		evhttp_free((*s)->http);
+	if ((*s)->base != NULL)
+		event_base_free((*s)->base);
+	SSL_CTX_free((*s)->tls);
+	free(*s);
+	*s = NULL;
+}
+
+unsigned http_port(const struct http_server *s)
+{
+	return s->port;
+}
+
+void http_run(struct http_server *s, int ms)
+{
+	const struct timeval wait = { ms / 1000, ms % 1000 * 1000L };
+
+	if (ms > 0)
+		(void)event_base_loopexit(s->base, &wait);
+	(void)event_base_loop(s->base, ms > 0 ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+}

@@ -1,0 +1,41 @@
+/* http.h - an HTTPS server whose clients prove a pre-shared key (libevent and OpenSSL; TLS 1.2 and 1.3 with SHA-256). One
+ * thread: requests are answered inside http_run. */
+#ifndef PROVISIONING_HTTP_H
+#define PROVISIONING_HTTP_H
+
+#include "apdu/secret.h"
+
+enum { HTTP_BODY_MAX = 65536, HTTP_HEAD_MAX = 8192, HTTP_HEADERS_MAX = 8 };
+
+struct http_request {
+	const char *method, *path; /* path with its query */
+	const char *identity;      /* of the key that the client has proved */
+	struct bytes body;
+	const void *headers;
+};
+/* NULL: it has none of this name. */
+const char *http_header(const struct http_request *, const char *name);
+
+struct http_reply { /* filled by the handler; views must live until it returns */
+	unsigned status;
+	const char *name[HTTP_HEADERS_MAX], *value[HTTP_HEADERS_MAX];
+	size_t headers;
+	struct bytes body;
+};
+void http_reply_header(struct http_reply *, const char *name, const char *value);
+
+struct http_handler {
+	void *context;
+	bool (*key)(void *, const char *identity, struct secret *out); /* false: nobody we know */
+	void (*request)(void *, const struct http_request *, struct http_reply *);
+};
+
+struct http_server;
+/* Listen at ADDRESS:PORT (port 0: any). NULL with a sentence. */
+struct http_server *http_serve(const char *where, const struct http_handler *, char *reason, size_t n);
+void http_free(struct http_server **);
+unsigned http_port(const struct http_server *);
+/* Wait at most ms for something to happen, and do what is due. */
+void http_run(struct http_server *, int ms);
+
+#endif
