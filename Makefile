@@ -46,7 +46,7 @@ PCSC_CFLAGS := -I/usr/include/PCSC
 
 LIBS_CARD := -lssl -lcrypto
 LIBS_IO := -lsqlite3 -ljansson -lssl -lcrypto
-LIBS_NET := $(LIBS_IO) -lpq -lcsv -levent -levent_openssl
+LIBS_NET := $(LIBS_IO) -lpq -lcsv -levent -levent_openssl -lp11
 PQ_CFLAGS := -I/usr/include/postgresql
 LIBS_HOST := -lpcsclite -lsrtp2 -ljansson -lcrypto
 LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread

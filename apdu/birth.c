@@ -22,6 +22,11 @@ const struct birth_field birth_fields[] = {
 };
 const size_t birth_field_count = sizeof birth_fields / sizeof *birth_fields;
 
+size_t birth_own_length(enum birth_tag tag, bool tuak)
+{
+	return tag == BIRTH_TRK || tag == BIRTH_INK || tag == BIRTH_PSK || (tag == BIRTH_OPC && tuak) ? 32 : 16;
+}
+
 static const char *const algorithms[] = { "milenage", "tuak", "xor" };
 
 unsigned birth_algorithm(const char *name)

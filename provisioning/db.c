@@ -1,7 +1,5 @@
 #include "provisioning/db.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +11,7 @@
 #include "crypto/aes.h"
 #include "crypto/rng.h"
 #include "provisioning/campaign_schema.h"
+#include "provisioning/master.h"
 #include "provisioning/sql.h"
 
 struct db {
@@ -20,7 +19,7 @@ struct db {
 	struct secret master;
 };
 
-enum { MASTER_LEN = 32, WRAPPED_MAX = SECRET_LARGE_MAX + GCM_IV_LEN + GCM_TAG_LEN };
+enum { WRAPPED_MAX = SECRET_LARGE_MAX + GCM_IV_LEN + GCM_TAG_LEN };
 
 #define SCHEMA_VERSION "3"
 
@@ -42,46 +41,6 @@ static const char schema[] =
         "CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);"
         "CREATE UNIQUE INDEX IF NOT EXISTS card_msisdn ON card(msisdn) WHERE msisdn<>'';" CAMPAIGN_SCHEMA
         "INSERT INTO meta VALUES('schema', '" SCHEMA_VERSION "') ON CONFLICT DO NOTHING;";
-
-/* "credential:NAME" is a file that systemd hands to the service (LoadCredential=); nobody makes one here. */
-static const char *master_file(const char *path, char out[PATH_MAX], bool *create)
-{
-	static const char prefix[] = "credential:";
-	const char *folder = getenv("CREDENTIALS_DIRECTORY");
-
-	if (strncmp(path, prefix, sizeof prefix - 1) != 0)
-		return path;
-	*create = false;
-	(void)snprintf(out, PATH_MAX, "%s/%s", folder != NULL ? folder : "", path + sizeof prefix - 1);
-	return out;
-}
-
-static enum status read_master(const char *path, bool create, struct secret *out)
-{
-	char name[PATH_MAX];
-	struct stat info;
-	bool ok;
-	int fd;
-
-	path = master_file(path, name, &create);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 && errno == ENOENT && create) {
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd < 0 || rng_secret(&rng_system, out, MASTER_LEN) != OK ||
-		        write(fd, out->data, MASTER_LEN) != MASTER_LEN || fsync(fd) != 0 || lseek(fd, 0, SEEK_SET) != 0) {
-			if (fd >= 0)
-				(void)close(fd);
-			return ERR_IO;
-		}
-	}
-	if (fd < 0)
-		return ERR_NOT_FOUND;
-	out->len = MASTER_LEN;
-	ok = fstat(fd, &info) == 0 && (info.st_mode & 077) == 0 && read(fd, out->data, MASTER_LEN) == MASTER_LEN;
-	(void)close(fd);
-	return ok ? OK : ERR_DENIED;
-}
 
 void db_close(struct db **db)
 {
@@ -153,6 +112,45 @@ static enum status check_master(struct db *db)
 	return sql_done(sql_query(db->sql, "INSERT INTO meta VALUES($1,$2) ON CONFLICT DO NOTHING", "sb", "master", &wrapped));
 }
 
+static enum status get_sealed(struct db *db, struct buf *out)
+{
+	struct sql_rows *r = sql_query(db->sql, "SELECT value FROM meta WHERE name=$1", "s", "sealed-master");
+	bool found = sql_row(r);
+
+	if (found)
+		buf_put(out, sql_blob(r, 0));
+	return sql_done(r) != OK ? ERR_IO : found ? buf_status(out) : ERR_NOT_FOUND;
+}
+
+/* The master key that a token has sealed; a new database gets one, and only one, whoever else opens it now. */
+static enum status open_token(struct db *db, const char *uri, char *reason, size_t n)
+{
+	uint8_t raw[MASTER_SEALED_MAX], found_raw[MASTER_SEALED_MAX];
+	struct buf sealed = BUF_OF(raw), found = BUF_OF(found_raw);
+	enum status st = get_sealed(db, &found);
+	uint64_t cards = 0;
+	struct sql_rows *r;
+	struct bytes value;
+
+	if (st == ERR_NOT_FOUND) {
+		r = sql_query(db->sql, "SELECT COUNT(*) FROM meta WHERE name='master'", "");
+		if (sql_row(r))
+			cards = sql_int(r, 0);
+		TRY(sql_done(r));
+		if (cards > 0) {
+			(void)snprintf(reason, n, "the database has a master key of its own, not one in a token");
+			return ERR_DENIED;
+		}
+		TRY(rng_secret(&rng_system, &db->master, MASTER_LEN));
+		TRY(master_seal(uri, &db->master, &sealed, reason, n));
+		value = buf_bytes(&sealed);
+		TRY(sql_done(sql_query(
+		        db->sql, "INSERT INTO meta VALUES($1,$2) ON CONFLICT DO NOTHING", "sb", "sealed-master", &value)));
+		st = get_sealed(db, &found);
+	}
+	return st == OK ? master_open(uri, buf_bytes(&found), &db->master, reason, n) : st;
+}
+
 static enum status check_version(struct db *db)
 {
 	struct sql_rows *r = sql_query(db->sql, "SELECT value FROM meta WHERE name='schema'", "");
@@ -170,8 +168,7 @@ static enum status open_database(struct db *db, const char *where, const char *k
 	if (!url)
 		(void)mkdir(where, 0700);
 	(void)snprintf(path, sizeof path, url ? "%s" : "%s/state.db", where);
-	st = read_master(key_path, url || access(path, F_OK) != 0, &db->master);
-	if (st != OK) {
+	if (!master_is_token(key_path) && (st = master_read(key_path, url || access(path, F_OK) != 0, &db->master)) != OK) {
 		(void)snprintf(reason, n, "%s: %s", key_path,
 		        st == ERR_DENIED ? "must be a 0600 file of 32 octets"
 		                         : "no such master key (it is made together with a new database only)");
@@ -184,6 +181,8 @@ static enum status open_database(struct db *db, const char *where, const char *k
 		        reason, n, "%s was made by another version of prose-net: start a new one and import its cards", where);
 		return st;
 	}
+	if (master_is_token(key_path) && (st = open_token(db, key_path, reason, n)) != OK)
+		return st;
 	if ((st = check_master(db)) != OK)
 		(void)snprintf(reason, n, "%s: %s", key_path,
 		        st == ERR_CRYPTO ? "this master key does not fit the database" : status_text(st));

@@ -8,8 +8,8 @@
 struct db;
 
 /* where: a folder (FOLDER/state.db, SQLite) or a postgresql:// URL; what is missing is created. key_path is a 0600 file of 32
- * octets, or credential:NAME of systemd, made if the database is new and it does not exist. NULL on failure, with a sentence in
- * reason. */
+ * octets, or credential:NAME of systemd, or a PKCS#11 token's (master.h), made if the database is new and it does not exist.
+ * NULL on failure, with a sentence in reason. */
 struct db *db_open(const char *where, const char *key_path, char *reason, size_t n);
 void db_close(struct db **);
 

@@ -8,6 +8,7 @@
 #include "apdu/hex.h"
 #include "apdu/tlv.h"
 #include "crypto/aka.h"
+#include "crypto/diversify.h"
 #include "provisioning/operator.h"
 
 enum { COLUMNS_MAX = 64, FIELD_MAX = 128 };
@@ -18,6 +19,7 @@ enum { COLUMN_UNKNOWN = -1, COLUMN_ICCID = -2, COLUMN_IMSI = -3, COLUMN_ALGORITH
 struct list {
 	struct db *db;
 	const char *map;
+	struct bytes batch; /* secret that missing keys are made from; empty: they are missing */
 	uint64_t now;
 	int column[COLUMNS_MAX];
 	size_t columns, at; /* at: the field that comes next */
@@ -132,6 +134,25 @@ static void on_field(void *data, size_t n, void *context)
 	secret_clean(text, sizeof text);
 }
 
+/* Keys that the list does not have. PINs are for the card's user, not for the operator. */
+static void derive_missing(struct list *l)
+{
+	for (size_t i = 0; i < birth_field_count && l->batch.n > 0; i++) {
+		const struct birth_field *f = &birth_fields[i];
+		size_t n = birth_own_length(f->tag, l->algorithm == AKA_TUAK);
+		SECRET
+		key = { 0 };
+		struct bytes there, so_far = { l->secrets.data, l->tlvs.len };
+
+		if (f->form != BIRTH_KEY || tlv_find(so_far, f->tag, &there) == OK ||
+		        (f->tag == BIRTH_OPC && l->algorithm == AKA_XOR))
+			continue;
+		if (key_diversify(l->batch, f->name, BYTES_OF(l->card.card_id), key.data, n) != OK)
+			l->tlvs.failed = true;
+		tlv_put(&l->tlvs, f->tag, (struct bytes){ key.data, n });
+	}
+}
+
 static void add_card(struct list *l)
 {
 	AKA_SUBSCRIBER
@@ -143,6 +164,8 @@ static void add_card(struct list *l)
 	struct buf aka = BUF_OF(raw);
 	enum status st;
 
+	if (bcd_encode(l->card.iccid, l->card.card_id, CARD_ID_LEN) == OK)
+		derive_missing(l);
 	tlv_put_uint(&aka, AKA_TAG_ALGORITHM, 1, l->algorithm);
 	tlv_put(&l->tlvs, BIRTH_AKA, buf_bytes(&aka));
 	tlv_put_uint(&l->tlvs, BIRTH_OTA_KVN, 1, 1);
@@ -187,9 +210,10 @@ static void on_line(int end, void *context)
 	new_line(l);
 }
 
-enum status list_import(struct db *db, const char *path, const char *map, uint64_t now, size_t *cards, char *reason, size_t n)
+enum status list_import(struct db *db, const char *path, const char *map, struct bytes batch, uint64_t now, size_t *cards,
+        char *reason, size_t n)
 {
-	struct list l = { .db = db, .map = map, .now = now, .line = 0, .reason = reason, .reason_n = n };
+	struct list l = { .db = db, .map = map, .batch = batch, .now = now, .line = 0, .reason = reason, .reason_n = n };
 	struct csv_parser parser;
 	FILE *f = fopen(path, "re");
 	char chunk[4096];

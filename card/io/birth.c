@@ -16,6 +16,7 @@
 #include "apdu/hex.h"
 #include "apdu/tlv.h"
 #include "crypto/aka.h"
+#include "crypto/diversify.h"
 #include "crypto/hash.h"
 #include "ota/packet.h"
 
@@ -134,26 +135,26 @@ static const char *standard_value(enum birth_tag tag)
 	}
 }
 
-/* Octets of a key that is the card's own. */
-static size_t own_length(enum birth_tag tag, enum aka_algorithm algorithm)
-{
-	return tag == BIRTH_TRK || tag == BIRTH_INK || tag == BIRTH_PSK || (tag == BIRTH_OPC && algorithm == AKA_TUAK) ? 32
-	                                                                                                               : 16;
-}
-
 static bool is_test_plmn(const struct order *o)
 {
 	return strncmp(o->who.imsi, "00101", 5) == 0;
 }
 
-/* 32 octets of this card's own for one row of the table. */
-static enum status make_octets(const struct order *o, const struct birth_field *t, uint8_t out[SHA256_LEN])
+/* n octets of this card's own for one row of the table; a seeded farm's are made from its batch's secret, the SHA-256 of the
+ * seed. */
+static enum status make_octets(const struct order *o, const struct birth_field *t, uint8_t out[SHA256_LEN], size_t n)
 {
 	const struct bytes parts[] = { BYTES_STR("prose test key"), BYTES_OF(o->card_id), bytes_str(t->name) };
+	uint8_t batch[SHA256_LEN];
+	enum status st;
 
 	switch (o->keys) {
 	case KEYS_PUBLISHED: return sha256(parts, 3, out);
-	case KEYS_SEEDED: return hmac_sha256(bytes_str(o->seed), parts, 3, out);
+	case KEYS_SEEDED:
+		TRY(sha256(&(struct bytes){ (const uint8_t *)o->seed, strlen(o->seed) }, 1, batch));
+		st = key_diversify(BYTES_OF(batch), t->name, BYTES_OF(o->card_id), out, n);
+		secret_clean(batch, sizeof batch);
+		return st;
 	default: return rng_fill(&rng_system, out, SHA256_LEN);
 	}
 }
@@ -178,7 +179,7 @@ static enum status value_of(const struct order *o, const struct birth_field *t, 
 	if (o->keys != KEYS_PUBLISHED && (t->form == BIRTH_KEY || !is_test_plmn(o)))
 		text = NULL; /* a farm's keys are its own; only test cards keep PINs that people can remember */
 	if (text == NULL)
-		TRY(make_octets(o, t, octets));
+		TRY(make_octets(o, t, octets, t->form == BIRTH_KEY ? own : sizeof octets));
 	if (text == NULL && t->form != BIRTH_KEY) {
 		digits_of(octets, t->form == BIRTH_PIN ? 4 : 8, digits);
 		text = digits;
@@ -335,7 +336,7 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out, 
 
 		if (t->tag == BIRTH_OPC && (op != NULL || s.algorithm == AKA_XOR))
 			continue;
-		TRY(value_of(o, t, given, own_length(t->tag, s.algorithm), &v, reason, n));
+		TRY(value_of(o, t, given, birth_own_length(t->tag, s.algorithm == AKA_TUAK), &v, reason, n));
 		tlv_put(&b, t->tag, buf_bytes(&v));
 		if (t->tag == BIRTH_K && op != NULL)
 			TRY(put_opc(&s, op, buf_bytes(&v), &b, reason, n));

@@ -13,7 +13,9 @@
 #include "apdu/hex.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
+#include "crypto/diversify.h"
 #include "provisioning/cli/net.h"
+#include "provisioning/master.h"
 
 const char *argp_program_version = "prose-net 0.1";
 
@@ -63,6 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_BIND: a->bind = arg; return 0;
 	case OPT_MAP: a->map = arg; return 0;
 	case OPT_HTTPS: a->https = arg; return 0;
+	case OPT_DERIVE: a->derive = arg; return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -187,12 +190,21 @@ static int card_new(struct arguments *a)
 
 static int card_import(struct arguments *a)
 {
+	SECRET_LARGE
+	line = { 0 };
+	SECRET
+	batch = { 0 };
+	struct buf b = { batch.data, 0, sizeof batch.data, false };
 	char reason[256] = "";
 	size_t cards = 0;
 
 	if (a->count != 1)
 		return fail("card import", NULL, "needs FILE", EXIT_USAGE);
-	if (list_import(a->db, a->words[0], a->map, now(), &cards, reason, sizeof reason) != OK)
+	if (a->derive != NULL && (secret_line(a->derive, &line) != OK || hex_decode(secret_large_bytes(&line), &b) != OK ||
+	                                 b.len < DIVERSIFY_MASTER_MIN))
+		return fail("card import", a->derive, "must be a 0600 file: the batch's secret in hex, 16 to 64 octets",
+		        EXIT_REFUSED);
+	if (list_import(a->db, a->words[0], a->map, buf_bytes(&b), now(), &cards, reason, sizeof reason) != OK)
 		return fail("card import", NULL, reason, EXIT_REFUSED);
 	(void)printf("%zu card%s\n", cards, cards == 1 ? "" : "s");
 	return 0;
@@ -416,9 +428,11 @@ static const struct argp_option campaign_options[] = { { "cards", OPT_CARDS, "FI
 	{ "retries", OPT_RETRIES, "N", 0, "Messages to a card before giving up (default 5)", 0 },
 	{ "answer", OPT_ANSWER, "SECONDS", 0, "Wait this long for the first answer, then longer (default 60)", 0 },
 	{ "valid", OPT_VALID, "SECONDS", 0, "What is open then expires (default 30 days)", 0 }, POR, { 0 } };
-static const struct argp_option import_options[] = {
-	{ "map", OPT_MAP, "LIST", 0, "A vendor's column names: THEIRS=OURS,...", 0 }, { 0 }
-};
+static const struct argp_option import_options[] = { { "map", OPT_MAP, "LIST", 0, "A vendor's column names: THEIRS=OURS,...",
+	                                                     0 },
+	{ "derive", OPT_DERIVE, "FILE", 0,
+	        "0600 file with the batch's secret in hex: keys that the list lacks are made from it", 0 },
+	{ 0 } };
 static const struct argp_option json_options[] = { JSON_OPTION, { 0 } };
 static const struct argp_option result_options[] = { JSON_OPTION, { "csv", OPT_CSV, NULL, 0, "As CSV", 0 },
 	{ "failed", OPT_FAILED, NULL, 0, "Only cards that are not done", 0 }, { 0 } };
@@ -503,7 +517,9 @@ static const struct verb {
 static const struct argp_option common_options[] = {
 	{ "state", OPT_STATE, "DIR|URL", 0, "Database: a folder (default ./prose-net) or postgresql://...", -1 },
 	{ "master-key", OPT_KEY, "FILE", 0,
-	        "0600 file that wraps all secrets at rest, or credential:NAME of systemd (default DIR.key)", -1 },
+	        "What wraps all secrets at rest: a 0600 file, credential:NAME of systemd, or a token's RSA key"
+	        " (pkcs11:token=T;object=O?module-path=M&pin-source=P) (default DIR.key)",
+	        -1 },
 	{ 0 }
 };
 
@@ -539,7 +555,7 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	if (v->run == ota_explain && a.card == NULL)
 		return ota_explain(&a); /* needs no database */
 	if (a.key == NULL && strstr(a.state, "://") != NULL)
-		return fail(name, NULL, "a database by URL needs --master-key FILE", EXIT_USAGE);
+		return fail(name, NULL, "a database by URL needs --master-key", EXIT_USAGE);
 	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
 		return fail(name, NULL, reason, EXIT_REFUSED);
 	rc = v->serves ? 0 : report(name, NULL, db_begin(a.db));

@@ -9,7 +9,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 8, OUTPUT_MAX = 16384 };
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
-	        *password, *from, *via, *https;
+	        *password, *from, *via, *https, *derive;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window;
 	bool json, csv, failed, once;
 	const char *words[WORDS_MAX];
@@ -65,7 +65,8 @@ enum option_key {
 	OPT_VIA,
 	OPT_BIND,
 	OPT_MAP,
-	OPT_HTTPS
+	OPT_HTTPS,
+	OPT_DERIVE
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "provisioning/campaign.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/clock.h"
+#include "provisioning/master.h"
 #include "provisioning/worker.h"
 
 enum { BAR = 30 };
@@ -312,24 +312,9 @@ int card_number(struct arguments *a)
 	return report("card number", a->words[0], st);
 }
 
-/* First line of a file that only we can read. */
-static bool read_password(const char *path, struct secret *out)
-{
-	FILE *f = fopen(path, "re");
-	struct stat info;
-	bool ok = f != NULL && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 &&
-	          fgets((char *)out->data, (int)sizeof out->data, f) != NULL;
-
-	if (f != NULL)
-		(void)fclose(f);
-	if (ok)
-		out->data[strcspn((char *)out->data, "\r\n")] = 0;
-	return ok && strlen((char *)out->data) <= SMPP_PASSWORD_MAX;
-}
-
 int ota_serve(struct arguments *a)
 {
-	SECRET
+	SECRET_LARGE
 	password = { 0 };
 	struct sigaction action = { .sa_handler = on_signal };
 	struct worker_options o = { .via = a->via, .https = a->https, .once = a->once };
@@ -345,7 +330,7 @@ int ota_serve(struct arguments *a)
 		        EXIT_USAGE);
 	if (a->bind != NULL && strcmp(a->bind, "separate") != 0 && strcmp(a->bind, "transceiver") != 0)
 		return fail("serve ota", a->bind, "--bind is transceiver or separate", EXIT_USAGE);
-	if (a->password != NULL && !read_password(a->password, &password))
+	if (a->password != NULL && (secret_line(a->password, &password) != OK || password.len > SMPP_PASSWORD_MAX))
 		return fail(
 		        "serve ota", a->password, "must be a 0600 file with a password of at most 8 characters", EXIT_REFUSED);
 	if (a->smsc != NULL) {
