@@ -7,6 +7,7 @@
 #include "apdu/tlv.h"
 #include "card/applets/agent.h"
 #include "card/applets/rfm.h"
+#include "ota/cell_broadcast.h"
 #include "ota/http_admin.h"
 #include "ota/script.h"
 
@@ -51,11 +52,14 @@ struct delivery {
 	struct secret_large plain;
 	struct rfm_keys keys;
 	struct bytes address; /* where an SMS-SUBMIT goes */
+	bool unanswered;      /* a cell broadcast: a whole area would answer (31.115 clause 5) */
 };
 
-static bool por_wanted(uint8_t spi2, bool error)
+static bool por_wanted(const struct delivery *d, bool error)
 {
-	switch (spi2 & SPI2_POR) {
+	if (d->unanswered)
+		return false;
+	switch (d->command.spi2 & SPI2_POR) {
 	case SPI2_POR_ALWAYS: return true;
 	case SPI2_POR_ON_ERROR: return error;
 	default: return false;
@@ -116,7 +120,7 @@ static enum sw refuse(struct delivery *d, const struct rfm_policy *policy, uint8
 	d->command.counter = 0;
 	if (rfm_failures(d->keys_of, kvn, true, &count) != OK)
 		return SW_MEMORY_PROBLEM;
-	if (policy->silent || !por_wanted(d->command.spi2, true))
+	if (policy->silent || !por_wanted(d, true))
 		return SW_OK;
 	return answer(d, NULL, RSC_SECURITY_ERROR, (struct bytes){ 0 }, rsp);
 }
@@ -176,7 +180,7 @@ static enum sw run_packet(struct delivery *d, uint8_t kvn, struct buf *rsp)
 		call(d, &ok, &data);
 	else if (rsc == RSC_OK)
 		rfm_run_script(d->applet->card, &d->target, d->command.data, &ok, &data);
-	if (!por_wanted(d->command.spi2, rsc != RSC_OK || !ok))
+	if (!por_wanted(d, rsc != RSC_OK || !ok))
 		return SW_OK;
 	return answer(d, &d->keys.keys, rsc, buf_bytes(&data), rsp);
 }
@@ -187,9 +191,10 @@ static void delivery_wipe(struct delivery *d)
 	rfm_keys_wipe(&d->keys);
 }
 
-static enum sw rfm_envelope(struct applet *a, struct bytes tpdu, struct buf *rsp)
+static enum sw rfm_envelope(struct applet *a, uint8_t tag, struct bytes data, struct buf *rsp)
 {
 	__attribute__((cleanup(delivery_wipe))) struct delivery d = { .applet = a };
+	const bool broadcast = tag == CAT_TAG_CELL_BROADCAST;
 	struct rfm_state *state = a->transient;
 	struct rfm_policy policy;
 	struct sms_part part;
@@ -197,12 +202,13 @@ static enum sw rfm_envelope(struct applet *a, struct bytes tpdu, struct buf *rsp
 	enum status st;
 	uint8_t kvn;
 
-	if (sms_deliver_parse(tpdu, &part) != OK)
+	if ((broadcast ? cb_page_parse(data, &part) : sms_deliver_parse(data, &part)) != OK)
 		return SW_WRONG_DATA;
 	if ((st = sms_assemble(&state->assembly, &part, &packet)) == ERR_NOT_FOUND)
 		return SW_OK; /* the rest is on its way */
-	if (st != OK || ota_command_peek(packet, &d.command) != OK)
+	if (st != OK || (broadcast && cb_packet_end(&packet) != OK) || ota_command_peek(packet, &d.command) != OK)
 		return SW_WRONG_DATA;
+	d.unanswered = broadcast;
 	if ((st = rfm_policy(a, &policy)) != OK)
 		return sw_of(st);
 	d.address = part.address;

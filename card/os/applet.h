@@ -53,8 +53,9 @@ struct applet_class {
 	/* Personalisation by the instance's security domain (GlobalPlatform 2.3, 7.3.3): the whole of what STORE DATA brought;
 	 * may be NULL. */
 	enum status (*store_data)(struct applet *, struct bytes data);
-	/* SMS-PP download: the TPDU of an ENVELOPE, answer into rsp; NULL unless the class handles secured packets. */
-	enum sw (*envelope)(struct applet *, struct bytes tpdu, struct buf *rsp);
+	/* The TPDU or the cell broadcast page of an ENVELOPE (its tag: D1, D2), answer into rsp; NULL unless the class handles
+	 * secured packets. */
+	enum sw (*envelope)(struct applet *, uint8_t tag, struct bytes data, struct buf *rsp);
 };
 
 /* Life cycle of an instance, and privileges as three octets (GlobalPlatform 2.3, 11.1.1 and 11.1.2). */

@@ -83,11 +83,11 @@ enum sw cmd_terminal_capability(struct command *c)
 	return SW_OK;
 }
 
-/* SMS-PP download (TS 31.111 7.1.1): the TPDU goes to the applet that handles secured packets. Timers and events go to the
- * applets that asked for them. */
+/* SMS-PP and cell broadcast download (TS 31.111 7.1.1): TPDU or page go to the applet that handles secured packets. Timers and
+ * events go to the applets that asked for them. */
 enum sw cmd_envelope(struct command *c)
 {
-	struct bytes in = c->data, tpdu = { 0 };
+	struct bytes in = c->data, data = { 0 };
 	struct tlv outer;
 
 	if (c->card->cat.fetched)
@@ -96,12 +96,13 @@ enum sw cmd_envelope(struct command *c)
 		return SW_WRONG_DATA;
 	if (outer.tag == CAT_TAG_TIMER_EXPIRATION || outer.tag == CAT_TAG_EVENT_DOWNLOAD)
 		return cat_envelope(c->card, (uint8_t)outer.tag, outer.value);
-	if (outer.tag != CAT_TAG_SMS_PP_DOWNLOAD)
+	if (outer.tag != CAT_TAG_SMS_PP_DOWNLOAD && outer.tag != CAT_TAG_CELL_BROADCAST)
 		return SW_FUNCTION_NOT_SUPPORTED;
-	if (!cat_find(outer.value, CAT_TAG_TPDU, &tpdu) || tpdu.n == 0)
+	if (!cat_find(outer.value, outer.tag == CAT_TAG_SMS_PP_DOWNLOAD ? CAT_TAG_TPDU : CAT_TAG_CELL_BROADCAST_PAGE, &data) ||
+	        data.n == 0)
 		return SW_WRONG_DATA;
 	for (size_t i = 0; i < c->card->applet_count; i++)
 		if (c->card->applet[i].class->envelope != NULL)
-			return c->card->applet[i].class->envelope(&c->card->applet[i], tpdu, c->rsp);
+			return c->card->applet[i].class->envelope(&c->card->applet[i], (uint8_t)outer.tag, data, c->rsp);
 	return SW_FUNCTION_NOT_SUPPORTED;
 }

@@ -14,6 +14,7 @@
 #include "apdu/tlv.h"
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
+#include "ota/cell_broadcast.h"
 #include "ota/script.h"
 #include "ota/sms.h"
 
@@ -251,22 +252,47 @@ static enum status short_message(
 	return response_packet(buf_bytes(&b), k, spi2, out);
 }
 
+static enum status cell_broadcast(struct bytes page, const struct ota_keys *k, FILE *out)
+{
+	struct sms_part part;
+	enum status st = cb_page_parse(page, &part);
+
+	if (st == ERR_NOT_FOUND)
+		(void)fputs("cell broadcast for people: its message identifier is not 1080 to 10FF\n", out);
+	if (st != OK)
+		return st == ERR_NOT_FOUND ? OK : st;
+	(void)fprintf(out, "cell broadcast, serial number %04X, page %u of %u, never answered\n", part.reference, part.number,
+	        part.total);
+	if (part.total > 1) {
+		(void)fputs("        one page alone cannot be opened: put the contents together and explain the packet\n", out);
+		return OK;
+	}
+	TRY(cb_packet_end(&part.payload));
+	return command_packet(part.payload, k, out);
+}
+
 enum status explain(struct bytes in, const struct ota_keys *k, uint8_t spi2, FILE *out)
 {
 	struct command_apdu a;
 	struct sms_part part;
 	struct bytes body, tpdu;
+	bool broadcast = false;
+	uint32_t tag;
 	struct tlv t;
 
 	if (apdu_parse(in, &a) == OK && a.ins == INS_ENVELOPE) {
 		body = a.data;
-		if (tlv_next(&body, &t) != OK || t.tag != CAT_TAG_SMS_PP_DOWNLOAD)
+		if (tlv_next(&body, &t) != OK || (t.tag != CAT_TAG_SMS_PP_DOWNLOAD && t.tag != CAT_TAG_CELL_BROADCAST))
 			return ERR_MALFORMED;
-		(void)fputs("ENVELOPE, SMS-PP download\n", out);
-		if (tlv_find(t.value, CAT_TAG_TPDU, &tpdu) != OK && tlv_find(t.value, CAT_TAG_TPDU & 0x7F, &tpdu) != OK)
+		broadcast = t.tag == CAT_TAG_CELL_BROADCAST;
+		(void)fprintf(out, "ENVELOPE, %s download\n", broadcast ? "cell broadcast" : "SMS-PP");
+		tag = broadcast ? CAT_TAG_CELL_BROADCAST_PAGE : CAT_TAG_TPDU;
+		if (tlv_find(t.value, tag, &tpdu) != OK && tlv_find(t.value, tag & ~(uint32_t)CAT_COMPREHENSION, &tpdu) != OK)
 			return ERR_MALFORMED;
 		in = tpdu;
 	}
+	if (broadcast)
+		return cell_broadcast(in, k, out);
 	if (ota_is_response(in))
 		return response_packet(in, k, spi2, out);
 	if (sms_deliver_parse(in, &part) == OK)

@@ -7,6 +7,7 @@
 #include "apdu/tlv.h"
 #include "crypto/aes.h"
 #include "crypto/des.h"
+#include "ota/cell_broadcast.h"
 #include "ota/packet.h"
 #include "ota/script.h"
 #include "ota/sms.h"
@@ -322,6 +323,98 @@ START_TEST(long_scripts_come_in_parts)
 }
 END_TEST
 
+static unsigned broadcast(struct rig *r, struct bytes packet, uint16_t serial)
+{
+	unsigned sw = 0;
+
+	for (unsigned i = cb_pages(packet.n); i >= 1; i--) {
+		uint8_t page_raw[CB_PAGE_LEN], data_raw[120], raw[140];
+		struct buf page = BUF_OF(page_raw), data = BUF_OF(data_raw), b = BUF_OF(raw);
+
+		ck_assert_int_eq(cb_page_put(&page, packet, 0x1080, serial, i), OK);
+		cb_envelope_put(&data, buf_bytes(&page));
+		apdu_put(&b, &(struct command_apdu){
+		                     .cla = 0x80, .ins = INS_ENVELOPE, .data = buf_bytes(&data), .has_le = true, .ne = 256 });
+		sw = rig_send_bytes(r, buf_bytes(&b));
+	}
+	return sw;
+}
+
+/* By cell broadcast: taken like any other packet, replays refused, never answered. */
+START_TEST(cell_broadcasts)
+{
+	struct rig *r = card_with("");
+	struct ota_keys k = set_1();
+	struct ota_command c = command(1, "B05F90", "00A40004024F0500D60000050102030405");
+	char script[500] = "00A40004024F05";
+
+	ck_assert_uint_eq(broadcast(r, build(&k, &c), 1), 0x9000);
+	ck_assert_uint_eq(rig_data().n, 0);
+	for (unsigned i = 0; i < 20; i++)
+		(void)snprintf(script + strlen(script), sizeof script - strlen(script), "00D600000101");
+	(void)snprintf(script + strlen(script), sizeof script - strlen(script), "00D60000020A0B");
+	c = command(2, "B05F90", script);
+	ck_assert_uint_ge(cb_pages(build(&k, &c).n), 3);
+	ck_assert_uint_eq(broadcast(r, build(&k, &c), 2), 0x9000);
+	ck_assert_uint_eq(rig_data().n, 0);
+	ck_assert_uint_eq(broadcast(r, build(&k, &c), 3), 0x9000); /* again: nothing, and no word about it */
+	ck_assert_uint_eq(rig_data().n, 0);
+	c.spi2 |= SPI2_POR_SUBMIT;
+	c.counter = 3;
+	ck_assert_uint_eq(broadcast(r, build(&k, &c), 4), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "80F2000C00"), 0x9000); /* no short message either */
+	c = command(4, "B05F90", "00A40004024F0500B0000005");
+	ck_assert_uint_eq(send_packet(r, build(&k, &c)), 0x9000);
+	ck_assert(bytes_equal(result_of(opened(&k, 0x19, rig_data())).data, hex("0A0B030405")));
+	rig_free(&r);
+}
+END_TEST
+
+/* Scripts in scripts, packets in scripts, and commands that are not for scripts. */
+START_TEST(scripts_inside_scripts)
+{
+	static const char *const compact[] = { "80C2000003D10100", "80140000020000", "8012000000", "0070000001", "0088008100",
+		"8010000001FF", "00C0000000", "AA0922070070000001" };
+	static const char *const expanded[] = { "AA08"
+		                                "AA06"
+		                                "2204"
+		                                "00A40000",
+		"AE80"
+		"AE80"
+		"0000"
+		"0000",
+		"AA0B"
+		"2209"
+		"80C2000003D1010000",
+		"AA07"
+		"2205"
+		"0070000001" };
+	struct rig *r = card_with("");
+	struct ota_keys k = set_1();
+	uint64_t counter = 0;
+
+	for (size_t i = 0; i < sizeof compact / sizeof *compact; i++) {
+		struct ota_command c = command(++counter, i % 2 == 0 ? "B00000" : "000000", compact[i]);
+		struct script_result s;
+
+		ck_assert_uint_eq(send_packet(r, build(&k, &c)), 0x9000);
+		s = result_of(opened(&k, 0x19, rig_data()));
+		ck_assert_uint_eq(s.executed, 1);
+		ck_assert_msg(s.sw != 0x9000 && s.data.n == 0, "%s", compact[i]);
+	}
+	for (size_t i = 0; i < sizeof expanded / sizeof *expanded; i++) {
+		struct ota_command c = command(++counter, "B00120", expanded[i]);
+		struct expanded_answer a;
+
+		ck_assert_uint_eq(send_packet(r, build(&k, &c)), 0x9000);
+		ck_assert_int_eq(expanded_answer_parse(opened(&k, 0x19, rig_data()).data, &a), OK);
+		ck_assert_msg(a.fault != EXPANDED_FINE || bytes_uint((struct bytes){ a.last.p, a.last.n }) != 0x9000, "%s",
+		        expanded[i]);
+	}
+	rig_free(&r);
+}
+END_TEST
+
 /* Answers by SMS-SUBMIT: 91xx, FETCH, and what the terminal would send opens at the server. */
 static struct bytes fetch_submit(struct rig *r, struct sms_assembly *assembly)
 {
@@ -448,6 +541,8 @@ Suite *suite_rfm(void)
 	tcase_add_test(t, key_sets_have_their_own_algorithm_and_counter);
 	tcase_add_test(t, counters_only_go_up);
 	tcase_add_test(t, long_scripts_come_in_parts);
+	tcase_add_test(t, cell_broadcasts);
+	tcase_add_test(t, scripts_inside_scripts);
 	tcase_add_test(t, answers_travel_as_spi2_asks);
 	tcase_add_test(t, expanded_answers);
 	suite_add_tcase(s, t);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "ota/cell_broadcast.h"
 #include "ota/packet.h"
 #include "ota/script.h"
 #include "ota/sms.h"
@@ -105,6 +106,57 @@ START_TEST(short_messages_round_trip)
 			ck_assert_mem_eq(out.p, packet, n);
 		}
 	}
+}
+END_TEST
+
+/* Every length up to fifteen pages of cell broadcast, pages in any order; what is not for the card, or cut. */
+START_TEST(cell_broadcast_pages_round_trip)
+{
+	static uint8_t packet[1300];
+	static struct sms_assembly assembly;
+	const size_t most = CB_PAGES_MAX * CB_CONTENT_LEN - 3;
+	struct sms_part part;
+	uint8_t raw[CB_PAGES_MAX][CB_PAGE_LEN + 1];
+	struct buf b;
+
+	for (size_t n = 2; n < sizeof packet; n += 13) {
+		unsigned total = cb_pages(n);
+		struct bytes out = { 0 };
+		enum status st = ERR_NOT_FOUND;
+
+		for (size_t i = 0; i < n; i++)
+			packet[i] = (uint8_t)(i * 5 + 1);
+		packet[0] = (uint8_t)((n - 2) >> 8);
+		packet[1] = (uint8_t)(n - 2);
+		ck_assert(total == 0 ? n > most : n <= most);
+		for (unsigned i = 1; i <= total; i++) {
+			b = (struct buf){ raw[i - 1], 0, CB_PAGE_LEN, false };
+			ck_assert_int_eq(cb_page_put(&b, (struct bytes){ packet, n }, 0x1081, (uint16_t)n, i), OK);
+			ck_assert_uint_eq(b.len, CB_PAGE_LEN);
+		}
+		for (unsigned i = total; i >= 1; i--) {
+			ck_assert_int_eq(cb_page_parse((struct bytes){ raw[i - 1], CB_PAGE_LEN }, &part), OK);
+			st = sms_assemble(&assembly, &part, &out);
+		}
+		if (total == 0)
+			continue;
+		ck_assert_int_eq(st, OK);
+		ck_assert_int_eq(cb_packet_end(&out), OK);
+		ck_assert(bytes_equal(out, (struct bytes){ packet, n }));
+	}
+	b = (struct buf){ raw[0], 0, CB_PAGE_LEN, false };
+	ck_assert_int_eq(cb_page_put(&b, (struct bytes){ packet, 40 }, 0x1000, 1, 1), ERR_MALFORMED);
+	ck_assert_int_eq(cb_page_put(&b, (struct bytes){ packet, 40 }, 0x1080, 1, 2), ERR_NO_SPACE);
+	ck_assert_int_eq(cb_page_put(&b, (struct bytes){ packet, 40 }, 0x1080, 1, 1), OK);
+	for (size_t n = 0; n < CB_PAGE_LEN; n++)
+		ck_assert_int_eq(cb_page_parse(exact_copy((struct bytes){ raw[0], n }), &part), ERR_MALFORMED);
+	raw[0][5] = 0x21; /* page 2 of 1 */
+	ck_assert_int_eq(cb_page_parse((struct bytes){ raw[0], CB_PAGE_LEN }, &part), ERR_MALFORMED);
+	raw[0][5] = 0x11;
+	raw[0][7] = 0x71; /* not the header of a command */
+	ck_assert_int_eq(cb_page_parse((struct bytes){ raw[0], CB_PAGE_LEN }, &part), ERR_MALFORMED);
+	raw[0][2] = 0x11; /* 1180: a warning for people */
+	ck_assert_int_eq(cb_page_parse((struct bytes){ raw[0], CB_PAGE_LEN }, &part), ERR_NOT_FOUND);
 }
 END_TEST
 
@@ -444,6 +496,7 @@ Suite *suite_ota(void)
 	tcase_add_test(t, example_a_proof_of_receipt);
 	tcase_add_test(t, short_messages_round_trip);
 	tcase_add_test(t, scripts_split_into_commands);
+	tcase_add_test(t, cell_broadcast_pages_round_trip);
 	tcase_add_test(t, concatenation_is_parsed_by_its_elements);
 	tcase_add_test(t, responses_travel_by_submit);
 	tcase_add_test(t, expanded_scripts);
