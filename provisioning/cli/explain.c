@@ -15,6 +15,7 @@
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
 #include "ota/cell_broadcast.h"
+#include "ota/http_admin.h"
 #include "ota/script.h"
 #include "ota/sms.h"
 
@@ -127,6 +128,27 @@ static void objects(struct bytes in, FILE *out)
 		(void)fprintf(out, "        then %zu octets that are no object\n", in.n);
 }
 
+/* False: it is no order to call a server. */
+static bool trigger(struct bytes in, FILE *out)
+{
+	struct admin_trigger t;
+	struct bytes transport, address;
+	char text[2 * SHOWN + 4];
+
+	if (admin_trigger_parse(in, &t) != OK)
+		return false;
+	(void)fprintf(out, "call    https://%.*s%.*s as %.*s, key %02X/%02X\n", (int)t.host.n, (const char *)t.host.p,
+	        (int)t.uri.n, (const char *)t.uri.p, (int)t.identity.n, (const char *)t.identity.p, t.kvn, t.kid);
+	if (tlv_find(t.connection, CAT_TAG_TRANSPORT_LEVEL, &transport) == OK && transport.n == 3 &&
+	        tlv_find(t.connection, CAT_TAG_OTHER_ADDRESS, &address) == OK && address.n == 5)
+		(void)fprintf(out, "        TCP to %u.%u.%u.%u:%u", address.p[1], address.p[2], address.p[3], address.p[4],
+		        (unsigned)bytes_uint((struct bytes){ transport.p + 1, 2 }));
+	else
+		(void)fprintf(out, "        channel %s", shown(t.connection, text));
+	(void)fprintf(out, ", tried %u times more, %u s apart\n", t.retries, t.delay);
+	return true;
+}
+
 static void script(struct bytes in, bool expanded, FILE *out)
 {
 	struct expanded_script s;
@@ -198,7 +220,7 @@ static enum status command_packet(struct bytes packet, const struct ota_keys *k,
 		(void)fprintf(out, "counter %llu\n", (unsigned long long)c.counter);
 		if (t != NULL && t->objects)
 			objects(c.data, out);
-		else
+		else if (!trigger(c.data, out))
 			script(c.data, t != NULL && t->expanded, out);
 	}
 	verdict(&c, fault, opened, k != NULL, out);
@@ -243,7 +265,7 @@ static enum status short_message(
 	(void)fprintf(
 	        out, "%s, %zu octets, part %u of %u\n", submit ? "SMS-SUBMIT" : "SMS-DELIVER", n, part->number, part->total);
 	if (part->total > 1) {
-		(void)fputs("        one part alone cannot be opened: put the payloads together and explain the packet\n", out);
+		(void)fputs("        one part alone cannot be opened: give all of them\n", out);
 		return OK;
 	}
 	if (!submit)

@@ -485,7 +485,7 @@ static const struct verb {
 	        "prose-net ota rotate --card 8900101000000000017 --kvn 2 --out push.sms" },
 	{ "ota", "rotated", ota_confirm, verify_options, "FILE", "The card took it: use the new key set from now on",
 	        "prose-net ota rotated --card 8900101000000000017 push.por" },
-	{ "ota", "explain", ota_explain, explain_options, "HEX", "Any OTA message in words, and what a card will answer",
+	{ "ota", "explain", ota_explain, explain_options, "HEX...", "Any OTA message in words, and what a card will answer",
 	        "prose-net ota explain --keys set1.json 00281516191212B00000..." },
 	{ "card", "number", card_number, none, "ICCID MSISDN", "The telephone number that reaches a card",
 	        "prose-net card number 8900101000000000017 9990000000001" },

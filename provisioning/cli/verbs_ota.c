@@ -121,6 +121,28 @@ int ota_confirm(struct arguments *a)
 	return print_verdict(&v);
 }
 
+/* The message of one word, or the packet that is in several short messages. */
+static bool take_words(const struct arguments *a, struct buf *b)
+{
+	static struct sms_assembly assembly;
+	struct bytes whole = { 0 };
+
+	if (a->count == 1)
+		return hex_decode(bytes_str(a->words[0]), b) == OK && b->len > 0;
+	for (size_t i = 0; i < a->count; i++) {
+		uint8_t raw[SMS_TPDU_MAX];
+		struct buf tpdu = BUF_OF(raw);
+		struct sms_part part;
+
+		if (hex_decode(bytes_str(a->words[i]), &tpdu) != OK || sms_deliver_parse(buf_bytes(&tpdu), &part) != OK)
+			return false;
+		if (sms_assemble(&assembly, &part, &whole) == OK)
+			break;
+	}
+	buf_put(b, whole);
+	return b->len > 0 && !b->failed;
+}
+
 int ota_explain(struct arguments *a)
 {
 	SECRET_LARGE
@@ -131,9 +153,9 @@ int ota_explain(struct arguments *a)
 	struct buf s = { &spi2, 0, 1, false };
 	enum status st;
 
-	if (a->count != 1 || hex_decode(bytes_str(a->words[0]), &b) != OK || b.len == 0 ||
-	        (a->spi2 != NULL && hex_decode(bytes_str(a->spi2), &s) != OK))
-		return fail("ota explain", NULL, "needs a packet, short message or ENVELOPE in HEX (and --spi2 as one octet)",
+	if (!take_words(a, &b) || (a->spi2 != NULL && hex_decode(bytes_str(a->spi2), &s) != OK))
+		return fail("ota explain", NULL,
+		        "needs a packet, ENVELOPE or short message in HEX, or all short messages of a packet (and --spi2 as one octet)",
 		        EXIT_USAGE);
 	if (a->keys != NULL && (st = explain_keys(a->keys, &memory, &k)) != OK)
 		return fail("ota explain", a->keys,
