@@ -169,7 +169,7 @@ enum status engine_answer_of(struct engine *e, uint64_t now, const char *iccid, 
 	if (st == ERR_NOT_FOUND)
 		return OK; /* late, twice, or from nobody */
 	TRY(st);
-	TRY(campaign_get(e->db, t.campaign, &c));
+	TRY(engine_campaign(e, t.campaign, &c));
 	if ((st = ota_verify(e->db, iccid, c.spi2, response, &v)) == ERR_IO)
 		return st;
 	if (st != OK)

@@ -28,10 +28,14 @@ struct engine {
 		uint64_t stage, done, failed, messages;
 	} sum[SUMS_MAX];
 	size_t sums;
+	/* Campaigns as this transaction has read them. */
+	struct campaign campaign[RUNNING_MAX];
+	size_t campaigns;
 };
 
 struct task {
 	char iccid[21], campaign[CAMPAIGN_NAME_MAX + 1], hint[CAMPAIGN_REASON_MAX];
+	char msisdn[21]; /* of a claimed one */
 	unsigned step, tries, lows, piece;
 	uint64_t counter; /* that is not answered yet; 0: none */
 	uint64_t updated; /* of the last message that could change the card */
@@ -43,6 +47,8 @@ struct running {
 };
 MUST_USE enum status engine_running(struct engine *, struct running *);
 
+/* Read once a transaction. */
+MUST_USE enum status engine_campaign(struct engine *, const char *name, struct campaign *out);
 /* A campaign's job never changes. */
 MUST_USE enum status engine_job(struct engine *, const char *name, const struct job **out);
 /* What this transaction adds to a stage; NULL: too many stages in one transaction. */

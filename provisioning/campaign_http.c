@@ -113,7 +113,7 @@ enum status engine_call(struct engine *e, uint64_t now, const char *iccid, uint8
 	enum status st;
 
 	TRY(task_outstanding(e, iccid, &t));
-	TRY(campaign_get(e->db, t.campaign, &c));
+	TRY(engine_campaign(e, t.campaign, &c));
 	if (c.https[0] == 0 || c.state != CAMPAIGN_RUNNING)
 		return ERR_NOT_FOUND;
 	TRY(engine_job(e, t.campaign, &job));

@@ -55,9 +55,23 @@ struct sum *engine_sum(struct engine *e, const char *campaign, uint64_t stage)
 	return &e->sum[e->sums++];
 }
 
+enum status engine_campaign(struct engine *e, const char *name, struct campaign *out)
+{
+	for (size_t i = 0; i < e->campaigns; i++)
+		if (strcmp(e->campaign[i].name, name) == 0) {
+			*out = e->campaign[i];
+			return OK;
+		}
+	TRY(campaign_get(e->db, name, out));
+	if (e->campaigns < RUNNING_MAX)
+		e->campaign[e->campaigns++] = *out;
+	return OK;
+}
+
 enum status engine_begin(struct engine *e)
 {
 	e->sums = 0;
+	e->campaigns = 0;
 	return db_begin(e->db);
 }
 

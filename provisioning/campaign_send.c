@@ -93,13 +93,11 @@ static enum status send_one(
 {
 	struct campaign_packet *p = &s->head[s->count];
 	struct buf packet = { s->memory + s->at[s->count], 0, OTA_PACKET_MAX, false };
-	struct db_card card;
 	bool over = false;
 	char text[CAMPAIGN_REASON_MAX];
 	enum status st;
 
-	TRY(db_card_get(e->db, t->iccid, &card, NULL));
-	if (card.msisdn[0] == 0 && !e->by_hand)
+	if (t->msisdn[0] == 0 && !e->by_hand)
 		return task_finish(e, now, t, TASK_FAILED, "no telephone number is known for this card");
 	if (t->counter > 0)
 		TRY(after_silence(e, now, job, c, t, &over));
@@ -123,7 +121,7 @@ static enum status send_one(
 	TRY(task_note(e, now, t, text));
 	*p = (struct campaign_packet){ .counter = t->counter, .expires = c->expires, .packet = buf_bytes(&packet) };
 	(void)snprintf(p->iccid, sizeof p->iccid, "%s", t->iccid);
-	(void)snprintf(p->msisdn, sizeof p->msisdn, "%s", card.msisdn);
+	(void)snprintf(p->msisdn, sizeof p->msisdn, "%s", t->msisdn);
 	s->count++;
 	s->at[s->count] = s->at[s->count - 1] + OTA_PACKET_MAX;
 	return OK;
@@ -165,7 +163,7 @@ static enum status spend(struct engine *e, uint64_t now, const struct campaign *
 static enum status claim_rows(
         struct engine *e, uint64_t now, const struct campaign *c, uint64_t limit, struct task *tasks, unsigned *count)
 {
-	char text[800];
+	char text[900];
 	struct sql_rows *r;
 
 	/* A card that another campaign is talking to waits: its answers would get mixed. */
@@ -173,7 +171,8 @@ static enum status claim_rows(
 	        "UPDATE task SET due=$1 WHERE campaign=$2 AND iccid IN (SELECT t.iccid FROM task t WHERE t.campaign=$2"
 	        " AND t.stage=$3 AND t.state=0 AND t.due<=$4 AND NOT EXISTS (SELECT 1 FROM task o WHERE o.iccid=t.iccid"
 	        " AND o.state=0 AND o.counter>0 AND o.campaign<>t.campaign) ORDER BY t.due LIMIT $5%s)"
-	        " RETURNING iccid, step, tries, lows, piece, counter, updated, reason",
+	        " RETURNING iccid, step, tries, lows, piece, counter, updated, reason,"
+	        " (SELECT msisdn FROM card WHERE card.iccid=task.iccid)",
 	        sql_skip_locked(db_sql(e->db)));
 	r = sql_query(db_sql(e->db), text, "isiii", now + c->answer * UINT64_C(1000), c->name, (uint64_t)c->stage, now, limit);
 	*count = 0;
@@ -188,6 +187,7 @@ static enum status claim_rows(
 		t->counter = sql_int(r, 5);
 		t->updated = sql_int(r, 6);
 		sql_text(r, 7, t->hint, sizeof t->hint);
+		sql_text(r, 8, t->msisdn, sizeof t->msisdn);
 	}
 	return sql_done(r);
 }

@@ -7,11 +7,17 @@
 
 /* "PROSE" as a number: servers that start together make the schema one after the other. */
 #define SCHEMA_LOCK "SELECT pg_advisory_xact_lock(344958325573)"
-enum { NUMBER_TEXT = 24 };
+enum { NUMBER_TEXT = 24, STATEMENTS_MAX = 64, STATEMENT_NAME = 8 };
 
 struct postgres {
 	struct sql base; /* first */
 	PGconn *connection;
+	/* Statements by their text: planning one takes longer than running it, so that what comes a second time is prepared. */
+	struct {
+		char *text;
+		bool prepared;
+	} statement[STATEMENTS_MAX];
+	size_t statements;
 };
 
 struct postgres_rows {
@@ -20,9 +26,47 @@ struct postgres_rows {
 	int at; /* row; -1 before the first */
 };
 
+static struct postgres *postgres_of(struct sql *s)
+{
+	return (struct postgres *)(void *)s;
+}
+
 static PGconn *connection_of(struct sql *s)
 {
-	return ((struct postgres *)(void *)s)->connection;
+	return postgres_of(s)->connection;
+}
+
+static void forget_statements(struct postgres *p)
+{
+	for (size_t i = 0; i < p->statements; i++)
+		free(p->statement[i].text);
+	p->statements = 0;
+}
+
+/* True: the statement of this name has this text. */
+static bool prepared(struct postgres *p, const char *text, int parameters, char name[STATEMENT_NAME])
+{
+	size_t i = 0;
+	PGresult *r;
+
+	while (i < p->statements && strcmp(p->statement[i].text, text) != 0)
+		i++;
+	if (i == STATEMENTS_MAX)
+		return false;
+	if (i == p->statements) {
+		if ((p->statement[i].text = strdup(text)) == NULL)
+			return false;
+		p->statement[i].prepared = false;
+		p->statements++;
+		return false;
+	}
+	(void)snprintf(name, STATEMENT_NAME, "q%zu", i);
+	if (p->statement[i].prepared)
+		return true;
+	r = PQprepare(p->connection, name, text, parameters, NULL);
+	p->statement[i].prepared = PQresultStatus(r) == PGRES_COMMAND_OK;
+	PQclear(r);
+	return p->statement[i].prepared;
 }
 
 static struct postgres_rows *rows_of(const struct sql_rows *r)
@@ -52,6 +96,7 @@ static enum status postgres_begin(struct sql *s)
 		return OK;
 	if (PQstatus(connection_of(s)) == CONNECTION_OK)
 		return ERR_IO;
+	forget_statements(postgres_of(s));
 	PQreset(connection_of(s));
 	return postgres_exec(s, "BEGIN");
 }
@@ -59,6 +104,7 @@ static enum status postgres_begin(struct sql *s)
 static void postgres_close(struct sql *s)
 {
 	PQfinish(connection_of(s));
+	forget_statements(postgres_of(s));
 	free(s);
 }
 
@@ -90,6 +136,7 @@ static struct sql_rows *postgres_query(struct sql *s, const char *text, const st
 	char numbers[SQL_PARAMETERS_MAX][NUMBER_TEXT];
 	const char *values[SQL_PARAMETERS_MAX];
 	int lengths[SQL_PARAMETERS_MAX], formats[SQL_PARAMETERS_MAX];
+	char name[STATEMENT_NAME];
 
 	if (r == NULL)
 		return NULL;
@@ -101,7 +148,9 @@ static struct sql_rows *postgres_query(struct sql *s, const char *text, const st
 	}
 	r->base.driver = &sql_postgres;
 	r->at = -1;
-	r->result = PQexecParams(connection_of(s), text, (int)n, NULL, values, lengths, formats, 1);
+	r->result = prepared(postgres_of(s), text, (int)n, name)
+	                    ? PQexecPrepared(connection_of(s), name, (int)n, values, lengths, formats, 1)
+	                    : PQexecParams(connection_of(s), text, (int)n, NULL, values, lengths, formats, 1);
 	return &r->base;
 }
 
