@@ -34,6 +34,54 @@ START_TEST(the_published_exchange)
 }
 END_TEST
 
+static struct bytes v(const char *section, const char *name)
+{
+	return vector_in("tests/vectors/scp03.txt", section, name);
+}
+
+/* tests/vectors/scp03.txt, which the openssl command line has made (tests/e2e/ota): S16 with AES-256 and everything on, S8. */
+START_TEST(exchanges_by_the_openssl_command_line)
+{
+	static const char *const sections[] = { "S16", "S8" };
+	const char *at = sections[_i];
+	const struct scp03_keys k = { v(at, "enc"), v(at, "mac") };
+	struct bytes host = v(at, "host"), card = v(at, "card"), header = v(at, "header"), data;
+	struct command_apdu a = { .cla = 0x80, .ins = 0x82, .p1 = v(at, "level").p[0] };
+	struct secret_large plain = { 0 };
+	uint8_t cryptogram[SCP03_S16], raw[300];
+	struct buf b = BUF_OF(raw);
+	struct scp03 s, c;
+
+	ck_assert_uint_eq(host.n, v(at, "size").p[0] == 0x16 ? 16 : 8);
+	ck_assert_int_eq(scp03_open(&s, &k, host.p, card.p, host.n), OK);
+	ck_assert(bytes_equal((struct bytes){ s.enc, k.enc.n }, v(at, "s_enc")));
+	ck_assert(bytes_equal((struct bytes){ s.mac, k.enc.n }, v(at, "s_mac")));
+	ck_assert(bytes_equal((struct bytes){ s.rmac, k.enc.n }, v(at, "s_rmac")));
+	ck_assert_int_eq(scp03_cryptogram(&s, true, host.p, card.p, cryptogram), OK);
+	ck_assert(bytes_equal((struct bytes){ cryptogram, host.n }, v(at, "card_cryptogram")));
+	ck_assert_int_eq(scp03_cryptogram(&s, false, host.p, card.p, cryptogram), OK);
+	a.data = (struct bytes){ cryptogram, host.n };
+	ck_assert_int_eq(scp03_wrap(&s, &a, &b), OK);
+	ck_assert(bytes_equal(buf_bytes(&b), v(at, "external_authenticate")));
+	ck_assert_int_eq(scp03_open(&c, &k, host.p, card.p, host.n), OK);
+	ck_assert_int_eq(apdu_parse(buf_bytes(&b), &a), OK);
+	ck_assert_int_eq(scp03_unwrap(&c, &a, &plain), OK);
+	c.level = v(at, "level").p[0];
+	b.len = 0;
+	a = (struct command_apdu){ 0x80, header.p[0], header.p[1], header.p[2], .data = v(at, "data") };
+	ck_assert_int_eq(scp03_wrap(&s, &a, &b), OK);
+	ck_assert(bytes_equal(buf_bytes(&b), v(at, "command")));
+	ck_assert_int_eq(apdu_parse(buf_bytes(&b), &a), OK);
+	ck_assert_int_eq(scp03_unwrap(&c, &a, &plain), OK);
+	ck_assert(bytes_equal(a.data, v(at, "data")));
+	b.len = 0;
+	ck_assert_int_eq(scp03_wrap_response(&c, v(at, "answer"), 0x9000, &b), OK);
+	ck_assert(bytes_equal(buf_bytes(&b), v(at, "response")));
+	ck_assert_int_eq(scp03_unwrap_response(&s, buf_bytes(&b), 0x9000, &plain, &data), OK);
+	ck_assert(bytes_equal(data, v(at, "answer")));
+}
+END_TEST
+
 static const size_t key_lengths[] = { 16, 24, 32 };
 static const uint8_t levels[] = { 0x01, 0x03, 0x11, 0x13, 0x33 };
 
@@ -126,6 +174,7 @@ Suite *suite_scp03(void)
 	TCase *t = tcase_create("scp03");
 
 	tcase_add_test(t, the_published_exchange);
+	tcase_add_loop_test(t, exchanges_by_the_openssl_command_line, 0, 2);
 	tcase_add_loop_test(t, every_level_and_key_length, 0, sizeof key_lengths / sizeof *key_lengths);
 	tcase_add_test(t, nothing_without_a_session);
 	suite_add_tcase(s, t);
