@@ -376,6 +376,13 @@ static const struct command_row rows[] = {
 	ROW(INS_STORE_DATA, "STORE DATA"),
 };
 
+/* A locked card says so (11.9.3.2). */
+static enum sw domain_select(struct applet *a, struct command *c)
+{
+	(void)c;
+	return a->card->life == CARD_LOCKED ? SW_FILE_DEACTIVATED : SW_OK;
+}
+
 const struct applet_class domain_class = {
 	.name = "SD",
 	.rows = rows,
@@ -383,5 +390,6 @@ const struct applet_class domain_class = {
 	.transient_len = sizeof(struct domain_state),
 	.secure_messaging = true,
 	.install = domain_install,
+	.select = domain_select,
 	.store_data = domain_store_data,
 };

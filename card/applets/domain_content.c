@@ -46,17 +46,9 @@ bool domain_is_issuer(const struct applet *a)
 	return (a->privileges & PRIVILEGE_GLOBAL_REGISTRY) != 0;
 }
 
-static struct applet *issuer_of(struct card *card)
-{
-	for (size_t i = 0; i < card->applet_count; i++)
-		if (card->applet[i].aid_len > 0 && domain_is_issuer(&card->applet[i]))
-			return &card->applet[i];
-	return NULL;
-}
-
 struct applet *domain_of(struct card *card, const struct applet *a)
 {
-	return a->domain == DOMAIN_ISSUER ? issuer_of(card) : &card->applet[a->domain];
+	return a->domain == DOMAIN_ISSUER ? applet_issuer(card) : &card->applet[a->domain];
 }
 
 struct applet *domain_ota_keys(struct card *card, struct applet *domain)
@@ -107,7 +99,7 @@ static bool find_class(struct card *card, struct bytes elf, struct bytes module,
 			return module.n == 0 || bytes_equal(module, (struct bytes){ (const uint8_t *)built_ins[i].module,
 			                                                    built_ins[i].module_len });
 		}
-	if (issuer_of(card) == NULL || applet_get(issuer_of(card), name_bytes(&name), &record) != OK || record.len != 2)
+	if (applet_issuer(card) == NULL || applet_get(applet_issuer(card), name_bytes(&name), &record) != OK || record.len != 2)
 		return false;
 	*class_number = record.data[0];
 	*domain = record.data[1];
@@ -139,7 +131,7 @@ static enum sw install_for_load(struct command *c, struct bytes in)
 		return SW_CONDITIONS_NOT_SATISFIED;
 	memcpy(s->elf, elf.p, elf.n);
 	s->elf_len = (uint8_t)elf.n;
-	s->elf_domain = to == issuer_of(c->card) ? DOMAIN_ISSUER : applet_slot(to);
+	s->elf_domain = to == applet_issuer(c->card) ? DOMAIN_ISSUER : applet_slot(to);
 	s->hash_len = (uint8_t)hash.n;
 	if (hash.n > 0)
 		memcpy(s->hash, hash.p, hash.n);
@@ -193,7 +185,7 @@ static bool signature_right(
 static enum sw finish_load(struct command *c, struct bytes whole)
 {
 	struct domain_state *s = c->applet->transient;
-	struct applet *domain = s->elf_domain == DOMAIN_ISSUER ? issuer_of(c->card) : &c->card->applet[s->elf_domain];
+	struct applet *domain = s->elf_domain == DOMAIN_ISSUER ? applet_issuer(c->card) : &c->card->applet[s->elf_domain];
 	const struct record_name name = elf_name((struct bytes){ s->elf, s->elf_len });
 	uint8_t hash[SHA256_LEN], record[2] = { 0, s->elf_domain };
 	struct bytes left = whole;
@@ -215,7 +207,7 @@ static enum sw finish_load(struct command *c, struct bytes whole)
 		return SW_WRONG_DATA; /* no class of this card */
 	record[0] = (uint8_t)built_ins[i].class_number;
 	buf_put_u8(c->rsp, 0);
-	return sw_of(applet_put(issuer_of(c->card), name_bytes(&name), BYTES_OF(record)));
+	return sw_of(applet_put(applet_issuer(c->card), name_bytes(&name), BYTES_OF(record)));
 }
 
 enum sw domain_load(struct command *c)
@@ -443,7 +435,7 @@ static enum sw delete_load_file(struct command *c, struct bytes aid)
 	const struct record_name name = elf_name(aid);
 	unsigned class_number;
 	uint8_t domain;
-	struct applet *issuer = issuer_of(c->card);
+	struct applet *issuer = applet_issuer(c->card);
 
 	if (issuer == NULL || !find_class(c->card, aid, (struct bytes){ 0 }, &class_number, &domain))
 		return SW_REFERENCE_NOT_FOUND;
@@ -493,14 +485,25 @@ static void set_locked(struct applet *a, bool locked)
 		applet_leave(a);
 }
 
-/* Lock and unlock (11.10): P1 40 one instance, 60 a domain with all of its instances. */
+/* The card's own life: locked and unlocked by the issuer, terminated once. */
+static enum sw set_card_life(struct command *c)
+{
+	if (!domain_is_issuer(c->applet))
+		return SW_CONDITIONS_NOT_SATISFIED;
+	if (c->p2 != CARD_SECURED && c->p2 != CARD_LOCKED && c->p2 != CARD_TERMINATED)
+		return SW_WRONG_DATA;
+	c->applet->life = c->p2 == CARD_SECURED ? (uint8_t)LIFE_SELECTABLE : c->p2;
+	return sw_of(applet_registry_save(c->card));
+}
+
+/* Lock and unlock (11.10): P1 40 one instance, 60 a domain with all of its instances, 80 the card. */
 enum sw domain_set_status(struct command *c)
 {
 	struct applet *a = applet_named(c->card, c->data);
 	bool locked = (c->p2 & LIFE_LOCKED) != 0;
 
 	if (c->p1 == P1_DOMAIN)
-		return SW_FUNCTION_NOT_SUPPORTED; /* this card stays SECURED */
+		return set_card_life(c);
 	if (c->p1 != P1_APPLICATIONS && c->p1 != (P1_APPLICATIONS | P1_LOAD_FILES))
 		return SW_WRONG_P1P2;
 	if (a == NULL)
@@ -526,7 +529,7 @@ static void put_instance(struct card *card, const struct applet *a, struct buf *
 	struct buf b = BUF_OF(raw);
 
 	tlv_put(&b, TAG_AID, (struct bytes){ a->aid, a->aid_len });
-	tlv_put_uint(&b, TAG_LIFE, 1, domain_is_issuer(a) ? LIFE_PERSONALIZED : a->life);
+	tlv_put_uint(&b, TAG_LIFE, 1, domain_is_issuer(a) ? card->life : a->life);
 	tlv_put_uint(&b, TAG_PRIVILEGES, 3, a->privileges);
 	if (domain != NULL && domain != a)
 		tlv_put(&b, TAG_DOMAIN, (struct bytes){ domain->aid, domain->aid_len });

@@ -11,12 +11,15 @@
 #include "ota/http_admin.h"
 #include "ota/script.h"
 
-enum { ANSWER_MAX = 1200, REPORT_MAX = 140 };
+enum { ANSWER_MAX = 1200, REPORT_MAX = 140, PART_SECONDS = 600, PART_TIMER = 7 };
 
 struct rfm_state {
 	struct sms_assembly assembly;
 	uint8_t reference;             /* of the last answer in several short messages */
 	struct agent_session *session; /* NULL: none */
+	/* A message whose parts have not all come is forgotten after PART_SECONDS, where the terminal has timers. */
+	bool timing;
+	uint16_t timed; /* reference of the message that was there when the timer began */
 };
 
 static enum status rfm_install(struct applet *a, struct bytes parameters)
@@ -191,6 +194,31 @@ static void delivery_wipe(struct delivery *d)
 	rfm_keys_wipe(&d->keys);
 }
 
+static void time_parts(struct applet *a)
+{
+	struct rfm_state *state = a->transient;
+	struct cat_command c;
+
+	if (state->timing || !a->card->terminal_profile)
+		return;
+	cat_timer_management(&c, TIMER_START, PART_TIMER, PART_SECONDS);
+	state->timing = cat_ask(a->card, a, &c) == OK;
+	state->timed = state->assembly.reference;
+}
+
+static void parts_are_late(struct applet *a)
+{
+	struct rfm_state *state = a->transient;
+
+	state->timing = false;
+	if (state->assembly.have == 0)
+		return;
+	if (state->assembly.reference == state->timed)
+		state->assembly = (struct sms_assembly){ 0 };
+	else
+		time_parts(a);
+}
+
 static enum sw rfm_envelope(struct applet *a, uint8_t tag, struct bytes data, struct buf *rsp)
 {
 	__attribute__((cleanup(delivery_wipe))) struct delivery d = { .applet = a };
@@ -204,8 +232,10 @@ static enum sw rfm_envelope(struct applet *a, uint8_t tag, struct bytes data, st
 
 	if ((broadcast ? cb_page_parse(data, &part) : sms_deliver_parse(data, &part)) != OK)
 		return SW_WRONG_DATA;
-	if ((st = sms_assemble(&state->assembly, &part, &packet)) == ERR_NOT_FOUND)
-		return SW_OK; /* the rest is on its way */
+	if ((st = sms_assemble(&state->assembly, &part, &packet)) == ERR_NOT_FOUND) {
+		time_parts(a); /* the rest is on its way */
+		return SW_OK;
+	}
 	if (st != OK || (broadcast && cb_packet_end(&packet) != OK) || ota_command_peek(packet, &d.command) != OK)
 		return SW_WRONG_DATA;
 	d.unanswered = broadcast;
@@ -222,7 +252,10 @@ static enum status rfm_toolkit(struct applet *a, const struct cat_event *e)
 {
 	struct rfm_state *state = a->transient;
 
-	agent_event(a, &state->session, e);
+	if (e->kind == CAT_TIMER && e->number == PART_TIMER)
+		parts_are_late(a);
+	else
+		agent_event(a, &state->session, e);
 	return OK;
 }
 

@@ -131,6 +131,22 @@ static enum status load_entry(struct card *card, struct bytes entry, bool seen[A
 	return fill_slot(card, (size_t)v[1], &o);
 }
 
+struct applet *applet_issuer(struct card *card)
+{
+	for (size_t i = 0; i < card->applet_count; i++)
+		if (card->applet[i].aid_len > 0 && (card->applet[i].privileges & PRIVILEGE_GLOBAL_REGISTRY) != 0)
+			return &card->applet[i];
+	return NULL;
+}
+
+static void note_life(struct card *card)
+{
+	const struct applet *issuer = applet_issuer(card);
+	bool special = issuer != NULL && (issuer->life == CARD_LOCKED || issuer->life == CARD_TERMINATED);
+
+	card->life = special ? issuer->life : (uint8_t)CARD_SECURED;
+}
+
 enum status applet_registry_load(struct card *card)
 {
 	uint8_t raw[REGISTRY_MAX];
@@ -148,6 +164,7 @@ enum status applet_registry_load(struct card *card)
 	for (size_t i = 0; i < card->applet_count; i++)
 		if (!seen[i])
 			free_slot(card, &card->applet[i]);
+	note_life(card);
 	return OK;
 }
 
@@ -195,6 +212,7 @@ static enum status save(struct card *card, struct bytes new_grave)
 		tlv_put(&b, REG_GRAVE, new_grave);
 	TRY(buf_status(&b));
 	card->registry_dirty = true;
+	note_life(card);
 	return store_put(&card->store, registry_name, buf_bytes(&b));
 }
 

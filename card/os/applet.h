@@ -70,6 +70,8 @@ enum applet_privilege {
 	PRIVILEGES_OF_ISSUER = PRIVILEGE_SECURITY_DOMAIN | PRIVILEGE_AUTHORIZED_MANAGEMENT | PRIVILEGE_GLOBAL_DELETE |
 	                       PRIVILEGE_GLOBAL_LOCK | PRIVILEGE_GLOBAL_REGISTRY
 };
+/* Of the card (5.1.1), in the life of its issuer's domain, which else is an instance's. */
+enum card_life { CARD_SECURED = 0x0F, CARD_LOCKED = 0x7F, CARD_TERMINATED = 0xFF };
 enum { DOMAIN_ISSUER = 0xFF, DOMAIN_SELF = 0xFE };
 
 struct applet {
@@ -112,6 +114,7 @@ MUST_USE enum status applet_delete(struct card *, struct applet *, bool reserve)
 bool applet_reserved(struct card *, struct bytes aid);
 /* Write the registry after a change of life or domain. */
 MUST_USE enum status applet_registry_save(struct card *);
+struct applet *applet_issuer(struct card *); /* NULL: a card without the issuer's domain */
 uint8_t applet_slot(const struct applet *);
 bool applet_selectable(const struct applet *);
 /* Nobody stands in it any more. */

@@ -61,6 +61,7 @@ struct card {
 	struct applet applet[APPLETS_MAX];
 	size_t applet_count;
 	bool registry_dirty;   /* RAM is ahead of the store */
+	uint8_t life;          /* enum card_life */
 	uint8_t pins_verified; /* one bit a PIN, in pin.c's order */
 	bool terminal_profile; /* seen since reset */
 	struct cat cat;

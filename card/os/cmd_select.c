@@ -171,7 +171,7 @@ static enum sw select_aid(struct command *c)
 		return SW_OK;
 	}
 	sw = a->class->select != NULL ? a->class->select(a, c) : SW_OK;
-	if (sw == SW_OK) {
+	if (sw_commits(sw)) {
 		set_applet(c->channel, a);
 		channel_enter(c->channel, FILE_MF);
 		c->channel->adf = FILE_NONE;

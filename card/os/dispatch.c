@@ -1,4 +1,6 @@
 /* One command, checked once for all: class, channel, INS, P1/P2, Lc/Le, access, then the handler. */
+#include <string.h>
+
 #include "card/os/access.h"
 #include "card/os/commands.h"
 #include "card/os/pin.h"
@@ -120,6 +122,25 @@ static enum sw run_row(struct card *card, struct channel *ch, struct applet *app
 	return rsp->failed ? SW_TECHNICAL_PROBLEM : sw;
 }
 
+enum { P1_SELECT_BY_AID = 0x04 };
+
+/* A locked card talks to its issuer's domain only; a terminated one to nobody (GlobalPlatform 2.3, 5.1.1.4 and 5.1.1.5). */
+static bool refused_by_life(
+        struct card *card, const struct applet *applet, const struct command_row *row, const struct command_apdu *a)
+{
+	static const uint8_t still[] = { INS_ENVELOPE, INS_TERMINAL_PROFILE, INS_FETCH, INS_TERMINAL_RESPONSE,
+		INS_MANAGE_CHANNEL };
+	const struct applet *issuer = applet_issuer(card);
+
+	if (card->life == CARD_TERMINATED || issuer == NULL)
+		return true;
+	if (applet == issuer && row >= applet->class->rows && row < applet->class->rows + applet->class->row_count)
+		return false;
+	if (a->ins == INS_SELECT && a->p1 == P1_SELECT_BY_AID && a->data.n >= 5 && a->data.n <= issuer->aid_len)
+		return !bytes_equal(a->data, (struct bytes){ issuer->aid, a->data.n });
+	return memchr(still, a->ins, sizeof still) == NULL;
+}
+
 enum sw card_dispatch(struct card *card, struct channel *ch, const struct command_apdu *a, struct buf *rsp)
 {
 	struct applet *applet = ch->applet;
@@ -128,10 +149,13 @@ enum sw card_dispatch(struct card *card, struct channel *ch, const struct comman
 
 	if (applet != NULL && applet->class->rows != NULL)
 		row = find_row(applet->class->rows, applet->class->row_count, a, &seen);
+	if (row == NULL) {
+		applet = NULL;
+		row = find_row(os_rows, os_row_count, a, &seen);
+	}
+	if (row != NULL && card->life != CARD_SECURED && refused_by_life(card, applet, row, a))
+		return SW_CONDITIONS_NOT_SATISFIED;
 	if (row != NULL)
 		return run_row(card, ch, applet, row, a, rsp);
-	row = find_row(os_rows, os_row_count, a, &seen);
-	if (row != NULL)
-		return run_row(card, ch, NULL, row, a, rsp);
 	return seen ? SW_CLA_NOT_SUPPORTED : SW_INS_NOT_SUPPORTED;
 }

@@ -259,7 +259,7 @@ START_TEST(what_cannot_be_installed)
 	ck_assert_uint_eq(gp(r, INS_DELETE, 0, 0, aid_tlv(ELF_PROSE)), 0x6985);
 	ck_assert_uint_eq(gp(r, INS_STORE_DATA, 0x80, 0, hex("00")), 0x6985);
 	ck_assert_uint_eq(gp(r, INS_LOAD, 0x80, 0, hex("00")), 0x6985);
-	ck_assert_uint_eq(gp(r, INS_SET_STATUS, 0x80, 0x7F, (struct bytes){ 0 }), 0x6A81);
+	ck_assert_uint_eq(gp(r, INS_SET_STATUS, 0x80, 0x01, (struct bytes){ 0 }), 0x6A80);
 	ck_assert_uint_eq(gp(r, INS_SET_STATUS, 0x40, 0x80, hex("A000000151000000")), 0x6985); /* not itself */
 	rig_send(r, SELECT_ISD); /* and nothing at all without a session */
 	ck_assert_uint_eq(rig_send(r, "80E60C0000"), 0x6982);
@@ -607,6 +607,47 @@ START_TEST(a_hostile_operator)
 }
 END_TEST
 
+/* The card's life: locked, it answers to its issuer only, by terminal and over the air; terminated, to nobody for ever. */
+START_TEST(the_card_is_locked_and_terminated)
+{
+	static const char *const others[] = { "00A4040C10A0000000871002FFFFFFFF8907090000", "00A40004023F00", "00B0950000",
+		"002000010831323334FFFFFFFF", "00A4040C06F04649524501", "0088008122" };
+	struct rig *r = rig_profile(PROFILE);
+	struct bytes kic = secret_of(r, BIRTH_OTA_KIC), kid = secret_of(r, BIRTH_OTA_KID);
+
+	as_fire(r);
+	ck_assert_uint_eq(gp(r, INS_SET_STATUS, 0x80, 0x7F, (struct bytes){ 0 }), 0x6985); /* not the fire brigade's to do */
+	as_issuer(r);
+	ck_assert_uint_eq(gp(r, INS_SET_STATUS, 0x80, 0x7F, (struct bytes){ 0 }), 0x9000);
+	for (int boot = 0; boot < 2; boot++) {
+		for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+			ck_assert_msg(rig_send(r, others[i]) == 0x6985, "%s", others[i]);
+		ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x6283);
+		rig_reboot(r);
+	}
+	ck_assert_uint_eq(packet(r, "B00000", kic, kid, 1, hex("00A40004022FE2")), 0xFE);
+	ck_assert_uint_eq(packet(r, "000000", kic, kid, 2, hex("80F0800F00")), RSC_OK); /* and open again */
+	ck_assert_uint_eq(rig_send(r, others[0]), 0x9000);
+	as_issuer(r);
+	ck_assert(lists(r, 0x80, "9F70010F"));
+	r->store.writes = 0;
+	r->store.cut_after = 0; /* cannot be written: it has not happened */
+	ck_assert_uint_eq(gp(r, INS_SET_STATUS, 0x80, 0xFF, (struct bytes){ 0 }), 0x6581);
+	r->store.cut_after = -1;
+	ck_assert_uint_eq(rig_send(r, others[0]), 0x9000);
+	as_issuer(r);
+	ck_assert_uint_eq(gp(r, INS_SET_STATUS, 0x80, 0xFF, (struct bytes){ 0 }), 0x9000);
+	for (int boot = 0; boot < 2; boot++) {
+		for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+			ck_assert_msg(rig_send(r, others[i]) == 0x6985, "%s", others[i]);
+		ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x6985);
+		ck_assert_uint_eq(packet(r, "000000", kic, kid, 3, hex("80F0800F00")), 0xFD);
+		rig_reboot(r);
+	}
+	rig_free(&r);
+}
+END_TEST
+
 /* A script puts another instance with other rights in the place of one, and the card cannot write it down: the old one's TAR is
  * the one that counts, in the running card, too. */
 START_TEST(what_is_rolled_back)
@@ -673,6 +714,7 @@ Suite *suite_domain(void)
 	tcase_add_test(t, extradition_and_locks);
 	tcase_add_test(t, a_hostile_operator);
 	tcase_add_test(t, what_is_rolled_back);
+	tcase_add_test(t, the_card_is_locked_and_terminated);
 	tcase_add_test(t, a_domain_of_the_issuers_making);
 	suite_add_tcase(s, t);
 	return s;

@@ -323,6 +323,55 @@ START_TEST(long_scripts_come_in_parts)
 }
 END_TEST
 
+/* The rest of a message that does not come within ten minutes is not waited for; one that began later gets its own ten. */
+START_TEST(missing_parts_time_out)
+{
+	struct rig *r = card_with("");
+	struct ota_keys k = set_1();
+	char script[700] = "00A40004024F05";
+	struct ota_command c;
+	struct bytes packet;
+
+	for (unsigned i = 0; i < 20; i++)
+		(void)snprintf(script + strlen(script), sizeof script - strlen(script), "00D60000050102030405");
+	c = command(1, "B05F90", script);
+	packet = build(&k, &c);
+	ck_assert_uint_eq(sms_parts(packet.n), 2);
+	ck_assert_uint_eq(rig_send(r, "8010000002FFFF"), 0x9000);
+	ck_assert_uint_eq(send_part(r, packet, 1) & 0xFF00, 0x9100); /* TIMER MANAGEMENT: start 7, ten minutes */
+	ck_assert_uint_eq(rig_send(r, "8012000013"), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("D011"
+	                                      "8103012700"
+	                                      "82028182"
+	                                      "A40107"
+	                                      "A503000100")));
+	ck_assert_uint_eq(rig_send(r, "801400000F"
+	                              "8103012700"
+	                              "82028281"
+	                              "830100"
+	                              "A40107"),
+	        0x9000);
+	ck_assert_uint_eq(rig_send(r, "80C200000E"
+	                              "D70C"
+	                              "82028281"
+	                              "A40107"
+	                              "A503000000"),
+	        0x9000);
+	ck_assert_uint_eq(send_part(r, packet, 2) & 0xFF00, 0x9100); /* half of nothing */
+	ck_assert_uint_eq(rig_data().n, 0);
+	ck_assert_uint_eq(rig_send(r, "8012000013"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "801400000F"
+	                              "8103022700"
+	                              "82028281"
+	                              "830100"
+	                              "A40107"),
+	        0x9000);
+	ck_assert_uint_eq(send_part(r, packet, 1) & 0xFF00, 0x9100); /* whole again, in time: REFRESH */
+	ck_assert_uint_gt(rig_data().n, 0);
+	rig_free(&r);
+}
+END_TEST
+
 static unsigned broadcast(struct rig *r, struct bytes packet, uint16_t serial)
 {
 	unsigned sw = 0;
@@ -541,6 +590,7 @@ Suite *suite_rfm(void)
 	tcase_add_test(t, key_sets_have_their_own_algorithm_and_counter);
 	tcase_add_test(t, counters_only_go_up);
 	tcase_add_test(t, long_scripts_come_in_parts);
+	tcase_add_test(t, missing_parts_time_out);
 	tcase_add_test(t, cell_broadcasts);
 	tcase_add_test(t, scripts_inside_scripts);
 	tcase_add_test(t, answers_travel_as_spi2_asks);
