@@ -12,6 +12,8 @@
 #include "ota/script.h"
 
 enum { ANSWER_MAX = 1200, REPORT_MAX = 140, PART_SECONDS = 600, PART_TIMER = 7 };
+/* A CC of four octets could be guessed: never without a limit. */
+enum { SHORT_CC_LEN = 4, SHORT_CC_FAILURES = 0x10000 };
 
 struct rfm_state {
 	struct sms_assembly assembly;
@@ -131,7 +133,7 @@ static enum sw refuse(struct delivery *d, const struct rfm_policy *policy, uint8
 /* The key set that the header names, if its packets may be looked at; the MAC decides the rest. */
 static bool open_packet(struct delivery *d, const struct rfm_policy *policy, struct bytes packet, uint8_t *kvn)
 {
-	uint32_t failures = 0;
+	uint32_t failures = 0, limit;
 	bool usable;
 
 	*kvn = d->command.kid >> 4;
@@ -139,8 +141,10 @@ static bool open_packet(struct delivery *d, const struct rfm_policy *policy, str
 	if (!usable)
 		*kvn = 0;
 	usable = usable && ota_command_fault(&d->keys.keys, &d->command) == NULL &&
-	         rfm_failures(d->keys_of, *kvn, false, &failures) == OK &&
-	         (policy->max_failures == 0 || failures < policy->max_failures);
+	         rfm_failures(d->keys_of, *kvn, false, &failures) == OK;
+	limit = policy->max_failures == 0 && usable && d->keys.keys.cc_len == SHORT_CC_LEN ? SHORT_CC_FAILURES
+	                                                                                   : policy->max_failures;
+	usable = usable && (limit == 0 || failures < limit);
 	if (!usable) {
 		ota_command_pretend(packet, &d->plain);
 		return false;

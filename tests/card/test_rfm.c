@@ -235,6 +235,33 @@ START_TEST(silence_and_blocking_are_policy)
 END_TEST
 
 /* Key sets of every algorithm, each with a counter of its own. */
+START_TEST(a_short_cc_has_a_limit)
+{
+	struct rig *r = card_with(
+	        "\"ota\": [{\"kvn\": 3, \"algorithm\": \"aes\", \"kic\": \"" KIC "\", \"kid\": \"" KID "\", \"cc\": 4}]");
+	struct ota_keys k = set_1();
+	struct ota_command c = command(1, "B00000", "00A40004022FE2");
+	struct applet *rfm = &r->card.applet[2];
+
+	k.kvn = 3;
+	k.cc_len = 4;
+	c.kic = c.kid = 0x32;
+	ck_assert_int_eq(applet_put_now(rfm, BYTES_STR("bad/03"), hex("0000FFFF")), OK);
+	ck_assert_uint_eq(send_packet(r, build(&k, &c)), 0x9000);
+	ck_assert_uint_eq(result_of(opened(&k, 0x19, rig_data())).sw, 0x9000);
+	ck_assert_int_eq(applet_put_now(rfm, BYTES_STR("bad/03"), hex("00010000")), OK);
+	c.counter = 2;
+	ck_assert_uint_eq(send_packet(r, build(&k, &c)), 0x9000);
+	ck_assert(bytes_equal(rig_data(), hex("027100000B0AB0000000000000000006")));
+	ck_assert_int_eq(applet_put_now(rfm, BYTES_STR("bad/01"), hex("00010000")), OK); /* eight octets need none */
+	k = set_1();
+	c = command(1, "B00000", "00A40004022FE2");
+	ck_assert_uint_eq(send_packet(r, build(&k, &c)), 0x9000);
+	ck_assert_uint_eq(result_of(opened(&k, 0x19, rig_data())).sw, 0x9000);
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(key_sets_have_their_own_algorithm_and_counter)
 {
 	struct rig *r =
@@ -587,6 +614,7 @@ Suite *suite_rfm(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, strangers_learn_nothing);
 	tcase_add_test(t, silence_and_blocking_are_policy);
+	tcase_add_test(t, a_short_cc_has_a_limit);
 	tcase_add_test(t, key_sets_have_their_own_algorithm_and_counter);
 	tcase_add_test(t, counters_only_go_up);
 	tcase_add_test(t, long_scripts_come_in_parts);
