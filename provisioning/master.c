@@ -182,7 +182,7 @@ static enum status token_open(struct token *t, const char *uri, char *reason, si
 /* By its label: libp11 would look for the other half by an identifier that keys need not have. */
 static PKCS11_KEY *find_key(struct token *t, bool public)
 {
-	PKCS11_KEY *keys;
+	PKCS11_KEY *keys = NULL;
 	unsigned count = 0;
 
 	if ((public ? PKCS11_enumerate_public_keys : PKCS11_enumerate_keys)(t->slot->token, &keys, &count) != 0)
