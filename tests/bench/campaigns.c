@@ -1,6 +1,6 @@
 /* What a campaign costs the operator: cards claimed, packets built and answers matched a second by one and two servers; and the
  * CPU (ours and the database server's) of a card among few and among many, blocks interleaved, minima of five rounds. usage:
- * campaigns WHERE OTHER-WHERE LARGE, two folders or two URLs of databases that may be emptied. */
+ * campaigns WHERE OTHER-WHERE LARGE, two folders or two URLs of empty databases. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,7 +235,6 @@ int main(int argc, char **argv)
 	        sizes[1], best[1] / best[0]);
 	for (int i = 0; i < 2; i++) {
 		engine_free(&e[i]);
-		wipe(db[i]);
 		db_close(&db[i]);
 	}
 	if (url)
