@@ -46,8 +46,10 @@ PCSC_CFLAGS := -I/usr/include/PCSC
 
 LIBS_CARD := -lssl -lcrypto
 LIBS_IO := -lsqlite3 -ljansson -lssl -lcrypto
-LIBS_NET := $(LIBS_IO) -lpq -lcsv -levent -levent_openssl -lp11
+LIBS_NET := $(LIBS_IO) -lpq -lcsv -levent -levent_openssl -lp11 -lxml2
 PQ_CFLAGS := -I/usr/include/postgresql
+XML_CFLAGS := -I/usr/include/libxml2
+LIBS_CLI := -lcurl -lssl -lxml2
 LIBS_HOST := -lpcsclite -lsrtp2 -ljansson -lcrypto
 LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread
 
@@ -60,7 +62,7 @@ all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC    $<")
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/%,$<),$(PCSC_CFLAGS)) $(if $(filter %postgres.c,$<),$(PQ_CFLAGS)) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/%,$<),$(PCSC_CFLAGS)) $(if $(filter %postgres.c,$<),$(PQ_CFLAGS)) $(if $(filter %_xml.c,$<),$(XML_CFLAGS)) -c -o $@ $<
 
 define archive
 	@mkdir -p $(@D)
@@ -83,8 +85,8 @@ $(O)/libota.a: $(OTA)
 	$(archive)
 SHARED := $(O)/libmikey.a $(O)/libota.a $(O)/libcrypto-prose.a $(O)/libapdu.a
 # What the phone links: no card-secret objects (tests/check-layers lists them too).
-PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_set1.o %/fp1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o %/tls.o,$(CRYPTO))
-PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o,$(MIKEY)) $(OTA) $(PHONE_CRYPTO) $(APDU)
+PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_set1.o %/fp1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o %/tls.o %/gba.o %/http_digest.o %/diversify.o,$(CRYPTO))
+PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o %/kms_xml.o,$(MIKEY)) $(OTA) $(PHONE_CRYPTO) $(APDU)
 $(O)/libprose-card.a: $(CARD) $(MIKEY) $(OTA) $(CRYPTO) $(APDU)
 	$(archive)
 $(O)/libcard-io.a: $(CARD_IO)
@@ -96,8 +98,8 @@ $(O)/libprose-ue.so: $(PHONE)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,libprose-ue.so.0 -Wl,--version-script=host/lib/exports.map -o $@ $^ $(LIBS_HOST)
 $(O)/prose-card: $(call src,card/io/main.c card/io/cli_*.c) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
-$(O)/prose-ue: $(HOST_CLI) $(O)/libprose-ue.a
-	$(link) $(LIBS_HOST)
+$(O)/prose-ue: $(HOST_CLI) $(O)/mikey/kms_xml.o $(O)/crypto/http_digest.o $(O)/crypto/tls.o $(O)/libprose-ue.a
+	$(link) $(LIBS_CLI) $(LIBS_HOST)
 $(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
 

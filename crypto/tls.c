@@ -8,6 +8,32 @@
 /* The suites that the field's servers have (GlobalPlatform Amendment B, RFC 4279 and 5487). */
 #define SUITES "PSK-AES128-GCM-SHA256:PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA"
 
+/* OpenSSL wipes its copy of the key when it has made the premaster secret. */
+static unsigned give(
+        const char *name, const struct secret *key, char *identity, unsigned identity_room, unsigned char *out, unsigned room)
+{
+	if (strlen(name) >= identity_room || key->len > room)
+		return 0;
+	memcpy(identity, name, strlen(name) + 1);
+	memcpy(out, key->data, key->len);
+	return (unsigned)key->len;
+}
+
+static unsigned give_theirs(
+        SSL *ssl, const char *hint, char *identity, unsigned identity_room, unsigned char *key, unsigned key_room)
+{
+	const struct tls_key *k = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	(void)hint;
+	return give(k->identity, k->key, identity, identity_room, key, key_room);
+}
+
+void tls_use_key(void *ssl_ctx, const struct tls_key *k)
+{
+	(void)SSL_CTX_set_app_data((SSL_CTX *)ssl_ctx, (void *)(uintptr_t)k);
+	SSL_CTX_set_psk_client_callback(ssl_ctx, give_theirs);
+}
+
 struct tls {
 	SSL_CTX *context;
 	SSL *ssl;
@@ -16,18 +42,13 @@ struct tls {
 	struct secret key;
 };
 
-/* OpenSSL wipes its copy of the key when it has made the premaster secret. */
 static unsigned give_key(
         SSL *ssl, const char *hint, char *identity, unsigned identity_room, unsigned char *key, unsigned key_room)
 {
 	const struct tls *t = SSL_get_app_data(ssl);
 
 	(void)hint;
-	if (strlen(t->identity) >= identity_room || t->key.len > key_room)
-		return 0;
-	memcpy(identity, t->identity, strlen(t->identity) + 1);
-	memcpy(key, t->key.data, t->key.len);
-	return (unsigned)t->key.len;
+	return give(t->identity, &t->key, identity, identity_room, key, key_room);
 }
 
 static bool start(struct tls *t)

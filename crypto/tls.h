@@ -27,4 +27,11 @@ size_t tls_output(struct tls *, uint8_t *out, size_t room);
 /* More of them wait. */
 bool tls_has_output(const struct tls *);
 
+/* For libraries that have an SSL_CTX of their own (libcurl): its handshakes use this key. The key must outlive the context. */
+struct tls_key {
+	const char *identity;
+	const struct secret *key;
+};
+void tls_use_key(void *ssl_ctx, const struct tls_key *);
+
 #endif

@@ -21,7 +21,7 @@ struct db {
 
 enum { WRAPPED_MAX = SECRET_LARGE_MAX + GCM_IV_LEN + GCM_TAG_LEN };
 
-#define SCHEMA_VERSION "3"
+#define SCHEMA_VERSION "4"
 
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BYTEA NOT NULL);"
@@ -38,6 +38,11 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS discovery(name TEXT PRIMARY KEY, profile BIGINT NOT NULL, slot_seconds BIGINT NOT NULL,"
         " keys BYTEA NOT NULL);"
         "CREATE TABLE IF NOT EXISTS hss(imsi TEXT PRIMARY KEY, sqn BIGINT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS gba(btid TEXT PRIMARY KEY, imsi TEXT NOT NULL, impi TEXT NOT NULL, keys BYTEA NOT NULL,"
+        " expires BIGINT NOT NULL, confirmed BIGINT NOT NULL);"
+        "CREATE INDEX IF NOT EXISTS gba_expires ON gba(expires);"
+        "CREATE TABLE IF NOT EXISTS kms_log(n BIGINT PRIMARY KEY, at BIGINT NOT NULL, iccid TEXT NOT NULL, uri TEXT NOT NULL,"
+        " period BIGINT NOT NULL, hash BYTEA NOT NULL);"
         "CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);"
         "CREATE UNIQUE INDEX IF NOT EXISTS card_msisdn ON card(msisdn) WHERE msisdn<>'';" CAMPAIGN_SCHEMA
         "INSERT INTO meta VALUES('schema', '" SCHEMA_VERSION "') ON CONFLICT DO NOTHING;";
@@ -465,4 +470,52 @@ enum status db_discovery_get(struct db *db, const char *name, struct db_discover
 		st = unwrap(db, label, sql_blob(s, 2), keys);
 	}
 	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_gba_put(struct db *db, const char *btid, const struct db_gba *g, struct bytes keys)
+{
+	uint8_t raw[WRAPPED_MAX];
+	struct buf b = BUF_OF(raw);
+	struct bytes wrapped;
+	char label[256];
+
+	label_of("gba", btid, label);
+	TRY(wrap(db, label, keys, &b));
+	wrapped = buf_bytes(&b);
+	return sql_done(sql_query(
+	        db->sql, "INSERT INTO gba VALUES($1,$2,$3,$4,$5,0)", "sssbi", btid, g->imsi, g->impi, &wrapped, g->expires));
+}
+
+enum status db_gba_get(struct db *db, const char *btid, struct db_gba *g, struct secret_large *keys)
+{
+	struct sql_rows *r =
+	        sql_query(db->sql, "SELECT imsi, impi, keys, expires, confirmed FROM gba WHERE btid=$1", "s", btid);
+	enum status st = ERR_NOT_FOUND;
+	char label[256];
+
+	*g = (struct db_gba){ 0 };
+	if (sql_row(r)) {
+		sql_text(r, 0, g->imsi, sizeof g->imsi);
+		sql_text(r, 1, g->impi, sizeof g->impi);
+		g->expires = sql_int(r, 3);
+		g->confirmed = sql_int(r, 4) != 0;
+		label_of("gba", btid, label);
+		st = unwrap(db, label, sql_blob(r, 2), keys);
+	}
+	return sql_done(r) == OK ? st : ERR_IO;
+}
+
+enum status db_gba_confirm(struct db *db, const char *btid)
+{
+	return sql_done(sql_query(db->sql, "UPDATE gba SET confirmed=1 WHERE btid=$1", "s", btid));
+}
+
+enum status db_gba_drop(struct db *db, const char *btid)
+{
+	return sql_done(sql_query(db->sql, "DELETE FROM gba WHERE btid=$1", "s", btid));
+}
+
+enum status db_gba_expire(struct db *db, uint64_t now)
+{
+	return sql_done(sql_query(db->sql, "DELETE FROM gba WHERE expires<$1", "i", now));
 }

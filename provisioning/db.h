@@ -79,4 +79,16 @@ struct db_discovery {
 MUST_USE enum status db_discovery_set(struct db *, const struct db_discovery *, struct bytes keys);
 MUST_USE enum status db_discovery_get(struct db *, const char *name, struct db_discovery *, struct secret_large *keys);
 
+/* Bootstrapping contexts, by B-TID; the keys are wrapped. A new one is not confirmed: nobody may use it yet. */
+struct db_gba {
+	char imsi[16], impi[100];
+	uint64_t expires; /* seconds since 1970 */
+	bool confirmed;
+};
+MUST_USE enum status db_gba_put(struct db *, const char *btid, const struct db_gba *, struct bytes keys);
+MUST_USE enum status db_gba_get(struct db *, const char *btid, struct db_gba *, struct secret_large *keys);
+MUST_USE enum status db_gba_confirm(struct db *, const char *btid);
+MUST_USE enum status db_gba_drop(struct db *, const char *btid);
+MUST_USE enum status db_gba_expire(struct db *, uint64_t now);
+
 #endif

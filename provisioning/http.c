@@ -86,7 +86,9 @@ static void on_request(struct evhttp_request *raw, void *context)
 {
 	struct http_server *s = context;
 	struct evbuffer *in = evhttp_request_get_input_buffer(raw);
-	const SSL *ssl = bufferevent_openssl_get_ssl(evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw)));
+	const SSL *ssl = s->tls != NULL ? bufferevent_openssl_get_ssl(
+	                                          evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw)))
+	                                : NULL;
 	struct http_request q = { .method = method_name(evhttp_request_get_command(raw)),
 		.path = evhttp_request_get_uri(raw),
 		.identity = ssl != NULL ? SSL_get_ex_data(ssl, identity_index) : NULL,
@@ -95,7 +97,7 @@ static void on_request(struct evhttp_request *raw, void *context)
 
 	q.body.n = evbuffer_get_length(in);
 	q.body.p = evbuffer_pullup(in, -1);
-	if (q.identity != NULL && (q.body.n == 0 || q.body.p != NULL))
+	if ((q.identity != NULL || s->tls == NULL) && (q.body.n == 0 || q.body.p != NULL))
 		s->handler.request(s->handler.context, &q, &r);
 	answer(raw, &r);
 }
@@ -119,7 +121,11 @@ static bool start_tls(struct http_server *s)
 	if (identity_index < 0)
 		identity_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_identity);
 	if ((s->tls = SSL_CTX_new(TLS_server_method())) == NULL || SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION) != 1 ||
-	        SSL_CTX_set_cipher_list(s->tls, SUITES_12) != 1 || SSL_CTX_set_ciphersuites(s->tls, SUITES_13) != 1)
+	        SSL_CTX_set_cipher_list(s->tls, s->handler.suite != NULL ? s->handler.suite : SUITES_12) != 1 ||
+	        SSL_CTX_set_ciphersuites(s->tls, SUITES_13) != 1)
+		return false;
+	if (s->handler.suite != NULL && (SSL_CTX_set_max_proto_version(s->tls, TLS1_2_VERSION) != 1 ||
+	                                        SSL_CTX_use_psk_identity_hint(s->tls, s->handler.hint) != 1))
 		return false;
 	(void)SSL_CTX_set_app_data(s->tls, s);
 	SSL_CTX_set_psk_server_callback(s->tls, find_key);
@@ -162,12 +168,13 @@ struct http_server *http_serve(const char *where, const struct http_handler *han
 	s->handler = *handler;
 	s->base = event_base_new();
 	s->http = s->base != NULL ? evhttp_new(s->base) : NULL;
-	if (s->http == NULL || !start_tls(s)) {
+	if (s->http == NULL || (handler->key != NULL && !start_tls(s))) {
 		(void)snprintf(reason, n, "no memory for a server");
 		http_free(&s);
 		return NULL;
 	}
-	evhttp_set_bevcb(s->http, new_connection, s);
+	if (s->tls != NULL)
+		evhttp_set_bevcb(s->http, new_connection, s);
 	evhttp_set_gencb(s->http, on_request, s);
 	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
 	evhttp_set_max_headers_size(s->http, HTTP_HEAD_MAX);

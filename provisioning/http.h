@@ -1,5 +1,5 @@
-/* http.h - an HTTPS server whose clients prove a pre-shared key (libevent and OpenSSL; TLS 1.2 and 1.3 with SHA-256). One
- * thread: requests are answered inside http_run. */
+/* http.h - an HTTP server, with TLS whose clients prove a pre-shared key (libevent and OpenSSL; TLS 1.2 and 1.3 with SHA-256).
+ * One thread: requests are answered inside http_run. */
 #ifndef PROVISIONING_HTTP_H
 #define PROVISIONING_HTTP_H
 
@@ -9,7 +9,7 @@ enum { HTTP_BODY_MAX = 65536, HTTP_HEAD_MAX = 8192, HTTP_HEADERS_MAX = 8 };
 
 struct http_request {
 	const char *method, *path; /* path with its query */
-	const char *identity;      /* of the key that the client has proved */
+	const char *identity;      /* of the key that the client has proved; NULL without TLS */
 	struct bytes body;
 	const void *headers;
 };
@@ -26,8 +26,11 @@ void http_reply_header(struct http_reply *, const char *name, const char *value)
 
 struct http_handler {
 	void *context;
-	bool (*key)(void *, const char *identity, struct secret *out); /* false: nobody we know */
+	/* False: nobody we know. NULL: no TLS at all. */
+	bool (*key)(void *, const char *identity, struct secret *out);
 	void (*request)(void *, const struct http_request *, struct http_reply *);
+	/* TLS 1.2 with this suite alone and this hint, where a key depends on them (TS 33.220 annex H); NULL: what is good. */
+	const char *suite, *hint;
 };
 
 struct http_server;

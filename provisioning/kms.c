@@ -67,7 +67,7 @@ enum status kms_signer_new(const struct kms *k, const char *uri, uint64_t when, 
 	return eccsi_validate(k->kpak, BYTES_OF(uid), &s->ssk, s->pvt, s->hs);
 }
 
-static enum status put_certificate(struct db *db, const struct kms *k, const char *iccid, struct buf *out)
+enum status kms_seal_certificate(struct db *db, const struct kms *k, const char *iccid, struct buf *out)
 {
 	uint8_t raw[1024];
 	struct buf b = BUF_OF(raw);
@@ -107,7 +107,7 @@ enum status kms_issue(struct db *db, const char *iccid, const char *uri, uint64_
 	tlv_put(&b, KEYSET_RSK, secret_large_bytes(&rsk));
 	tlv_put(&b, KEYSET_SSK, secret_bytes(&s.ssk));
 	tlv_put(&b, KEYSET_PVT, BYTES_OF(s.pvt));
-	if ((st = buf_status(&b)) == OK && (st = put_certificate(db, &k, iccid, out)) == OK)
+	if ((st = buf_status(&b)) == OK && (st = kms_seal_certificate(db, &k, iccid, out)) == OK)
 		st = operator_seal(db, iccid, SEALED_KEY_SET, bytes_str(uri), 0, UINT64_MAX, buf_bytes(&b), out);
 	return st == OK ? db_user_set(db, uri, iccid) : st;
 }

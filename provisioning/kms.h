@@ -19,6 +19,9 @@ void kms_wipe(struct kms *);
 
 MUST_USE enum status kms_load(struct db *, struct kms *);
 
+/* Append the KMS certificate, sealed to a card. */
+MUST_USE enum status kms_seal_certificate(struct db *, const struct kms *, const char *iccid, struct buf *out);
+
 /* The signing half of an identity: SSK, PVT and HS of `uri` in the period that holds `when`. */
 struct kms_signer {
 	struct secret ssk;

@@ -62,7 +62,7 @@ T ?= apdu
 TIME ?= 60
 FUZZ_HOST := host/lib/eap.c host/lib/eap_message.c host/lib/usim.c host/lib/session.c host/lib/files.c
 FUZZ_SOURCES := $(wildcard card/os/*.c card/applets/*.c) $(filter-out card/io/main.c card/io/cli_%.c card/io/farm.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
-  $(wildcard mikey/*.c ota/*.c crypto/*.c apdu/*.c) $(FUZZ_HOST)
+  $(filter-out %_xml.c,$(wildcard mikey/*.c)) $(wildcard ota/*.c crypto/*.c apdu/*.c) $(FUZZ_HOST)
 fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp gp scp03 admin)
 	@packaging/install-deps fuzz
 	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)

@@ -5,7 +5,7 @@
 
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
-#include "crypto/hash.h"
+#include "crypto/gba.h"
 
 enum {
 	CONTEXT_GSM = 0x80,
@@ -79,17 +79,6 @@ bool usim_service(struct applet *a, enum usim_service service)
 	       (raw[at] >> (service - 1) % 8 & 1) != 0;
 }
 
-/* MAC* of TS 33.220 5.3.2 is MAC xor the first octets of SHA-1(IK): undo it, so that only a GBA_U card accepts AUTN*. */
-static enum status undo_star(const struct aka_subscriber *s, const struct aka_keys *keys, uint8_t mac[MAC_LEN])
-{
-	uint8_t digest[SHA1_LEN];
-
-	TRY(sha1((struct bytes[]){ { keys->ik, s->ik_len } }, 1, digest));
-	for (size_t i = 0; i < MAC_LEN; i++)
-		mac[i] ^= digest[i];
-	return OK;
-}
-
 enum sw usim_authenticate(struct applet *a, struct aka_subscriber *s, struct bytes rand, struct bytes autn, bool gba,
         struct aka_keys *keys, bool *synchronised, struct buf *rsp)
 {
@@ -109,7 +98,8 @@ enum sw usim_authenticate(struct applet *a, struct aka_subscriber *s, struct byt
 		sqn[i] = autn.p[i] ^ keys->ak[i];
 	memcpy(amf, autn.p + SQN_LEN, AMF_LEN);
 	memcpy(mac, autn.p + SQN_LEN + AMF_LEN, s->mac_len);
-	if ((gba && (st = undo_star(s, keys, mac)) != OK) || (st = aka_f1(s, rand.p, sqn, amf, expected, NULL)) != OK)
+	if ((gba && (st = gba_u_mac((struct bytes){ keys->ik, s->ik_len }, mac)) != OK) ||
+	        (st = aka_f1(s, rand.p, sqn, amf, expected, NULL)) != OK)
 		return sw_of(st);
 	right = secret_equals((struct bytes){ expected, s->mac_len }, (struct bytes){ mac, s->mac_len });
 	secret_clean(expected, sizeof expected); /* the MAC that a forger lacks */

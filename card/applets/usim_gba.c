@@ -3,10 +3,10 @@
 
 #include "apdu/tlv.h"
 #include "card/applets/usim.h"
-#include "crypto/hash.h"
+#include "crypto/gba.h"
 
 enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF_DERIVATION = 0xDE, TAG_RESULT = 0xDB, TAG_NAF_ID = 0x80, TAG_B_TID = 0x81 };
-enum { KDF_FC = 0x01, NAF_KEY_LEN = SHA256_LEN };
+enum { NAF_KEY_LEN = GBA_KEY_LEN };
 
 static const struct bytes ks_name = { (const uint8_t *)"ks", 2 };
 
@@ -59,12 +59,6 @@ static enum sw bootstrap(struct command *c, struct bytes in)
 			tlv_put(c->rsp, TAG_RESULT, (struct bytes){ keys.res, s.res_len });
 	}
 	return sw;
-}
-
-static enum status naf_key(struct bytes label, struct bytes rand, struct bytes ks, struct bytes impi, struct bytes naf_id,
-        uint8_t out[NAF_KEY_LEN])
-{
-	return kdf_33220(ks, KDF_FC, (struct bytes[]){ label, rand, impi, naf_id }, 4, out);
 }
 
 /* The record of EF_GBANL for a NAF: its own, else an empty one, else the one used longest ago. *use: the next use counter. */
@@ -173,8 +167,8 @@ static enum sw derive(struct command *c, struct bytes in)
 		return SW_CONDITIONS_NOT_SATISFIED; /* no bootstrapping has been run */
 	ks = secret_large_bytes(&record);
 	if (st != OK || !bytes_take(&ks, RAND_LEN, &rand) ||
-	        (st = naf_key(BYTES_STR("gba-me"), rand, ks, impi, naf_id, external.data)) != OK ||
-	        (st = naf_key(BYTES_STR("gba-u"), rand, ks, impi, naf_id, internal.data)) != OK ||
+	        (st = gba_naf_key(GBA_ME, ks, rand, impi, naf_id, external.data)) != OK ||
+	        (st = gba_naf_key(GBA_U, ks, rand, impi, naf_id, internal.data)) != OK ||
 	        (st = keep_internal(c->applet, naf_id, internal.data)) != OK)
 		return st == ERR_NO_SPACE ? SW_GBA_NO_MEMORY : sw_of(st);
 	tlv_put(c->rsp, TAG_RESULT, (struct bytes){ external.data, NAF_KEY_LEN });

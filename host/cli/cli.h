@@ -11,7 +11,8 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
 
 struct arguments {
 	const char *reader, *pin_file, *trace, *gsmtap; /* every verb */
-	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number;
+	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
+	        *user, *kms_uri;
 	bool json, first_packet, once;
 	long seconds, lead_in, resend, count, offer_skip;
 	const char *words[WORDS_MAX];
@@ -69,7 +70,12 @@ enum option_key {
 	OPT_SMSC,
 	OPT_SYSTEM_ID,
 	OPT_PASSWORD,
-	OPT_NUMBER
+	OPT_NUMBER,
+	OPT_BSF,
+	OPT_KMS,
+	OPT_NAF,
+	OPT_USER,
+	OPT_KMS_URI
 };
 
 /* What this terminal can do (TS 102 223 5.2): profile and SMS-PP download, timers, SEND SHORT MESSAGE, REFRESH, MORE TIME,

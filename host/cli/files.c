@@ -94,40 +94,6 @@ int verb_list(struct arguments *a)
 }
 
 /* A file holds one sealed object, or several back to back: each is a TLV of its own. */
-int verb_provision(struct arguments *a)
-{
-	static uint8_t content[OBJECT_MAX];
-	size_t n, done = 0;
-
-	if (a->word_count == 0)
-		return usage_error("provision", "needs files of sealed objects");
-	for (size_t i = 0; i < a->word_count; i++) {
-		struct bytes left;
-
-		if (!read_file("provision", a->words[i], content, sizeof content, &n))
-			return EXIT_FAILURE;
-		left = (struct bytes){ content, n };
-		while (left.n > 0) {
-			/* 7F50 82 LLLL or 81 LL or LL */
-			size_t head = left.n > 3 && left.p[2] == 0x82 ? 5 : left.n > 3 && left.p[2] == 0x81 ? 4 : 3;
-			size_t len = head == 5 && left.n > 4 ? (size_t)(left.p[3] << 8 | left.p[4])
-			             : head == 4             ? left.p[3]
-			             : left.n > 2            ? left.p[2]
-			                                     : 0;
-			struct bytes object;
-			enum prose_result r;
-
-			if (!bytes_take(&left, head + len, &object))
-				return complain(a, "provision", a->words[i], PROSE_FORMAT);
-			if ((r = prose_install(a->card, object.p, object.n)) != PROSE_OK)
-				return complain(a, "provision", a->words[i], r);
-			done++;
-		}
-	}
-	(void)printf("%zu object%s installed\n", done, done == 1 ? "" : "s");
-	return 0;
-}
-
 int verb_group(struct arguments *a)
 {
 	uint8_t message[4096];

@@ -26,6 +26,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_OUT: a->out = arg; return 0;
 	case OPT_JSON: a->json = true; return 0;
 	case OPT_FIRST: a->first_packet = true; return 0;
+	case OPT_BSF: a->bsf = arg; return 0;
+	case OPT_KMS: a->kms = arg; return 0;
+	case OPT_NAF: a->naf = arg; return 0;
+	case OPT_USER: a->user = arg; return 0;
+	case OPT_KMS_URI: a->kms_uri = arg; return 0;
 	case OPT_SECONDS: a->seconds = atol(arg); return 0;
 	case OPT_LEAD_IN: a->lead_in = atol(arg); return 0;
 	case OPT_RESEND: a->resend = atol(arg); return 0;
@@ -81,6 +86,11 @@ static const struct argp_option modem_options[] = { { "smsc", OPT_SMSC, "HOST:PO
 	{ "count", OPT_COUNT, "N", 0, "Cards of the farm at --reader unix:SOCKET (default 1)", 0 },
 	{ "system-id", OPT_SYSTEM_ID, "NAME", 0, "Our name there (default handset)", 0 },
 	{ "password-file", OPT_PASSWORD, "FILE", 0, "0600 file with our password there", 0 }, { 0 } };
+static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL", 0, "Bootstrapping server", 0 },
+	{ "kms", OPT_KMS, "URL", 0, "Key management server", 0 },
+	{ "naf", OPT_NAF, "FQDN", 0, "Its name, for which the card makes its key", 0 },
+	{ "kms-uri", OPT_KMS_URI, "URI", 0, "Its KMS URI (default: --naf)", 0 },
+	{ "user", OPT_USER, "URI", 0, "Whose keys", 0 }, { 0 } };
 static const struct argp_option watch_options[] = { { "count", OPT_COUNT, "N", 0, "Stop after N APDUs (default: never)", 0 },
 	SECONDS("Watch this long (default 20)"), { 0 } };
 static const struct argp_option put_options[] = { { "count", OPT_COUNT, "N", 0, "Record number (record files)", 0 }, { 0 } };
@@ -103,8 +113,9 @@ static const struct verb verbs[] = {
 	{ "cat", verb_cat, true, cat_options, "", "Fetch and answer the card's proactive commands", "prose-ue cat" },
 	{ "watch", verb_watch, false, watch_options, "", "Print the APDUs that --gsmtap mirrors, decoded",
 	        "prose-ue watch --seconds 60" },
-	{ "provision", verb_provision, true, none, "FILE...", "Carry sealed objects to the card",
-	        "prose-ue provision outbox/8900.keys" },
+	{ "provision", verb_provision, true, provision_options, "[FILE...]",
+	        "Sealed objects to the card, from files or from its KMS",
+	        "prose-ue --pin-file pin provision --bsf http://bsf:8080 --kms https://kms:8443 --naf kms.example.org --user sip:alice@example.org" },
 	{ "group", verb_group, true, json_only, "import FILE", "Hand a MIKEY-SAKKE message to the card",
 	        "prose-ue group import rekey/alice.mikey" },
 	{ "call", verb_call, true, call_options, "start|join", "Talk to a group, or listen to it",

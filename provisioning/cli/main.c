@@ -66,6 +66,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_MAP: a->map = arg; return 0;
 	case OPT_HTTPS: a->https = arg; return 0;
 	case OPT_DERIVE: a->derive = arg; return 0;
+	case OPT_HTTP: a->http = arg; return 0;
+	case OPT_NAME: a->name = arg; return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -384,6 +386,13 @@ static const struct argp_option kms_init_options[] = { { "uri", OPT_URI, "URI", 
 static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed objects"),
 	{ "periods-ahead", OPT_SHIFT, "N", 0, "For the Nth next key period (default 0, the current one)", 0 },
 	{ "period", OPT_PERIOD, "SECONDS", 0, "The KMS's key period (default 2592000)", 0 }, { 0 } };
+static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
+static const struct argp_option serve_bsf_options[] = { { "http", OPT_HTTP, "ADDRESS:PORT", 0, "Where UEs bootstrap (Ub)", 0 },
+	{ "name", OPT_NAME, "FQDN", 0, "Our name, behind the @ of B-TIDs", 0 },
+	{ "valid", OPT_VALID, "SECONDS", 0, "Life of a bootstrapping (default 2592000)", 0 }, { 0 } };
+static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "ADDRESS:PORT", 0,
+	                                                        "Where UEs ask for keys (Ua: TLS-PSK)", 0 },
+	{ "name", OPT_NAME, "FQDN", 0, "Our name, for which UEs make their keys", 0 }, { 0 } };
 static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys",
 	                                                           0 },
 	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b", 0 }, { 0 } };
@@ -465,6 +474,10 @@ static const struct verb {
 	        "prose-net kms init --uri kms.example.org" },
 	{ "kms", "issue", kms_keys, kms_issue_options, "", "Key set of a user, sealed to a card",
 	        "prose-net kms issue --card 8900101000000000017 --user sip:alice@example.org --out alice.keys" },
+	{ "kms", "allow", kms_allow, kms_allow_options, "", "A card may hold the keys of a user",
+	        "prose-net kms allow --card 8900101000000000017 --user sip:alice@example.org" },
+	{ "kms", "log", kms_show_log, json_options, "", "Every key set that was given out; checks that nobody has edited it",
+	        "prose-net kms log" },
 	{ "group", "create", group_create, group_create_options, "GROUP", "Create a group",
 	        "prose-net group create sip:fire@example.org --manager sip:gm@example.org --policy sign" },
 	{ "group", "add", group_add, group_add_options, "GROUP USER", "Make a user a member",
@@ -510,6 +523,10 @@ static const struct verb {
 	        "prose-net hss resync 001010000000001 23553cbe9637a89d218ae64dae47bf35 b1f3..." },
 	{ "serve", "hss", hss_serve, hss_options, "", "Authentication vectors for hostapd, until SIGTERM",
 	        "prose-net serve hss --socket /run/prose/hss.sock", true },
+	{ "serve", "bsf", bsf_serve, serve_bsf_options, "", "Bootstrapping server function, until SIGTERM",
+	        "prose-net serve bsf --http 127.0.0.1:8080 --name bsf.mnc001.mcc001.pub.3gppnetwork.org", true },
+	{ "serve", "kms", kms_serve, serve_kms_options, "", "Key management server, until SIGTERM",
+	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", true },
 	{ "serve", "ota", ota_serve, serve_ota_options, "", "Send campaigns by SMPP, HTTPS or by hand, until SIGTERM",
 	        "prose-net serve ota --smsc 127.0.0.1:2775 --password-file smsc.password", true },
 };

@@ -9,7 +9,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 20, OUTPUT_MAX = 16384 };
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
-	        *password, *from, *via, *https, *derive;
+	        *password, *from, *via, *https, *derive, *http, *name;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window;
 	bool json, csv, failed, once;
 	const char *words[WORDS_MAX];
@@ -66,7 +66,9 @@ enum option_key {
 	OPT_BIND,
 	OPT_MAP,
 	OPT_HTTPS,
-	OPT_DERIVE
+	OPT_DERIVE,
+	OPT_HTTP,
+	OPT_NAME
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
@@ -98,6 +100,11 @@ int campaign_dry_run(struct arguments *);
 int card_why(struct arguments *);
 int card_number(struct arguments *);
 int ota_serve(struct arguments *);
+/* verbs_kms.c */
+int kms_allow(struct arguments *);
+int kms_show_log(struct arguments *);
+int kms_serve(struct arguments *);
+int bsf_serve(struct arguments *);
 /* verbs_hss.c */
 int hss_new_vector(struct arguments *);
 int hss_resync(struct arguments *);

@@ -4,6 +4,7 @@
 #include "crypto/discovery.h"
 #include "crypto/eccsi.h"
 #include "crypto/hash.h"
+#include "crypto/http_digest.h"
 #include "crypto/sakke.h"
 #include "crypto/seal.h"
 #include "crypto/suci.h"
@@ -341,6 +342,38 @@ START_TEST(suci_as_the_specification_has_it)
 }
 END_TEST
 
+/* RFC 2617 3.5 (qop auth); the server's own response; AKAv1-MD5 differs in its password only (RFC 3310 3.3). */
+START_TEST(http_digest_as_the_rfcs_have_it)
+{
+	static const char header[] =
+	        "Digest username=\"Mufasa\", realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\","
+	        " uri=\"/dir/index.html\", qop=auth, nc=00000001, cnonce=\"0a4f113b\","
+	        " response=\"6629fae49393a05397450978507c4ef1\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\", other=x";
+	static const char *const bad[] = { "Digest username", "Digest =x", "Digest username=\"a\", username=\"b\"",
+		"Digest username=\"a", "Digest username=\"a\\\"b\"", "Digest a=\"b\"c=\"d\"",
+		"Digest response=\"0123456789012345678901234567890123\"" };
+	struct http_digest d;
+	char out[DIGEST_RESPONSE_LEN];
+	uint8_t raw[600];
+	struct buf b = BUF_OF(raw);
+
+	ck_assert_int_eq(http_digest_parse(header, &d), OK);
+	ck_assert_int_eq(http_digest_response(&d, BYTES_STR("Circle Of Life"), "GET", (struct bytes){ 0 }, out), OK);
+	ck_assert_str_eq(out, d.response);
+	ck_assert_int_eq(http_digest_response(&d, BYTES_STR("circle of life"), "GET", (struct bytes){ 0 }, out), OK);
+	ck_assert_str_ne(out, d.response);
+	(void)strcpy(d.qop, "auth-int"); /* then the body counts */
+	ck_assert_int_eq(http_digest_response(&d, BYTES_STR("x"), NULL, BYTES_STR("a"), out), OK);
+	(void)strcpy(d.response, out);
+	ck_assert_int_eq(http_digest_response(&d, BYTES_STR("x"), NULL, BYTES_STR("b"), out), OK);
+	ck_assert_str_ne(out, d.response);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ck_assert_msg(http_digest_parse(bad[i], &d) != OK, "%s", bad[i]);
+	http_digest_put(&b, "realm", "a\"b", true); /* nobody gets out of the quotes */
+	ck_assert(b.failed);
+}
+END_TEST
+
 Suite *suite_crypto(void)
 {
 	Suite *s = suite_create("crypto");
@@ -359,6 +392,7 @@ Suite *suite_crypto(void)
 	tcase_add_test(t, sealed_objects_open_only_unchanged);
 	tcase_add_test(t, discovery_frames_are_self_consistent);
 	tcase_add_test(t, suci_as_the_specification_has_it);
+	tcase_add_test(t, http_digest_as_the_rfcs_have_it);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -17,6 +17,7 @@ step() { # step "sentence" command...
 	fi
 	return 0
 }
+covers() { printf '%s\n' "$@" >>"$TOP/build/covers.e2e"; } # last in a step: requirements that it shows
 count() { [ -f "$WORK/$1" ] && wc -l <"$WORK/$1" || echo 0; }
 refused() { # refused PATTERN command...: it must fail, and say why
 	local pattern=$1 out

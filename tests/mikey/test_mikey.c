@@ -1,8 +1,11 @@
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "crypto/eccsi.h"
 #include "crypto/sakke.h"
+#include "mikey/kms_xml.h"
 #include "mikey/prf.h"
 #include "mikey/psk.h"
 #include "mikey/sakke_message.h"
@@ -261,6 +264,71 @@ START_TEST(sdp_round_trips)
 }
 END_TEST
 
+#define KMS_OPEN "<KmsRequest xmlns=\"urn:3gpp:ns:mcsecKMSInterface:1.0\" Version=\"1.0.0\">"
+#define KMS_FIELDS "<UserUri>sip:a@b</UserUri><KmsUri>kms.example.org</KmsUri><Time>2026-11-21T12:00:00.123Z</Time>"
+
+/* KMS messages: what is written is read again; what is not known is passed over; everything that XML can be bad for is refused.
+ */
+START_TEST(kms_messages)
+{
+	static const char *const bad[] = { "", "<", "<KmsRequest/>", KMS_OPEN "</KmsRequest>",
+		"<KmsRequest xmlns=\"urn:other\">" KMS_FIELDS "</KmsRequest>",
+		KMS_OPEN KMS_FIELDS "<UserUri>sip:c@d</UserUri></KmsRequest>",
+		KMS_OPEN "<UserUri>sip:a@b<x/></UserUri><KmsUri>k</KmsUri><Time>2026-11-21T12:00:00Z</Time></KmsRequest>",
+		KMS_OPEN "<UserUri>sip:a@b</UserUri><KmsUri>k</KmsUri><Time>yesterday</Time></KmsRequest>",
+		KMS_OPEN "<UserUri>sip:a@b</UserUri><KmsUri>k</KmsUri><Time>2026-11-21T12:00:00+01:00</Time></KmsRequest>",
+		"<!DOCTYPE KmsRequest [<!ENTITY a \"sip:a@b\">]>" KMS_OPEN "<UserUri>&a;</UserUri><KmsUri>k</KmsUri>"
+		"<Time>2026-11-21T12:00:00Z</Time></KmsRequest>",
+		"<!DOCTYPE l [<!ENTITY l0 \"l\"><!ENTITY l1 \"&l0;&l0;&l0;&l0;&l0;&l0;&l0;&l0;&l0;&l0;\"><!ENTITY l2 "
+		"\"&l1;&l1;&l1;&l1;&l1;&l1;&l1;&l1;&l1;&l1;\">]><l>&l2;</l>",
+		"<!DOCTYPE KmsRequest SYSTEM \"file:///etc/passwd\">" KMS_OPEN KMS_FIELDS "</KmsRequest>" };
+	static uint8_t raw[KMS_XML_MAX + 10], objects_raw[KMS_OBJECTS_MAX];
+	struct buf b = BUF_OF(raw), objects = BUF_OF(objects_raw);
+	struct kms_request q = { "sip:a@b", "kms.example.org", "https://x/<&\"", 1795262400 }, again;
+	struct kms_response r = { .user_uri = "sip:a@b", .kms_uri = "k", .client_url = "c", .time = 1795262400 }, parsed;
+	enum kms_message m;
+	char deep[4000];
+	size_t n = 0;
+
+	ck_assert_int_eq(kms_request_put(&q, &b), OK);
+	ck_assert_int_eq(kms_request_parse(exact_copy(buf_bytes(&b)), &again), OK);
+	ck_assert_mem_eq(&q, &again, sizeof q);
+	for (size_t i = 0; i < b.len - 1; i++)
+		ck_assert_int_ne(kms_request_parse(exact_copy((struct bytes){ raw, i }), &again), OK);
+	ck_assert_int_eq(kms_request_parse(BYTES_STR(KMS_OPEN "<New>1</New>" KMS_FIELDS "</KmsRequest>"), &again), OK);
+	ck_assert_uint_eq(again.time, 1795262400);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ck_assert_msg(kms_request_parse(bytes_str(bad[i]), &again) == ERR_MALFORMED, "%s", bad[i]);
+	while (n < sizeof deep - 10)
+		n += (size_t)sprintf(deep + n, "<a>");
+	ck_assert_int_eq(kms_request_parse((struct bytes){ (uint8_t *)deep, n }, &again), ERR_MALFORMED);
+	memset(raw, ' ', sizeof raw);
+	ck_assert_int_eq(kms_request_parse((struct bytes){ raw, sizeof raw }, &again), ERR_MALFORMED);
+
+	r.certificate = (struct kms_certificate_info){ "k", 2592000, 0, counting(4, 64), counting(4, 64) };
+	for (r.kind = KMS_INIT; r.kind <= KMS_CERTIFICATES; r.kind++) {
+		r.user_id = counting(1, 32);
+		r.objects = counting(7, 61);
+		b.len = objects.len = 0;
+		ck_assert_int_eq(kms_response_put(&r, &b), OK);
+		ck_assert_int_eq(kms_response_parse(exact_copy(buf_bytes(&b)), &parsed, &objects), OK);
+		ck_assert_int_eq(parsed.kind, r.kind);
+		ck_assert(bytes_equal(buf_bytes(&objects), r.objects));
+		ck_assert_str_eq(parsed.error, "");
+	}
+	r.kind = KMS_INIT;
+	(void)snprintf(r.error, sizeof r.error, "no");
+	b.len = objects.len = 0;
+	ck_assert_int_eq(kms_response_put(&r, &b), OK);
+	ck_assert_int_eq(kms_response_parse(buf_bytes(&b), &parsed, &objects), OK);
+	ck_assert_str_eq(parsed.error, "no");
+	ck_assert_uint_eq(objects.len, 0);
+	ck_assert_int_eq(kms_message_of("/keymanagement/identity/v1/keyprov", &m), OK);
+	ck_assert_int_eq(m, KMS_KEY_PROVISION);
+	ck_assert_int_eq(kms_message_of("/keymanagement/identity/v1/keyprov/", &m), ERR_NOT_FOUND);
+}
+END_TEST
+
 Suite *suite_mikey(void)
 {
 	Suite *s = suite_create("mikey");
@@ -276,6 +344,7 @@ Suite *suite_mikey(void)
 	tcase_add_test(t, key_parameters_round_trip);
 	tcase_add_test(t, truncated_messages_are_refused);
 	tcase_add_test(t, sdp_round_trips);
+	tcase_add_test(t, kms_messages);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -1,0 +1,16 @@
+/* gba.h - keys of the generic bootstrapping architecture (TS 33.220 annex B.3 and 5.3.2), for the card and for the network. */
+#ifndef CRYPTO_GBA_H
+#define CRYPTO_GBA_H
+
+#include "apdu/bytes.h"
+
+enum { GBA_KEY_LEN = 32, GBA_MAC_LEN = 8 };
+enum gba_key { GBA_ME, GBA_U }; /* Ks_NAF or Ks_ext_NAF; Ks_int_NAF */
+
+/* Ks: CK || IK, 32 octets; naf_id: FQDN and five octets of the Ua protocol. */
+MUST_USE enum status gba_naf_key(enum gba_key, struct bytes ks, struct bytes rand, struct bytes impi, struct bytes naf_id,
+        uint8_t out[static GBA_KEY_LEN]);
+/* MAC of AUTN to MAC* and back: xor the first octets of SHA-1(IK), so that only a card that does GBA_U accepts it. */
+MUST_USE enum status gba_u_mac(struct bytes ik, uint8_t mac[static GBA_MAC_LEN]);
+
+#endif

@@ -1,0 +1,31 @@
+/* bsf.h - the bootstrapping server function and its Zn side (TS 33.220 clause 4.5 and 5.3, TS 24.109 clause 4): a UE proves its
+ * USIM by HTTP Digest AKA, gets a B-TID, and services look up the key that it has with them. Our cards do GBA_U: AUTN* goes
+ * out, and Ks_int_NAF exists in the card and here only. */
+#ifndef PROVISIONING_BSF_H
+#define PROVISIONING_BSF_H
+
+#include "crypto/gba.h"
+#include "provisioning/db.h"
+#include "provisioning/http.h"
+
+enum { BSF_BTID_MAX = 160, BSF_IMPI_MAX = 100, NAF_ID_MAX = 200 };
+
+/* One request on Ub. name: the BSF's own, behind the @ of B-TIDs; lifetime in seconds. In its own transaction. */
+struct bsf {
+	struct db *db;
+	const char *name;
+	uint64_t lifetime;
+	char header[1024], body[1024]; /* memory of the reply */
+};
+void bsf_request(struct bsf *, uint64_t now, const struct http_request *, struct http_reply *);
+
+/* Zn: the key of a B-TID for a NAF (FQDN and five octets of Ua protocol) and whose it is. ERR_NOT_FOUND: nobody's, or not any
+ * more. */
+struct naf_user {
+	char imsi[16], iccid[21], impi[BSF_IMPI_MAX];
+	uint64_t expires; /* seconds since 1970 */
+};
+MUST_USE enum status naf_lookup(
+        struct db *, uint64_t now, const char *btid, enum gba_key, struct bytes naf_id, struct naf_user *, struct secret *key);
+
+#endif
