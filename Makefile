@@ -8,10 +8,11 @@ Q := $(if $(filter 1,$(V)),,@)
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 SAN ?=
 COVER ?=
+TAINT ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 comma := ,
-VARIANT := $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COVER),-cover)
+VARIANT := $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COVER),-cover)$(if $(TAINT),-taint)
 O := build/$(VARIANT)
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Werror -Wno-missing-field-initializers
@@ -23,6 +24,9 @@ override CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-p
 override LDFLAGS += -fsanitize=$(SAN)
 else
 override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+ifneq ($(TAINT),)
+override CPPFLAGS += -DTAINT
 endif
 ifneq ($(COVER),)
 override CFLAGS += --coverage
@@ -56,7 +60,7 @@ LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread
 PROGRAMS := $(O)/prose-card $(O)/prose-ue $(O)/prose-net
 LIBRARIES := $(O)/libprose-card.a $(O)/libprose-ue.so $(O)/libprose-ue.a
 
-.PHONY: campaign man fuzz-keep check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
+.PHONY: check-taint campaign man fuzz-keep check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
 all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
 
 $(O)/%.o: %.c

@@ -101,9 +101,10 @@ void fp_invert(struct field *f, BIGNUM *r, const BIGNUM *a)
 
 bool fp_decode(struct field *f, struct bytes in, BIGNUM *r)
 {
-	if (in.n != FP_LEN || BN_bin2bn(in.p, FP_LEN, r) == NULL || BN_cmp(r, f->p) >= 0)
-		return false;
-	return BN_to_montgomery(r, r, f->mont_p, f->pool) == 1;
+	bool ok = in.n == FP_LEN && BN_bin2bn(in.p, FP_LEN, r) != NULL && BN_cmp(r, f->p) < 0;
+
+	secret_declassify(&ok, sizeof ok); /* a coordinate, or none */
+	return ok && BN_to_montgomery(r, r, f->mont_p, f->pool) == 1;
 }
 
 void fp_encode(struct field *f, const BIGNUM *a, uint8_t *out)
@@ -152,6 +153,7 @@ bool point_decode(struct field *f, struct bytes in, struct point *out)
 		fp_sub(f, r, r, f->one);
 	fp_mul(f, r, r, out->x);
 	ok = !f->failed && BN_cmp(l, r) == 0;
+	secret_declassify(&ok, sizeof ok); /* a key that is on the curve, or is none */
 	BN_CTX_end(f->pool);
 	return ok;
 }

@@ -266,6 +266,7 @@ enum status ota_command_open(const struct ota_keys *k, struct bytes packet, stru
 	        !bytes_take(&text, p.check_len, &check) ||
 	        check_value(&p, (struct bytes[]){ head, fixed, text }, 3, expected) != OK)
 		return ERR_CRYPTO;
+	secret_declassify(pad_octet.p, pad_octet.n); /* with the MAC right, everybody may see how long the script is */
 	if (!secret_equals((struct bytes){ expected, p.check_len }, check) || chl != CHL_FIXED + p.check_len ||
 	        pad_octet.p[0] > text.n || pad_octet.p[0] >= BLOCK_MAX || (!p.ciphered && pad_octet.p[0] != 0))
 		return ERR_CRYPTO;

@@ -21,7 +21,7 @@ struct db {
 
 enum { WRAPPED_MAX = SECRET_LARGE_MAX + GCM_IV_LEN + GCM_TAG_LEN };
 
-#define SCHEMA_VERSION "4"
+#define SCHEMA_VERSION "5"
 
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BYTEA NOT NULL);"
@@ -41,6 +41,11 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS gba(btid TEXT PRIMARY KEY, imsi TEXT NOT NULL, impi TEXT NOT NULL, keys BYTEA NOT NULL,"
         " expires BIGINT NOT NULL, confirmed BIGINT NOT NULL);"
         "CREATE INDEX IF NOT EXISTS gba_expires ON gba(expires);"
+        "CREATE TABLE IF NOT EXISTS outbox(id BIGINT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid), at BIGINT NOT NULL,"
+        " kind BIGINT NOT NULL, grp TEXT NOT NULL, uri TEXT NOT NULL, gmk BIGINT NOT NULL, body BYTEA NOT NULL,"
+        " fetched BIGINT NOT NULL DEFAULT 0, confirmed BIGINT NOT NULL DEFAULT 0, refused BIGINT NOT NULL DEFAULT 0);"
+        "CREATE INDEX IF NOT EXISTS outbox_card ON outbox(iccid, at) WHERE confirmed=0;"
+        "CREATE INDEX IF NOT EXISTS outbox_group ON outbox(grp);"
         "CREATE TABLE IF NOT EXISTS kms_log(n BIGINT PRIMARY KEY, at BIGINT NOT NULL, iccid TEXT NOT NULL, uri TEXT NOT NULL,"
         " period BIGINT NOT NULL, hash BYTEA NOT NULL);"
         "CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);"
@@ -518,4 +523,79 @@ enum status db_gba_drop(struct db *db, const char *btid)
 enum status db_gba_expire(struct db *db, uint64_t now)
 {
 	return sql_done(sql_query(db->sql, "DELETE FROM gba WHERE expires<$1", "i", now));
+}
+
+enum status db_outbox_add(struct db *db, const struct db_item *i, struct bytes body)
+{
+	uint8_t id[8];
+
+	TRY(rng_fill(&rng_system, id, sizeof id));
+	id[0] &= 0x7F;
+	return sql_done(sql_query(db->sql,
+	        "INSERT INTO outbox(id, iccid, at, kind, grp, uri, gmk, body) VALUES($1,$2,$3,$4,$5,$6,$7,$8)", "isiissib",
+	        bytes_uint(BYTES_OF(id)), i->iccid, i->at, (uint64_t)i->kind, i->group, i->uri, i->gmk_id, &body));
+}
+
+#define ITEM_COLUMNS "id, iccid, at, kind, grp, uri, gmk, fetched, confirmed, refused"
+
+static void take_item(struct sql_rows *r, struct db_item *i)
+{
+	*i = (struct db_item){ .id = sql_int(r, 0) };
+	sql_text(r, 1, i->iccid, sizeof i->iccid);
+	i->at = sql_int(r, 2);
+	i->kind = (enum db_item_kind)sql_int(r, 3);
+	sql_text(r, 4, i->group, sizeof i->group);
+	sql_text(r, 5, i->uri, sizeof i->uri);
+	i->gmk_id = sql_int(r, 6);
+	i->fetched = sql_int(r, 7);
+	i->confirmed = sql_int(r, 8);
+	i->refused = (unsigned)sql_int(r, 9);
+}
+
+enum status db_outbox_next(struct db *db, uint64_t now, const char *iccid, struct db_item *i, struct buf *body)
+{
+	struct sql_rows *r = sql_query(db->sql,
+	        "SELECT " ITEM_COLUMNS ", body FROM outbox WHERE iccid=$1 AND confirmed=0 ORDER BY at, kind, id LIMIT 1", "s",
+	        iccid);
+	bool found = sql_row(r);
+
+	if (found) {
+		take_item(r, i);
+		buf_put(body, sql_blob(r, 10));
+	}
+	TRY(sql_done(r));
+	if (!found)
+		return ERR_NOT_FOUND;
+	TRY(buf_status(body));
+	return sql_done(sql_query(db->sql, "UPDATE outbox SET fetched=$1 WHERE id=$2", "ii", now, i->id));
+}
+
+enum status db_outbox_confirm(struct db *db, uint64_t now, const char *iccid, uint64_t id, unsigned refused)
+{
+	struct sql_rows *r =
+	        sql_query(db->sql, "UPDATE outbox SET confirmed=$1, refused=$2 WHERE id=$3 AND iccid=$4 RETURNING id", "iiis",
+	                now, (uint64_t)refused, id, iccid);
+	bool found = sql_row(r);
+
+	TRY(sql_done(r));
+	return found ? OK : ERR_NOT_FOUND;
+}
+
+enum status db_outbox_withdraw(struct db *db, const char *group, const char *uri)
+{
+	return sql_done(sql_query(db->sql, "DELETE FROM outbox WHERE grp=$1 AND uri=$2 AND confirmed=0", "ss", group, uri));
+}
+
+enum status db_outbox_each(struct db *db, const char *group, void (*each)(void *, const struct db_item *), void *context)
+{
+	struct sql_rows *r =
+	        sql_query(db->sql, "SELECT " ITEM_COLUMNS " FROM outbox WHERE grp=$1 ORDER BY uri, at, kind, id", "s", group);
+
+	while (sql_row(r)) {
+		struct db_item i;
+
+		take_item(r, &i);
+		each(context, &i);
+	}
+	return sql_done(r);
 }

@@ -91,4 +91,21 @@ MUST_USE enum status db_gba_confirm(struct db *, const char *btid);
 MUST_USE enum status db_gba_drop(struct db *, const char *btid);
 MUST_USE enum status db_gba_expire(struct db *, uint64_t now);
 
+/* What waits for a card until its phone fetches it; times in seconds since 1970, 0: not yet. */
+enum db_item_kind { ITEM_SEALED = 1, ITEM_MIKEY };
+struct db_item {
+	uint64_t id, at, gmk_id, fetched, confirmed; /* fetched: for the last time */
+	enum db_item_kind kind;
+	unsigned refused; /* status word with which the card has refused it, else 0 */
+	char iccid[21], group[129], uri[129];
+};
+MUST_USE enum status db_outbox_add(struct db *, const struct db_item *, struct bytes body);
+/* The oldest that is not confirmed; notes that it was fetched. ERR_NOT_FOUND: none. */
+MUST_USE enum status db_outbox_next(struct db *, uint64_t now, const char *iccid, struct db_item *, struct buf *body);
+/* The card has it, or refuses it for good with this status word. ERR_NOT_FOUND: not this card's. */
+MUST_USE enum status db_outbox_confirm(struct db *, uint64_t now, const char *iccid, uint64_t id, unsigned refused);
+/* What a user has not got yet of a group. */
+MUST_USE enum status db_outbox_withdraw(struct db *, const char *group, const char *uri);
+MUST_USE enum status db_outbox_each(struct db *, const char *group, void (*each)(void *, const struct db_item *), void *);
+
 #endif

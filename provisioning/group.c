@@ -9,7 +9,19 @@
 
 enum { RAND_LEN = 16, ID_MASK = 0x0FFFFFFF };
 
-enum status group_record(struct db *db, const char *group, const char *user, struct buf *out)
+/* For the phone to fetch (group_service.c). */
+static enum status put_away(struct db *db, uint64_t now, enum db_item_kind kind, const char *group, const char *user,
+        const char *iccid, uint32_t gmk_id, struct bytes body)
+{
+	struct db_item i = { .at = now, .gmk_id = gmk_id, .kind = kind };
+
+	(void)snprintf(i.iccid, sizeof i.iccid, "%s", iccid);
+	(void)snprintf(i.group, sizeof i.group, "%s", group);
+	(void)snprintf(i.uri, sizeof i.uri, "%s", user);
+	return db_outbox_add(db, &i, body);
+}
+
+enum status group_record(struct db *db, const char *group, const char *user, uint64_t now, struct buf *out)
 {
 	uint8_t raw[512];
 	struct buf b = BUF_OF(raw);
@@ -22,7 +34,8 @@ enum status group_record(struct db *db, const char *group, const char *user, str
 	tlv_put(&b, GROUP_SIGNER_URI, bytes_str(g.manager_uri));
 	tlv_put_uint(&b, GROUP_POLICY, 1, g.policy);
 	TRY(buf_status(&b));
-	return operator_seal(db, iccid, SEALED_GROUP, bytes_str(g.uri), 0, UINT64_MAX, buf_bytes(&b), out);
+	TRY(operator_seal(db, iccid, SEALED_GROUP, bytes_str(g.uri), 0, UINT64_MAX, buf_bytes(&b), out));
+	return put_away(db, now, ITEM_SEALED, group, user, iccid, 0, buf_bytes(out));
 }
 
 struct rekey {
@@ -73,7 +86,8 @@ static enum status member_message(void *context, const char *user)
 	TRY(eccsi_sign(&rng_system, r->signer.hs, &r->signer.ssk, r->signer.pvt, buf_bytes(&b), signature));
 	buf_put(&b, BYTES_OF(signature));
 	TRY(buf_status(&b));
-	return r->each(r->context, user, iccid, buf_bytes(&b));
+	TRY(put_away(r->db, r->now, ITEM_MIKEY, r->group.uri, user, iccid, r->id, buf_bytes(&b)));
+	return r->each != NULL ? r->each(r->context, user, iccid, buf_bytes(&b)) : OK;
 }
 
 enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t not_before, uint64_t not_after,

@@ -79,33 +79,11 @@ enum status kms_log_read(struct db *db, void (*each)(void *, const struct kms_lo
 
 /* ---- requests ------------------------------------------------------------------------------------------------------- */
 
-/* "3GPP-bootstrapping;B-TID" (TS 33.222 5.4). */
-static const char *btid_of(const char *identity)
-{
-	size_t n = sizeof UA_HINT - 1;
-
-	return strncmp(identity, UA_HINT, n) == 0 && identity[n] == ';' ? identity + n + 1 : NULL;
-}
-
-static enum status user_of(struct kms_service *s, uint64_t now, const char *identity, struct naf_user *u, struct secret *key)
-{
-	uint8_t raw[NAF_ID_MAX];
-	struct buf naf_id = BUF_OF(raw);
-	const char *btid = btid_of(identity);
-
-	if (btid == NULL)
-		return ERR_NOT_FOUND;
-	buf_put(&naf_id, bytes_str(s->naf));
-	buf_put(&naf_id, BYTES_STR(UA_PROTOCOL));
-	TRY(buf_status(&naf_id));
-	return naf_lookup(s->db, now, btid, GBA_ME, buf_bytes(&naf_id), u, key);
-}
-
 bool kms_service_key(struct kms_service *s, uint64_t now, const char *identity, struct secret *key)
 {
 	struct naf_user u;
 
-	return user_of(s, now, identity, &u, key) == OK;
+	return ua_user(s->db, now, s->naf, identity, &u, key) == OK;
 }
 
 static void certificate_of(const struct kms *k, struct kms_certificate_info *c)
@@ -176,11 +154,12 @@ void kms_service_request(struct kms_service *s, uint64_t now, const struct http_
 	struct naf_user u;
 	enum status st;
 
-	r->status = strcmp(q->method, "POST") != 0                 ? 405
-	            : kms_message_of(q->path, &kind) != OK         ? 404
-	            : kms_request_parse(q->body, &request) != OK   ? 400
-	            : user_of(s, now, q->identity, &u, &key) != OK ? 403 /* the key has expired since the handshake */
-	                                                           : 200;
+	r->status = strcmp(q->method, "POST") != 0               ? 405
+	            : kms_message_of(q->path, &kind) != OK       ? 404
+	            : kms_request_parse(q->body, &request) != OK ? 400
+	            : ua_user(s->db, now, s->naf, q->identity, &u, &key) != OK
+	                    ? 403 /* the key has expired since the handshake */
+	                    : 200;
 	if (r->status != 200)
 		return;
 	if ((st = db_begin(s->db)) == OK) {

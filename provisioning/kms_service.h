@@ -7,11 +7,6 @@
 #include "mikey/kms_xml.h"
 #include "provisioning/bsf.h"
 
-/* TLS_PSK_WITH_AES_128_GCM_SHA256 and its Ua security protocol (TS 33.220 annex H). */
-#define UA_SUITE "PSK-AES128-GCM-SHA256"
-#define UA_PROTOCOL "\x01\x00\x01\x00\xA8"
-#define UA_HINT "3GPP-bootstrapping"
-
 struct kms_service {
 	struct db *db;
 	const char *naf; /* our FQDN, as UEs make their keys for it */

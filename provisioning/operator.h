@@ -39,8 +39,9 @@ MUST_USE enum status kms_init(struct db *, const char *uri, uint64_t period, uin
 /* Append the sealed KMS certificate and the sealed key set of `uri` for the period that holds `when`. */
 MUST_USE enum status kms_issue(struct db *, const char *iccid, const char *uri, uint64_t when, struct buf *out);
 
-/* group.c - group record for one member's card; a new GMK as one I_MESSAGE a member. */
-MUST_USE enum status group_record(struct db *, const char *group, const char *user, struct buf *out);
+/* group.c - group record for one member's card; a new GMK as one I_MESSAGE a member (each may be NULL). Both also wait in the
+ * outbox for the members' phones. */
+MUST_USE enum status group_record(struct db *, const char *group, const char *user, uint64_t now, struct buf *out);
 MUST_USE enum status group_rekey(struct db *, const char *group, uint64_t now, uint64_t not_before, uint64_t not_after,
         enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *, uint32_t *gmk_id);
 

@@ -27,10 +27,17 @@ demo: ## the whole story on real parts
 	+@$(MAKE) --no-print-directory all $(E2E)
 	@tests/e2e/demo $(O)
 
+$(O)/taint: $(O)/tests/taint/taint.o $(SHARED)
+	$(link) -lssl -lcrypto
+check-taint: ## secrets marked as undefined under valgrind: no branch and no address of ours may depend on them
+	+@$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint
+	@tests/taint/run build/gcc-taint/taint
+
 check: ## everything that must pass: unit tests, golden scripts over PC/SC, the demo's story
 	@packaging/install-deps check
 	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E))
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
+	+@$(if $(SAN),,$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint)
 	@tests/check-all $(O) $(if $(SAN),sanitized)
 
 check-long: check campaign ## check, 10^7 APDUs, then ten minutes of every fuzz target (over an hour)

@@ -12,7 +12,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
 struct arguments {
 	const char *reader, *pin_file, *trace, *gsmtap; /* every verb */
 	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
-	        *user, *kms_uri;
+	        *user, *kms_uri, *from;
 	bool json, first_packet, once;
 	long seconds, lead_in, resend, count, offer_skip;
 	const char *words[WORDS_MAX];
@@ -75,7 +75,8 @@ enum option_key {
 	OPT_KMS,
 	OPT_NAF,
 	OPT_USER,
-	OPT_KMS_URI
+	OPT_KMS_URI,
+	OPT_FROM
 };
 
 /* What this terminal can do (TS 102 223 5.2): profile and SMS-PP download, timers, SEND SHORT MESSAGE, REFRESH, MORE TIME,
@@ -92,6 +93,12 @@ enum prose_result open_reader(const char *name, struct prose_transport *);
 
 /* A whole file into a buffer of room octets. False, with a message, if it cannot be read or is too large. */
 bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, size_t *n);
+
+/* Sealed objects, one after another, to the card; *done counts them (provision.c). */
+enum prose_result install_objects(struct arguments *, struct bytes in, size_t *done);
+
+void print_gmk(const struct arguments *, const struct prose_gmk *);
+int group_fetch(struct arguments *);
 
 uint64_t now_seconds(void);
 uint64_t now_microseconds(void);

@@ -94,27 +94,36 @@ int verb_list(struct arguments *a)
 }
 
 /* A file holds one sealed object, or several back to back: each is a TLV of its own. */
+void print_gmk(const struct arguments *a, const struct prose_gmk *g)
+{
+	char from[24], to[24];
+
+	if (a->json)
+		(void)printf("{\"group\": \"%s\", \"gmk_id\": \"%08lx\", \"not_before\": %llu, \"not_after\": %llu}\n",
+		        g->group_uri, (unsigned long)g->gmk_id, (unsigned long long)g->not_before,
+		        (unsigned long long)g->not_after);
+	else
+		(void)printf("%s: GMK %08lx, %s to %s\n", g->group_uri, (unsigned long)g->gmk_id, date(g->not_before, from),
+		        date(g->not_after, to));
+}
+
 int verb_group(struct arguments *a)
 {
 	uint8_t message[4096];
 	struct prose_gmk g;
 	size_t n;
-	char from[24], to[24];
 	enum prose_result r;
 
+	if (a->word_count == 1 && strcmp(a->words[0], "fetch") == 0)
+		return group_fetch(a);
 	if (a->word_count != 2 || strcmp(a->words[0], "import") != 0)
-		return usage_error("group", "say `group import FILE`, a MIKEY-SAKKE message");
+		return usage_error(
+		        "group", "say `group import FILE`, a MIKEY-SAKKE message, or `group fetch --bsf --from --naf`");
 	if (!read_file("group import", a->words[1], message, sizeof message, &n))
 		return EXIT_FAILURE;
 	if ((r = prose_import_gmk(a->card, now_seconds(), message, n, &g)) != PROSE_OK)
 		return complain(a, "group import", a->words[1], r);
-	if (a->json)
-		(void)printf("{\"group\": \"%s\", \"gmk_id\": \"%08lx\", \"not_before\": %llu, \"not_after\": %llu}\n",
-		        g.group_uri, (unsigned long)g.gmk_id, (unsigned long long)g.not_before,
-		        (unsigned long long)g.not_after);
-	else
-		(void)printf("%s: GMK %08lx, %s to %s\n", g.group_uri, (unsigned long)g.gmk_id, date(g.not_before, from),
-		        date(g.not_after, to));
+	print_gmk(a, &g);
 	return 0;
 }
 

@@ -31,6 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_NAF: a->naf = arg; return 0;
 	case OPT_USER: a->user = arg; return 0;
 	case OPT_KMS_URI: a->kms_uri = arg; return 0;
+	case OPT_FROM: a->from = arg; return 0;
 	case OPT_SECONDS: a->seconds = atol(arg); return 0;
 	case OPT_LEAD_IN: a->lead_in = atol(arg); return 0;
 	case OPT_RESEND: a->resend = atol(arg); return 0;
@@ -91,6 +92,9 @@ static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL",
 	{ "naf", OPT_NAF, "FQDN", 0, "Its name, for which the card makes its key", 0 },
 	{ "kms-uri", OPT_KMS_URI, "URI", 0, "Its KMS URI (default: --naf)", 0 },
 	{ "user", OPT_USER, "URI", 0, "Whose keys", 0 }, { 0 } };
+static const struct argp_option group_options[] = { JSON, { "bsf", OPT_BSF, "URL", 0, "fetch: bootstrapping server", 0 },
+	{ "from", OPT_FROM, "URL", 0, "fetch: the group manager's service", 0 },
+	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 }, { 0 } };
 static const struct argp_option watch_options[] = { { "count", OPT_COUNT, "N", 0, "Stop after N APDUs (default: never)", 0 },
 	SECONDS("Watch this long (default 20)"), { 0 } };
 static const struct argp_option put_options[] = { { "count", OPT_COUNT, "N", 0, "Record number (record files)", 0 }, { 0 } };
@@ -116,8 +120,8 @@ static const struct verb verbs[] = {
 	{ "provision", verb_provision, true, provision_options, "[FILE...]",
 	        "Sealed objects to the card, from files or from its KMS",
 	        "prose-ue --pin-file pin provision --bsf http://bsf:8080 --kms https://kms:8443 --naf kms.example.org --user sip:alice@example.org" },
-	{ "group", verb_group, true, json_only, "import FILE", "Hand a MIKEY-SAKKE message to the card",
-	        "prose-ue group import rekey/alice.mikey" },
+	{ "group", verb_group, true, group_options, "import FILE\nfetch", "Group records and MIKEY-SAKKE messages to the card",
+	        "prose-ue --pin-file pin group fetch --bsf http://bsf:8080 --from https://groups:8444 --naf groups.example.org" },
 	{ "call", verb_call, true, call_options, "start|join", "Talk to a group, or listen to it",
 	        "prose-ue --pin-file pin call join --group sip:fire@example.org --offers 239.255.33.4:6003" },
 	{ "announce", verb_announce, true, announce_options, "", "Announce over PC5",

@@ -259,21 +259,26 @@ static int group_add(struct arguments *a)
 	struct buf b = BUF_OF(output);
 	enum status st;
 
-	if (a->count != 2 || a->out == NULL)
-		return fail("group add", NULL, "needs GROUP USER and --out FILE", EXIT_USAGE);
+	if (a->count != 2)
+		return fail("group add", NULL, "needs GROUP USER", EXIT_USAGE);
 	st = db_member_set(a->db, a->words[0], a->words[1], true);
 	if (st == ERR_DENIED)
 		st = ERR_NOT_FOUND; /* foreign key */
-	if (st == OK && (st = group_record(a->db, a->words[0], a->words[1], &b)) == OK)
+	if (st == OK && (st = group_record(a->db, a->words[0], a->words[1], now(), &b)) == OK && a->out != NULL)
 		st = write_file(a->out, buf_bytes(&b));
 	return report("group add", a->words[1], st);
 }
 
 static int group_remove(struct arguments *a)
 {
+	enum status st;
+
 	if (a->count != 2)
 		return fail("group remove", NULL, "needs GROUP USER", EXIT_USAGE);
-	return report("group remove", a->words[1], db_member_set(a->db, a->words[0], a->words[1], false));
+	st = db_member_set(a->db, a->words[0], a->words[1], false);
+	if (st == OK)
+		st = db_outbox_withdraw(a->db, a->words[0], a->words[1]);
+	return report("group remove", a->words[1], st);
 }
 
 struct rekey_output {
@@ -287,7 +292,8 @@ static enum status write_message(void *context, const char *user, const char *ic
 	char path[PATH_MAX];
 
 	(void)snprintf(path, sizeof path, "%s/%s.mikey", o->folder, iccid);
-	TRY(write_file(path, message));
+	if (o->folder != NULL)
+		TRY(write_file(path, message));
 	o->members++;
 	if (isatty(2))
 		(void)fprintf(stderr, "\r%u members, now %-40.40s", o->members, user);
@@ -301,9 +307,10 @@ static int group_new_key(struct arguments *a)
 	uint32_t id = 0;
 	enum status st;
 
-	if (a->count != 1 || a->out == NULL)
-		return fail("group rekey", NULL, "needs GROUP and --out DIR", EXIT_USAGE);
-	(void)mkdir(a->out, 0700);
+	if (a->count != 1)
+		return fail("group rekey", NULL, "needs GROUP", EXIT_USAGE);
+	if (a->out != NULL)
+		(void)mkdir(a->out, 0700);
 	t = (uint64_t)((long long)t + a->starts);
 	st = group_rekey(a->db, a->words[0], now(), t, t + (uint64_t)a->valid, write_message, &o, &id);
 	if (isatty(2))
@@ -390,8 +397,8 @@ static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
 static const struct argp_option serve_bsf_options[] = { { "http", OPT_HTTP, "ADDRESS:PORT", 0, "Where UEs bootstrap (Ub)", 0 },
 	{ "name", OPT_NAME, "FQDN", 0, "Our name, behind the @ of B-TIDs", 0 },
 	{ "valid", OPT_VALID, "SECONDS", 0, "Life of a bootstrapping (default 2592000)", 0 }, { 0 } };
-static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "ADDRESS:PORT", 0,
-	                                                        "Where UEs ask for keys (Ua: TLS-PSK)", 0 },
+static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "ADDRESS:PORT", 0, "Where UEs ask (Ua: TLS-PSK)",
+	                                                        0 },
 	{ "name", OPT_NAME, "FQDN", 0, "Our name, for which UEs make their keys", 0 }, { 0 } };
 static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys",
 	                                                           0 },
@@ -484,6 +491,9 @@ static const struct verb {
 	        "prose-net group add sip:fire@example.org sip:alice@example.org --out alice.group" },
 	{ "group", "remove", group_remove, none, "GROUP USER", "Leave a user out from the next key on",
 	        "prose-net group remove sip:fire@example.org sip:alice@example.org" },
+	{ "group", "status", group_status, json_options, "GROUP",
+	        "What each member has got; exit status 3: something waits, or was refused",
+	        "prose-net group status sip:fire@example.org" },
 	{ "group", "rekey", group_new_key, rekey_options, "GROUP", "New GMK, one MIKEY-SAKKE message a member",
 	        "prose-net group rekey sip:fire@example.org --out rekey" },
 	{ "discovery", "renew", discovery_create, renew_options, "NAME",
@@ -527,6 +537,8 @@ static const struct verb {
 	        "prose-net serve bsf --http 127.0.0.1:8080 --name bsf.mnc001.mcc001.pub.3gppnetwork.org", true },
 	{ "serve", "kms", kms_serve, serve_kms_options, "", "Key management server, until SIGTERM",
 	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", true },
+	{ "serve", "group", group_serve, serve_kms_options, "", "Group records and keys for phones to fetch, until SIGTERM",
+	        "prose-net serve group --https 127.0.0.1:8444 --name groups.example.org", true },
 	{ "serve", "ota", ota_serve, serve_ota_options, "", "Send campaigns by SMPP, HTTPS or by hand, until SIGTERM",
 	        "prose-net serve ota --smsc 127.0.0.1:2775 --password-file smsc.password", true },
 };

@@ -105,6 +105,8 @@ int kms_allow(struct arguments *);
 int kms_show_log(struct arguments *);
 int kms_serve(struct arguments *);
 int bsf_serve(struct arguments *);
+int group_serve(struct arguments *);
+int group_status(struct arguments *);
 /* verbs_hss.c */
 int hss_new_vector(struct arguments *);
 int hss_resync(struct arguments *);

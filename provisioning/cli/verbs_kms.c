@@ -1,4 +1,4 @@
-/* prose-net kms and bsf: who may hold which identity, the log of extractions, and both services. */
+/* prose-net kms, bsf and group services: who may hold which identity, the log of extractions, what has been delivered. */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "apdu/hex.h"
+#include "apdu/sw.h"
 #include "provisioning/cli/net.h"
+#include "provisioning/group_service.h"
 #include "provisioning/kms_service.h"
 
 enum { TURN_MS = 200, LIFETIME_MAX = 31536000 };
@@ -129,4 +131,69 @@ int kms_serve(struct arguments *a)
 	s.db = a->db;
 	s.naf = a->name;
 	return serve("serve kms", a->https, &h);
+}
+
+static bool group_key(void *context, const char *identity, struct secret *out)
+{
+	return group_service_key(context, now(), identity, out);
+}
+
+static void on_group(void *context, const struct http_request *q, struct http_reply *r)
+{
+	group_service_request(context, now(), q, r);
+}
+
+int group_serve(struct arguments *a)
+{
+	static struct group_service s;
+	const struct http_handler h = {
+		.context = &s, .key = group_key, .request = on_group, .suite = UA_SUITE, .hint = UA_HINT
+	};
+
+	if (a->https == NULL || a->name == NULL || a->count != 0)
+		return fail("serve group", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
+	s.db = a->db;
+	s.naf = a->name;
+	return serve("serve group", a->https, &h);
+}
+
+static const char *state_text(const struct db_item *i, char text[128])
+{
+	if (i->refused != 0) {
+		(void)snprintf(text, 128, "refused, %04X (%s)", i->refused, sw_text(i->refused));
+		return text;
+	}
+	return i->confirmed != 0 ? "delivered" : i->fetched != 0 ? "fetched, not confirmed" : "waiting";
+}
+
+static void status_line(void *context, const struct db_item *i)
+{
+	struct arguments *a = context;
+	char text[128];
+	json_t *j;
+
+	if (i->confirmed == 0 || i->refused != 0)
+		a->failed = true;
+	if (!a->json) {
+		(void)printf("%-36s %-20s  %s%08llx  %s\n", i->uri, i->iccid, i->kind == ITEM_MIKEY ? "GMK " : "record ",
+		        (unsigned long long)i->gmk_id, state_text(i, text));
+		return;
+	}
+	j = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i}", "user", i->uri, "iccid", i->iccid, "kind",
+	        i->kind == ITEM_MIKEY ? "gmk" : "record", "gmk_id", (json_int_t)i->gmk_id, "at", (json_int_t)i->at, "fetched",
+	        (json_int_t)i->fetched, "confirmed", (json_int_t)i->confirmed, "refused", (int)i->refused);
+	(void)json_dumpf(j, stdout, JSON_COMPACT);
+	(void)putchar('\n');
+	json_decref(j);
+}
+
+int group_status(struct arguments *a)
+{
+	enum status st;
+
+	if (a->count != 1)
+		return fail("group status", NULL, "needs GROUP", EXIT_USAGE);
+	a->failed = false;
+	st = db_outbox_each(a->db, a->words[0], status_line, a);
+	return st != OK ? report("group status", a->words[0], st) : a->failed ? EXIT_REFUSED : 0;
 }

@@ -261,7 +261,7 @@ static void setup(void)
 	memcpy(kept_message, gmk_message.p, gmk_message.n);
 	gmk_message.p = kept_message;
 	objects = BUF_OF(object_memory);
-	ck_assert_int_eq(group_record(db, GROUP, ALICE, &objects), OK);
+	ck_assert_int_eq(group_record(db, GROUP, ALICE, 1, &objects), OK);
 	memcpy(kept_group, objects.p, objects.len);
 	group_object = (struct bytes){ kept_group, objects.len };
 	rig_free(&r);

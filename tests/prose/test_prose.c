@@ -276,7 +276,7 @@ START_TEST(power_cuts_in_install_and_import)
 		provision(r);
 		m = rekey(NOW, NOW, NOW + 1000);
 		objects = BUF_OF(object_memory);
-		ck_assert_int_eq(group_record(db, GROUP, ALICE, &objects), OK);
+		ck_assert_int_eq(group_record(db, GROUP, ALICE, 1, &objects), OK);
 		store_mem_copy(&before, &r->store);
 		r->store.writes = 0;
 		r->store.cut_after = 0;

@@ -82,7 +82,7 @@ void provision(struct rig *r)
 	(void)!db_group_add(db, &g);
 	ck_assert_int_eq(db_member_set(db, GROUP, ALICE, true), OK);
 	objects = BUF_OF(object_memory);
-	ck_assert_int_eq(group_record(db, GROUP, ALICE, &objects), OK);
+	ck_assert_int_eq(group_record(db, GROUP, ALICE, 1, &objects), OK);
 	ck_assert_uint_eq(install(r, buf_bytes(&objects)), 0x9000);
 }
 

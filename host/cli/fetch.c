@@ -1,0 +1,81 @@
+/* prose-ue group fetch: what waits for this card at its operator, by HTTPS under a key of GBA's; each item is confirmed when
+ * the card has it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/sealed.h"
+#include "apdu/sw.h"
+#include "host/cli/cli.h"
+#include "host/cli/gba.h"
+
+enum { ITEMS_MAX = 1000 };
+
+/* An item that the card has seen before is one whose confirmation was lost. */
+static bool has_it(const struct arguments *a, enum prose_result r)
+{
+	return r == PROSE_OK || (r == PROSE_REFUSED && prose_card_status(a->card) == SW_PROSE_REPLAY);
+}
+
+static enum prose_result hand_over(struct arguments *a, struct bytes item)
+{
+	struct prose_gmk g;
+	enum prose_result r;
+	size_t done = 0;
+
+	if (item.n >= 2 && bytes_uint((struct bytes){ item.p, 2 }) == TAG_SEALED) {
+		r = install_objects(a, item, &done);
+		if (r == PROSE_OK)
+			(void)printf("group record installed\n");
+		return r;
+	}
+	r = prose_import_gmk(a->card, now_seconds(), item.p, item.n, &g);
+	if (r == PROSE_OK)
+		print_gmk(a, &g);
+	return r;
+}
+
+/* One item. 0 and *more, or an exit code and a sentence. */
+static int one(struct arguments *a, struct exchange *x, bool *more)
+{
+	char path[100];
+	enum prose_result r;
+	int refused = 0;
+
+	x->post = false;
+	if (!gba_talk(x, "/outbox/v1/next"))
+		return EXIT_FAILURE;
+	*more = x->status == 200;
+	if (!*more)
+		return x->status == 204 ? 0 : gba_refused(x->url, "this is no group manager");
+	r = hand_over(a, (struct bytes){ x->answer, x->n });
+	if (!has_it(a, r) && r != PROSE_REFUSED)
+		return complain(a, "group fetch", x->url, r);
+	(void)snprintf(path, sizeof path, "/outbox/v1/done/%s", x->item);
+	if (!has_it(a, r)) { /* it would be refused again, and what is behind it would wait for ever */
+		refused = complain(a, "group fetch", "the card refuses an item", r);
+		(void)snprintf(path, sizeof path, "/outbox/v1/done/%s/%04x", x->item, prose_card_status(a->card));
+	}
+	x->post = true;
+	x->body = (struct bytes){ 0 };
+	if (!gba_talk(x, path))
+		return EXIT_FAILURE;
+	return x->status == 204 ? refused : gba_refused(x->url, "it does not take the confirmation");
+}
+
+int group_fetch(struct arguments *a)
+{
+	GBA g = { 0 };
+	bool more = true;
+	int rc;
+
+	if (a->bsf == NULL || a->from == NULL || a->naf == NULL)
+		return usage_error("group fetch", "needs --bsf, --from and --naf");
+	rc = gba_connect(a, a->from, &g);
+	for (int i = 0; (rc == 0 || rc == EXIT_REFUSED) && more && i < ITEMS_MAX; i++) {
+		int last = one(a, &g.exchange, &more);
+
+		rc = last != 0 ? last : rc;
+	}
+	return rc;
+}

@@ -1,0 +1,302 @@
+/* GBA on the phone: Ub with HTTP Digest AKA, then TLS with Ks_ext_NAF. Ks stays on the card. */
+#include "host/cli/gba.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apdu/hex.h"
+#include "apdu/ids.h"
+#include "crypto/http_digest.h"
+#include "crypto/rng.h"
+
+enum { IMPI_MAX = 100, NAF_ID_MAX = 200, PATIENCE_S = 20, AUTS_LEN = 14 };
+#define UA_SUITE "PSK-AES128-GCM-SHA256"
+#define UA_PROTOCOL "\x01\x00\x01\x00\xA8"
+#define UA_IDENTITY "3GPP-bootstrapping;"
+
+/* ---- HTTP ----------------------------------------------------------------------------------------------------------- */
+
+static size_t on_body(char *data, size_t size, size_t n, void *context)
+{
+	struct exchange *x = context;
+
+	if (size * n > sizeof x->answer - x->n)
+		return 0; /* longer than any answer may be */
+	memcpy(x->answer + x->n, data, size * n);
+	x->n += size * n;
+	return size * n;
+}
+
+static void keep_header(const char *line, size_t n, const char *name, char *out, size_t room)
+{
+	size_t len = strlen(name);
+
+	if (n > len && strncasecmp(line, name, len) == 0)
+		(void)snprintf(out, room, "%.*s",
+		        (int)(strcspn(line + len, "\r\n") < n - len ? strcspn(line + len, "\r\n") : n - len), line + len);
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *context)
+{
+	struct exchange *x = context;
+	char line[1200];
+
+	(void)snprintf(line, sizeof line, "%.*s", (int)(size * n), data);
+	keep_header(line, strlen(line), "WWW-Authenticate: ", x->challenge, sizeof x->challenge);
+	keep_header(line, strlen(line), "X-Item: ", x->item, sizeof x->item);
+	keep_header(line, strlen(line), "Authentication-Info: ", x->info, sizeof x->info);
+	return size * n;
+}
+
+static CURLcode on_tls(CURL *curl, void *context, void *exchange)
+{
+	const struct exchange *x = exchange;
+
+	(void)curl;
+	tls_use_key(context, &x->key);
+	return CURLE_OK;
+}
+
+/* The key proves both sides: there are no certificates to look at. */
+static void use_psk(CURL *curl, struct exchange *x)
+{
+	(void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+	(void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	(void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2 | (long)CURL_SSLVERSION_MAX_TLSv1_2);
+	(void)curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, UA_SUITE);
+	(void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+	(void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, x);
+}
+
+/* False, with a sentence. */
+bool gba_talk(struct exchange *x, const char *path)
+{
+	struct curl_slist *headers = NULL;
+	char url[600], line[1100];
+	CURLcode rc;
+
+	CURL *curl = curl_easy_init();
+
+	if (curl == NULL)
+		return false;
+	(void)snprintf(url, sizeof url, "%s%s", x->url, path);
+	x->challenge[0] = x->info[0] = x->item[0] = 0;
+	x->n = 0;
+	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
+	(void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)PATIENCE_S);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
+	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	(void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
+	(void)snprintf(line, sizeof line, "Authorization: %s", x->authorization);
+	if (x->authorization[0] != 0)
+		headers = curl_slist_append(headers, line);
+	if (x->post) {
+		headers = curl_slist_append(headers, "Content-Type: application/xml");
+		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)x->body.n);
+		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, x->body.n > 0 ? (const char *)x->body.p : "");
+	}
+	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	if (x->key.identity != NULL)
+		use_psk(curl, x);
+	rc = curl_easy_perform(curl);
+	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &x->status);
+	curl_easy_cleanup(curl);
+	curl_slist_free_all(headers);
+	if (rc != CURLE_OK)
+		(void)fprintf(stderr, "prose-ue: %s: %s\n", url, curl_easy_strerror(rc));
+	return rc == CURLE_OK;
+}
+
+/* ---- bootstrapping -------------------------------------------------------------------------------------------------- */
+
+/* The IMPI that belongs to the IMSI (TS 23.003 13.3): the MNC has as many digits as EF_AD says. */
+static enum prose_result impi_of(struct arguments *a, char out[IMPI_MAX])
+{
+	static const uint16_t imsi_path[] = { FID_CURRENT_ADF, 0x6F07 }, ad_path[] = { FID_CURRENT_ADF, 0x6FAD };
+	uint8_t raw[16], ad[16];
+	size_t n = sizeof raw, ad_len = sizeof ad;
+	char digits[17] = "", mnc[4];
+	enum prose_result r;
+
+	if ((r = prose_file_read(a->card, imsi_path, 2, raw, &n)) != PROSE_OK ||
+	        (r = prose_file_read(a->card, ad_path, 2, ad, &ad_len)) != PROSE_OK)
+		return r;
+	for (size_t i = 1; i < n && i <= 8; i++) { /* the first half octet says odd or even */
+		if (i > 1)
+			(void)snprintf(digits + strlen(digits), sizeof digits - strlen(digits), "%X", raw[i] & 15U);
+		(void)snprintf(digits + strlen(digits), sizeof digits - strlen(digits), "%X", raw[i] >> 4U);
+	}
+	digits[strcspn(digits, "ABCDEF")] = 0;
+	if (strlen(digits) < 6 || ad_len < 4)
+		return PROSE_FORMAT;
+	(void)snprintf(mnc, sizeof mnc, ad[3] == 3 ? "%.3s" : "0%.2s", digits + 3);
+	(void)snprintf(out, IMPI_MAX, "%s@ims.mnc%s.mcc%.3s.3gppnetwork.org", digits, mnc, digits);
+	return PROSE_OK;
+}
+
+static bool nonce_of(const struct http_digest *d, uint8_t out[64])
+{
+	struct buf b = { out, 0, 64, false };
+
+	return base64_decode(bytes_str(d->nonce), &b) == OK && b.len >= 32;
+}
+
+static void put_authorization(struct exchange *x, const struct http_digest *d, const char *response)
+{
+	struct buf b = { (uint8_t *)x->authorization, 0, sizeof x->authorization - 1, false };
+
+	buf_put(&b, BYTES_STR("Digest "));
+	http_digest_put(&b, "username", d->username, true);
+	http_digest_put(&b, "realm", d->realm, true);
+	http_digest_put(&b, "nonce", d->nonce, true);
+	http_digest_put(&b, "uri", d->uri, true);
+	if (d->qop[0] != 0) {
+		http_digest_put(&b, "qop", d->qop, false);
+		http_digest_put(&b, "nc", d->nc, false);
+		http_digest_put(&b, "cnonce", d->cnonce, true);
+		http_digest_put(&b, "opaque", d->opaque, true);
+		http_digest_put(&b, "algorithm", "AKAv1-MD5", false);
+	}
+	http_digest_put(&b, "response", response, true);
+	if (d->auts[0] != 0)
+		http_digest_put(&b, "auts", d->auts, true);
+	x->authorization[b.failed ? 0 : b.len] = 0;
+}
+
+/* Between two tags; the BSF's answer is two elements, and its rspauth has covered every octet. */
+static bool between(const char *text, const char *open, const char *close, char *out, size_t room)
+{
+	const char *from = strstr(text, open), *to = from != NULL ? strstr(from, close) : NULL;
+
+	if (to == NULL || (size_t)(to - from) - strlen(open) >= room)
+		return false;
+	(void)snprintf(out, room, "%.*s", (int)((size_t)(to - from) - strlen(open)), from + strlen(open));
+	return true;
+}
+
+/* EF_GBABP: RAND, B-TID, life, each with its length. */
+static enum prose_result remember(struct arguments *a, const uint8_t rand[16], const char *btid, const char *life)
+{
+	static const uint16_t path[] = { FID_CURRENT_ADF, 0x6FD6 };
+	uint8_t raw[255];
+	struct buf b = BUF_OF(raw);
+
+	buf_put_u8(&b, 16);
+	buf_put(&b, (struct bytes){ rand, 16 });
+	buf_put_u8(&b, (uint8_t)strlen(btid));
+	buf_put(&b, bytes_str(btid));
+	buf_put_u8(&b, (uint8_t)strlen(life));
+	buf_put(&b, bytes_str(life));
+	return b.failed ? PROSE_NO_SPACE : prose_file_update(a->card, path, 2, 0, raw, b.len);
+}
+
+int gba_refused(const char *who, const char *why)
+{
+	(void)fprintf(stderr, "prose-ue: %s: %s\n", who, why);
+	return EXIT_REFUSED;
+}
+
+/* The answer to one challenge. *again: the card was ahead, and there is a new challenge. */
+static int answer_challenge(
+        struct arguments *a, struct exchange *x, struct http_digest *d, char btid[GBA_BTID_MAX], bool *again)
+{
+	__attribute__((cleanup(secret_wipe))) struct secret res = { 0 };
+	struct prose_aka k;
+	struct http_digest info;
+	uint8_t nonce[64], random[8];
+	char response[DIGEST_RESPONSE_LEN], life[40];
+	struct buf auts = { (uint8_t *)d->auts, 0, sizeof d->auts - 1, false };
+	enum prose_result r;
+
+	if (!nonce_of(d, nonce))
+		return gba_refused(a->bsf, "its challenge has no RAND and AUTN");
+	if ((r = prose_gba_bootstrap(a->card, nonce, nonce + 16, &k)) != PROSE_OK)
+		return complain(a, "gba", a->bsf, r);
+	*again = k.synchronisation_failure;
+	if (k.synchronisation_failure)
+		base64_encode((struct bytes){ k.auts, AUTS_LEN }, &auts);
+	else if (secret_set(&res, (struct bytes){ k.res, k.res_len }) != OK)
+		return EXIT_FAILURE;
+	secret_clean(&k, sizeof k);
+	(void)snprintf(d->qop, sizeof d->qop, "auth-int");
+	(void)snprintf(d->nc, sizeof d->nc, "00000001");
+	if (rng_fill(&rng_system, random, sizeof random) != OK)
+		return EXIT_FAILURE;
+	(void)hex_encode(BYTES_OF(random), d->cnonce);
+	/* With AUTS the password is empty (RFC 3310 3.4). */
+	if (http_digest_response(d, secret_bytes(&res), "GET", (struct bytes){ 0 }, response) != OK)
+		return EXIT_FAILURE;
+	put_authorization(x, d, response);
+	if (!gba_talk(x, "/"))
+		return EXIT_FAILURE;
+	if (*again || x->status != 200)
+		return *again && x->status == 401 ? 0 : gba_refused(a->bsf, "it does not accept what the card answered");
+	x->answer[x->n < sizeof x->answer ? x->n : sizeof x->answer - 1] = 0;
+	if (http_digest_parse(x->info, &info) != OK ||
+	        http_digest_response(d, secret_bytes(&res), NULL, (struct bytes){ x->answer, x->n }, response) != OK ||
+	        strcmp(response, info.rspauth) != 0)
+		return gba_refused(a->bsf, "its answer does not prove that it knows the card");
+	if (!between((char *)x->answer, "<btid>", "</btid>", btid, GBA_BTID_MAX) ||
+	        !between((char *)x->answer, "<lifetime>", "</lifetime>", life, sizeof life))
+		return gba_refused(a->bsf, "its answer has no B-TID");
+	r = remember(a, nonce, btid, life);
+	return r == PROSE_OK ? 0 : complain(a, "gba", "EF_GBABP", r);
+}
+
+static int bootstrap(struct arguments *a, const char *impi, char btid[GBA_BTID_MAX])
+{
+	static struct exchange x;
+	struct http_digest d = { .uri = "/" };
+	bool again = true;
+	int rc;
+
+	x = (struct exchange){ .url = a->bsf };
+	(void)snprintf(d.username, sizeof d.username, "%s", impi);
+	put_authorization(&x, &d, "");
+	if (!gba_talk(&x, "/"))
+		return EXIT_FAILURE;
+	for (int i = 0; again && i < 2; i++) {
+		if (x.status != 401 || http_digest_parse(x.challenge, &d) != OK)
+			return gba_refused(
+			        a->bsf, x.status == 403 ? "it does not know this card" : "it is no bootstrapping server");
+		(void)snprintf(d.username, sizeof d.username, "%s", impi);
+		(void)snprintf(d.uri, sizeof d.uri, "/");
+		if ((rc = answer_challenge(a, &x, &d, btid, &again)) != 0)
+			return rc;
+	}
+	return again ? gba_refused(a->bsf, "it and the card do not agree on a sequence number") : 0;
+}
+
+void gba_wipe(struct gba *g)
+{
+	secret_clean(g, sizeof *g);
+}
+
+int gba_connect(struct arguments *a, const char *url, struct gba *g)
+{
+	char impi[IMPI_MAX], btid[GBA_BTID_MAX];
+	uint8_t raw[NAF_ID_MAX];
+	struct buf naf_id = BUF_OF(raw);
+	enum prose_result r;
+	int rc;
+
+	if (strncmp(url, "https://", 8) != 0)
+		return gba_refused(url, "must be https://: keys do not travel in the clear");
+	if ((r = impi_of(a, impi)) != PROSE_OK)
+		return complain(a, "gba", "EF_IMSI", r);
+	if ((rc = bootstrap(a, impi, btid)) != 0)
+		return rc;
+	buf_put(&naf_id, bytes_str(a->naf));
+	buf_put(&naf_id, BYTES_STR(UA_PROTOCOL));
+	g->key.len = 32;
+	if (naf_id.failed || (r = prose_gba_naf_key(a->card, raw, naf_id.len, impi, g->key.data)) != PROSE_OK)
+		return naf_id.failed ? EXIT_USAGE : complain(a, "gba", a->naf, r);
+	(void)snprintf(g->identity, sizeof g->identity, "%s%s", UA_IDENTITY, btid);
+	g->exchange.url = url;
+	g->exchange.key = (struct tls_key){ g->identity, &g->key };
+	return 0;
+}

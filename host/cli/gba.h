@@ -1,0 +1,39 @@
+/* gba.h - the phone's side of GBA (TS 33.220, 33.222, 24.109): bootstrapping with the BSF, then HTTPS under Ks_ext_NAF. */
+#ifndef HOST_CLI_GBA_H
+#define HOST_CLI_GBA_H
+
+#include "apdu/secret.h"
+#include "crypto/tls.h"
+#include "host/cli/cli.h"
+
+enum { GBA_ANSWER_MAX = 65536, GBA_BTID_MAX = 160 };
+
+/* One HTTP server, and what it said last. */
+struct exchange {
+	const char *url;
+	struct tls_key key;       /* of TLS-PSK; identity NULL: none */
+	char authorization[1024]; /* to send; "" for none */
+	bool post;
+	struct bytes body; /* with post */
+	long status;
+	char challenge[1024], info[1024], item[64]; /* WWW-Authenticate, Authentication-Info and X-Item of the answer */
+	uint8_t answer[GBA_ANSWER_MAX];
+	size_t n;
+};
+/* False, with a sentence, if there is no answer. */
+bool gba_talk(struct exchange *, const char *path);
+
+/* Bootstrap with --bsf, and make the key for --naf: what gba_talk with a server at `url` needs. 0, or an exit code and a
+ * sentence. */
+struct gba {
+	struct secret key;
+	char identity[GBA_BTID_MAX + 32];
+	struct exchange exchange;
+};
+void gba_wipe(struct gba *);
+#define GBA __attribute__((cleanup(gba_wipe))) struct gba
+int gba_connect(struct arguments *, const char *url, struct gba *);
+/* "prose-ue: who: why"; the exit code. */
+int gba_refused(const char *who, const char *why);
+
+#endif

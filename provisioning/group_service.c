@@ -1,0 +1,67 @@
+#include "provisioning/group_service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NEXT "/outbox/v1/next"
+#define DONE "/outbox/v1/done/"
+
+bool group_service_key(struct group_service *s, uint64_t now, const char *identity, struct secret *key)
+{
+	struct naf_user u;
+
+	return ua_user(s->db, now, s->naf, identity, &u, key) == OK;
+}
+
+static enum status next(struct group_service *s, uint64_t now, const struct naf_user *u, struct http_reply *r)
+{
+	struct buf body = BUF_OF(s->body);
+	struct db_item i;
+	enum status st = db_outbox_next(s->db, now, u->iccid, &i, &body);
+
+	r->status = 204;
+	if (st != OK)
+		return st == ERR_NOT_FOUND ? OK : st;
+	(void)snprintf(s->item, sizeof s->item, "%016llx", (unsigned long long)i.id);
+	http_reply_header(r, "X-Item", s->item);
+	http_reply_header(r, "Content-Type", i.kind == ITEM_MIKEY ? "application/mikey" : "application/octet-stream");
+	r->body = buf_bytes(&body);
+	r->status = 200;
+	return OK;
+}
+
+/* "ITEM", or "ITEM/SW" when the card refuses it. */
+static enum status done(struct group_service *s, uint64_t now, const struct naf_user *u, const char *item, struct http_reply *r)
+{
+	char *end;
+	uint64_t id = strtoull(item, &end, 16);
+	unsigned long refused = *end == '/' ? strtoul(end + 1, &end, 16) : 0;
+	enum status st = *item != 0 && *end == 0 && refused <= 0xFFFF
+	                         ? db_outbox_confirm(s->db, now, u->iccid, id, (unsigned)refused)
+	                         : ERR_NOT_FOUND;
+
+	r->status = st == ERR_NOT_FOUND ? 404 : 204;
+	return st == ERR_NOT_FOUND ? OK : st;
+}
+
+void group_service_request(struct group_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
+{
+	SECRET
+	key = { 0 };
+	bool get = strcmp(q->method, "GET") == 0 && strcmp(q->path, NEXT) == 0;
+	bool post = strcmp(q->method, "POST") == 0 && strncmp(q->path, DONE, sizeof DONE - 1) == 0;
+	struct naf_user u;
+	enum status st;
+
+	r->status = !get && !post ? 404 : ua_user(s->db, now, s->naf, q->identity, &u, &key) != OK ? 403 : 503;
+	if (r->status != 503 || db_begin(s->db) != OK)
+		return;
+	st = get ? next(s, now, &u, r) : done(s, now, &u, q->path + sizeof DONE - 1, r);
+	if (st == OK)
+		st = db_commit(s->db);
+	else if (db_rollback(s->db) != OK)
+		st = ERR_IO;
+	if (st != OK)
+		*r = (struct http_reply){ .status = 503 };
+}

@@ -1,0 +1,21 @@
+/* group_service.h - what waits for a card, fetched by its phone by HTTPS (GBA, TLS-PSK): group records and I_MESSAGEs.
+ *
+ *   GET  /outbox/v1/next       200 with the oldest item, its number in X-Item; 204: nothing
+ *   POST /outbox/v1/done/ITEM  the card has it, or (ITEM/SW) refuses it: 204, and it does not come again */
+#ifndef PROVISIONING_GROUP_SERVICE_H
+#define PROVISIONING_GROUP_SERVICE_H
+
+#include "provisioning/bsf.h"
+
+enum { OUTBOX_ITEM_MAX = 8192 };
+
+struct group_service {
+	struct db *db;
+	const char *naf; /* our FQDN, as UEs make their keys for it */
+	uint8_t body[OUTBOX_ITEM_MAX];
+	char item[20];
+};
+bool group_service_key(struct group_service *, uint64_t now, const char *identity, struct secret *key);
+void group_service_request(struct group_service *, uint64_t now, const struct http_request *, struct http_reply *);
+
+#endif
