@@ -599,3 +599,13 @@ enum status db_outbox_each(struct db *db, const char *group, void (*each)(void *
 	}
 	return sql_done(r);
 }
+
+enum status db_outbox_has(struct db *db, const char *iccid, enum db_item_kind kind)
+{
+	struct sql_rows *r = sql_query(
+	        db->sql, "SELECT id FROM outbox WHERE iccid=$1 AND kind=$2 AND confirmed=0", "si", iccid, (uint64_t)kind);
+	bool found = sql_row(r);
+
+	TRY(sql_done(r));
+	return found ? OK : ERR_NOT_FOUND;
+}

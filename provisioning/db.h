@@ -92,7 +92,7 @@ MUST_USE enum status db_gba_drop(struct db *, const char *btid);
 MUST_USE enum status db_gba_expire(struct db *, uint64_t now);
 
 /* What waits for a card until its phone fetches it; times in seconds since 1970, 0: not yet. */
-enum db_item_kind { ITEM_SEALED = 1, ITEM_MIKEY };
+enum db_item_kind { ITEM_TRANSPORT = 0, ITEM_SEALED = 1, ITEM_MIKEY }; /* of one second, in this order */
 struct db_item {
 	uint64_t id, at, gmk_id, fetched, confirmed; /* fetched: for the last time */
 	enum db_item_kind kind;
@@ -104,6 +104,8 @@ MUST_USE enum status db_outbox_add(struct db *, const struct db_item *, struct b
 MUST_USE enum status db_outbox_next(struct db *, uint64_t now, const char *iccid, struct db_item *, struct buf *body);
 /* The card has it, or refuses it for good with this status word. ERR_NOT_FOUND: not this card's. */
 MUST_USE enum status db_outbox_confirm(struct db *, uint64_t now, const char *iccid, uint64_t id, unsigned refused);
+/* OK: something of this kind has not been confirmed yet; ERR_NOT_FOUND: nothing. */
+MUST_USE enum status db_outbox_has(struct db *, const char *iccid, enum db_item_kind);
 /* What a user has not got yet of a group. */
 MUST_USE enum status db_outbox_withdraw(struct db *, const char *group, const char *uri);
 MUST_USE enum status db_outbox_each(struct db *, const char *group, void (*each)(void *, const struct db_item *), void *);

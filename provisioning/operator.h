@@ -34,6 +34,11 @@ MUST_USE enum status list_import(struct db *, const char *path, const char *map,
 MUST_USE enum status operator_seal(struct db *, const char *iccid, enum sealed_kind, struct bytes name, uint64_t not_before,
         uint64_t not_after, struct bytes payload, struct buf *out);
 
+/* order.c - new TrK and InK for a card, sealed under those that it has; what is sealed afterwards is under the new ones. The
+ * object also waits in the outbox, in front of all that comes later. ERR_DENIED: the last such object has not been delivered
+ * yet. */
+MUST_USE enum status order_new_transport_keys(struct db *, const char *iccid, uint64_t now, struct buf *out);
+
 /* kms.c */
 MUST_USE enum status kms_init(struct db *, const char *uri, uint64_t period, uint64_t offset);
 /* Append the sealed KMS certificate and the sealed key set of `uri` for the period that holds `when`. */

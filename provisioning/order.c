@@ -136,3 +136,57 @@ enum status operator_seal(struct db *db, const char *iccid, enum sealed_kind kin
 	h.trk_id = (uint8_t)bytes_uint(id);
 	return seal(&rng_system, trk, ink, &h, payload, out);
 }
+
+/* Everything but the transport keys, and these. */
+static enum status with_transport_keys(
+        struct bytes secrets, uint8_t id, const struct secret *trk, const struct secret *ink, struct secret_large *changed)
+{
+	struct buf b = { changed->data, 0, sizeof changed->data, false };
+	struct tlv t;
+
+	while (secrets.n > 0) {
+		TRY(tlv_next(&secrets, &t));
+		if (t.tag != BIRTH_TRK_ID && t.tag != BIRTH_TRK && t.tag != BIRTH_INK)
+			tlv_put(&b, t.tag, t.value);
+	}
+	tlv_put_uint(&b, BIRTH_TRK_ID, 1, id);
+	tlv_put(&b, BIRTH_TRK, secret_bytes(trk));
+	tlv_put(&b, BIRTH_INK, secret_bytes(ink));
+	changed->len = b.len;
+	return buf_status(&b);
+}
+
+enum status order_new_transport_keys(struct db *db, const char *iccid, uint64_t now, struct buf *out)
+{
+	SECRET_LARGE
+	secrets = { 0 };
+	SECRET_LARGE
+	changed = { 0 };
+	SECRET_LARGE
+	payload = { 0 };
+	SECRET
+	trk = { 0 };
+	SECRET
+	ink = { 0 };
+	struct buf b = { payload.data, 0, sizeof payload.data, false };
+	struct db_item item = { .at = now, .kind = ITEM_TRANSPORT };
+	struct db_card c;
+	struct bytes id;
+	uint8_t next;
+
+	TRY(db_outbox_has(db, iccid, ITEM_TRANSPORT) == ERR_NOT_FOUND ? OK : ERR_DENIED);
+	TRY(db_card_get(db, iccid, &c, &secrets));
+	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_TRK_ID, &id));
+	next = (uint8_t)(bytes_uint(id) % 255 + 1);
+	TRY(rng_secret(&rng_system, &trk, SEALED_KEY_LEN));
+	TRY(rng_secret(&rng_system, &ink, SEALED_KEY_LEN));
+	tlv_put_uint(&b, BIRTH_TRK_ID, 1, next);
+	tlv_put(&b, BIRTH_TRK, secret_bytes(&trk));
+	tlv_put(&b, BIRTH_INK, secret_bytes(&ink));
+	TRY(buf_status(&b));
+	TRY(operator_seal(db, iccid, SEALED_TRANSPORT_KEYS, BYTES_STR("trk"), 0, UINT64_MAX, buf_bytes(&b), out));
+	(void)snprintf(item.iccid, sizeof item.iccid, "%s", iccid);
+	TRY(db_outbox_add(db, &item, buf_bytes(out)));
+	TRY(with_transport_keys(secret_large_bytes(&secrets), next, &trk, &ink, &changed));
+	return db_card_set_secrets(db, iccid, secret_large_bytes(&changed));
+}

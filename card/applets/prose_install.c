@@ -1,6 +1,7 @@
 /* INSTALL SEALED OBJECT: what the domain's operator sends through the phone (DESIGN.md 3.4). */
 #include <string.h>
 
+#include "apdu/birth.h"
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
 #include "crypto/eccsi.h"
@@ -134,6 +135,25 @@ static enum sw install_time(struct applet *a, struct bytes payload)
 	return prose_time_set_floor(a, bytes_uint(floor)) == OK ? SW_OK : SW_PROSE_TIME;
 }
 
+/* New TrK and InK in the place of those that have just proved who sends them (TS 33.180 D.3.1: NewTransportKey,
+ * NewIntegrityKey). */
+static enum sw install_transport_keys(struct applet *a, const struct sealed_header *h, struct bytes payload)
+{
+	SECRET_LARGE
+	record = { 0 };
+	struct buf b = { record.data, 0, sizeof record.data, false };
+	struct bytes id, trk, ink;
+
+	if (tlv_find(payload, BIRTH_TRK_ID, &id) != OK || id.n != 1 || id.p[0] == h->trk_id ||
+	        tlv_find(payload, BIRTH_TRK, &trk) != OK || trk.n != SEALED_KEY_LEN ||
+	        tlv_find(payload, BIRTH_INK, &ink) != OK || ink.n != SEALED_KEY_LEN)
+		return SW_WRONG_DATA;
+	buf_put(&b, id);
+	buf_put(&b, trk);
+	buf_put(&b, ink);
+	return sw_of(applet_put(a, BYTES_STR("trk"), buf_bytes(&b)));
+}
+
 static enum sw install(struct applet *a, const struct sealed_header *h, struct bytes payload)
 {
 	switch (h->kind) {
@@ -142,6 +162,7 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 	case SEALED_GROUP: return install_group(a, payload);
 	case SEALED_DISCOVERY_KEY: return install_discovery(a, h, payload);
 	case SEALED_TIME: return install_time(a, payload);
+	case SEALED_TRANSPORT_KEYS: return install_transport_keys(a, h, payload);
 	default: return SW_FUNCTION_NOT_SUPPORTED;
 	}
 }

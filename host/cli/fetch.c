@@ -26,7 +26,7 @@ static enum prose_result hand_over(struct arguments *a, struct bytes item)
 	if (item.n >= 2 && bytes_uint((struct bytes){ item.p, 2 }) == TAG_SEALED) {
 		r = install_objects(a, item, &done);
 		if (r == PROSE_OK)
-			(void)printf("group record installed\n");
+			(void)printf("sealed object installed\n");
 		return r;
 	}
 	r = prose_import_gmk(a->card, now_seconds(), item.p, item.n, &g);

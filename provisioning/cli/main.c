@@ -212,6 +212,21 @@ static int card_import(struct arguments *a)
 	return 0;
 }
 
+static int card_transport(struct arguments *a)
+{
+	struct buf b = BUF_OF(output);
+	enum status st;
+
+	if (a->card == NULL || a->count != 0)
+		return fail("card transport", NULL, "needs --card ICCID", EXIT_USAGE);
+	st = order_new_transport_keys(a->db, a->card, now(), &b);
+	if (st == ERR_DENIED)
+		return fail("card transport", a->card, "the last new keys are still on their way", EXIT_REFUSED);
+	if (st == OK && a->out != NULL)
+		st = write_file(a->out, buf_bytes(&b));
+	return report("card transport", a->card, st);
+}
+
 static int kms_new(struct arguments *a)
 {
 	if (a->uri == NULL)
@@ -393,6 +408,7 @@ static const struct argp_option kms_init_options[] = { { "uri", OPT_URI, "URI", 
 static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed objects"),
 	{ "periods-ahead", OPT_SHIFT, "N", 0, "For the Nth next key period (default 0, the current one)", 0 },
 	{ "period", OPT_PERIOD, "SECONDS", 0, "The KMS's key period (default 2592000)", 0 }, { 0 } };
+static const struct argp_option transport_options[] = { CARD, OUT("The sealed object, too"), { 0 } };
 static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
 static const struct argp_option serve_bsf_options[] = { { "http", OPT_HTTP, "ADDRESS:PORT", 0, "Where UEs bootstrap (Ub)", 0 },
 	{ "name", OPT_NAME, "FQDN", 0, "Our name, behind the @ of B-TIDs", 0 },
@@ -477,6 +493,9 @@ static const struct verb {
 	        "Take over a vendor's list of cards and keys (CSV with a header)", "prose-net card import farm.csv" },
 	{ "card", "time", card_time, card_time_options, "", "Sealed time for a card",
 	        "prose-net card time --card 8900101000000000017 --out time.sealed" },
+	{ "card", "transport", card_transport, transport_options, "",
+	        "New transport keys for a card (TrK, InK), sealed under the old ones",
+	        "prose-net card transport --card 8900101000000000017" },
 	{ "kms", "init", kms_new, kms_init_options, "", "Make the KMS's master keys",
 	        "prose-net kms init --uri kms.example.org" },
 	{ "kms", "issue", kms_keys, kms_issue_options, "", "Key set of a user, sealed to a card",

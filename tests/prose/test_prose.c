@@ -42,6 +42,34 @@ START_TEST(provisioning_order_and_replays)
 }
 END_TEST
 
+/* New transport keys: from then on the old ones open nothing; at each write that loses power, old or new. */
+START_TEST(transport_keys_are_replaced)
+{
+	struct rig *r = known_card();
+	struct bytes old = issue(ALICE, NOW), before;
+	uint8_t old_memory[4096], keys_raw[600];
+	struct buf keys = BUF_OF(keys_raw), again = BUF_OF(old_memory);
+
+	buf_put(&again, old); /* sealed under the first keys */
+	ck_assert_int_eq(order_new_transport_keys(db, ICCID_1, 1, &keys), OK);
+	before = issue(ALICE, NOW); /* under the second */
+	ck_assert_uint_eq(install(r, before), SW_PROSE_NO_KEY);
+	for (long cut = 0; cut < 2; cut++) {
+		r->store.writes = 0;
+		r->store.cut_after = cut;
+		ck_assert_uint_eq(install(r, buf_bytes(&keys)), cut == 0 ? 0x6581 : 0x9000);
+		r->store.cut_after = -1;
+		rig_reboot(r);
+		ck_assert_uint_eq(install(r, before), cut == 0 ? SW_PROSE_NO_KEY : 0x9000);
+	}
+	ck_assert_uint_eq(install(r, buf_bytes(&again)), SW_PROSE_NO_KEY);
+	ck_assert_uint_eq(install(r, buf_bytes(&keys)), SW_PROSE_NO_KEY); /* the first keys' turn is over */
+	keys.len = 0;
+	ck_assert_int_eq(order_new_transport_keys(db, ICCID_1, 2, &keys), ERR_DENIED); /* one at a time */
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(gmk_messages_are_checked_before_they_are_opened)
 {
 	struct rig *r = known_card();
@@ -299,6 +327,7 @@ Suite *suite_prose(void)
 	tcase_add_checked_fixture(t, open_operator, close_operator);
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, provisioning_order_and_replays);
+	tcase_add_test(t, transport_keys_are_replaced);
 	tcase_add_test(t, gmk_messages_are_checked_before_they_are_opened);
 	tcase_add_test(t, another_members_message_and_another_signer_are_refused);
 	tcase_add_test(t, past_current_and_future_periods_are_held);
