@@ -201,6 +201,7 @@ enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_k
 	uint8_t raw[64];
 	struct buf rand = BUF_OF(raw);
 	struct bytes res, ks;
+	struct db_card card;
 	struct db_gba g;
 	size_t n = strcspn(btid, "@");
 
@@ -213,6 +214,9 @@ enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_k
 	(void)snprintf(u->imsi, sizeof u->imsi, "%s", g.imsi);
 	(void)snprintf(u->impi, sizeof u->impi, "%s", g.impi);
 	TRY(db_card_by_imsi(db, g.imsi, u->iccid));
+	TRY(db_card_get(db, u->iccid, &card, NULL));
+	if (card.revoked != 0)
+		return ERR_NOT_FOUND;
 	key->len = GBA_KEY_LEN;
 	return gba_naf_key(kind, ks, buf_bytes(&rand), bytes_str(g.impi), naf_id, key->data);
 }

@@ -21,12 +21,13 @@ struct db {
 
 enum { WRAPPED_MAX = SECRET_LARGE_MAX + GCM_IV_LEN + GCM_TAG_LEN };
 
-#define SCHEMA_VERSION "5"
+#define SCHEMA_VERSION "6"
 
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BYTEA NOT NULL);"
         "CREATE TABLE IF NOT EXISTS card(iccid TEXT PRIMARY KEY, imsi TEXT NOT NULL, msisdn TEXT NOT NULL DEFAULT '',"
-        " secrets BYTEA NOT NULL, ota_counter BIGINT NOT NULL DEFAULT 0, sequence BIGINT NOT NULL DEFAULT 0);"
+        " secrets BYTEA NOT NULL, ota_counter BIGINT NOT NULL DEFAULT 0, sequence BIGINT NOT NULL DEFAULT 0,"
+        " revoked BIGINT NOT NULL DEFAULT 0);"
         "CREATE TABLE IF NOT EXISTS kms(uri TEXT PRIMARY KEY, period BIGINT NOT NULL, period_offset BIGINT NOT NULL,"
         " keys BYTEA NOT NULL);"
         "CREATE TABLE IF NOT EXISTS users(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid));"
@@ -229,8 +230,8 @@ enum status db_card_add(struct db *db, const struct db_card *c, struct bytes sec
 
 enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, struct secret_large *secrets)
 {
-	struct sql_rows *s =
-	        sql_query(db->sql, "SELECT imsi, secrets, ota_counter, sequence, msisdn FROM card WHERE iccid=$1", "s", iccid);
+	struct sql_rows *s = sql_query(
+	        db->sql, "SELECT imsi, secrets, ota_counter, sequence, msisdn, revoked FROM card WHERE iccid=$1", "s", iccid);
 	enum status st = ERR_NOT_FOUND;
 	char label[256];
 
@@ -241,6 +242,7 @@ enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, str
 		c->ota_counter = sql_int(s, 2);
 		c->sequence = sql_int(s, 3);
 		sql_text(s, 4, c->msisdn, sizeof c->msisdn);
+		c->revoked = sql_int(s, 5);
 		label_of("card", iccid, label);
 		st = bcd_encode(iccid, c->card_id, sizeof c->card_id);
 		if (st == OK && secrets != NULL)
@@ -608,4 +610,23 @@ enum status db_outbox_has(struct db *db, const char *iccid, enum db_item_kind ki
 
 	TRY(sql_done(r));
 	return found ? OK : ERR_NOT_FOUND;
+}
+
+enum status db_card_revoke(struct db *db, const char *iccid, uint64_t now)
+{
+	TRY(sql_done(sql_query(db->sql, "UPDATE card SET revoked=$1 WHERE iccid=$2 AND revoked=0", "is", now, iccid)));
+	return sql_done(sql_query(db->sql, "DELETE FROM outbox WHERE iccid=$1 AND confirmed=0", "s", iccid));
+}
+
+enum status db_card_members(struct db *db, const char *iccid, struct db_member *list, size_t room, size_t *n)
+{
+	struct sql_rows *r = sql_query(db->sql,
+	        "SELECT m.grp, m.uri FROM member m JOIN users u ON u.uri=m.uri WHERE u.iccid=$1 ORDER BY m.grp, m.uri", "s",
+	        iccid);
+
+	for (*n = 0; sql_row(r) && *n < room; (*n)++) {
+		sql_text(r, 0, list[*n].group, sizeof list[*n].group);
+		sql_text(r, 1, list[*n].uri, sizeof list[*n].uri);
+	}
+	return sql_done(r);
 }

@@ -28,6 +28,7 @@ struct db_card {
 	uint8_t card_id[CARD_ID_LEN];
 	uint64_t ota_counter; /* last one sent */
 	uint64_t sequence;    /* last one used in a sealed object */
+	uint64_t revoked;     /* seconds since 1970; 0: it is not */
 };
 
 MUST_USE enum status db_card_add(struct db *, const struct db_card *, struct bytes secrets);
@@ -47,6 +48,14 @@ MUST_USE enum status db_card_next_sequence(struct db *, const char *iccid, uint6
 MUST_USE enum status db_card_next_counter(struct db *, const char *iccid, uint64_t *out);
 /* Skip counters that the card is ahead of. */
 MUST_USE enum status db_card_skip_counters(struct db *, const char *iccid, uint64_t count);
+
+/* Lost: it is nobody's any more for HSS, BSF and KMS, and nothing waits for it. */
+MUST_USE enum status db_card_revoke(struct db *, const char *iccid, uint64_t now);
+/* The groups in which this card's users are, at most room of them. */
+struct db_member {
+	char group[129], uri[129];
+};
+MUST_USE enum status db_card_members(struct db *, const char *iccid, struct db_member *, size_t room, size_t *n);
 
 struct db_kms {
 	char uri[129];

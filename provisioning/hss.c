@@ -25,6 +25,8 @@ static enum status load(struct db *db, const char *imsi, struct aka_subscriber *
 
 	TRY(db_card_by_imsi(db, imsi, iccid));
 	TRY(db_card_get(db, iccid, &card, &secrets));
+	if (card.revoked != 0)
+		return ERR_DENIED;
 	TRY(aka_put(secret_large_bytes(&secrets), &b));
 	return aka_parse(buf_bytes(&b), s);
 }

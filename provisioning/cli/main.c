@@ -14,6 +14,7 @@
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "crypto/diversify.h"
+#include "provisioning/campaign.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/master.h"
 
@@ -227,6 +228,61 @@ static int card_transport(struct arguments *a)
 	return report("card transport", a->card, st);
 }
 
+/* The card is told to lock itself; whether it hears that or not, its groups go on without it. */
+static enum status lock_over_the_air(struct arguments *a, char *reason, size_t n)
+{
+	char name[CAMPAIGN_NAME_MAX + 1];
+	const struct campaign_order o = { .name = name,
+		.job = "{\"tar\": \"000000\", \"commands\": [\"80F0807F00\"], \"repeat\": true}",
+		.like = a->words[0],
+		.abort = 1000,
+		.retries = 20,
+		.answer = 60,
+		.valid = 31536000,
+		.spi2 = SPI2_DEFAULT };
+	uint64_t cards;
+
+	(void)snprintf(name, sizeof name, "revoke %s", a->words[0]);
+	return campaign_create(a->db, &o, now() * 1000, &cards, reason, n);
+}
+
+static int card_revoke(struct arguments *a)
+{
+	enum { GROUPS_MAX = 256 };
+	static struct db_member in[GROUPS_MAX];
+	struct timespec began, ended;
+	struct db_card card;
+	char reason[200] = "";
+	size_t n = 0;
+	uint32_t id;
+	enum status st;
+
+	if (a->count != 1)
+		return fail("card revoke", NULL, "needs ICCID", EXIT_USAGE);
+	(void)clock_gettime(CLOCK_MONOTONIC, &began);
+	if ((st = db_card_get(a->db, a->words[0], &card, NULL)) == OK && card.revoked != 0)
+		return fail("card revoke", a->words[0], "it is revoked already", EXIT_REFUSED);
+	if (st == OK && (st = db_card_members(a->db, a->words[0], in, GROUPS_MAX, &n)) == OK)
+		st = db_card_revoke(a->db, a->words[0], now());
+	for (size_t i = 0; st == OK && i < n; i++)
+		st = db_member_set(a->db, in[i].group, in[i].uri, false);
+	for (size_t i = 0; st == OK && i < n; i++)
+		if (i == 0 || strcmp(in[i].group, in[i - 1].group) != 0) {
+			st = group_rekey(a->db, in[i].group, now(), now(), now() + (uint64_t)a->valid, NULL, NULL, &id);
+			if (st == OK)
+				(void)printf("%s: without it from GMK %08lx on\n", in[i].group, (unsigned long)id);
+		}
+	if (st == OK)
+		st = lock_over_the_air(a, reason, sizeof reason);
+	if (st != OK)
+		return reason[0] != 0 ? fail("card revoke", a->words[0], reason, EXIT_REFUSED)
+		                      : report("card revoke", a->words[0], st);
+	(void)clock_gettime(CLOCK_MONOTONIC, &ended);
+	(void)printf("%s: revoked in %.0f ms; it is told to lock itself (campaign \"revoke %s\")\n", a->words[0],
+	        (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6, a->words[0]);
+	return 0;
+}
+
 static int kms_new(struct arguments *a)
 {
 	if (a->uri == NULL)
@@ -408,6 +464,7 @@ static const struct argp_option kms_init_options[] = { { "uri", OPT_URI, "URI", 
 static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed objects"),
 	{ "periods-ahead", OPT_SHIFT, "N", 0, "For the Nth next key period (default 0, the current one)", 0 },
 	{ "period", OPT_PERIOD, "SECONDS", 0, "The KMS's key period (default 2592000)", 0 }, { 0 } };
+static const struct argp_option revoke_options[] = { VALID, { 0 } };
 static const struct argp_option transport_options[] = { CARD, OUT("The sealed object, too"), { 0 } };
 static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
 static const struct argp_option serve_bsf_options[] = { { "http", OPT_HTTP, "ADDRESS:PORT", 0, "Where UEs bootstrap (Ub)", 0 },
@@ -493,6 +550,9 @@ static const struct verb {
 	        "Take over a vendor's list of cards and keys (CSV with a header)", "prose-net card import farm.csv" },
 	{ "card", "time", card_time, card_time_options, "", "Sealed time for a card",
 	        "prose-net card time --card 8900101000000000017 --out time.sealed" },
+	{ "card", "revoke", card_revoke, revoke_options, "ICCID",
+	        "A lost card: out of HSS, KMS and its groups, which get new keys; locked over the air",
+	        "prose-net card revoke 8900101000000000017" },
 	{ "card", "transport", card_transport, transport_options, "",
 	        "New transport keys for a card (TrK, InK), sealed under the old ones",
 	        "prose-net card transport --card 8900101000000000017" },
