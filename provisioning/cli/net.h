@@ -80,6 +80,20 @@ uint64_t now(void);
 MUST_USE enum status write_file(const char *path, struct bytes content);
 extern uint8_t output[OUTPUT_MAX]; /* for sealed objects and packets on their way to a file */
 
+/* One bit for each of these names (NULL ends them) that the text has in it. */
+unsigned flags_of(const char *text, const char *const *names);
+
+/* verbs_card.c */
+int card_new(struct arguments *);
+int card_import(struct arguments *);
+int card_transport(struct arguments *);
+int card_revoke(struct arguments *);
+int card_time(struct arguments *);
+/* verbs_group.c */
+int group_create(struct arguments *);
+int group_add(struct arguments *);
+int group_remove(struct arguments *);
+int group_new_key(struct arguments *);
 /* verbs_ota.c */
 int ota_push(struct arguments *);
 int ota_check(struct arguments *);

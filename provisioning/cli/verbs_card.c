@@ -1,0 +1,162 @@
+/* prose-net card: orders, vendors' lists, transport keys, lost cards. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apdu/hex.h"
+#include "apdu/tlv.h"
+#include "crypto/diversify.h"
+#include "provisioning/campaign.h"
+#include "provisioning/cli/net.h"
+#include "provisioning/master.h"
+
+int card_new(struct arguments *a)
+{
+	struct buf cms = BUF_OF(output);
+	struct pin_letter letter = { 0 };
+	char path[PATH_MAX], text[256];
+	enum status st;
+
+	if (a->algorithm != NULL && strcmp(a->algorithm, "milenage") != 0 && strcmp(a->algorithm, "tuak") != 0)
+		return fail("card new", a->algorithm, "--algorithm is milenage or tuak", EXIT_USAGE);
+	if (a->card == NULL || a->imsi == NULL || a->maker == NULL || a->out == NULL)
+		return fail("card new", NULL, "needs --card ICCID, --imsi, --maker-cert and --out DIR", EXIT_USAGE);
+	st = order_new(a->db, a->card, a->imsi, a->algorithm != NULL && strcmp(a->algorithm, "tuak") == 0, now(), a->maker,
+	        &cms, &letter);
+	if (st == ERR_CRYPTO)
+		return fail("card new", a->maker, "is not a certificate to encrypt to", EXIT_REFUSED);
+	if (st != OK)
+		return st == ERR_MALFORMED ? fail("card new", NULL, "an ICCID has 18 to 20 digits, an IMSI 15", EXIT_USAGE)
+		                           : report("card new", a->card, st);
+	(void)mkdir(a->out, 0700);
+	(void)snprintf(path, sizeof path, "%s/%s.secrets", a->out, a->card);
+	st = write_file(path, buf_bytes(&cms));
+	(void)snprintf(path, sizeof path, "%s/%s.json", a->out, a->card);
+	(void)snprintf(text, sizeof text, "{\"iccid\": \"%s\", \"imsi\": \"%s\", \"pin1_enabled\": true}\n", a->card, a->imsi);
+	if (st == OK)
+		st = write_file(path, bytes_str(text));
+	(void)snprintf(path, sizeof path, "%s/%s.pin", a->out, a->card);
+	(void)snprintf(text, sizeof text, "%s\n", letter.pin1);
+	if (st == OK)
+		st = write_file(path, bytes_str(text));
+	(void)snprintf(path, sizeof path, "%s/%s.letter", a->out, a->card);
+	(void)snprintf(text, sizeof text, "card %s\nPIN1 %s\nPUK1 %s\nPIN2 %s\nPUK2 %s\n", a->card, letter.pin1, letter.puk1,
+	        letter.pin2, letter.puk2);
+	if (st == OK)
+		st = write_file(path, bytes_str(text));
+	secret_clean(&letter, sizeof letter);
+	secret_clean(text, sizeof text);
+	return report("card new", a->out, st);
+}
+
+int card_import(struct arguments *a)
+{
+	SECRET_LARGE
+	line = { 0 };
+	SECRET
+	batch = { 0 };
+	struct buf b = { batch.data, 0, sizeof batch.data, false };
+	char reason[256] = "";
+	size_t cards = 0;
+
+	if (a->count != 1)
+		return fail("card import", NULL, "needs FILE", EXIT_USAGE);
+	if (a->derive != NULL && (secret_line(a->derive, &line) != OK || hex_decode(secret_large_bytes(&line), &b) != OK ||
+	                                 b.len < DIVERSIFY_MASTER_MIN))
+		return fail("card import", a->derive, "must be a 0600 file: the batch's secret in hex, 16 to 64 octets",
+		        EXIT_REFUSED);
+	if (list_import(a->db, a->words[0], a->map, buf_bytes(&b), now(), &cards, reason, sizeof reason) != OK)
+		return fail("card import", NULL, reason, EXIT_REFUSED);
+	(void)printf("%zu card%s\n", cards, cards == 1 ? "" : "s");
+	return 0;
+}
+
+int card_transport(struct arguments *a)
+{
+	struct buf b = BUF_OF(output);
+	enum status st;
+
+	if (a->card == NULL || a->count != 0)
+		return fail("card transport", NULL, "needs --card ICCID", EXIT_USAGE);
+	st = order_new_transport_keys(a->db, a->card, now(), &b);
+	if (st == ERR_DENIED)
+		return fail("card transport", a->card, "the last new keys are still on their way", EXIT_REFUSED);
+	if (st == OK && a->out != NULL)
+		st = write_file(a->out, buf_bytes(&b));
+	return report("card transport", a->card, st);
+}
+
+/* The card is told to lock itself; whether it hears that or not, its groups go on without it. */
+static enum status lock_over_the_air(struct arguments *a, char *reason, size_t n)
+{
+	char name[CAMPAIGN_NAME_MAX + 1];
+	const struct campaign_order o = { .name = name,
+		.job = "{\"tar\": \"000000\", \"commands\": [\"80F0807F00\"], \"repeat\": true}",
+		.like = a->words[0],
+		.abort = 1000,
+		.retries = 20,
+		.answer = 60,
+		.valid = 31536000,
+		.spi2 = SPI2_DEFAULT };
+	uint64_t cards;
+
+	(void)snprintf(name, sizeof name, "revoke %s", a->words[0]);
+	return campaign_create(a->db, &o, now() * 1000, &cards, reason, n);
+}
+
+int card_revoke(struct arguments *a)
+{
+	enum { GROUPS_MAX = 256 };
+	static struct db_member in[GROUPS_MAX];
+	struct timespec began, ended;
+	struct db_card card;
+	char reason[200] = "";
+	size_t n = 0;
+	uint32_t id;
+	enum status st;
+
+	if (a->count != 1)
+		return fail("card revoke", NULL, "needs ICCID", EXIT_USAGE);
+	(void)clock_gettime(CLOCK_MONOTONIC, &began);
+	if ((st = db_card_get(a->db, a->words[0], &card, NULL)) == OK && card.revoked != 0)
+		return fail("card revoke", a->words[0], "it is revoked already", EXIT_REFUSED);
+	if (st == OK && (st = db_card_members(a->db, a->words[0], in, GROUPS_MAX, &n)) == OK)
+		st = db_card_revoke(a->db, a->words[0], now());
+	for (size_t i = 0; st == OK && i < n; i++)
+		st = db_member_set(a->db, in[i].group, in[i].uri, false);
+	for (size_t i = 0; st == OK && i < n; i++)
+		if (i == 0 || strcmp(in[i].group, in[i - 1].group) != 0) {
+			st = group_rekey(a->db, in[i].group, now(), now(), now() + (uint64_t)a->valid, NULL, NULL, &id);
+			if (st == OK)
+				(void)printf("%s: without it from GMK %08lx on\n", in[i].group, (unsigned long)id);
+		}
+	if (st == OK)
+		st = lock_over_the_air(a, reason, sizeof reason);
+	if (st != OK)
+		return reason[0] != 0 ? fail("card revoke", a->words[0], reason, EXIT_REFUSED)
+		                      : report("card revoke", a->words[0], st);
+	(void)clock_gettime(CLOCK_MONOTONIC, &ended);
+	(void)printf("%s: revoked in %.0f ms; it is told to lock itself (campaign \"revoke %s\")\n", a->words[0],
+	        (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6, a->words[0]);
+	return 0;
+}
+
+int card_time(struct arguments *a)
+{
+	uint8_t raw[16];
+	struct buf payload = BUF_OF(raw), b = BUF_OF(output);
+	enum status st;
+
+	if (a->card == NULL || a->out == NULL)
+		return fail("card time", NULL, "needs --card ICCID and --out FILE", EXIT_USAGE);
+	tlv_put_uint(&payload, TIME_FLOOR, 8, now());
+	st = operator_seal(a->db, a->card, SEALED_TIME, BYTES_STR("time"), 0, UINT64_MAX, buf_bytes(&payload), &b);
+	if (st == OK)
+		st = write_file(a->out, buf_bytes(&b));
+	return report("card time", a->card, st);
+}

@@ -1,0 +1,156 @@
+/* KMS, users, groups and their keys, discovery. */
+#include "provisioning/db_inside.h"
+
+#include <stdio.h>
+
+enum status db_kms_set(struct db *db, const struct db_kms *k, struct bytes keys)
+{
+	uint8_t raw[WRAPPED_MAX];
+	struct buf b = BUF_OF(raw);
+	struct bytes wrapped;
+	struct sql_rows *s = sql_query(db->sql, "SELECT 1 FROM kms", "");
+	bool exists = sql_row(s);
+
+	(void)sql_done(s);
+	if (exists)
+		return ERR_DENIED;
+	TRY(db_wrap(db, "kms", keys, &b));
+	wrapped = buf_bytes(&b);
+	return sql_done(sql_query(db->sql, "INSERT INTO kms VALUES($1,$2,$3,$4)", "siib", k->uri, (uint64_t)k->period,
+	        (uint64_t)k->offset, &wrapped));
+}
+
+enum status db_kms_get(struct db *db, struct db_kms *k, struct secret_large *keys)
+{
+	struct sql_rows *s = sql_query(db->sql, "SELECT uri, period, period_offset, keys FROM kms", "");
+	enum status st = ERR_NOT_FOUND;
+
+	if (sql_row(s)) {
+		sql_text(s, 0, k->uri, sizeof k->uri);
+		k->period = sql_int(s, 1);
+		k->offset = sql_int(s, 2);
+		st = db_unwrap(db, "kms", sql_blob(s, 3), keys);
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_user_set(struct db *db, const char *uri, const char *iccid)
+{
+	return sql_done(sql_query(db->sql,
+	        "INSERT INTO users VALUES($1,$2) ON CONFLICT(uri) DO UPDATE SET iccid=excluded.iccid", "ss", uri, iccid));
+}
+
+enum status db_user_card(struct db *db, const char *uri, char iccid[21])
+{
+	struct sql_rows *s = sql_query(db->sql, "SELECT iccid FROM users WHERE uri=$1", "s", uri);
+	enum status st = ERR_NOT_FOUND;
+
+	if (sql_row(s)) {
+		sql_text(s, 0, iccid, 21);
+		st = OK;
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_group_add(struct db *db, const struct db_group *g)
+{
+	return sql_done(
+	        sql_query(db->sql, "INSERT INTO grp VALUES($1,$2,$3)", "ssi", g->uri, g->manager_uri, (uint64_t)g->policy));
+}
+
+enum status db_group_get(struct db *db, const char *uri, struct db_group *g)
+{
+	struct sql_rows *s = sql_query(db->sql, "SELECT manager, policy FROM grp WHERE uri=$1", "s", uri);
+	enum status st = ERR_NOT_FOUND;
+
+	*g = (struct db_group){ 0 };
+	if (sql_row(s)) {
+		(void)snprintf(g->uri, sizeof g->uri, "%s", uri);
+		sql_text(s, 0, g->manager_uri, sizeof g->manager_uri);
+		g->policy = (unsigned)sql_int(s, 1);
+		st = OK;
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_member_set(struct db *db, const char *group, const char *user, bool member)
+{
+	return sql_done(sql_query(db->sql,
+	        member ? "INSERT INTO member VALUES($1,$2) ON CONFLICT DO NOTHING"
+	               : "DELETE FROM member WHERE grp=$1 AND uri=$2",
+	        "ss", group, user));
+}
+
+enum status db_member_each(struct db *db, const char *group, enum status (*each)(void *, const char *user), void *context)
+{
+	struct sql_rows *s = sql_query(db->sql, "SELECT uri FROM member WHERE grp=$1 ORDER BY uri", "s", group);
+	enum status st = OK;
+	char user[129];
+
+	while (st == OK && sql_row(s)) {
+		sql_text(s, 0, user, sizeof user);
+		st = each(context, user);
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_gmk_add(struct db *db, const char *group, uint32_t id, uint64_t not_before, uint64_t not_after, struct bytes key)
+{
+	uint8_t raw[128];
+	struct buf b = BUF_OF(raw);
+	struct bytes wrapped;
+	char name[192], label[256];
+
+	(void)snprintf(name, sizeof name, "%s/%08lx", group, (unsigned long)id);
+	db_label("gmk", name, label);
+	TRY(db_wrap(db, label, key, &b));
+	wrapped = buf_bytes(&b);
+	return sql_done(sql_query(db->sql, "INSERT INTO gmk VALUES($1,$2,$3,$4,$5)", "siiib", group, (uint64_t)id,
+	        (uint64_t)not_before, (uint64_t)not_after, &wrapped));
+}
+
+enum status db_discovery_set(struct db *db, const struct db_discovery *d, struct bytes keys)
+{
+	uint8_t raw[WRAPPED_MAX];
+	struct buf b = BUF_OF(raw);
+	struct bytes wrapped;
+	char label[DB_LABEL_MAX];
+
+	db_label("discovery", d->name, label);
+	TRY(db_wrap(db, label, keys, &b));
+	wrapped = buf_bytes(&b);
+	return sql_done(sql_query(db->sql,
+	        "INSERT INTO discovery VALUES($1,$2,$3,$4) ON CONFLICT(name)"
+	        " DO UPDATE SET profile=excluded.profile, slot_seconds=excluded.slot_seconds, keys=excluded.keys",
+	        "siib", d->name, (uint64_t)d->profile, (uint64_t)d->slot_seconds, &wrapped));
+}
+
+enum status db_discovery_get(struct db *db, const char *name, struct db_discovery *d, struct secret_large *keys)
+{
+	struct sql_rows *s = sql_query(db->sql, "SELECT profile, slot_seconds, keys FROM discovery WHERE name=$1", "s", name);
+	enum status st = ERR_NOT_FOUND;
+	char label[DB_LABEL_MAX];
+
+	*d = (struct db_discovery){ 0 };
+	if (sql_row(s)) {
+		(void)snprintf(d->name, sizeof d->name, "%s", name);
+		d->profile = (unsigned)sql_int(s, 0);
+		d->slot_seconds = (unsigned)sql_int(s, 1);
+		db_label("discovery", name, label);
+		st = db_unwrap(db, label, sql_blob(s, 2), keys);
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_card_members(struct db *db, const char *iccid, struct db_member *list, size_t room, size_t *n)
+{
+	struct sql_rows *r = sql_query(db->sql,
+	        "SELECT m.grp, m.uri FROM member m JOIN users u ON u.uri=m.uri WHERE u.iccid=$1 ORDER BY m.grp, m.uri", "s",
+	        iccid);
+
+	for (*n = 0; sql_row(r) && *n < room; (*n)++) {
+		sql_text(r, 0, list[*n].group, sizeof list[*n].group);
+		sql_text(r, 1, list[*n].uri, sizeof list[*n].uri);
+	}
+	return sql_done(r);
+}
