@@ -12,9 +12,11 @@ enum prose_instruction {
 	INS_PROSE_LIST = 0x1C,          /* P1: enum prose_list */
 	INS_PROSE_COMPUTE_CODES = 0x20, /* codes (announce) or look-up values (monitor) for a slot range */
 	INS_PROSE_ANNOUNCE = 0x22,      /* one PC5_DISCOVERY frame, profile 33.303 */
-	INS_PROSE_MATCH = 0x24          /* one received frame: match or no match */
+	INS_PROSE_MATCH = 0x24,         /* one received frame: match or no match */
+	INS_PROSE_ADHOC = 0x26          /* P1: enum prose_adhoc */
 };
 
+enum prose_adhoc { ADHOC_CREATE = 1, ADHOC_INVITE, ADHOC_ACCEPT };
 enum prose_list { PROSE_LIST_KEY_SETS = 1, PROSE_LIST_GROUPS, PROSE_LIST_GMKS, PROSE_LIST_DISCOVERY };
 
 /* Data objects of commands and responses. Times are seconds since 1970 in 8 octets. */
@@ -69,9 +71,10 @@ enum discovery_key_tag {
 enum time_tag { TIME_FLOOR = 0x80 };
 
 enum group_policy {
-	GROUP_POLICY_SIGN = 0x01,     /* offers carry and need an ECCSI signature */
-	GROUP_POLICY_IN_CARD = 0x02,  /* GSK never leaves the card */
-	GROUP_POLICY_PROFILE_B = 0x04 /* offers use PRF-HMAC-SHA-256 and the key id extension */
+	GROUP_POLICY_SIGN = 0x01,      /* offers carry and need an ECCSI signature */
+	GROUP_POLICY_IN_CARD = 0x02,   /* GSK never leaves the card */
+	GROUP_POLICY_PROFILE_B = 0x04, /* offers use PRF-HMAC-SHA-256 and the key id extension */
+	GROUP_POLICY_ADHOC = 0x08      /* made by its members' cards alone; never in a sealed object */
 };
 
 enum discovery_profile { DISCOVERY_TR_21 = 1, DISCOVERY_33303 = 2 };
@@ -91,8 +94,12 @@ enum {
 	DISCOVERY_KEY_MIN = 16
 };
 
+/* Keys of ad-hoc groups have this bit in their id, those of the network do not: neither can be taken for the other. */
+enum { GMK_ID_RANDOM = 0x07FFFFFF, GMK_ID_ADHOC = 0x08000000 };
+
 /* Clocks (DESIGN.md 3.5), seconds. */
 enum {
+	PROSE_ADHOC_LIFE_MAX = 30 * 86400, /* of an ad-hoc group's key */
 	PROSE_OFFER_WINDOW = 60,           /* T of an offer against the phone's time */
 	PROSE_CODE_WINDOW = 60,            /* codes leave for latest +- this */
 	PROSE_SLOT_BUDGET = 1 << 20,       /* slots times keys per power-on */

@@ -37,4 +37,18 @@ MUST_USE enum status key_parameters_seal(
 MUST_USE enum status key_parameters_open(
         struct bytes key, struct bytes data, struct secret_large *plain, struct key_parameters *out);
 
+/* A whole, signed I_MESSAGE with a group master key for one member: its GUK-ID, encapsulation, parameters and signature. */
+struct gmk_message {
+	const struct mikey_kms *kms;
+	const uint8_t *z; /* the KMS's public key, 257 octets */
+	struct bytes signer_uri, member_uri;
+	const struct secret *ssk; /* the signer's, in the period of `now` */
+	const uint8_t *pvt, *hs;
+	struct secret gmk;
+	uint32_t gmk_id;
+	uint64_t now;
+	struct key_parameters parameters;
+};
+MUST_USE enum status gmk_message_build(struct rng *, const struct gmk_message *, struct buf *out);
+
 #endif

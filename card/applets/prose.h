@@ -91,6 +91,10 @@ struct prose_gmk {
 enum { GMK_RECORD_LEN = 28 + GMK_LEN, GMKS_PER_GROUP = 4 };
 MUST_USE enum status prose_gmk_next(
         struct applet *, const uint8_t group[static DIGEST_LEN], struct record_name *after, struct prose_gmk *out);
+/* Keep it; of a group at most GMKS_PER_GROUP: past, current, future. The oldest message's key goes (prose_gmk.c). */
+MUST_USE enum status prose_gmk_put(struct applet *, const uint8_t group[static DIGEST_LEN], const struct prose_gmk *);
+/* All keys of a group. */
+MUST_USE enum status prose_gmk_forget(struct applet *, const uint8_t group[static DIGEST_LEN]);
 void prose_gmk_wipe(struct prose_gmk *);
 #define GMK __attribute__((cleanup(prose_gmk_wipe))) struct prose_gmk
 
@@ -102,6 +106,7 @@ enum sw prose_cmd_release_key(struct command *);
 enum sw prose_cmd_compute_codes(struct command *);
 enum sw prose_cmd_announce(struct command *);
 enum sw prose_cmd_match(struct command *);
+enum sw prose_cmd_adhoc(struct command *); /* prose_adhoc.c */
 /* The payload of a discovery key; ERR_DENIED for a key that is too short. */
 MUST_USE enum status prose_discovery_check(struct bytes payload);
 

@@ -110,7 +110,6 @@ static enum sw decapsulate(struct import *i)
 	return SW_OK;
 }
 
-/* Keep at most GMKS_PER_GROUP keys of a group: past, current, future. The oldest message's key goes. */
 static enum status drop_oldest(struct applet *a, const uint8_t group[static DIGEST_LEN])
 {
 	struct record_name name = { 0 }, oldest = { 0 };
@@ -135,23 +134,42 @@ static struct record_name gmk_name(const uint8_t group[static DIGEST_LEN], uint3
 	return name_format("%.*s/%08lx", (int)prefix.n, (const char *)prefix.text, (unsigned long)id);
 }
 
-static enum status store_gmk(struct import *i, const struct prose_group *g, uint32_t id)
+enum status prose_gmk_put(struct applet *a, const uint8_t group[static DIGEST_LEN], const struct prose_gmk *g)
 {
-	struct record_name name = gmk_name(g->digest, id);
+	struct record_name name = gmk_name(group, g->id);
 	SECRET
 	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 
+	buf_put_uint(&b, 8, g->stamp);
+	buf_put_uint(&b, 8, g->not_before);
+	buf_put_uint(&b, 8, g->not_after);
+	buf_put_uint(&b, 4, g->id);
+	buf_put(&b, secret_bytes(&g->key));
+	TRY(buf_status(&b));
+	TRY(applet_put(a, name_bytes(&name), buf_bytes(&b)));
+	return drop_oldest(a, group);
+}
+
+enum status prose_gmk_forget(struct applet *a, const uint8_t group[static DIGEST_LEN])
+{
+	struct record_name name = { 0 };
+	GMK g = { 0 };
+
+	while (prose_gmk_next(a, group, &name, &g) == OK)
+		TRY(applet_erase(a, name_bytes(&name)));
+	return OK;
+}
+
+static enum status store_gmk(struct import *i, const struct prose_group *g, uint32_t id)
+{
+	struct record_name name = gmk_name(g->digest, id);
+	GMK gmk = { .stamp = i->m.time, .not_before = i->parameters.activation, .id = id, .key = i->gmk };
+
 	if (i->parameters.revoked)
 		return applet_erase(i->a, name_bytes(&name));
-	buf_put_uint(&b, 8, i->m.time);
-	buf_put_uint(&b, 8, i->parameters.activation);
-	buf_put_uint(&b, 8, i->parameters.expiry != 0 ? i->parameters.expiry : UINT64_MAX);
-	buf_put_uint(&b, 4, id);
-	buf_put(&b, secret_bytes(&i->gmk));
-	TRY(buf_status(&b));
-	TRY(applet_put(i->a, name_bytes(&name), buf_bytes(&b)));
-	return drop_oldest(i->a, g->digest);
+	gmk.not_after = i->parameters.expiry != 0 ? i->parameters.expiry : UINT64_MAX;
+	return prose_gmk_put(i->a, g->digest, &gmk);
 }
 
 static enum sw import(struct import *i, struct bytes message, struct buf *rsp)
@@ -180,6 +198,8 @@ static enum sw import(struct import *i, struct bytes message, struct buf *rsp)
 		return sw_of(st);
 	if (id >> PURPOSE_SHIFT != MIKEY_PURPOSE_GMK)
 		return SW_WRONG_DATA;
+	if (((id & GMK_ID_ADHOC) != 0) != ((g.policy & GROUP_POLICY_ADHOC) != 0))
+		return SW_PROSE_POLICY; /* a key of the network's for an ad-hoc group, or the reverse */
 	if ((st = store_gmk(i, &g, id)) != OK || (st = prose_ring_add(i->a, BYTES_STR("gmr"), i->replay)) != OK)
 		return sw_of(st);
 	tlv_put(rsp, TAG_GROUP_URI, g.uri);

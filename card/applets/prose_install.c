@@ -95,10 +95,17 @@ static enum sw install_key_set(struct applet *a, struct bytes payload)
 static enum sw install_group(struct applet *a, struct bytes payload)
 {
 	GROUP g = { 0 };
+	GROUP old = { 0 };
 	struct record_name name;
 	enum status st = secret_large_set(&g.record, payload);
 
 	if (st != OK || (st = prose_parse_group(&g)) != OK)
+		return sw_of(st);
+	if ((g.policy & GROUP_POLICY_ADHOC) != 0)
+		return SW_WRONG_DATA;
+	/* The network's group takes the place of an ad-hoc one; keys that colleagues made are not the network's. */
+	if (prose_load_group(a, g.uri, &old) == OK && (old.policy & GROUP_POLICY_ADHOC) != 0 &&
+	        (st = prose_gmk_forget(a, g.digest)) != OK)
 		return sw_of(st);
 	name = prose_record_name("grp", g.digest);
 	return sw_of(applet_put(a, name_bytes(&name), payload));

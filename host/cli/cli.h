@@ -14,7 +14,7 @@ struct arguments {
 	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
 	        *user, *kms_uri, *from;
 	bool json, first_packet, once;
-	long seconds, lead_in, resend, count, offer_skip;
+	long seconds, lead_in, resend, count, offer_skip, valid;
 	const char *words[WORDS_MAX];
 	size_t word_count;
 	struct prose_card *card; /* open while the verb runs; NULL for verbs that need none */
@@ -46,6 +46,7 @@ int verb_announce(struct arguments *);
 int verb_discover(struct arguments *);
 int verb_ota(struct arguments *);
 int verb_modem(struct arguments *);
+int verb_adhoc(struct arguments *);
 int verb_apdu(struct arguments *);
 
 enum option_key {
@@ -76,7 +77,8 @@ enum option_key {
 	OPT_NAF,
 	OPT_USER,
 	OPT_KMS_URI,
-	OPT_FROM
+	OPT_FROM,
+	OPT_VALID
 };
 
 /* What this terminal can do (TS 102 223 5.2): profile and SMS-PP download, timers, SEND SHORT MESSAGE, REFRESH, MORE TIME,

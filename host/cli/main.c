@@ -32,6 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_USER: a->user = arg; return 0;
 	case OPT_KMS_URI: a->kms_uri = arg; return 0;
 	case OPT_FROM: a->from = arg; return 0;
+	case OPT_VALID: a->valid = atol(arg); return 0;
 	case OPT_SECONDS: a->seconds = atol(arg); return 0;
 	case OPT_LEAD_IN: a->lead_in = atol(arg); return 0;
 	case OPT_RESEND: a->resend = atol(arg); return 0;
@@ -95,6 +96,9 @@ static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL",
 static const struct argp_option group_options[] = { JSON, { "bsf", OPT_BSF, "URL", 0, "fetch: bootstrapping server", 0 },
 	{ "from", OPT_FROM, "URL", 0, "fetch: the group manager's service", 0 },
 	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 }, { 0 } };
+static const struct argp_option adhoc_options[] = { { "valid", OPT_VALID, "SECONDS", 0,
+	                                                    "create: life of the key (default a day, at most 30)", 0 },
+	{ "out", OPT_OUT, "FILE", 0, "invite: the message, for `group import` there", 0 }, JSON, { 0 } };
 static const struct argp_option watch_options[] = { { "count", OPT_COUNT, "N", 0, "Stop after N APDUs (default: never)", 0 },
 	SECONDS("Watch this long (default 20)"), { 0 } };
 static const struct argp_option put_options[] = { { "count", OPT_COUNT, "N", 0, "Record number (record files)", 0 }, { 0 } };
@@ -122,6 +126,9 @@ static const struct verb verbs[] = {
 	        "prose-ue --pin-file pin provision --bsf http://bsf:8080 --kms https://kms:8443 --naf kms.example.org --user sip:alice@example.org" },
 	{ "group", verb_group, true, group_options, "import FILE\nfetch", "Group records and MIKEY-SAKKE messages to the card",
 	        "prose-ue --pin-file pin group fetch --bsf http://bsf:8080 --from https://groups:8444 --naf groups.example.org" },
+	{ "adhoc", verb_adhoc, true, adhoc_options, "create GROUP\ninvite GROUP USER\naccept GROUP SIGNER",
+	        "Groups that cards make alone, without any server",
+	        "prose-ue --pin-file pin adhoc create sip:search-party@example.org" },
 	{ "call", verb_call, true, call_options, "start|join", "Talk to a group, or listen to it",
 	        "prose-ue --pin-file pin call join --group sip:fire@example.org --offers 239.255.33.4:6003" },
 	{ "announce", verb_announce, true, announce_options, "", "Announce over PC5",

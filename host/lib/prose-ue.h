@@ -212,6 +212,15 @@ struct prose_gmk {
 /* Hand over a whole MIKEY-SAKKE I_MESSAGE; signer, recipient, time and replay are checked on the card. */
 enum prose_result prose_import_gmk(struct prose_card *, uint64_t now, const uint8_t *message, size_t n, struct prose_gmk *out);
 
+/* Ad-hoc groups, by the members' cards alone. Create: a key until not_after (at most 30 days), signed by this card's user from
+ * now on. Invite: the message for one member, for prose_import_gmk there; *n: room in, length out. Accept: this signer may send
+ * the group's keys: ask the user first. PROSE_REFUSED with 9C0B: there is a network's group of this name. */
+enum prose_result prose_adhoc_create(
+        struct prose_card *, uint64_t now, const char *group, uint64_t not_after, struct prose_gmk *out);
+enum prose_result prose_adhoc_invite(
+        struct prose_card *, uint64_t now, const char *group, const char *member, uint8_t *message, size_t *n);
+enum prose_result prose_adhoc_accept(struct prose_card *, const char *group, const char *signer);
+
 struct prose_state {
 	char kms_uri[129];
 	uint64_t floor, latest; /* the card's time, seconds since 1970 */

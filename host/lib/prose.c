@@ -46,13 +46,10 @@ static enum prose_result send_message(struct prose_card *c, uint8_t ins, uint64_
 	return b.failed ? PROSE_NO_SPACE : session_command(c, ins, 0, buf_bytes(&b), 256);
 }
 
-enum prose_result prose_import_gmk(struct prose_card *c, uint64_t now, const uint8_t *message, size_t n, struct prose_gmk *out)
+static enum prose_result take_gmk(struct prose_card *c, struct prose_gmk *out)
 {
-	enum prose_result r = send_message(c, INS_PROSE_IMPORT_GMK, now, (struct bytes){ message, n });
 	uint64_t id;
 
-	if (r != PROSE_OK)
-		return r;
 	*out = (struct prose_gmk){ 0 };
 	if (!take_text(c->answer, TAG_GROUP_URI, out->group_uri, sizeof out->group_uri) ||
 	        !take_number(c->answer, TAG_GMK_ID, &id) || !take_number(c->answer, TAG_NOT_BEFORE, &out->not_before) ||
@@ -60,6 +57,62 @@ enum prose_result prose_import_gmk(struct prose_card *c, uint64_t now, const uin
 		return PROSE_FORMAT;
 	out->gmk_id = (uint32_t)id;
 	return PROSE_OK;
+}
+
+enum prose_result prose_import_gmk(struct prose_card *c, uint64_t now, const uint8_t *message, size_t n, struct prose_gmk *out)
+{
+	enum prose_result r = send_message(c, INS_PROSE_IMPORT_GMK, now, (struct bytes){ message, n });
+
+	return r == PROSE_OK ? take_gmk(c, out) : r;
+}
+
+enum prose_result prose_adhoc_create(
+        struct prose_card *c, uint64_t now, const char *group, uint64_t not_after, struct prose_gmk *out)
+{
+	uint8_t raw[256];
+	struct buf b = BUF_OF(raw);
+	enum prose_result r;
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, TAG_GROUP_URI, bytes_str(group));
+	tlv_put_uint(&b, TAG_NOT_AFTER, 8, not_after);
+	r = b.failed ? PROSE_NO_SPACE : session_command(c, INS_PROSE_ADHOC, ADHOC_CREATE, buf_bytes(&b), 256);
+	return r == PROSE_OK ? take_gmk(c, out) : r;
+}
+
+enum prose_result prose_adhoc_invite(
+        struct prose_card *c, uint64_t now, const char *group, const char *member, uint8_t *message, size_t *n)
+{
+	uint8_t raw[400];
+	struct buf b = BUF_OF(raw);
+	struct bytes found;
+	size_t room = *n;
+	enum prose_result r;
+
+	*n = 0;
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, TAG_GROUP_URI, bytes_str(group));
+	tlv_put(&b, TAG_USER_URI, bytes_str(member));
+	r = b.failed ? PROSE_NO_SPACE : session_command(c, INS_PROSE_ADHOC, ADHOC_INVITE, buf_bytes(&b), 256);
+	if (r != PROSE_OK)
+		return r;
+	if (tlv_find(c->answer, TAG_MESSAGE, &found) != OK)
+		return PROSE_FORMAT;
+	if (found.n > room)
+		return PROSE_NO_SPACE;
+	memcpy(message, found.p, found.n);
+	*n = found.n;
+	return PROSE_OK;
+}
+
+enum prose_result prose_adhoc_accept(struct prose_card *c, const char *group, const char *signer)
+{
+	uint8_t raw[400];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put(&b, TAG_GROUP_URI, bytes_str(group));
+	tlv_put(&b, TAG_SENDER_URI, bytes_str(signer));
+	return b.failed ? PROSE_NO_SPACE : session_command(c, INS_PROSE_ADHOC, ADHOC_ACCEPT, buf_bytes(&b), 0);
 }
 
 enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out)

@@ -43,6 +43,70 @@ START_TEST(provisioning_order_and_replays)
 END_TEST
 
 /* New transport keys: from then on the old ones open nothing; at each write that loses power, old or new. */
+static unsigned adhoc(struct rig *r, enum prose_adhoc what, const char *group, uint32_t tag, const char *uri, uint64_t until)
+{
+	uint8_t raw[400];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put_uint(&b, TAG_TIME, 8, NOW + 10);
+	tlv_put(&b, TAG_GROUP_URI, bytes_str(group));
+	if (uri != NULL)
+		tlv_put(&b, tag, bytes_str(uri));
+	if (until != 0)
+		tlv_put_uint(&b, TAG_NOT_AFTER, 8, until);
+	return rig_prose(r, INS_PROSE_ADHOC, (uint8_t)what, buf_bytes(&b));
+}
+
+/* An ad-hoc group: made, invited to, accepted; kept apart from the network's groups and keys. */
+START_TEST(adhoc_groups)
+{
+	static const char party[] = "sip:party@example.org";
+	struct rig *r = known_card();
+	uint8_t message[MIKEY_MESSAGE_MAX], sealed_raw[600];
+	struct buf keep = BUF_OF(message), sealed = BUF_OF(sealed_raw);
+	struct db_group g = {
+		.uri = "sip:party@example.org", .manager_uri = "sip:gms@example.org", .policy = GROUP_POLICY_SIGN
+	};
+	struct bytes m, id;
+
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, party, 0, NULL, NOW + 1000), SW_PROSE_NOT_PROVISIONED);
+	provision(r);
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, party, 0, NULL, NOW), SW_PROSE_TIME);
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, party, 0, NULL, NOW + 31 * 86400), SW_PROSE_TIME);
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, party, 0, NULL, 0), 0x6A80);
+	ck_assert_uint_eq(
+	        adhoc(r, ADHOC_CREATE, GROUP, 0, NULL, NOW + 1000), SW_PROSE_POLICY); /* the network's stays the network's */
+	ck_assert_uint_eq(adhoc(r, ADHOC_ACCEPT, GROUP, TAG_SENDER_URI, BOB, 0), SW_PROSE_POLICY);
+	ck_assert_uint_eq(adhoc(r, ADHOC_INVITE, GROUP, TAG_USER_URI, BOB, 0), SW_PROSE_POLICY);
+	ck_assert_uint_eq(adhoc(r, ADHOC_INVITE, party, TAG_USER_URI, BOB, 0), SW_PROSE_NO_KEY);
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, party, 0, NULL, NOW + 1000), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_GMK_ID, &id), OK);
+	ck_assert_uint_eq(bytes_uint(id) >> 27, 1);
+	ck_assert_uint_eq(adhoc(r, ADHOC_INVITE, party, TAG_USER_URI, ALICE, 0), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MESSAGE, &m), OK);
+	buf_put(&keep, m);
+	ck_assert_uint_eq(import(r, NOW + 20, buf_bytes(&keep)), 0x9000); /* to herself */
+	ck_assert_uint_eq(import(r, NOW + 20, buf_bytes(&keep)), SW_PROSE_REPLAY);
+	message[keep.len - 10] ^= 1;
+	ck_assert_uint_eq(import(r, NOW + 20, buf_bytes(&keep)), SW_PROSE_SIGNATURE);
+	/* another signer: the old one's keys go with him, and he is nobody any more */
+	ck_assert_uint_eq(adhoc(r, ADHOC_ACCEPT, party, TAG_SENDER_URI, BOB, 0), 0x9000);
+	ck_assert_uint_eq(adhoc(r, ADHOC_INVITE, party, TAG_USER_URI, BOB, 0), SW_PROSE_POLICY);
+	message[keep.len - 10] ^= 1;
+	ck_assert_uint_eq(import(r, NOW + 20, buf_bytes(&keep)), SW_PROSE_SIGNER);
+	/* the network makes a group of that name: nothing of the ad-hoc one is left */
+	ck_assert_uint_eq(adhoc(r, ADHOC_ACCEPT, party, TAG_SENDER_URI, ALICE, 0), 0x9000);
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, party, 0, NULL, NOW + 1000), 0x9000);
+	ck_assert_int_eq(db_group_add(db, &g), OK);
+	ck_assert_int_eq(group_record(db, party, ALICE, 1, &sealed), OK);
+	ck_assert_uint_eq(install(r, buf_bytes(&sealed)), 0x9000);
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, party, 0, NULL, NOW + 1000), SW_PROSE_POLICY);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_LIST, PROSE_LIST_GMKS, (struct bytes){ 0 }), 0x9000);
+	ck_assert_uint_eq(rig_data().n, 0);
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(transport_keys_are_replaced)
 {
 	struct rig *r = known_card();
@@ -327,6 +391,7 @@ Suite *suite_prose(void)
 	tcase_add_checked_fixture(t, open_operator, close_operator);
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, provisioning_order_and_replays);
+	tcase_add_test(t, adhoc_groups);
 	tcase_add_test(t, transport_keys_are_replaced);
 	tcase_add_test(t, gmk_messages_are_checked_before_they_are_opened);
 	tcase_add_test(t, another_members_message_and_another_signer_are_refused);

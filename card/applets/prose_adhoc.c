@@ -1,0 +1,183 @@
+/* Ad-hoc groups: made by the members' cards alone, with no server anywhere (seed P-3.1c). Who makes one signs its key's
+ * messages with his own identity; the others' users say whom they let do that. */
+#include "apdu/tlv.h"
+#include "card/applets/prose.h"
+#include "mikey/sakke_message.h"
+
+enum { MESSAGE_MAX = MIKEY_MESSAGE_MAX };
+
+struct who {
+	struct prose_kms_certificate kms;
+	struct prose_key_set key_set; /* of now */
+	uint64_t now;
+};
+
+static void who_wipe(struct who *w)
+{
+	secret_clean(w, sizeof *w);
+}
+#define WHO __attribute__((cleanup(who_wipe))) struct who
+
+static enum sw load_who(struct command *c, struct who *w)
+{
+	struct bytes time;
+	enum status st;
+
+	if (tlv_find(c->data, TAG_TIME, &time) != OK || time.n != 8)
+		return SW_WRONG_DATA;
+	if ((st = prose_time_accept(c->applet, bytes_uint(time), &w->now)) != OK)
+		return sw_of(st);
+	if (prose_load_kms(c->applet, &w->kms) != OK)
+		return SW_PROSE_NOT_PROVISIONED;
+	if (prose_load_key_set(c->applet, mikey_period_number(&w->kms.kms, w->now), &w->key_set) != OK || w->key_set.hs == NULL)
+		return SW_PROSE_NO_KEY;
+	return SW_OK;
+}
+
+static bool is_uri(struct bytes b)
+{
+	return b.n > 0 && b.n <= PROSE_URI_MAX;
+}
+
+/* A group of this name that is the network's stays the network's. Another signer's keys go with him. */
+static enum sw put_group(struct applet *a, struct bytes uri, struct bytes signer, struct prose_group *g)
+{
+	uint8_t raw[2 * PROSE_URI_MAX + 32];
+	struct buf b = BUF_OF(raw);
+	struct record_name name;
+	enum status st = prose_load_group(a, uri, g);
+
+	if (st == OK && (g->policy & GROUP_POLICY_ADHOC) == 0)
+		return SW_PROSE_POLICY;
+	if (st == OK && bytes_equal(g->signer_uri, signer))
+		return SW_OK;
+	if (st == OK)
+		st = prose_gmk_forget(a, g->digest);
+	if (st != OK && st != ERR_NOT_FOUND)
+		return sw_of(st);
+	tlv_put(&b, GROUP_URI, uri);
+	tlv_put(&b, GROUP_SIGNER_URI, signer);
+	tlv_put_uint(&b, GROUP_POLICY, 1, GROUP_POLICY_SIGN | GROUP_POLICY_ADHOC);
+	if ((st = buf_status(&b)) != OK || (st = secret_large_set(&g->record, buf_bytes(&b))) != OK ||
+	        (st = prose_parse_group(g)) != OK)
+		return sw_of(st);
+	name = prose_record_name("grp", g->digest);
+	return sw_of(applet_put(a, name_bytes(&name), buf_bytes(&b)));
+}
+
+static enum sw create(struct command *c)
+{
+	WHO w = { 0 };
+	GROUP group = { 0 };
+	GMK gmk = { 0 };
+	struct bytes uri, until;
+	uint8_t id[4];
+	enum status st;
+	enum sw sw = load_who(c, &w);
+
+	if (sw != SW_OK)
+		return sw;
+	if (tlv_find(c->data, TAG_GROUP_URI, &uri) != OK || !is_uri(uri) || tlv_find(c->data, TAG_NOT_AFTER, &until) != OK ||
+	        until.n != 8)
+		return SW_WRONG_DATA;
+	gmk.stamp = mikey_ntp(w.now);
+	gmk.not_before = w.now;
+	gmk.not_after = bytes_uint(until);
+	if (gmk.not_after <= w.now || gmk.not_after - w.now > PROSE_ADHOC_LIFE_MAX)
+		return SW_PROSE_TIME;
+	if ((sw = put_group(c->applet, uri, w.key_set.user_uri, &group)) != SW_OK)
+		return sw;
+	if ((st = rng_secret(c->card->env.rng, &gmk.key, GMK_LEN)) != OK ||
+	        (st = rng_fill(c->card->env.rng, id, sizeof id)) != OK)
+		return sw_of(st);
+	gmk.id = ((uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM) | GMK_ID_ADHOC;
+	if ((st = prose_gmk_put(c->applet, group.digest, &gmk)) != OK)
+		return sw_of(st);
+	tlv_put(c->rsp, TAG_GROUP_URI, group.uri);
+	tlv_put_uint(c->rsp, TAG_GMK_ID, 4, gmk.id);
+	tlv_put_uint(c->rsp, TAG_NOT_BEFORE, 8, gmk.not_before);
+	tlv_put_uint(c->rsp, TAG_NOT_AFTER, 8, gmk.not_after);
+	return SW_OK;
+}
+
+/* The latest key that this card has made for the group. */
+static bool newest(struct applet *a, const struct prose_group *g, uint64_t now, struct prose_gmk *out)
+{
+	struct record_name name = { 0 };
+	GMK each = { 0 };
+	bool found = false;
+
+	while (prose_gmk_next(a, g->digest, &name, &each) == OK)
+		if ((each.id & GMK_ID_ADHOC) != 0 && each.not_after > now && (!found || each.stamp > out->stamp)) {
+			*out = each;
+			found = true;
+		}
+	return found;
+}
+
+/* One member: the whole I_MESSAGE, encapsulated and signed here. */
+static enum sw invite(struct command *c)
+{
+	WHO w = { 0 };
+	GROUP group = { 0 };
+	GMK gmk = { 0 };
+	struct gmk_message m;
+	struct bytes uri, member;
+	uint8_t raw[MESSAGE_MAX];
+	struct buf b = BUF_OF(raw);
+	enum status st;
+	enum sw sw = load_who(c, &w);
+
+	if (sw != SW_OK)
+		return sw;
+	if (tlv_find(c->data, TAG_GROUP_URI, &uri) != OK || tlv_find(c->data, TAG_USER_URI, &member) != OK || !is_uri(member))
+		return SW_WRONG_DATA;
+	if (prose_load_group(c->applet, uri, &group) != OK)
+		return SW_PROSE_NO_KEY;
+	if ((group.policy & GROUP_POLICY_ADHOC) == 0 || !bytes_equal(group.signer_uri, w.key_set.user_uri))
+		return SW_PROSE_POLICY; /* only who has made it */
+	if (!newest(c->applet, &group, w.now, &gmk))
+		return SW_PROSE_EXPIRED;
+	m = (struct gmk_message){ .kms = &w.kms.kms,
+		.z = w.kms.z,
+		.signer_uri = w.key_set.user_uri,
+		.member_uri = member,
+		.ssk = &w.key_set.ssk,
+		.pvt = w.key_set.pvt,
+		.hs = w.key_set.hs,
+		.gmk = gmk.key,
+		.gmk_id = gmk.id,
+		.now = w.now,
+		.parameters = { .key_type = MIKEY_PURPOSE_GMK,
+		        .activation = gmk.not_before,
+		        .expiry = gmk.not_after,
+		        .group = group.uri } };
+	st = gmk_message_build(c->card->env.rng, &m, &b);
+	secret_wipe(&m.gmk);
+	if (st != OK)
+		return sw_of(st);
+	tlv_put(c->rsp, TAG_MESSAGE, buf_bytes(&b));
+	return SW_OK;
+}
+
+/* The user lets this identity send the group's keys. */
+static enum sw accept(struct command *c)
+{
+	GROUP group = { 0 };
+	struct bytes uri, signer;
+
+	if (tlv_find(c->data, TAG_GROUP_URI, &uri) != OK || !is_uri(uri) || tlv_find(c->data, TAG_SENDER_URI, &signer) != OK ||
+	        !is_uri(signer))
+		return SW_WRONG_DATA;
+	return put_group(c->applet, uri, signer, &group);
+}
+
+enum sw prose_cmd_adhoc(struct command *c)
+{
+	switch (c->p1) {
+	case ADHOC_CREATE: return create(c);
+	case ADHOC_INVITE: return invite(c);
+	case ADHOC_ACCEPT: return accept(c);
+	default: return SW_WRONG_P1P2;
+	}
+}
