@@ -77,6 +77,9 @@ enum status kms_log_read(struct db *db, void (*each)(void *, const struct kms_lo
 	return sql_done(r) == OK ? st : ERR_IO;
 }
 
+/* In the last quarter of a period the next one's key set comes with it. */
+enum { EARLY = 4 };
+
 /* ---- requests ------------------------------------------------------------------------------------------------------- */
 
 bool kms_service_key(struct kms_service *s, uint64_t now, const char *identity, struct secret *key)
@@ -103,6 +106,14 @@ static bool may_hold(struct kms_service *s, const struct naf_user *u, const char
 	return db_user_card(s->db, uri, iccid) == OK && strcmp(iccid, u->iccid) == 0;
 }
 
+/* The key set of the period that holds `when`, and its line in the log. */
+static enum status issue(struct kms_service *s, uint64_t now, uint64_t when, const struct naf_user *u,
+        const struct kms_request *q, const struct kms *k, struct buf *objects)
+{
+	TRY(kms_issue(s->db, u->iccid, q->user_uri, when, objects));
+	return kms_log_append(s->db, now, u->iccid, q->user_uri, mikey_period_number(&k->identity, when));
+}
+
 static enum status fill(struct kms_service *s, uint64_t now, const struct naf_user *u, const struct kms_request *q,
         struct kms_response *r, uint8_t uid[MIKEY_UID_LEN], struct kms *k, struct buf *objects)
 {
@@ -121,8 +132,9 @@ static enum status fill(struct kms_service *s, uint64_t now, const struct naf_us
 		r->period_number = mikey_period_number(&k->identity, now);
 		TRY(mikey_uid(&k->identity, bytes_str(q->user_uri), r->period_number, uid));
 		r->user_id = (struct bytes){ uid, MIKEY_UID_LEN };
-		TRY(kms_issue(s->db, u->iccid, q->user_uri, now, objects));
-		TRY(kms_log_append(s->db, now, u->iccid, q->user_uri, r->period_number));
+		TRY(issue(s, now, now, u, q, k, objects));
+		if (mikey_period_number(&k->identity, now + k->record.period / EARLY) != r->period_number)
+			TRY(issue(s, now, now + k->record.period / EARLY, u, q, k, objects));
 	}
 	r->objects = buf_bytes(objects);
 	return OK;
