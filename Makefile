@@ -36,7 +36,7 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now
 
 src = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)))
 APDU := $(call src,apdu/*.c)
-CRYPTO := $(call src,crypto/*.c)
+CRYPTO := $(call src,crypto/*.c) $(O)/crypto/fp1024_x86_64.o
 MIKEY := $(call src,mikey/*.c)
 OTA := $(call src,ota/*.c)
 CARD := $(call src,card/os/*.c card/applets/*.c)
@@ -68,6 +68,11 @@ $(O)/%.o: %.c
 	$(if $(Q),@echo "  CC    $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/%,$<),$(PCSC_CFLAGS)) $(if $(filter %postgres.c,$<),$(PQ_CFLAGS)) $(if $(filter %_xml.c,$<),$(XML_CFLAGS)) -c -o $@ $<
 
+$(O)/%.o: %.S
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  AS    $<")
+	$(Q)$(CC) -fPIC -c -o $@ $<
+
 define archive
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  AR    $@")
@@ -89,7 +94,7 @@ $(O)/libota.a: $(OTA)
 	$(archive)
 SHARED := $(O)/libmikey.a $(O)/libota.a $(O)/libcrypto-prose.a $(O)/libapdu.a
 # What the phone links: no card-secret objects (tests/check-layers lists them too).
-PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_set1.o %/fp1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o %/tls.o %/gba.o %/http_digest.o %/diversify.o,$(CRYPTO))
+PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_ring.o %/pages.o %/sakke_set1.o %/fp1024.o %/fp1024_kernel.o %/fp1024_x86_64.o %/inverse.o %/curve1024.o %/pairing1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o %/tls.o %/gba.o %/http_digest.o %/diversify.o,$(CRYPTO))
 PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o %/kms_xml.o,$(MIKEY)) $(OTA) $(PHONE_CRYPTO) $(APDU)
 $(O)/libprose-card.a: $(CARD) $(MIKEY) $(OTA) $(CRYPTO) $(APDU)
 	$(archive)

@@ -7,39 +7,58 @@
 
 #include "crypto/hash.h"
 
-/* One operation's working set: the curve, Montgomery form for q, and a pool that is wiped at the end. */
-struct p256 {
+/* The curve, and Montgomery form for its order: made once, then only read. */
+static struct {
 	EC_GROUP *group;
+	BN_MONT_CTX *mont;
+	BIGNUM *less_two; /* q - 2 */
+	uint8_t g[ECCSI_POINT_LEN];
+	bool ready;
+} curve;
+
+static void curve_make(void)
+{
+	BN_CTX *pool = BN_CTX_new();
+
+	curve.group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	curve.mont = BN_MONT_CTX_new();
+	curve.ready = pool != NULL && curve.group != NULL && curve.mont != NULL &&
+	              (curve.less_two = BN_dup(EC_GROUP_get0_order(curve.group))) != NULL &&
+	              BN_sub_word(curve.less_two, 2) == 1 &&
+	              BN_MONT_CTX_set(curve.mont, EC_GROUP_get0_order(curve.group), pool) == 1 &&
+	              EC_POINT_point2oct(curve.group, EC_GROUP_get0_generator(curve.group), POINT_CONVERSION_UNCOMPRESSED,
+	                      curve.g, sizeof curve.g, pool) == sizeof curve.g;
+	BN_CTX_free(pool);
+}
+
+/* One operation's working set: the curve, and a pool that is wiped at the end. */
+struct p256 {
+	const EC_GROUP *group;
 	BN_CTX *pool;
 	BN_MONT_CTX *mont;
 	const BIGNUM *q;
-	uint8_t g[ECCSI_POINT_LEN];
+	const uint8_t *g;
 };
 
 static void p256_close(struct p256 *c)
 {
-	BN_MONT_CTX_free(c->mont);
 	if (c->pool != NULL)
 		BN_CTX_end(c->pool);
 	BN_CTX_free(c->pool); /* clears every number it lent */
-	EC_GROUP_free(c->group);
 }
 
 static enum status p256_open(struct p256 *c)
 {
+	static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+
 	*c = (struct p256){ 0 };
-	c->group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
-	c->pool = BN_CTX_secure_new();
-	c->mont = BN_MONT_CTX_new();
-	if (c->pool != NULL)
-		BN_CTX_start(c->pool);
-	if (c->group == NULL || c->pool == NULL || c->mont == NULL)
+	if (CRYPTO_THREAD_run_once(&once, curve_make) != 1 || !curve.ready || (c->pool = BN_CTX_secure_new()) == NULL)
 		return ERR_CRYPTO;
-	c->q = EC_GROUP_get0_order(c->group);
-	if (BN_MONT_CTX_set(c->mont, c->q, c->pool) != 1 ||
-	        EC_POINT_point2oct(c->group, EC_GROUP_get0_generator(c->group), POINT_CONVERSION_UNCOMPRESSED, c->g,
-	                sizeof c->g, c->pool) != sizeof c->g)
-		return ERR_CRYPTO;
+	BN_CTX_start(c->pool);
+	c->group = curve.group;
+	c->mont = curve.mont;
+	c->q = EC_GROUP_get0_order(curve.group);
+	c->g = curve.g;
 	return OK;
 }
 
@@ -88,10 +107,7 @@ static bool reduce_q(struct p256 *c, BIGNUM *r, const BIGNUM *a)
 /* r = a^-1 mod q = a^(q-2), fixed time. */
 static bool invert_q(struct p256 *c, BIGNUM *r, const BIGNUM *a)
 {
-	BIGNUM *e = BN_CTX_get(c->pool);
-
-	return e != NULL && BN_copy(e, c->q) != NULL && BN_sub_word(e, 2) == 1 &&
-	       BN_mod_exp_mont_consttime(r, a, e, c->q, c->pool, c->mont) == 1;
+	return BN_mod_exp_mont_consttime(r, a, curve.less_two, c->q, c->pool, c->mont) == 1;
 }
 
 /* Uncompressed, coordinates below p, on the curve, not infinity: OpenSSL checks all of these on decoding. */
@@ -138,7 +154,7 @@ static enum status random_scalar(struct p256 *c, struct rng *rng, BIGNUM *k)
 static enum status hash_hs(
         struct p256 *c, const uint8_t *kpak, struct bytes id, const uint8_t *pvt, uint8_t hs[static ECCSI_HASH_LEN])
 {
-	const struct bytes parts[] = { BYTES_OF(c->g), { kpak, ECCSI_POINT_LEN }, id, { pvt, ECCSI_POINT_LEN } };
+	const struct bytes parts[] = { { c->g, ECCSI_POINT_LEN }, { kpak, ECCSI_POINT_LEN }, id, { pvt, ECCSI_POINT_LEN } };
 
 	return sha256(parts, 4, hs);
 }
@@ -273,19 +289,20 @@ enum status eccsi_verify(
 	POINT *y = EC_POINT_new(c.group);
 	POINT *j = EC_POINT_new(c.group);
 	BIGNUM *r = number_of(&c, r_bytes), *s = number_of(&c, s_bytes);
-	BIGNUM *h = number(&c), *he = number(&c), *p = number(&c), *x = number(&c);
+	BIGNUM *h = number(&c), *he = number(&c), *sr = number(&c), *p = number(&c), *x = number(&c);
 
 	if (a == NULL || v == NULL || y == NULL || j == NULL || r == NULL || s == NULL || h == NULL || he == NULL ||
-	        p == NULL || x == NULL || EC_GROUP_get_curve(c.group, p, NULL, NULL, c.pool) != 1)
+	        sr == NULL || p == NULL || x == NULL || EC_GROUP_get_curve(c.group, p, NULL, NULL, c.pool) != 1)
 		return ERR_CRYPTO;
 	if (BN_is_zero(r) || BN_cmp(r, p) >= 0 || BN_is_zero(s) || BN_cmp(s, c.q) >= 0)
 		return ERR_CRYPTO;
 	TRY(hash_hs(&c, kpak, id, pvt.p, hs));
 	TRY(hash_he(hs, r_bytes.p, message, he));
-	/* Y = [HS]PVT + KPAK;  J = [s]([HE]G + [r]Y) */
-	if (BN_bin2bn(hs, sizeof hs, h) == NULL || EC_POINT_mul(c.group, y, NULL, v, h, c.pool) != 1 ||
-	        EC_POINT_add(c.group, y, y, a, c.pool) != 1 || EC_POINT_mul(c.group, j, he, y, r, c.pool) != 1 ||
-	        EC_POINT_mul(c.group, j, NULL, j, s, c.pool) != 1 || EC_POINT_is_at_infinity(c.group, j) ||
+	/* J = [s]([HE]G + [r]([HS]PVT + KPAK)) = [s HE]G + [s r HS]PVT + [s r]KPAK */
+	if (BN_bin2bn(hs, sizeof hs, h) == NULL || !reduce_q(&c, h, h) || !reduce_q(&c, he, he) || !reduce_q(&c, sr, r) ||
+	        !mul_q(&c, sr, sr, s) || !mul_q(&c, he, he, s) || !mul_q(&c, h, h, sr) ||
+	        EC_POINT_mul(c.group, j, he, v, h, c.pool) != 1 || EC_POINT_mul(c.group, y, NULL, a, sr, c.pool) != 1 ||
+	        EC_POINT_add(c.group, j, j, y, c.pool) != 1 || EC_POINT_is_at_infinity(c.group, j) ||
 	        EC_POINT_get_affine_coordinates(c.group, j, x, NULL, c.pool) != 1)
 		return ERR_CRYPTO;
 	return !BN_is_zero(x) && BN_cmp(x, r) == 0 ? OK : ERR_CRYPTO;

@@ -1,6 +1,7 @@
-/* fp1024.h - the field of SAKKE Parameter Set 1 and its curve y^2 = x^3 - 3x, on OpenSSL's Montgomery arithmetic.
- * Internal to crypto/. Elements are BIGNUMs in Montgomery form, lent by a pool that is wiped when the field closes.
- * Subtraction goes through p - b, never BN_mod_sub, which branches on its operands. */
+/* fp1024.h - the field of SAKKE Parameter Set 1: integers mod p, 1024 bits. Internal to crypto/.
+ * Two ways to compute: a kernel of our own for x86-64 with BMI2 and ADX, and OpenSSL's Montgomery arithmetic everywhere else;
+ * the tests hold one against the other. Elements are in Montgomery form (times 2^1024) in both, and never leave their range.
+ * Every function takes the same time for all values, but for what its comment calls public. */
 #ifndef CRYPTO_FP1024_H
 #define CRYPTO_FP1024_H
 
@@ -8,56 +9,85 @@
 
 #include "apdu/secret.h"
 
+enum { FP_LEN = 128, FP_WORDS = 16, FIELD_SLOTS = 80 };
+
+typedef uint64_t fp_words[FP_WORDS]; /* an element as it lies in tables: Montgomery form, lowest word first, below p */
+
+struct fp {
+	fp_words w; /* kernel */
+	BIGNUM *n;  /* OpenSSL */
+};
+
+struct modulus { /* what the kernel reduces by */
+	fp_words p;
+	uint64_t inverse; /* -1/p mod 2^64 */
+};
+
 struct field {
+	bool kernel;
+	bool failed; /* memory, or a zero where none may be; looked at once at the end */
 	BN_CTX *pool;
-	BIGNUM *p, *q, *one; /* one is in Montgomery form */
+	const BIGNUM *p, *q;
 	BN_MONT_CTX *mont_p, *mont_q;
-	bool failed; /* an OpenSSL call failed (memory); checked once at the end */
+	struct modulus modulus;
+	const uint64_t *q_words;
+	uint64_t wide[2][2 * FP_WORDS];
+	struct fp *one, *cube; /* 1, and 2^3072 for inversions */
+	size_t used;
+	struct fp slot[FIELD_SLOTS];
 };
 
-struct point { /* Jacobian: x = X/Z^2, y = Y/Z^3; Z = 0 is infinity */
-	BIGNUM *x, *y, *z;
-};
+enum fp_way { FP_AUTOMATIC, FP_KERNEL, FP_OPENSSL };
+/* For tests and benchmarks: what field_open takes from now on. FP_KERNEL where it cannot run stops the program. */
+void fp_use(enum fp_way);
+/* Whether this processor runs the kernel. */
+MUST_USE bool fp_has_kernel(void);
 
-struct pair { /* a + i b in F_p[i], i^2 = -1 */
-	BIGNUM *a, *b;
-};
-
+/* All that a field lends is wiped when it closes. */
 void field_close(struct field *);
 MUST_USE enum status field_open(struct field *);
 #define FIELD __attribute__((cleanup(field_close))) struct field
+MUST_USE enum status field_done(const struct field *);
 
-BIGNUM *fp_new(struct field *);
-struct point point_new(struct field *);
-struct pair pair_new(struct field *);
+/* An element of no particular value, lent until f->used is set back to what it was before. */
+struct fp *fp_new(struct field *);
+/* A scalar of full width; lent until the field closes. */
+BIGNUM *scalar_new(struct field *);
 
-void fp_mul(struct field *, BIGNUM *r, const BIGNUM *a, const BIGNUM *b);
-void fp_add(struct field *, BIGNUM *r, const BIGNUM *a, const BIGNUM *b);
-void fp_sub(struct field *, BIGNUM *r, const BIGNUM *a, const BIGNUM *b);
-void fp_invert(struct field *, BIGNUM *r, const BIGNUM *a); /* a^(p-2); 0 gives 0 */
+void fp_mul(struct field *, struct fp *r, const struct fp *a, const struct fp *b);
+void fp_add(struct field *, struct fp *r, const struct fp *a, const struct fp *b);
+void fp_sub(struct field *, struct fp *r, const struct fp *a, const struct fp *b);
+void fp_invert(struct field *, struct fp *r, const struct fp *a); /* 0 gives 0 */
+/* a[i] = 1 / a[i] by one inversion; f->failed if one is 0. scratch has n elements. */
+void fp_invert_many(struct field *, struct fp *a, size_t n, struct fp *scratch);
+void fp_copy(struct field *, struct fp *r, const struct fp *a);
+
+/* r = the sum of +- a b over n terms, n >= 1; the first is +. r may be among them. Cheaper than its parts. */
+struct fp_term {
+	const struct fp *a, *b;
+	bool minus;
+};
+void fp_dot(struct field *, struct fp *r, const struct fp_term *, size_t n);
+
+/* Says whether a value is zero, or two are equal: the answer is public. */
+MUST_USE bool fp_is_zero(struct field *, const struct fp *);
+MUST_USE bool fp_equal(struct field *, const struct fp *, const struct fp *);
+
+/* n elements that outlive calls, for fields opened the same way; NULL without memory. fp_array_free wipes them. */
+MUST_USE struct fp *fp_array_new(const struct field *, size_t n);
+void fp_array_free(struct fp *, size_t n);
+
+void fp_load(struct field *, struct fp *r, const fp_words);
+void fp_store(struct field *, const struct fp *, fp_words);
 
 /* 128 octets, which must be below p. */
-MUST_USE bool fp_decode(struct field *, struct bytes in, BIGNUM *r);
-void fp_encode(struct field *, const BIGNUM *a, uint8_t *out);
+MUST_USE bool fp_decode(struct field *, struct bytes in, struct fp *r);
+void fp_encode(struct field *, const struct fp *, uint8_t out[static FP_LEN]);
 
-/* 04 || x || y with both below p and on the curve. */
-MUST_USE bool point_decode(struct field *, struct bytes in, struct point *out);
-void point_encode(struct field *, const struct point *, uint8_t *out);
-void point_generator(struct field *, struct point *out);
-void point_double(struct field *, struct point *r, const struct point *a);
-void point_add(struct field *, struct point *r, const struct point *a, const struct point *b); /* any inputs; public only */
+/* The constants of crypto/sakke_set1.h. */
+void fp_constant(struct field *, struct fp *r, const uint8_t octets[static FP_LEN]);
 
-/* r = [k]a for secret k in 1..q-1 and a of order q: fixed-length ladder. */
-void point_mul(struct field *, struct point *r, const BIGNUM *k, const struct point *a);
-/* r = [k]a for public k >= 1: double and add. */
-void point_mul_public(struct field *, struct point *r, const BIGNUM *k, const struct point *a);
-
-/* out = (1 + i g)^k as one field element b/a, for secret k in 1..q-1. */
-void pairing_power(struct field *, BIGNUM *out, const BIGNUM *k);
-/* out = <r, s> as one field element (RFC 6508 3.2). r and s must be on the curve. */
-void pairing(struct field *, BIGNUM *out, const struct point *r, const struct point *s);
-
-/* Whether the affine g of Parameter Set 1 equals a. */
-MUST_USE bool fp_is_g(struct field *, const BIGNUM *a);
+/* 1/k mod q for a secret k, 0 for 0. */
+void scalar_invert(struct field *, BIGNUM *r, const BIGNUM *k);
 
 #endif

@@ -1,6 +1,7 @@
 /* sakke.h - SAKKE identity-based encryption (RFC 6508), Parameter Set 1 (RFC 6509 appendix A).
- * Secret: z, RSK, SSV, r, g^r, w. Their arithmetic is uniform: ladders with conditional swaps, one error for every
- * reason a decapsulation fails, and the same work for each. Identifiers, points and ciphertexts are public. */
+ * Secret: z, RSK, SSV, r, g^r, w. Their arithmetic is uniform: windows of signed odd digits and tables that are
+ * read whole, one error for every reason a decapsulation fails, and the same work for each. Identifiers, points and ciphertexts
+ * are public. */
 #ifndef CRYPTO_SAKKE_H
 #define CRYPTO_SAKKE_H
 
@@ -28,5 +29,30 @@ MUST_USE enum status sakke_encapsulate(const uint8_t public_key[static SAKKE_POI
 /* Receiver (6.2.2): ssv is set only when the check of R passes; ERR_CRYPTO for every other case. */
 MUST_USE enum status sakke_decapsulate(const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id, struct bytes rsk,
         struct bytes data, struct secret *ssv);
+
+/* Tables of what one KMS's users compute again and again, for senders and for the KMS itself: public, sakke_kms_size() octets,
+ * made in the time of about six encapsulations. Any number of threads may use one. ERR_CRYPTO for a public key that is no
+ * point. */
+struct sakke_kms;
+MUST_USE enum status sakke_kms_open(const uint8_t public_key[static SAKKE_POINT_LEN], struct sakke_kms **);
+void sakke_kms_close(struct sakke_kms **);
+MUST_USE size_t sakke_kms_size(void);
+/* As the functions above. */
+MUST_USE enum status sakke_kms_extract(
+        const struct sakke_kms *, const struct secret_large *z, struct bytes id, struct secret_large *rsk);
+MUST_USE enum status sakke_kms_encapsulate(
+        const struct sakke_kms *, struct bytes id, const struct secret *ssv, uint8_t data[static SAKKE_DATA_LEN]);
+/* One SSV to n identities, faster than one after the other. */
+MUST_USE enum status sakke_kms_encapsulate_many(
+        const struct sakke_kms *, size_t n, const struct bytes *id, const struct secret *ssv, uint8_t (*data)[SAKKE_DATA_LEN]);
+
+/* Tables of one RSK, worth as much as it is: wiped when they close, never written anywhere. Opening them is sakke_validate,
+ * with its errors. */
+struct sakke_receiver;
+MUST_USE enum status sakke_receiver_open(
+        const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id, struct bytes rsk, struct sakke_receiver **);
+void sakke_receiver_close(struct sakke_receiver **);
+MUST_USE size_t sakke_receiver_size(const struct sakke_receiver *);
+MUST_USE enum status sakke_receiver_decapsulate(const struct sakke_receiver *, struct bytes data, struct secret *ssv);
 
 #endif

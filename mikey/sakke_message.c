@@ -1,5 +1,7 @@
 #include "mikey/sakke_message.h"
 
+#include <string.h>
+
 #include "crypto/aes.h"
 #include "crypto/eccsi.h"
 #include "crypto/hash.h"
@@ -137,7 +139,10 @@ enum status gmk_message_build(struct rng *rng, const struct gmk_message *g, stru
 	size_t start = out->len;
 
 	TRY(mikey_uid(g->kms, g->member_uri, mikey_period_number(g->kms, g->now), uid));
-	TRY(sakke_encapsulate(g->z, BYTES_OF(uid), &g->gmk, data));
+	if (g->sakke_data != NULL)
+		memcpy(data, g->sakke_data, sizeof data);
+	else
+		TRY(sakke_encapsulate(g->z, BYTES_OF(uid), &g->gmk, data));
 	TRY(mikey_guk_id(secret_bytes(&g->gmk), g->member_uri, g->gmk_id, &m.csb_id));
 	TRY(key_parameters_seal(rng, secret_bytes(&g->gmk), m.csb_id, g->now, &g->parameters, &parameters));
 	TRY(rng_fill(rng, rand, sizeof rand));

@@ -45,6 +45,7 @@ struct gmk_message {
 	const struct secret *ssk; /* the signer's, in the period of `now` */
 	const uint8_t *pvt, *hs;
 	struct secret gmk;
+	const uint8_t *sakke_data; /* the GMK encapsulated to this member (mikey_uid of it and `now`), or NULL: do it here */
 	uint32_t gmk_id;
 	uint64_t now;
 	struct key_parameters parameters;

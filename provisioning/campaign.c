@@ -38,59 +38,6 @@ static enum status refuse(enum status st, char *reason, size_t n, const char *ab
 
 /* ---- selection ------------------------------------------------------------------------------------------------------- */
 
-static enum status add_from_file(struct db *db, const struct campaign_order *o, uint64_t now, char *reason, size_t n)
-{
-	FILE *f = fopen(o->cards, "re");
-	enum status st = OK;
-	char line[64];
-
-	if (f == NULL)
-		return refuse(ERR_NOT_FOUND, reason, n, o->cards, "cannot be read");
-	while (st == OK && fgets(line, sizeof line, f) != NULL) {
-		line[strcspn(line, "\r\n,; \t")] = 0;
-		if (line[0] < '0' || line[0] > '9') /* headers, remarks, empty lines */
-			continue;
-		st = sql_done(
-		        sql_query(db_sql(db), "INSERT INTO task(campaign, iccid, due) VALUES($1,$2,$3) ON CONFLICT DO NOTHING",
-		                "ssi", o->name, line, now));
-		if (st == ERR_DENIED)
-			st = refuse(ERR_NOT_FOUND, reason, n, line, "is no card of this database");
-	}
-	(void)fclose(f);
-	return st;
-}
-
-static enum status select_cards(struct db *db, const struct campaign_order *o, uint64_t now, char *reason, size_t n)
-{
-	struct db_group g;
-
-	if (o->cards != NULL)
-		return add_from_file(db, o, now, reason, n);
-	if (o->group != NULL && db_group_get(db, o->group, &g) != OK)
-		return refuse(ERR_NOT_FOUND, reason, n, o->group, "no such group");
-	if (o->group != NULL)
-		return sql_done(sql_query(db_sql(db),
-		        "INSERT INTO task(campaign, iccid, due) SELECT DISTINCT CAST($1 AS TEXT), u.iccid, CAST($2 AS BIGINT)"
-		        " FROM member m JOIN users u ON u.uri=m.uri WHERE m.grp=$3",
-		        "sis", o->name, now, o->group));
-	return sql_done(sql_query(db_sql(db),
-	        "INSERT INTO task(campaign, iccid, due) SELECT CAST($1 AS TEXT), iccid, CAST($2 AS BIGINT) FROM card"
-	        " WHERE iccid LIKE $3",
-	        "sis", o->name, now, o->like != NULL ? o->like : "%"));
-}
-
-static enum status read_number(struct db *db, const char *text, const char *name, uint64_t *out)
-{
-	struct sql_rows *r = sql_query(db_sql(db), text, "s", name);
-	enum status st = ERR_NOT_FOUND;
-
-	if (sql_row(r)) {
-		*out = sql_int(r, 0);
-		st = OK;
-	}
-	return sql_done(r) == OK ? st : ERR_IO;
-}
-
 /* "10,1%,100%" as the number of the last card of each stage; the last stage has whatever is left. */
 static bool parse_stages(const char *text, uint64_t cards, uint64_t last[STAGES_MAX], unsigned *stages)
 {
@@ -121,14 +68,79 @@ static bool parse_stages(const char *text, uint64_t cards, uint64_t last[STAGES_
 	return true;
 }
 
-/* Cards are mixed, the same way each time, so that a first stage is not one delivery of one vendor. */
-static enum status put_stages(struct db *db, const char *name, const uint64_t *last, unsigned stages)
+/* The number of the last stage, where most cards belong: they are put there at once. */
+static uint64_t last_stage(const struct campaign_order *o)
+{
+	uint64_t last[STAGES_MAX];
+	unsigned stages = 0;
+
+	return parse_stages(o->stages != NULL ? o->stages : "100%", UINT32_MAX, last, &stages) ? stages : 0;
+}
+
+static enum status add_from_file(struct db *db, const struct campaign_order *o, uint64_t now, char *reason, size_t n)
+{
+	FILE *f = fopen(o->cards, "re");
+	enum status st = OK;
+	char line[64];
+
+	if (f == NULL)
+		return refuse(ERR_NOT_FOUND, reason, n, o->cards, "cannot be read");
+	while (st == OK && fgets(line, sizeof line, f) != NULL) {
+		line[strcspn(line, "\r\n,; \t")] = 0;
+		if (line[0] < '0' || line[0] > '9') /* headers, remarks, empty lines */
+			continue;
+		st = sql_done(sql_query(db_sql(db),
+		        "INSERT INTO task(campaign, iccid, due, stage) VALUES($1,$2,$3,$4) ON CONFLICT DO NOTHING", "ssii",
+		        o->name, line, now, last_stage(o)));
+		if (st == ERR_DENIED)
+			st = refuse(ERR_NOT_FOUND, reason, n, line, "is no card of this database");
+	}
+	(void)fclose(f);
+	return st;
+}
+
+static enum status select_cards(struct db *db, const struct campaign_order *o, uint64_t now, char *reason, size_t n)
+{
+	struct db_group g;
+
+	if (o->cards != NULL)
+		return add_from_file(db, o, now, reason, n);
+	if (o->group != NULL && db_group_get(db, o->group, &g) != OK)
+		return refuse(ERR_NOT_FOUND, reason, n, o->group, "no such group");
+	if (o->group != NULL)
+		return sql_done(sql_query(db_sql(db),
+		        "INSERT INTO task(campaign, iccid, due, stage) SELECT DISTINCT CAST($1 AS TEXT), u.iccid, CAST($2 AS BIGINT),"
+		        " CAST($3 AS BIGINT) FROM member m JOIN users u ON u.uri=m.uri WHERE m.grp=$4",
+		        "siis", o->name, now, last_stage(o), o->group));
+	return sql_done(sql_query(db_sql(db),
+	        "INSERT INTO task(campaign, iccid, due, stage) SELECT CAST($1 AS TEXT), iccid, CAST($2 AS BIGINT),"
+	        " CAST($3 AS BIGINT) FROM card WHERE iccid LIKE $4",
+	        "siis", o->name, now, last_stage(o), o->like != NULL ? o->like : "%"));
+}
+
+static enum status read_number(struct db *db, const char *text, const char *name, uint64_t *out)
+{
+	struct sql_rows *r = sql_query(db_sql(db), text, "s", name);
+	enum status st = ERR_NOT_FOUND;
+
+	if (sql_row(r)) {
+		*out = sql_int(r, 0);
+		st = OK;
+	}
+	return sql_done(r) == OK ? st : ERR_IO;
+}
+
+/* Cards are mixed, the same way each time, so that a first stage is not one delivery of one vendor. All are in stage `there`.
+ */
+static enum status put_stages(struct db *db, const char *name, const uint64_t *last, unsigned stages, uint64_t there)
 {
 	for (unsigned s = 0; s < stages; s++) {
 		uint64_t first = s > 0 ? last[s - 1] : 0;
 
 		TRY(sql_done(sql_query(db_sql(db), "INSERT INTO stage(campaign, stage, total) VALUES($1,$2,$3)", "sii", name,
 		        (uint64_t)(s + 1), last[s] - first)));
+		if (s + 1 == there)
+			continue;
 		TRY(sql_done(sql_query(db_sql(db),
 		        "UPDATE task SET stage=$1 FROM (SELECT iccid, ROW_NUMBER() OVER (ORDER BY"
 		        " CAST(substr(iccid, length(iccid)-8) AS BIGINT) * 7919 % 100003, iccid) AS n FROM task"
@@ -172,7 +184,7 @@ enum status campaign_create(
 		return refuse(ERR_NOT_FOUND, reason, n, o->name, "no card is selected");
 	if (!parse_stages(o->stages != NULL ? o->stages : "100%", *cards, last, &stages))
 		return refuse(ERR_MALFORMED, reason, n, o->stages, "stages look like 10,1%,100% and are at most 8");
-	TRY(put_stages(db, o->name, last, stages));
+	TRY(put_stages(db, o->name, last, stages, last_stage(o)));
 	return sql_done(sql_query(db_sql(db), "UPDATE campaign SET stages=$1 WHERE name=$2", "is", (uint64_t)stages, o->name));
 }
 

@@ -19,7 +19,7 @@
 	" step BIGINT NOT NULL DEFAULT 0, tries BIGINT NOT NULL DEFAULT 0, lows BIGINT NOT NULL DEFAULT 0,"                                     \
 	" piece BIGINT NOT NULL DEFAULT 0, due BIGINT NOT NULL, counter BIGINT NOT NULL DEFAULT 0,"                                             \
 	" updated BIGINT NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', PRIMARY KEY(campaign, iccid));"                                   \
-	"CREATE INDEX IF NOT EXISTS task_due ON task(campaign, stage, due) WHERE state=0;"                                                      \
+	"CREATE INDEX IF NOT EXISTS task_due ON task(campaign, stage, due, iccid) WHERE state=0;"                                               \
 	"CREATE INDEX IF NOT EXISTS task_card ON task(iccid) WHERE state=0 AND counter>0;"                                                      \
 	"CREATE TABLE IF NOT EXISTS event(iccid TEXT NOT NULL, at BIGINT NOT NULL, campaign TEXT NOT NULL, what TEXT NOT NULL);"                \
 	"CREATE INDEX IF NOT EXISTS event_card ON event(iccid, at);"

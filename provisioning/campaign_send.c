@@ -166,11 +166,13 @@ static enum status claim_rows(
 	char text[900];
 	struct sql_rows *r;
 
-	/* A card that another campaign is talking to waits: its answers would get mixed. */
+	/* A card that another campaign is talking to waits: its answers would get mixed. Neighbours together: a database writes
+	 * a page of its log for the first change of each page, so that a million cards in random order cost half as much again.
+	 */
 	(void)snprintf(text, sizeof text,
 	        "UPDATE task SET due=$1 WHERE campaign=$2 AND iccid IN (SELECT t.iccid FROM task t WHERE t.campaign=$2"
 	        " AND t.stage=$3 AND t.state=0 AND t.due<=$4 AND NOT EXISTS (SELECT 1 FROM task o WHERE o.iccid=t.iccid"
-	        " AND o.state=0 AND o.counter>0 AND o.campaign<>t.campaign) ORDER BY t.due LIMIT $5%s)"
+	        " AND o.state=0 AND o.counter>0 AND o.campaign<>t.campaign) ORDER BY t.due, t.iccid LIMIT $5%s)"
 	        " RETURNING iccid, step, tries, lows, piece, counter, updated, reason,"
 	        " (SELECT msisdn FROM card WHERE card.iccid=task.iccid)",
 	        sql_skip_locked(db_sql(e->db)));

@@ -1,7 +1,11 @@
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apdu/tlv.h"
+#include "crypto/sakke.h"
 #include "mikey/sakke_message.h"
 #include "provisioning/kms.h"
 
@@ -34,41 +38,120 @@ enum status group_record(struct db *db, const char *group, const char *user, uin
 	return put_away(db, now, ITEM_SEALED, group, user, iccid, 0, buf_bytes(out));
 }
 
+/* ---- a new GMK for all members ---------------------------------------------------------------------------------------------
+ */
+
+enum { TABLES_PAY = 12, THREADS_MAX = 16, THREAD_MEMBERS = 64 }; /* fewer members: tables take longer than they save */
+
+struct member {
+	char uri[PROSE_URI_MAX + 1], iccid[21];
+	uint8_t uid[MIKEY_UID_LEN];
+};
+
 struct rekey {
 	struct db *db;
 	struct kms kms;
 	struct kms_signer signer;
 	struct db_group group;
 	struct gmk_message message;
-	uint64_t now;
-	enum status (*each)(void *, const char *user, const char *iccid, struct bytes message);
-	void *context;
+	struct member *member;
+	uint8_t (*data)[SAKKE_DATA_LEN]; /* each one's encapsulation; or NULL */
+	size_t count, room;
 };
 
 static void rekey_wipe(struct rekey *r)
 {
+	free(r->member);
+	free(r->data);
 	secret_clean(r, sizeof *r);
 }
 
-/* The I_MESSAGE of one member: its own GUK-ID, encapsulation and signature. */
-static enum status member_message(void *context, const char *user)
+static enum status add_member(void *context, const char *user)
 {
 	struct rekey *r = context;
-	uint8_t raw[MIKEY_MESSAGE_MAX];
-	struct buf b = BUF_OF(raw);
-	char iccid[21];
+	struct member *m;
 
-	r->message.member_uri = bytes_str(user);
-	TRY(db_user_card(r->db, user, iccid));
-	TRY(gmk_message_build(&rng_system, &r->message, &b));
-	TRY(put_away(r->db, r->now, ITEM_MIKEY, r->group.uri, user, iccid, r->message.gmk_id, buf_bytes(&b)));
-	return r->each != NULL ? r->each(r->context, user, iccid, buf_bytes(&b)) : OK;
+	if (r->count == r->room) {
+		r->room = r->room == 0 ? 64 : 2 * r->room;
+		if ((m = realloc(r->member, r->room * sizeof *m)) == NULL)
+			return ERR_NO_SPACE;
+		r->member = m;
+	}
+	m = &r->member[r->count++];
+	(void)snprintf(m->uri, sizeof m->uri, "%s", user);
+	TRY(db_user_card(r->db, user, m->iccid));
+	return mikey_uid(&r->kms.identity, bytes_str(user), mikey_period_number(&r->kms.identity, r->message.now), m->uid);
+}
+
+/* One thread's members. */
+struct share {
+	pthread_t thread;
+	const struct rekey *rekey;
+	const struct sakke_kms *tables;
+	size_t first, count;
+	bool started;
+	enum status st;
+};
+
+static void *encapsulate_share(void *argument)
+{
+	struct share *s = argument;
+	const struct rekey *r = s->rekey;
+	struct bytes id[THREAD_MEMBERS * 4];
+
+	for (size_t done = 0; s->st == OK && done < s->count;) {
+		size_t n = s->count - done < sizeof id / sizeof *id ? s->count - done : sizeof id / sizeof *id;
+
+		for (size_t i = 0; i < n; i++)
+			id[i] = (struct bytes){ r->member[s->first + done + i].uid, MIKEY_UID_LEN };
+		s->st = sakke_kms_encapsulate_many(s->tables, n, id, &r->message.gmk, r->data + s->first + done);
+		done += n;
+	}
+	return NULL;
+}
+
+/* All members' encapsulations, on all processors. */
+static enum status encapsulate(struct rekey *r)
+{
+	struct share share[THREADS_MAX] = { 0 };
+	struct sakke_kms *tables;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t threads = r->count / THREAD_MEMBERS + 1;
+	enum status st;
+
+	if (processors > 0 && threads > (size_t)processors)
+		threads = (size_t)processors;
+	if (threads > THREADS_MAX)
+		threads = THREADS_MAX;
+	if ((r->data = calloc(r->count, sizeof *r->data)) == NULL)
+		return ERR_NO_SPACE;
+	TRY(sakke_kms_open(r->kms.public_key, &tables));
+	for (size_t i = 0; i < threads; i++) {
+		size_t first = r->count * i / threads;
+
+		share[i] = (struct share){
+			.rekey = r, .tables = tables, .first = first, .count = r->count * (i + 1) / threads - first, .st = OK
+		};
+		share[i].started = i > 0 && pthread_create(&share[i].thread, NULL, encapsulate_share, &share[i]) == 0;
+		if (i > 0 && !share[i].started)
+			(void)encapsulate_share(&share[i]);
+	}
+	(void)encapsulate_share(&share[0]);
+	st = share[0].st;
+	for (size_t i = 1; i < threads; i++) {
+		if (share[i].started)
+			(void)pthread_join(share[i].thread, NULL);
+		if (st == OK)
+			st = share[i].st;
+	}
+	sakke_kms_close(&tables);
+	return st;
 }
 
 enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t not_before, uint64_t not_after,
         enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *context, uint32_t *gmk_id)
 {
-	__attribute__((cleanup(rekey_wipe))) struct rekey r = { .db = db, .now = now, .each = each, .context = context };
+	__attribute__((cleanup(rekey_wipe))) struct rekey r = { .db = db };
 	uint8_t id[4];
 
 	TRY(db_group_get(db, group, &r.group));
@@ -89,5 +172,20 @@ enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t
 	TRY(rng_fill(&rng_system, id, sizeof id));
 	*gmk_id = r.message.gmk_id = (uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM;
 	TRY(db_gmk_add(db, group, *gmk_id, not_before, not_after, secret_bytes(&r.message.gmk)));
-	return db_member_each(db, group, member_message, &r);
+	TRY(db_member_each(db, group, add_member, &r));
+	if (r.count >= TABLES_PAY)
+		TRY(encapsulate(&r));
+	for (size_t i = 0; i < r.count; i++) { /* each with its own GUK-ID, encapsulation and signature */
+		const struct member *m = &r.member[i];
+		uint8_t raw[MIKEY_MESSAGE_MAX];
+		struct buf b = BUF_OF(raw);
+
+		r.message.member_uri = bytes_str(m->uri);
+		r.message.sakke_data = r.data != NULL ? r.data[i] : NULL;
+		TRY(gmk_message_build(&rng_system, &r.message, &b));
+		TRY(put_away(db, now, ITEM_MIKEY, group, m->uri, m->iccid, *gmk_id, buf_bytes(&b)));
+		if (each != NULL)
+			TRY(each(context, m->uri, m->iccid, buf_bytes(&b)));
+	}
+	return OK;
 }

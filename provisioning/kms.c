@@ -81,7 +81,25 @@ enum status kms_seal_certificate(struct db *db, const struct kms *k, const char 
 	return operator_seal(db, iccid, SEALED_KMS_CERTIFICATE, k->identity.uri, 0, UINT64_MAX, buf_bytes(&b), out);
 }
 
-enum status kms_issue(struct db *db, const char *iccid, const char *uri, uint64_t when, struct buf *out)
+void kms_tables_close(struct kms_tables *t)
+{
+	sakke_kms_close(&t->sakke);
+}
+
+static enum status extract(struct kms_tables *t, const struct kms *k, struct bytes uid, struct secret_large *rsk)
+{
+	if (t == NULL)
+		return sakke_extract(&k->z, uid, rsk);
+	if (t->sakke == NULL || memcmp(t->public_key, k->public_key, sizeof t->public_key) != 0) {
+		kms_tables_close(t);
+		TRY(sakke_kms_open(k->public_key, &t->sakke));
+		memcpy(t->public_key, k->public_key, sizeof t->public_key);
+	}
+	return sakke_kms_extract(t->sakke, &k->z, uid, rsk);
+}
+
+enum status kms_issue(
+        struct db *db, struct kms_tables *tables, const char *iccid, const char *uri, uint64_t when, struct buf *out)
 {
 	SECRET_LARGE
 	rsk = { 0 };
@@ -99,7 +117,7 @@ enum status kms_issue(struct db *db, const char *iccid, const char *uri, uint64_
 	TRY(kms_load(db, &k));
 	number = mikey_period_number(&k.identity, when);
 	TRY(mikey_uid(&k.identity, bytes_str(uri), number, uid));
-	TRY(sakke_extract(&k.z, BYTES_OF(uid), &rsk));
+	TRY(extract(tables, &k, BYTES_OF(uid), &rsk));
 	TRY(kms_signer_new(&k, uri, when, &s));
 	tlv_put(&b, KEYSET_KMS_URI, k.identity.uri);
 	tlv_put(&b, KEYSET_USER_URI, bytes_str(uri));

@@ -19,6 +19,13 @@ void kms_wipe(struct kms *);
 
 MUST_USE enum status kms_load(struct db *, struct kms *);
 
+/* What makes issuing fast, of the KMS that was used last. All zero at first. */
+struct kms_tables {
+	uint8_t public_key[257];
+	struct sakke_kms *sakke;
+};
+void kms_tables_close(struct kms_tables *);
+
 /* Append the KMS certificate, sealed to a card. */
 MUST_USE enum status kms_seal_certificate(struct db *, const struct kms *, const char *iccid, struct buf *out);
 

@@ -110,7 +110,7 @@ static bool may_hold(struct kms_service *s, const struct naf_user *u, const char
 static enum status issue(struct kms_service *s, uint64_t now, uint64_t when, const struct naf_user *u,
         const struct kms_request *q, const struct kms *k, struct buf *objects)
 {
-	TRY(kms_issue(s->db, u->iccid, q->user_uri, when, objects));
+	TRY(kms_issue(s->db, &s->tables, u->iccid, q->user_uri, when, objects));
 	return kms_log_append(s->db, now, u->iccid, q->user_uri, mikey_period_number(&k->identity, when));
 }
 

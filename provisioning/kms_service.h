@@ -6,10 +6,12 @@
 
 #include "mikey/kms_xml.h"
 #include "provisioning/bsf.h"
+#include "provisioning/kms.h"
 
 struct kms_service {
 	struct db *db;
 	const char *naf; /* our FQDN, as UEs make their keys for it */
+	struct kms_tables tables;
 	uint8_t body[KMS_XML_MAX];
 };
 bool kms_service_key(struct kms_service *, uint64_t now, const char *identity, struct secret *key);

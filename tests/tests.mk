@@ -35,18 +35,19 @@ check-taint: ## secrets marked as undefined under valgrind: no branch and no add
 
 check: ## everything that must pass: unit tests, golden scripts over PC/SC, the demo's story
 	@packaging/install-deps check
-	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E))
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E) $(O)/exchange)
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
 	+@$(if $(SAN),,$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint)
 	@tests/check-all $(O) $(if $(SAN),sanitized)
 
-check-long: check campaign ## check, 10^7 APDUs, then ten minutes of every fuzz target (over an hour)
+check-long: check campaign ## check, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten minutes of every fuzz target (over two hours)
+	$(O)/exchange 10000
 	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
 
 check-valgrind: ## the unit suites under valgrind memcheck (minutes)
 	@packaging/install-deps valgrind
 	+@$(MAKE) --no-print-directory $(O)/check-unit
-	@for s in apdu mikey ota smpp campaign card cat rfm scp03 isd domain prose image host; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
+	@for s in apdu sakke mikey ota smpp campaign card cat rfm scp03 isd domain prose image host; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
 	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(O)/check-unit $$s || exit 1; done
 
 cover: ## line coverage of the unit suites, by file
@@ -74,7 +75,7 @@ fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey se
 	@packaging/install-deps fuzz
 	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)
 	clang -g -O1 -std=c11 $(CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(T) \
-	  tests/fuzz/fuzz_$(T).c tests/support/rows.c $(FUZZ_SOURCES) -lsqlite3 -ljansson -lsrtp2 -lssl -lcrypto
+	  tests/fuzz/fuzz_$(T).c tests/support/rows.c $(FUZZ_SOURCES) crypto/fp1024_x86_64.S -lsqlite3 -ljansson -lsrtp2 -lssl -lcrypto
 	build/fuzz/$(T) -max_total_time=$(TIME) -max_len=2048 -print_final_stats=1 build/fuzz/corpus-$(T)
 fuzz-keep: ## after a campaign: the smallest set of inputs with the same coverage goes to tests/fuzz/$(T).hex
 	@rm -rf build/fuzz/small && mkdir build/fuzz/small
@@ -100,11 +101,16 @@ $(O)/echo_card: $(O)/tests/bench/echo_card.o
 $(O)/empty: $(O)/tests/bench/empty.o
 	$(link) $(LIBS_IO)
 $(O)/tests/bench/wolf.o: override CFLAGS += -Wno-error -w
-$(O)/bench: $(O)/tests/bench/bench.o $(O)/tests/support/rows.o $(O)/tests/bench/wolf.o $(HOST_LIB) $(O)/libcard-io.a $(O)/libprose-card.a $(SHARED)
-	$(link) $(LIBS_HOST) -lsqlite3 -lwolfssl
+$(O)/bench: $(O)/tests/bench/bench.o $(O)/tests/support/rows.o $(HOST_LIB) $(O)/libcard-io.a $(O)/libprose-card.a $(SHARED)
+	$(link) $(LIBS_HOST) -lsqlite3
+$(O)/bench_sakke: $(O)/tests/bench/sakke.o $(O)/tests/bench/wolf.o $(SHARED)
+	$(link) -lwolfssl -lcrypto -lm
+$(O)/exchange: $(O)/tests/interop/exchange.o $(SHARED)
+	$(link) -lwolfssl -lcrypto -lm
+$(O)/tests/interop/exchange.o: override CFLAGS += -Wno-error -w
 $(O)/campaigns: $(O)/tests/bench/campaigns.o $(O)/tests/support/fake_card.o $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
 bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
 	@packaging/install-deps bench
-	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty $(O)/campaigns
+	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty $(O)/campaigns $(O)/bench_sakke
 	@tests/bench/run $(O) $(BENCH)

@@ -10,6 +10,7 @@
 #include "card/applets/rfm.h"
 #include "crypto/aes.h"
 #include "crypto/hash.h"
+#include "crypto/sakke_ring.h"
 
 enum { FOR_LOAD = 0x02, FOR_INSTALL = 0x04, FOR_SELECTABLE = 0x08, FOR_EXTRADITION = 0x10, FOR_PERSONALIZATION = 0x20 };
 enum { P1_DOMAIN = 0x80, P1_APPLICATIONS = 0x40, P1_LOAD_FILES = 0x20, P1_LAST = 0x80, P2_RELATED = 0x80 };
@@ -419,6 +420,7 @@ static enum status delete_with_instances(struct card *card, struct applet *a, bo
 	for (size_t i = 0; i < card->applet_count; i++)
 		if (i != slot && card->applet[i].aid_len > 0 && card->applet[i].domain == slot && a->class == &domain_class)
 			TRY(applet_delete(card, &card->applet[i], reserve));
+	sakke_ring_clear(card->env.ring); /* its keys may have had tables */
 	return applet_delete(card, a, reserve);
 }
 

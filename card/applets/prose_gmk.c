@@ -5,7 +5,7 @@
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
 #include "crypto/eccsi.h"
-#include "crypto/sakke.h"
+#include "crypto/sakke_ring.h"
 #include "mikey/message.h"
 #include "mikey/sakke_message.h"
 
@@ -101,7 +101,9 @@ static enum sw decapsulate(struct import *i)
 	struct bytes ext;
 
 	if (mikey_uid(&i->kms.kms, i->key_set.user_uri, i->key_set.period_number, uid) != OK ||
-	        sakke_decapsulate(i->kms.z, BYTES_OF(uid), i->key_set.rsk, i->m.sakke.data, &i->gmk) != OK || weak(&i->gmk))
+	        sakke_ring_decapsulate(
+	                i->a->card->env.ring, i->kms.z, BYTES_OF(uid), i->key_set.rsk, i->m.sakke.data, &i->gmk) != OK ||
+	        weak(&i->gmk))
 		return SW_PROSE_DECAPSULATION;
 	if (mikey_ext(&i->m, MIKEY_EXT_KEY_PARAMETERS, &ext) != OK ||
 	        key_parameters_open(secret_bytes(&i->gmk), ext, &i->parameters_plain, &i->parameters) != OK ||

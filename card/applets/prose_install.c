@@ -5,7 +5,7 @@
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
 #include "crypto/eccsi.h"
-#include "crypto/sakke.h"
+#include "crypto/sakke_ring.h"
 #include "crypto/seal.h"
 
 enum { KEY_SETS_MAX = 3 }; /* two periods, and the next one issued early */
@@ -61,7 +61,10 @@ static enum status drop_old_key_sets(struct applet *a)
 	while (applet_next(a, BYTES_STR("ks/"), name_bytes(&name), &name) == OK)
 		if (n++ == 0)
 			first = name;
-	return n > KEY_SETS_MAX ? applet_erase(a, name_bytes(&first)) : OK;
+	if (n <= KEY_SETS_MAX)
+		return OK;
+	sakke_ring_clear(a->card->env.ring); /* the tables of that key go with it */
+	return applet_erase(a, name_bytes(&first));
 }
 
 /* RSK and SSK are checked against the KMS certificate before they are kept (RFC 6508 6.1.2, RFC 6507 5.1.2). */
@@ -81,7 +84,7 @@ static enum sw install_key_set(struct applet *a, struct bytes payload)
 	if ((st = secret_large_set(&k.record, payload)) != OK || (st = prose_parse_key_set(&k)) != OK ||
 	        (st = mikey_uid(&kms.kms, k.user_uri, k.period_number, uid)) != OK)
 		return sw_of(st);
-	if (sakke_validate(kms.z, BYTES_OF(uid), k.rsk) != OK ||
+	if (sakke_ring_validate(a->card->env.ring, kms.z, BYTES_OF(uid), k.rsk) != OK ||
 	        eccsi_validate(kms.kpak, BYTES_OF(uid), &k.ssk, k.pvt, hs) != OK)
 		return SW_PROSE_SIGNATURE;
 	buf_put(&b, payload);

@@ -11,6 +11,7 @@
 
 #include "apdu/hex.h"
 #include "card/io/image_file.h"
+#include "crypto/sakke_ring.h"
 
 enum { BATCH = 500, EVENTS = 64, RETRY_MS = 500, NAME_MAX_LEN = 32 };
 
@@ -20,11 +21,14 @@ struct slot {
 	struct client *client; /* who has it, or NULL */
 };
 
+enum { RING = 16 }; /* receiver keys in frequent use */
+
 struct farm {
 	struct image_file *file;
 	struct slot *slot;
 	size_t count;
 	struct card_work work;
+	struct sakke_ring *ring; /* all cards' */
 	uint8_t frame[2 + APDU_RESPONSE_MAX];
 };
 
@@ -127,9 +131,11 @@ enum image_error farm_open(struct farm **out, struct image_options *o)
 	if ((e = image_file_open(&f->file, o)) == IMAGE_OK &&
 	        (f->slot = calloc(image_file_count(f->file), sizeof *f->slot)) == NULL)
 		e = IMAGE_IO;
+	if (e == IMAGE_OK && sakke_ring_new(RING, false, &f->ring) != OK)
+		e = IMAGE_IO;
 	for (; e == IMAGE_OK && f->count < image_file_count(f->file); f->count++) {
 		struct slot *s = &f->slot[f->count];
-		struct card_env env = { .rng = &rng_system, .work = &f->work };
+		struct card_env env = { .rng = &rng_system, .work = &f->work, .ring = f->ring };
 
 		memcpy(env.card_id, image_file_card(f->file, f->count), sizeof env.card_id);
 		if ((e = image_open_card(&s->image, f->file, o->key, env.card_id, false)) != IMAGE_OK)
@@ -153,6 +159,7 @@ void farm_close(struct farm **farm)
 		card_power_off(&f->slot[i].card);
 		image_close(&f->slot[i].image);
 	}
+	sakke_ring_free(&f->ring);
 	free(f->slot);
 	image_file_close(&f->file);
 	secret_clean(f, sizeof *f);

@@ -21,8 +21,11 @@
 #include "card/io/reader.h"
 #include "card/io/secret_table.h"
 #include "card/io/vpcd.h"
+#include "crypto/sakke_ring.h"
 
 const char *argp_program_version = "prose-card 0.1";
+
+enum { KEY_PERIODS = 3 }; /* whose tables a card keeps: what it keeps key sets of */
 
 static struct card the_card;
 static struct card_work work;
@@ -222,9 +225,10 @@ static int run_image(struct arguments *a, const char *path, const struct vpcd_op
 		return rc;
 	env.backend = image_backend(image);
 	memcpy(env.card_id, o.card_id, sizeof env.card_id);
-	if ((st = card_power_on(&the_card, &env)) == OK)
+	if ((st = sakke_ring_new(KEY_PERIODS, true, &env.ring)) == OK && (st = card_power_on(&the_card, &env)) == OK)
 		st = vpcd_run(&the_card, v, &stop);
 	card_power_off(&the_card);
+	sakke_ring_free(&env.ring);
 	image_close(&image);
 	return st == OK ? 0 : refuse("run", status_text(st), EXIT_FAILURE);
 }

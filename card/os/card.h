@@ -30,6 +30,7 @@ struct card_env {
 	struct store_backend *backend;
 	struct card_work *work;
 	struct rng *rng;
+	struct sakke_ring *ring;      /* tables of receiver keys that last; NULL: none */
 	uint8_t card_id[CARD_ID_LEN]; /* ICCID as in EF_ICCID */
 };
 

@@ -163,7 +163,7 @@ static int kms_keys(struct arguments *a)
 
 	if (a->card == NULL || a->user == NULL || a->out == NULL)
 		return fail("kms issue", NULL, "needs --card ICCID, --user URI and --out FILE", EXIT_USAGE);
-	st = kms_issue(a->db, a->card, a->user, (uint64_t)((long long)now() + a->shift * a->period), &b);
+	st = kms_issue(a->db, NULL, a->card, a->user, (uint64_t)((long long)now() + a->shift * a->period), &b);
 	if (st == OK)
 		st = write_file(a->out, buf_bytes(&b));
 	return report("kms issue", a->user, st);

@@ -125,12 +125,15 @@ int kms_serve(struct arguments *a)
 {
 	static struct kms_service s;
 	const struct http_handler h = { .context = &s, .key = kms_key, .request = on_kms, .suite = UA_SUITE, .hint = UA_HINT };
+	int rc;
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
 		return fail("serve kms", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
-	return serve("serve kms", a->https, &h);
+	rc = serve("serve kms", a->https, &h);
+	kms_tables_close(&s.tables);
+	return rc;
 }
 
 static bool group_key(void *context, const char *identity, struct secret *out)

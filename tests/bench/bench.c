@@ -20,11 +20,8 @@
 #include "crypto/aes.h"
 #include "crypto/aka.h"
 #include "crypto/discovery.h"
-#include "crypto/eccsi.h"
-#include "crypto/sakke.h"
 #include "host/lib/prose-ue.h"
 #include "ota/packet.h"
-#include "tests/bench/wolf.h"
 #include "tests/support/rows.h"
 
 enum { BLOCK = 500, BLOCKS_MAX = 21 };
@@ -109,49 +106,6 @@ static void link_figures(int blocks)
 static double least(double a, double b)
 {
 	return a < b ? a : b;
-}
-
-static void sakke_figures(int rounds)
-{
-	static struct secret_large z, rsk;
-	struct secret ssv = { .len = 16 }, out = { 0 }, ksak, ssk;
-	uint8_t zp[SAKKE_POINT_LEN], data[SAKKE_DATA_LEN], kpak[65], pvt[65], hs[32], sig[129];
-	struct bytes id = BYTES_STR("bench identity of thirty-two oct");
-	double e = 1e12, d = 1e12, v = 1e12, s = 1e12, m = 1e12;
-
-	if (sakke_kms_new(&rng_system, &z, zp) != OK || sakke_extract(&z, id, &rsk) != OK ||
-	        eccsi_kms_new(&rng_system, &ksak, kpak) != OK || eccsi_extract(&rng_system, &ksak, kpak, id, &ssk, pvt) != OK ||
-	        eccsi_validate(kpak, id, &ssk, pvt, hs) != OK)
-		exit(1);
-	for (int i = 0; i < rounds; i++) {
-		double t = now();
-		bool ok = sakke_encapsulate(zp, id, &ssv, data) == OK;
-
-		e = least(e, now() - t), t = now();
-		ok = ok && sakke_decapsulate(zp, id, secret_large_bytes(&rsk), BYTES_OF(data), &out) == OK;
-		d = least(d, now() - t), t = now();
-		ok = ok && sakke_validate(zp, id, secret_large_bytes(&rsk)) == OK;
-		m = least(m, now() - t), t = now();
-		ok = ok && eccsi_sign(&rng_system, hs, &ssk, pvt, id, sig) == OK;
-		s = least(s, now() - t), t = now();
-		ok = ok && eccsi_verify(kpak, id, id, BYTES_OF(sig)) == OK;
-		v = least(v, now() - t);
-		if (!ok)
-			exit(1);
-	}
-	{
-		const struct wolf_input in = { z.data, zp, rsk.data, ksak.data, kpak, ssk.data, pvt, id.p, ssv.data, data, sig,
-			id.p, z.len, id.n, id.n };
-		struct wolf_times w = { 0 };
-
-		if (!wolf_run(&in, rounds, &w))
-			exit(1);
-		figure("SAKKE validate RSK", m / 1e3, "ms", m / w.validate, "libwolfssl's time");
-		figure("SAKKE encapsulate", e / 1e3, "ms", e / w.encapsulate, "libwolfssl's time");
-		figure("SAKKE decapsulate", d / 1e3, "ms", d / w.decapsulate, "libwolfssl's time");
-		figure("ECCSI sign", s / 1e3, "ms", s / w.sign, "libwolfssl's time");
-		figure("ECCSI verify", v / 1e3, "ms", v / w.verify, "libwolfssl's time");
-	}
 }
 
 /* What any card must do at least: take the header apart, look the instruction up in a table, copy the answer out. Volatile, so
@@ -552,7 +506,6 @@ int main(int argc, char **argv)
 		start_figure(argv[3], argv[4], rounds);
 	card_figures(rounds);
 	farm_figure(rounds < BLOCKS_MAX);
-	sakke_figures(rounds);
 	code_figures(rounds);
 	packet_figures(rounds);
 	(void)fputs("]\n", json);

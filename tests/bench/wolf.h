@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 struct wolf_times {
-	double encapsulate, decapsulate, validate, sign, verify; /* least microseconds */
+	double encapsulate, encapsulate_again;      /* the latter to an identity whose point it keeps */
+	double decapsulate, validate, sign, verify; /* least microseconds */
 };
 
 /* What ours made: z and Z, RSK, KSAK and KPAK, SSK and PVT for one identity; ssv and the data it was encapsulated in. */

@@ -84,6 +84,7 @@ struct bytes rig_authenticate(const struct rig *, uint64_t sqn);
 
 Suite *suite_apdu(void);
 Suite *suite_crypto(void);
+Suite *suite_sakke(void);
 Suite *suite_aka(void);
 Suite *suite_mikey(void);
 Suite *suite_ota(void);

@@ -1,6 +1,6 @@
 /* Constant time, looked at by valgrind: secrets are marked as undefined memory, and memcheck then complains wherever a branch
  * or an address depends on them. What OpenSSL does inside is OpenSSL's (tests/taint/openssl.supp says where and why); our own
- * code may not appear. usage: valgrind ... taint [planted] */
+ * code may not appear. usage: valgrind ... taint [kernel|planted] */
 #include <stdio.h>
 #include <string.h>
 #include <valgrind/memcheck.h>
@@ -8,6 +8,7 @@
 #include "crypto/aes.h"
 #include "crypto/aka.h"
 #include "crypto/eccsi.h"
+#include "crypto/fp1024.h"
 #include "crypto/gba.h"
 #include "crypto/hash.h"
 #include "crypto/sakke.h"
@@ -35,13 +36,20 @@ static void check(const char *what, enum status st)
 
 static const uint8_t id[] = "2026-11\0tel:+447700900123";
 
-static void sakke(void)
+static void sakke(enum fp_way way)
 {
 	struct secret_large z = { 0 }, rsk = { 0 };
 	struct secret ssv = { 0 }, again = { 0 };
 	uint8_t public_key[SAKKE_POINT_LEN], data[SAKKE_DATA_LEN];
 	struct bytes who = BYTES_OF(id);
 
+	struct sakke_kms *kms = NULL;
+	struct sakke_receiver *receiver = NULL;
+	uint8_t many[3][SAKKE_DATA_LEN];
+	const struct bytes three[] = { who, BYTES_STR("another"), BYTES_STR("a third") };
+
+	fp_use(way);
+	(void)printf("%s\n", way == FP_KERNEL ? "our kernel" : "OpenSSL's field");
 	check("SAKKE: a KMS's keys", sakke_kms_new(&rng_system, &z, public_key));
 	secret_is(z.data, z.len);
 	check("SAKKE: public key", sakke_kms_public(&z, public_key));
@@ -56,6 +64,19 @@ static void sakke(void)
 	check("SAKKE: encapsulate", sakke_encapsulate(public_key, who, &ssv, data));
 	public_is(data, sizeof data); /* it is sent */
 	check("SAKKE: decapsulate", sakke_decapsulate(public_key, who, secret_large_bytes(&rsk), BYTES_OF(data), &again));
+	public_is(&again, sizeof again);
+	check("SAKKE: tables of a KMS", sakke_kms_open(public_key, &kms));
+	check("SAKKE: extract, tables", sakke_kms_extract(kms, &z, who, &rsk));
+	public_is(&rsk.len, sizeof rsk.len);
+	secret_is(rsk.data + 1, rsk.len - 1);
+	check("SAKKE: encapsulate, tables", sakke_kms_encapsulate(kms, who, &ssv, data));
+	check("SAKKE: encapsulate to many", sakke_kms_encapsulate_many(kms, 3, three, &ssv, many));
+	public_is(data, sizeof data);
+	check("SAKKE: tables of an RSK", sakke_receiver_open(public_key, who, secret_large_bytes(&rsk), &receiver));
+	check("SAKKE: decapsulate, tables", sakke_receiver_decapsulate(receiver, BYTES_OF(data), &again));
+	sakke_kms_close(&kms);
+	sakke_receiver_close(&receiver);
+	fp_use(FP_AUTOMATIC);
 	public_is(&again, sizeof again);
 	public_is(ssv.data, ssv.len);
 	check("SAKKE: it is the same", again.len == ssv.len && memcmp(again.data, ssv.data, ssv.len) == 0 ? OK : ERR_CRYPTO);
@@ -163,7 +184,9 @@ int main(int argc, char **argv)
 		planted();
 		return 0;
 	}
-	sakke();
+	if (argc == 2 && strcmp(argv[1], "kernel") == 0) /* which valgrind's own CPUID would deny */
+		sakke(FP_KERNEL);
+	sakke(FP_OPENSSL);
 	eccsi();
 	aka(AKA_MILENAGE, "Milenage");
 	aka(AKA_TUAK, "TUAK");
