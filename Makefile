@@ -48,8 +48,8 @@ NET_CLI := $(call src,provisioning/cli/*.c)
 SUPPORT := $(call src,tests/support/*.c)
 PCSC_CFLAGS := -I/usr/include/PCSC
 
-LIBS_CARD := -lssl -lcrypto
-LIBS_IO := -lsqlite3 -ljansson -lssl -lcrypto
+LIBS_CARD := -lsrtp2 -lssl -lcrypto
+LIBS_IO := -lsqlite3 -ljansson -lsrtp2 -lssl -lcrypto
 LIBS_NET := $(LIBS_IO) -lpq -lcsv -levent -levent_openssl -lp11 -lxml2
 PQ_CFLAGS := -I/usr/include/postgresql
 XML_CFLAGS := -I/usr/include/libxml2

@@ -13,7 +13,11 @@ enum prose_instruction {
 	INS_PROSE_COMPUTE_CODES = 0x20, /* codes (announce) or look-up values (monitor) for a slot range */
 	INS_PROSE_ANNOUNCE = 0x22,      /* one PC5_DISCOVERY frame, profile 33.303 */
 	INS_PROSE_MATCH = 0x24,         /* one received frame: match or no match */
-	INS_PROSE_ADHOC = 0x26          /* P1: enum prose_adhoc */
+	INS_PROSE_ADHOC = 0x26,         /* P1: enum prose_adhoc */
+	INS_PROSE_OPEN_DIRECT = 0x28,   /* a session under keys straight from the GMK (gmk-direct) */
+	INS_PROSE_TALK = 0x2A,          /* an SSRC of this card's for a session */
+	INS_PROSE_PROTECT = 0x2C,       /* RTP to SRTP on the card */
+	INS_PROSE_UNPROTECT = 0x2E      /* SRTP to RTP on the card */
 };
 
 enum prose_adhoc { ADHOC_CREATE = 1, ADHOC_INVITE, ADHOC_ACCEPT };
@@ -51,6 +55,8 @@ enum prose_tag {
 	TAG_SLOT_SECONDS = 0x9B,
 	TAG_POLICY = 0x9C,
 	TAG_CARD_ID = 0x9D,
+	TAG_GUK_ID = 0x9E,
+	TAG_PACKET = 0x9F1F, /* RTP or SRTP */
 	TAG_ENTRY = 0xA0,
 	TAG_IMPORT = 0xA2 /* over the air: the data of IMPORT GMK as one object */
 };
@@ -74,7 +80,10 @@ enum group_policy {
 	GROUP_POLICY_SIGN = 0x01,      /* offers carry and need an ECCSI signature */
 	GROUP_POLICY_IN_CARD = 0x02,   /* GSK never leaves the card */
 	GROUP_POLICY_PROFILE_B = 0x04, /* offers use PRF-HMAC-SHA-256 and the key id extension */
-	GROUP_POLICY_ADHOC = 0x08      /* made by its members' cards alone; never in a sealed object */
+	GROUP_POLICY_ADHOC = 0x08,     /* made by its members' cards alone; never in a sealed object */
+	GROUP_POLICY_DIRECT = 0x10,    /* media keys straight from the GMK (TS 33.180 7.4), no offers */
+	GROUP_POLICY_EXPORT = 0x20,    /* with DIRECT: these keys, which live as long as the GMK, may leave the card */
+	GROUP_POLICY_SHARED = 0x40     /* all talkers of a session under one GSK; else each talker starts his own */
 };
 
 enum discovery_profile { DISCOVERY_TR_21 = 1, DISCOVERY_33303 = 2 };
@@ -90,6 +99,10 @@ enum {
 	PROSE_SESSION_ID_LEN = 8,
 	GSK_LEN = 16,
 	GSK_SALT_LEN = 14,
+	DIRECT_SALT_LEN = 12, /* AES-GCM */
+	DIRECT_MKI_LEN = 8,   /* GMK-ID || GUK-ID of the talker */
+	PROSE_PACKET_MAX = 1500,
+	PROSE_SSRCS_MAX = 64, /* that TALK takes */
 	GMK_LEN = 16,
 	DISCOVERY_KEY_MIN = 16
 };

@@ -48,18 +48,19 @@ enum sw {
 	SW_AKA_CONTEXT = 0x9864,   /* security context not supported */
 	SW_GBA_NO_MEMORY = 0x9866, /* no memory space available in the USIM for keys */
 	/* ProSe applet */
-	SW_PROSE_SIGNATURE = 0x9C01,      /* signature or MAC wrong */
-	SW_PROSE_RECIPIENT = 0x9C02,      /* not addressed to this card */
-	SW_PROSE_SIGNER = 0x9C03,         /* signed by somebody the group record does not name */
-	SW_PROSE_TIME = 0x9C04,           /* outside the time window */
-	SW_PROSE_REPLAY = 0x9C05,         /* seen before, or sequence not newer */
-	SW_PROSE_EXPIRED = 0x9C06,        /* the key's period is over or not begun */
-	SW_PROSE_NO_KEY = 0x9C07,         /* no key for this group, name or identity */
-	SW_PROSE_DECAPSULATION = 0x9C08,  /* SAKKE check failed */
-	SW_PROSE_RIGHT = 0x9C09,          /* the key does not carry this right */
-	SW_PROSE_BUDGET = 0x9C0A,         /* slot budget of this power-on spent */
-	SW_PROSE_POLICY = 0x9C0B,         /* the group's policy forbids it */
-	SW_PROSE_NOT_PROVISIONED = 0x9C0C /* no KMS certificate or key set yet */
+	SW_PROSE_SIGNATURE = 0x9C01,       /* signature or MAC wrong */
+	SW_PROSE_RECIPIENT = 0x9C02,       /* not addressed to this card */
+	SW_PROSE_SIGNER = 0x9C03,          /* signed by somebody the group record does not name */
+	SW_PROSE_TIME = 0x9C04,            /* outside the time window */
+	SW_PROSE_REPLAY = 0x9C05,          /* seen before, or sequence not newer */
+	SW_PROSE_EXPIRED = 0x9C06,         /* the key's period is over or not begun */
+	SW_PROSE_NO_KEY = 0x9C07,          /* no key for this group, name or identity */
+	SW_PROSE_DECAPSULATION = 0x9C08,   /* SAKKE check failed */
+	SW_PROSE_RIGHT = 0x9C09,           /* the key does not carry this right */
+	SW_PROSE_BUDGET = 0x9C0A,          /* slot budget of this power-on spent */
+	SW_PROSE_POLICY = 0x9C0B,          /* the group's policy forbids it */
+	SW_PROSE_NOT_PROVISIONED = 0x9C0C, /* no KMS certificate or key set yet */
+	SW_PROSE_COLLISION = 0x9C0D        /* somebody else sends with this SSRC: TALK again */
 };
 
 /* One sentence for people; never NULL. */

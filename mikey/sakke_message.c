@@ -8,7 +8,7 @@
 #include "crypto/sakke.h"
 
 enum { EXT_MARK = 0x43, ALG_AES_128_GCM = 1, AAD_LEN = 32, PARAMETERS_IV_LEN = 16, STATUS_NOT_REVOKED = 1 };
-enum { FC_PARAMETERS = 0x53, SAKKE_PARAMS_1 = 1, IEI_GROUP = 0x01, MESSAGE_RAND_LEN = 16 };
+enum { FC_PARAMETERS = 0x53, SAKKE_PARAMS_1 = 1, IEI_GROUP = 0x01 };
 
 void sakke_message_put(struct buf *b, const struct sakke_message *m)
 {
@@ -128,8 +128,7 @@ enum status key_parameters_open(struct bytes key, struct bytes data, struct secr
 
 enum status gmk_message_build(struct rng *rng, const struct gmk_message *g, struct buf *out)
 {
-	uint8_t data[SAKKE_DATA_LEN], uid[MIKEY_UID_LEN], rand[MESSAGE_RAND_LEN], parameters_raw[512],
-	        signature[ECCSI_SIGNATURE_LEN];
+	uint8_t data[SAKKE_DATA_LEN], uid[MIKEY_UID_LEN], parameters_raw[512], signature[ECCSI_SIGNATURE_LEN];
 	struct buf parameters = BUF_OF(parameters_raw);
 	struct sakke_message m = { .ntp = mikey_ntp(g->now),
 		.initiator_uri = g->signer_uri,
@@ -145,8 +144,9 @@ enum status gmk_message_build(struct rng *rng, const struct gmk_message *g, stru
 		TRY(sakke_encapsulate(g->z, BYTES_OF(uid), &g->gmk, data));
 	TRY(mikey_guk_id(secret_bytes(&g->gmk), g->member_uri, g->gmk_id, &m.csb_id));
 	TRY(key_parameters_seal(rng, secret_bytes(&g->gmk), m.csb_id, g->now, &g->parameters, &parameters));
-	TRY(rng_fill(rng, rand, sizeof rand));
-	m.rand = BYTES_OF(rand);
+	if (g->rand.n < MIKEY_RAND_MIN)
+		return ERR_BUG;
+	m.rand = g->rand;
 	m.sakke_data = BYTES_OF(data);
 	m.key_parameters = buf_bytes(&parameters);
 	sakke_message_put(out, &m);

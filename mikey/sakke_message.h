@@ -47,6 +47,7 @@ struct gmk_message {
 	struct secret gmk;
 	const uint8_t *sakke_data; /* the GMK encapsulated to this member (mikey_uid of it and `now`), or NULL: do it here */
 	uint32_t gmk_id;
+	struct bytes rand; /* 16 octets, the same for all members of one GMK: gmk-direct keys are made of it */
 	uint64_t now;
 	struct key_parameters parameters;
 };

@@ -152,7 +152,7 @@ enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t
         enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *context, uint32_t *gmk_id)
 {
 	__attribute__((cleanup(rekey_wipe))) struct rekey r = { .db = db };
-	uint8_t id[4];
+	uint8_t id[4], rand[MIKEY_RAND_MIN];
 
 	TRY(db_group_get(db, group, &r.group));
 	TRY(kms_load(db, &r.kms));
@@ -170,6 +170,8 @@ enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t
 		        .group = bytes_str(r.group.uri) } };
 	TRY(rng_secret(&rng_system, &r.message.gmk, GMK_LEN));
 	TRY(rng_fill(&rng_system, id, sizeof id));
+	TRY(rng_fill(&rng_system, rand, sizeof rand));
+	r.message.rand = BYTES_OF(rand);
 	*gmk_id = r.message.gmk_id = (uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM;
 	TRY(db_gmk_add(db, group, *gmk_id, not_before, not_after, secret_bytes(&r.message.gmk)));
 	TRY(db_member_each(db, group, add_member, &r));

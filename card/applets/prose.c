@@ -174,7 +174,17 @@ static const struct command_row rows[] = {
 	ROW(INS_PROSE_ANNOUNCE, 0x00, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_announce, "ANNOUNCE"),
 	ROW(INS_PROSE_MATCH, 0x00, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_match, "MATCH"),
 	ROW(INS_PROSE_ADHOC, 0x03, CASE_4, 1, 512, NEEDS_PIN, prose_cmd_adhoc, "AD-HOC GROUP"),
+	ROW(INS_PROSE_OPEN_DIRECT, 0x00, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_open_direct, "OPEN DIRECT"),
+	ROW(INS_PROSE_TALK, 0x00, CASE_4, 1, 512, NEEDS_PIN, prose_cmd_talk, "TALK"),
+	ROW(INS_PROSE_PROTECT, 0x00, CASE_4, 1, 1600, NEEDS_PIN, prose_cmd_protect, "PROTECT"),
+	ROW(INS_PROSE_UNPROTECT, 0x00, CASE_4, 1, 1600, NEEDS_PIN, prose_cmd_unprotect, "UNPROTECT"),
 };
+
+static void prose_forget(struct applet *a)
+{
+	for (size_t i = 0; i < SESSIONS_MAX; i++)
+		prose_session_drop(&prose_state(a)->session[i]);
+}
 
 const struct applet_class prose_class = {
 	.name = "ProSe",
@@ -183,5 +193,6 @@ const struct applet_class prose_class = {
 	.row_count = sizeof rows / sizeof *rows,
 	.install = prose_install,
 	.store_data = prose_store_data,
+	.forget = prose_forget,
 	.transient_len = sizeof(struct prose_state),
 };

@@ -7,9 +7,15 @@
 #include "mikey/identity.h"
 
 /* Records of an instance: "trk", "time", "kms", "ks/<period>", "grp/<group>", "gmk/<group>/<id>", "gmr/<group>",
- * "rel/<group>", "ofr", "seq/<kind>/<name>", "d/<name>"; groups and names by the first 8 octets of their SHA-256. */
+ * "rel/<group>", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups and names by the first 8 octets of their SHA-256. */
 
-enum { SESSIONS_MAX = 8, DIGEST_LEN = 8 };
+enum { SESSIONS_MAX = 8, DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
+
+struct talker {
+	uint32_t guk_id; /* 0: any, under a GSK */
+	uint64_t used;
+	struct srtp_stream *stream;
+};
 
 struct prose_session {
 	bool used;
@@ -18,8 +24,22 @@ struct prose_session {
 	uint8_t group[DIGEST_LEN];
 	uint32_t ssrc;
 	uint64_t opened; /* order of use */
-	bool in_card;
+	uint8_t policy;  /* the group's */
+	bool started;    /* here */
 	struct secret gsk, salt;
+	/* gmk-direct: `gsk` is the GMK */
+	bool direct;
+	uint32_t gmk_id, guk_id; /* the latter this card's */
+	uint64_t not_after;
+	uint8_t prf;
+	size_t rand_len;
+	uint8_t rand[GMK_RAND_MAX];
+	/* SRTP on the card */
+	bool talks, collided;
+	uint32_t talks_as; /* SSRC */
+	uint16_t sequence;
+	struct srtp_stream *out;
+	struct talker in[TALKERS_MAX];
 };
 
 /* Transient memory, wiped by reset and deselect. */
@@ -87,8 +107,11 @@ struct prose_gmk {
 	uint64_t stamp, not_before, not_after; /* stamp: NTP time of its message */
 	uint32_t id;
 	struct secret key;
+	uint8_t prf; /* of its message, for gmk-direct */
+	size_t rand_len;
+	uint8_t rand[GMK_RAND_MAX];
 };
-enum { GMK_RECORD_LEN = 28 + GMK_LEN, GMKS_PER_GROUP = 4 };
+enum { GMKS_PER_GROUP = 4 };
 MUST_USE enum status prose_gmk_next(
         struct applet *, const uint8_t group[static DIGEST_LEN], struct record_name *after, struct prose_gmk *out);
 /* Keep it; of a group at most GMKS_PER_GROUP: past, current, future. The oldest message's key goes (prose_gmk.c). */
@@ -97,6 +120,24 @@ MUST_USE enum status prose_gmk_put(struct applet *, const uint8_t group[static D
 MUST_USE enum status prose_gmk_forget(struct applet *, const uint8_t group[static DIGEST_LEN]);
 void prose_gmk_wipe(struct prose_gmk *);
 #define GMK __attribute__((cleanup(prose_gmk_wipe))) struct prose_gmk
+
+/* prose_session.c */
+struct prose_session *prose_session_find(struct prose_state *, struct bytes id);
+/* A free row, or the one opened first, wiped; NULL without random octets. */
+struct prose_session *prose_session_new(struct command *, const struct prose_group *);
+void prose_session_drop(struct prose_session *);
+/* The current GMK: valid now, newest time stamp. SW_PROSE_EXPIRED if there are keys but none is valid. */
+enum sw prose_gmk_current(struct applet *, const uint8_t group[static DIGEST_LEN], uint64_t now, struct prose_gmk *out);
+
+/* prose_media.c: an SSRC that this instance has never had; key and salt of a talker straight from the GMK. */
+MUST_USE enum status prose_ssrc_new(struct command *, uint32_t *ssrc);
+MUST_USE bool prose_session_valid(
+        struct applet *, const struct prose_session *); /* by the latest time that the card has seen */
+MUST_USE enum status prose_talker_key(const struct prose_session *, uint32_t guk_id, struct secret *key, struct secret *salt);
+enum sw prose_cmd_open_direct(struct command *);
+enum sw prose_cmd_talk(struct command *);
+enum sw prose_cmd_protect(struct command *);
+enum sw prose_cmd_unprotect(struct command *);
 
 /* prose_gmk.c, prose_session.c, prose_discovery.c */
 enum sw prose_cmd_import_gmk(struct command *);

@@ -88,8 +88,11 @@ static enum sw create(struct command *c)
 	if ((sw = put_group(c->applet, uri, w.key_set.user_uri, &group)) != SW_OK)
 		return sw;
 	if ((st = rng_secret(c->card->env.rng, &gmk.key, GMK_LEN)) != OK ||
-	        (st = rng_fill(c->card->env.rng, id, sizeof id)) != OK)
+	        (st = rng_fill(c->card->env.rng, id, sizeof id)) != OK ||
+	        (st = rng_fill(c->card->env.rng, gmk.rand, MIKEY_RAND_MIN)) != OK)
 		return sw_of(st);
+	gmk.prf = MIKEY_PRF_SHA256;
+	gmk.rand_len = MIKEY_RAND_MIN;
 	gmk.id = ((uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM) | GMK_ID_ADHOC;
 	if ((st = prose_gmk_put(c->applet, group.digest, &gmk)) != OK)
 		return sw_of(st);
@@ -147,6 +150,7 @@ static enum sw invite(struct command *c)
 		.hs = w.key_set.hs,
 		.gmk = gmk.key,
 		.gmk_id = gmk.id,
+		.rand = { gmk.rand, gmk.rand_len },
 		.now = w.now,
 		.parameters = { .key_type = MIKEY_PURPOSE_GMK,
 		        .activation = gmk.not_before,

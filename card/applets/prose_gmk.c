@@ -139,7 +139,7 @@ static struct record_name gmk_name(const uint8_t group[static DIGEST_LEN], uint3
 enum status prose_gmk_put(struct applet *a, const uint8_t group[static DIGEST_LEN], const struct prose_gmk *g)
 {
 	struct record_name name = gmk_name(group, g->id);
-	SECRET
+	SECRET_LARGE
 	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 
@@ -148,6 +148,9 @@ enum status prose_gmk_put(struct applet *a, const uint8_t group[static DIGEST_LE
 	buf_put_uint(&b, 8, g->not_after);
 	buf_put_uint(&b, 4, g->id);
 	buf_put(&b, secret_bytes(&g->key));
+	buf_put_u8(&b, g->prf);
+	buf_put_u8(&b, (uint8_t)g->rand_len);
+	buf_put(&b, (struct bytes){ g->rand, g->rand_len });
 	TRY(buf_status(&b));
 	TRY(applet_put(a, name_bytes(&name), buf_bytes(&b)));
 	return drop_oldest(a, group);
@@ -171,6 +174,11 @@ static enum status store_gmk(struct import *i, const struct prose_group *g, uint
 	if (i->parameters.revoked)
 		return applet_erase(i->a, name_bytes(&name));
 	gmk.not_after = i->parameters.expiry != 0 ? i->parameters.expiry : UINT64_MAX;
+	gmk.prf = i->m.header.prf;
+	if (i->m.rand.n <= sizeof gmk.rand) { /* a longer one: no gmk-direct with this key */
+		gmk.rand_len = i->m.rand.n;
+		memcpy(gmk.rand, i->m.rand.p, i->m.rand.n);
+	}
 	return prose_gmk_put(i->a, g->digest, &gmk);
 }
 

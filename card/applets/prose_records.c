@@ -154,8 +154,8 @@ enum status prose_gmk_next(
 	struct record_name prefix = prose_record_name("gmk", group), found;
 	SECRET_LARGE
 	record = { 0 };
-	struct bytes in, key;
-	uint64_t id;
+	struct bytes in, key, rand;
+	uint64_t id, prf, n;
 
 	TRY(applet_next(a, name_bytes(&prefix), name_bytes(after), &found));
 	*after = found;
@@ -163,8 +163,13 @@ enum status prose_gmk_next(
 	in = secret_large_bytes(&record);
 	if (!bytes_take_uint(&in, 8, &out->stamp) || !bytes_take_uint(&in, 8, &out->not_before) ||
 	        !bytes_take_uint(&in, 8, &out->not_after) || !bytes_take_uint(&in, 4, &id) || !bytes_take(&in, GMK_LEN, &key) ||
-	        in.n != 0)
+	        !bytes_take_uint(&in, 1, &prf) || !bytes_take_uint(&in, 1, &n) || n > sizeof out->rand ||
+	        !bytes_take(&in, (size_t)n, &rand) || in.n != 0)
 		return ERR_MALFORMED;
 	out->id = (uint32_t)id;
+	out->prf = (uint8_t)prf;
+	out->rand_len = rand.n;
+	if (rand.n > 0)
+		memcpy(out->rand, rand.p, rand.n);
 	return secret_set(&out->key, key);
 }

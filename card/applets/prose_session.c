@@ -4,11 +4,12 @@
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
 #include "crypto/eccsi.h"
+#include "crypto/srtp.h"
 #include "mikey/psk.h"
 
 static const struct bytes offers_name = { (const uint8_t *)"ofr", 3 };
 
-static struct prose_session *find_session(struct prose_state *s, struct bytes id)
+struct prose_session *prose_session_find(struct prose_state *s, struct bytes id)
 {
 	for (size_t i = 0; i < SESSIONS_MAX; i++)
 		if (s->session[i].used && bytes_equal(BYTES_OF(s->session[i].id), id))
@@ -24,8 +25,15 @@ static struct prose_session *find_offer(struct prose_state *s, const uint8_t dig
 	return NULL;
 }
 
-/* A free row, or the one opened first, wiped. */
-static struct prose_session *new_session(struct command *c, const struct prose_group *g)
+void prose_session_drop(struct prose_session *s)
+{
+	srtp_stream_free(&s->out);
+	for (size_t i = 0; i < TALKERS_MAX; i++)
+		srtp_stream_free(&s->in[i].stream);
+	secret_clean(s, sizeof *s);
+}
+
+struct prose_session *prose_session_new(struct command *c, const struct prose_group *g)
 {
 	struct prose_state *s = prose_state(c->applet);
 	struct prose_session *best = &s->session[0];
@@ -33,18 +41,17 @@ static struct prose_session *new_session(struct command *c, const struct prose_g
 	for (size_t i = 0; i < SESSIONS_MAX && best->used; i++)
 		if (!s->session[i].used || s->session[i].opened < best->opened)
 			best = &s->session[i];
-	secret_clean(best, sizeof *best);
+	prose_session_drop(best);
 	if (rng_fill(c->card->env.rng, best->id, sizeof best->id) != OK)
 		return NULL;
 	best->used = true;
 	best->opened = ++s->opened;
-	best->in_card = (g->policy & GROUP_POLICY_IN_CARD) != 0;
+	best->policy = g->policy;
 	memcpy(best->group, g->digest, DIGEST_LEN);
 	return best;
 }
 
-/* The current GMK: valid now, newest time stamp. SW_PROSE_EXPIRED if there are keys but none is valid. */
-static enum sw current_gmk(struct applet *a, const uint8_t group[static DIGEST_LEN], uint64_t now, struct prose_gmk *out)
+enum sw prose_gmk_current(struct applet *a, const uint8_t group[static DIGEST_LEN], uint64_t now, struct prose_gmk *out)
 {
 	struct record_name name = { 0 };
 	bool any = false, found = false;
@@ -94,7 +101,9 @@ static enum status start_request_parse(struct bytes in, struct start_request *r)
 		default: return ERR_MALFORMED;
 		}
 	}
-	return r->time.n == 8 && r->group_uri.n > 0 && r->group_uri.n <= PROSE_URI_MAX && r->ssrc.n == 4 ? OK : ERR_MALFORMED;
+	return r->time.n == 8 && r->group_uri.n > 0 && r->group_uri.n <= PROSE_URI_MAX && (r->ssrc.n == 0 || r->ssrc.n == 4)
+	               ? OK
+	               : ERR_MALFORMED;
 }
 
 /* Make GSK and the offer; with a session id, refresh that session's offer under the same GSK (DESIGN.md 3.5). */
@@ -122,17 +131,25 @@ enum sw prose_cmd_start_session(struct command *c)
 	if (prose_load_kms(c->applet, &kms) != OK ||
 	        prose_load_key_set(c->applet, mikey_period_number(&kms.kms, now), &keys) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
-	if ((sw = current_gmk(c->applet, g.digest, now, &gmk)) != SW_OK)
+	if ((g.policy & GROUP_POLICY_DIRECT) != 0)
+		return SW_PROSE_POLICY; /* no GSK there */
+	if ((sw = prose_gmk_current(c->applet, g.digest, now, &gmk)) != SW_OK)
 		return sw;
 	if (r.session.n > 0) {
-		s = find_session(prose_state(c->applet), r.session);
+		s = prose_session_find(prose_state(c->applet), r.session);
 		if (s == NULL || memcmp(s->group, g.digest, DIGEST_LEN) != 0)
 			return SW_REFERENCE_NOT_FOUND;
 	} else {
-		if ((s = new_session(c, &g)) == NULL || rng_secret(c->card->env.rng, &s->gsk, GSK_LEN) != OK ||
+		if ((s = prose_session_new(c, &g)) == NULL || rng_secret(c->card->env.rng, &s->gsk, GSK_LEN) != OK ||
 		        rng_secret(c->card->env.rng, &s->salt, GSK_SALT_LEN) != OK)
 			return SW_TECHNICAL_PROBLEM;
-		s->ssrc = (uint32_t)bytes_uint(r.ssrc);
+		s->started = true;
+		/* The phone's own, unless others may send under this key, or the card ciphers. */
+		if (r.ssrc.n == 4 && (g.policy & (GROUP_POLICY_SHARED | GROUP_POLICY_IN_CARD)) == 0)
+			s->ssrc = (uint32_t)bytes_uint(r.ssrc);
+		else if ((st = prose_ssrc_new(c, &s->ssrc)) != OK)
+			return sw_of(st);
+		s->talks_as = s->ssrc;
 	}
 	if (rng_fill(c->card->env.rng, rand, sizeof rand) != OK)
 		return SW_TECHNICAL_PROBLEM;
@@ -151,6 +168,7 @@ enum sw prose_cmd_start_session(struct command *c)
 		return sw;
 	tlv_put(c->rsp, TAG_SESSION_ID, BYTES_OF(s->id));
 	tlv_put_uint(c->rsp, TAG_GMK_ID, 4, gmk.id);
+	tlv_put_uint(c->rsp, TAG_SSRC, 4, s->ssrc);
 	tlv_put(c->rsp, TAG_MESSAGE, buf_bytes(&message));
 	return SW_OK;
 }
@@ -214,7 +232,7 @@ static enum sw open_offer(struct command *c, const struct prose_group *g, const 
 		return SW_WRONG_DATA;
 	if (st != OK)
 		return st == ERR_CRYPTO ? SW_PROSE_SIGNATURE : sw_of(st);
-	if ((s = new_session(c, g)) == NULL)
+	if ((s = prose_session_new(c, g)) == NULL)
 		return SW_TECHNICAL_PROBLEM;
 	s->gsk = gsk;
 	s->salt = salt;
@@ -266,35 +284,57 @@ enum sw prose_cmd_join_session(struct command *c)
 	return SW_OK;
 }
 
-/* GSK and salt for the phone's SRTP stack, if the group's policy lets them out; every release is counted. */
+/* How often keys of this group have left, this time included. */
+static enum status count_release(struct applet *a, const struct prose_session *s, uint64_t *count)
+{
+	SECRET_LARGE
+	stored = { 0 };
+	struct record_name name = prose_record_name("rel", s->group);
+	uint8_t raw[8];
+	struct buf b = BUF_OF(raw);
+	enum status st = applet_get(a, name_bytes(&name), &stored);
+
+	if (st != OK && st != ERR_NOT_FOUND)
+		return st;
+	*count = bytes_uint(secret_large_bytes(&stored)) + 1;
+	buf_put_uint(&b, 8, *count);
+	return applet_put(a, name_bytes(&name), buf_bytes(&b));
+}
+
+/* Key and salt for the phone's SRTP stack, if the group's policy lets them out: the GSK, or of gmk-direct those of one talker.
+ */
 enum sw prose_cmd_release_key(struct command *c)
 {
 	struct prose_session *s;
-	SECRET_LARGE
-	stored = { 0 };
-	struct record_name name;
-	struct bytes id;
+	SECRET
+	key = { 0 };
+	SECRET
+	salt = { 0 };
+	struct bytes id, guk = { 0 };
 	uint64_t count;
-	uint8_t raw[8];
-	struct buf b = BUF_OF(raw);
 	enum status st;
 
 	if (tlv_find(c->data, TAG_SESSION_ID, &id) != OK)
 		return SW_WRONG_DATA;
-	if ((s = find_session(prose_state(c->applet), id)) == NULL)
+	if ((s = prose_session_find(prose_state(c->applet), id)) == NULL)
 		return SW_REFERENCE_NOT_FOUND;
-	if (s->in_card)
+	if (tlv_find(c->data, TAG_GUK_ID, &guk) == OK && (guk.n != 4 || !s->direct))
+		return SW_WRONG_DATA;
+	if ((s->policy & GROUP_POLICY_IN_CARD) != 0 || (s->direct && (s->policy & GROUP_POLICY_EXPORT) == 0))
 		return SW_PROSE_POLICY;
-	name = prose_record_name("rel", s->group);
-	st = applet_get(c->applet, name_bytes(&name), &stored);
-	if (st != OK && st != ERR_NOT_FOUND)
+	if (s->direct) {
+		if (!prose_session_valid(c->applet, s))
+			return SW_PROSE_EXPIRED;
+		if ((st = prose_talker_key(s, guk.n == 4 ? (uint32_t)bytes_uint(guk) : s->guk_id, &key, &salt)) != OK)
+			return sw_of(st);
+	} else {
+		key = s->gsk;
+		salt = s->salt;
+	}
+	if ((st = count_release(c->applet, s, &count)) != OK)
 		return sw_of(st);
-	count = bytes_uint(secret_large_bytes(&stored)) + 1;
-	buf_put_uint(&b, 8, count);
-	if ((st = applet_put(c->applet, name_bytes(&name), buf_bytes(&b))) != OK)
-		return sw_of(st);
-	tlv_put(c->rsp, TAG_GSK, secret_bytes(&s->gsk));
-	tlv_put(c->rsp, TAG_SALT, secret_bytes(&s->salt));
+	tlv_put(c->rsp, TAG_GSK, secret_bytes(&key));
+	tlv_put(c->rsp, TAG_SALT, secret_bytes(&salt));
 	tlv_put_uint(c->rsp, TAG_COUNT, 8, count);
 	return SW_OK;
 }

@@ -6,12 +6,11 @@
 
 #include "apdu/hex.h"
 #include "apdu/secret.h"
-#include "crypto/srtp.h"
-#include "host/cli/cli.h"
+#include "host/cli/media.h"
 #include "mikey/sdp.h"
 
 enum { FRAME_MS = 20, FRAME_SAMPLES = 160, RTP_HEADER = 12, PCMA = 8, ALAW_SILENCE = 0xD5, AUDIO_MAX = 1 << 20 };
-enum { REFRESH_SECONDS = 30, WAV_ALAW = 6 };
+enum { REFRESH_SECONDS = 30, WAV_ALAW = 6, SILENCE_US = 1000000 };
 
 static uint8_t audio[AUDIO_MAX];
 
@@ -44,9 +43,9 @@ static bool wav_samples(struct bytes in, struct bytes *samples)
 
 struct talk {
 	struct arguments *a;
-	struct prose_session session;
-	struct multicast offers, media;
-	struct srtp_stream *srtp;
+	struct media media;
+	struct multicast offers, out;
+	bool offering;
 	uint8_t sdp[SDP_MAX];
 	size_t sdp_len;
 	uint16_t sequence;
@@ -59,13 +58,13 @@ static enum prose_result make_offer(struct talk *t, const uint8_t *refresh)
 	uint8_t message[2048];
 	size_t n = sizeof message;
 	struct buf b = BUF_OF(t->sdp);
-	enum prose_result r =
-	        prose_call_start(t->a->card, now_seconds(), t->a->group, t->session.ssrc, refresh, &t->session, message, &n);
+	enum prose_result r = prose_call_start(
+	        t->a->card, now_seconds(), t->a->group, t->media.session.ssrc, refresh, &t->media.session, message, &n);
 
 	if (r != PROSE_OK)
 		return r;
 	sdp_put(&b, &(struct sdp_offer){
-	                    bytes_str(t->a->group), t->media.address, t->media.port, t->session.ssrc, { message, n } });
+	                    bytes_str(t->a->group), t->out.address, t->out.port, t->media.session.ssrc, { message, n } });
 	t->sdp_len = b.len;
 	t->refreshed = now_microseconds();
 	return b.failed ? PROSE_NO_SPACE : PROSE_OK;
@@ -77,8 +76,9 @@ static bool send_offer(struct talk *t)
 	return multicast_send(&t->offers, t->sdp, t->sdp_len);
 }
 
-static bool send_frame(struct talk *t, struct bytes samples)
+static enum prose_result send_frame(struct talk *t, struct bytes samples)
 {
+	enum prose_result r;
 	uint8_t packet[RTP_HEADER + FRAME_SAMPLES + SRTP_OVERHEAD];
 	struct buf b = BUF_OF(packet);
 	size_t n;
@@ -87,11 +87,15 @@ static bool send_frame(struct talk *t, struct bytes samples)
 	buf_put_u8(&b, (uint8_t)(PCMA | (t->sequence == 1 ? 0x80 : 0)));
 	buf_put_uint(&b, 2, t->sequence++);
 	buf_put_uint(&b, 4, t->stamp);
-	buf_put_uint(&b, 4, t->session.ssrc);
+	buf_put_uint(&b, 4, t->media.session.ssrc);
 	buf_put(&b, samples);
 	t->stamp += FRAME_SAMPLES;
 	n = b.len;
-	return !b.failed && srtp_stream_protect(t->srtp, packet, &n) == OK && multicast_send(&t->media, packet, n);
+	if (b.failed)
+		return PROSE_NO_SPACE;
+	if ((r = media_protect(&t->media, packet, &n)) != PROSE_OK)
+		return r;
+	return multicast_send(&t->out, packet, n) ? PROSE_OK : PROSE_IO;
 }
 
 static void event(const char *name, uint64_t at)
@@ -105,8 +109,10 @@ static enum prose_result keep_offering(struct talk *t)
 {
 	uint64_t now = now_microseconds();
 
+	if (!t->offering)
+		return PROSE_OK;
 	if (now - t->refreshed >= (uint64_t)REFRESH_SECONDS * 1000000) {
-		enum prose_result r = make_offer(t, t->session.id);
+		enum prose_result r = make_offer(t, t->media.session.id);
 
 		if (r != PROSE_OK)
 			return r;
@@ -134,8 +140,8 @@ static enum prose_result send_media(struct talk *t, struct bytes samples, uint64
 			samples.n = 0;
 			frame = BYTES_OF(last);
 		}
-		if (!send_frame(t, frame))
-			return PROSE_IO;
+		if ((r = send_frame(t, frame)) != PROSE_OK)
+			return r;
 		if (i == 0)
 			event("first-packet", now_microseconds());
 		if ((r = keep_offering(t)) != PROSE_OK)
@@ -147,25 +153,41 @@ static enum prose_result send_media(struct talk *t, struct bytes samples, uint64
 	return PROSE_OK;
 }
 
+/* An SSRC of the card's, where it has a say. */
+static enum prose_result take_ssrc(struct media *m)
+{
+	return (m->policy & PROSE_POLICY_SHARED) != 0 || media_in_card(m) || (m->policy & PROSE_POLICY_DIRECT) != 0
+	               ? prose_call_talk(m->card, m->session.id, m->heard, m->heard_count, &m->session.ssrc)
+	               : PROSE_OK;
+}
+
 static enum prose_result talk(struct talk *t, struct bytes samples, uint64_t pressed)
 {
-	SECRET
-	gsk = { .len = SRTP_KEY_LEN };
-	SECRET
-	salt = { .len = SRTP_SALT_LEN };
-	uint64_t released;
-	enum prose_result r = make_offer(t, NULL);
+	enum prose_result r;
 
-	if (r != PROSE_OK || (r = prose_call_key(t->a->card, t->session.id, gsk.data, salt.data, &released)) != PROSE_OK)
+	t->offering = (t->media.policy & PROSE_POLICY_DIRECT) == 0;
+	r = t->offering ? make_offer(t, NULL) : prose_direct_open(t->a->card, now_seconds(), t->a->group, &t->media.session);
+	if (r != PROSE_OK || (r = take_ssrc(&t->media)) != PROSE_OK)
 		return r;
-	t->srtp = srtp_stream_new(secret_bytes(&gsk), secret_bytes(&salt), t->session.ssrc, true);
-	if (t->srtp == NULL || !send_offer(t))
-		return PROSE_IO;
 	event("key-press", pressed);
-	event("offer", t->offered);
-	r = send_media(t, samples, now_microseconds());
-	srtp_stream_free(&t->srtp);
-	return r;
+	if (t->offering && !send_offer(t))
+		return PROSE_IO;
+	if (t->offering)
+		event("offer", t->offered);
+	return send_media(t, samples, now_microseconds());
+}
+
+/* What --audio has. */
+static bool load_audio(const struct arguments *a, const char *verb, struct bytes *samples)
+{
+	size_t n;
+
+	if (!read_file(verb, a->audio, audio, sizeof audio, &n))
+		return false;
+	if (wav_samples((struct bytes){ audio, n }, samples))
+		return true;
+	(void)usage_error(verb, "the audio must be an A-law, mono, 8 kHz WAV file");
+	return false;
 }
 
 static int call_start(struct arguments *a)
@@ -174,26 +196,25 @@ static int call_start(struct arguments *a)
 	struct prose_state warm;
 	struct bytes samples;
 	uint64_t pressed;
-	size_t n;
 	enum prose_result r;
 
-	if (a->group == NULL || a->audio == NULL || a->media == NULL || a->offers == NULL)
-		return usage_error("call start", "needs --group, --audio, --media and --offers");
-	if (!read_file("call start", a->audio, audio, sizeof audio, &n))
+	if (a->group == NULL || a->audio == NULL || a->media == NULL)
+		return usage_error("call start", "needs --group, --audio, --media, and --offers unless the group is `direct`");
+	if (!load_audio(a, "call start", &samples))
 		return EXIT_FAILURE;
-	if (!wav_samples((struct bytes){ audio, n }, &samples))
-		return usage_error("call start", "the audio must be an A-law, mono, 8 kHz WAV file");
-	t = (struct talk){ .a = a, .sequence = 1 };
-	if (!multicast_open(a->media, false, &t.media) || !multicast_open(a->offers, false, &t.offers))
-		return usage_error("call start", "--media and --offers are multicast ADDRESS:PORT");
+	t = (struct talk){ .a = a, .sequence = 1, .media = { .card = a->card }, .offers = { .fd = -1 }, .out = { .fd = -1 } };
 	/* A phone has its card open and PIN verified long before the key is pressed. */
 	if ((r = prose_state_read(a->card, &warm)) != PROSE_OK)
 		return complain(a, "call start", NULL, r);
-	(void)prose_list(a->card, PROSE_GROUPS, NULL, NULL);
+	t.media.policy = media_policy(a->card, a->group);
+	if (!multicast_open(a->media, false, &t.out) ||
+	        ((t.media.policy & PROSE_POLICY_DIRECT) == 0 && !multicast_open(a->offers, false, &t.offers)))
+		return usage_error("call start", "--media and --offers are multicast ADDRESS:PORT");
 	pressed = now_microseconds();
-	t.session.ssrc = (uint32_t)(pressed * 2654435761U >> 3) | 1;
+	t.media.session.ssrc = (uint32_t)(pressed * 2654435761U >> 3) | 1;
 	r = talk(&t, samples, pressed);
-	multicast_close(&t.media);
+	media_close(&t.media);
+	multicast_close(&t.out);
 	multicast_close(&t.offers);
 	return r == PROSE_OK ? 0 : complain(a, "call start", a->group, r);
 }
@@ -218,86 +239,159 @@ static bool next_offer(struct arguments *a, const struct multicast *offers, stru
 	return false;
 }
 
-/* Receive media until a packet opens under the key. */
-static bool first_packet(struct arguments *a, const struct multicast *media, struct srtp_stream *srtp)
+/* Receive until a packet opens; with --rtp-to, until a second passes without one, and what opens goes there. *guk_id: the first
+ * talker. */
+static bool listen(struct arguments *a, const struct multicast *in, struct media *m, uint32_t *guk_id)
 {
 	uint64_t end = now_microseconds() + (uint64_t)a->seconds * 1000000;
 	uint8_t packet[1500];
+	struct multicast player = { .fd = -1 };
+	uint64_t last = 0;
+	bool heard = false;
 
-	while (now_microseconds() < end) {
-		long got = multicast_receive(media, packet, sizeof packet, 100);
+	if (a->rtp_to != NULL && !multicast_open(a->rtp_to, false, &player))
+		return false;
+	while (now_microseconds() < end && (!heard || (a->rtp_to != NULL && now_microseconds() < last + SILENCE_US))) {
+		long got = multicast_receive(in, packet, sizeof packet, 100);
 		size_t n = got > 0 ? (size_t)got : 0;
+		uint32_t talker = n > 0 ? media_talker(m, packet, n) : 0;
 
-		if (n > 0 && srtp_stream_unprotect(srtp, packet, &n) == OK) {
+		if (n == 0 || media_unprotect(m, packet, &n) != PROSE_OK)
+			continue;
+		if (!heard) {
 			event("first-decrypted", now_microseconds());
-			return true;
+			*guk_id = talker;
 		}
+		heard = true;
+		last = now_microseconds();
+		if (a->rtp_to != NULL)
+			(void)multicast_send(&player, packet, n);
 	}
-	return false;
+	multicast_close(&player);
+	(void)printf("{\"event\": \"heard\", \"ssrcs\": [");
+	for (size_t i = 0; i < m->heard_count; i++)
+		(void)printf("%s%lu", i > 0 ? ", " : "", (unsigned long)m->heard[i]);
+	(void)printf("]}\n");
+	return heard;
 }
 
-static void print_joined(const struct prose_session *s, const struct sdp_media *m, uint64_t released, const struct secret *gsk,
-        const struct secret *salt)
+/* For a player of one's own: the key, and behind it the salt; of gmk-direct also the identifier behind each packet. */
+static enum prose_result print_joined(struct media *m, const char *address, unsigned port, uint32_t guk_id)
 {
-	char key[2 * SRTP_KEY_LEN + 1], hex[2 * SRTP_SALT_LEN + 1];
+	SECRET
+	key = { 0 };
+	char hex[2 * MEDIA_KEY_MAX + 1] = "";
+	enum prose_result r = media_in_card(m) ? PROSE_OK : media_key(m, guk_id, &key);
 
+	if (r != PROSE_OK)
+		return r;
 	(void)printf(
 	        "{\"event\": \"joined\", \"us\": %llu, \"sender\": \"%s\", \"address\": \"%s\", \"port\": %u, \"ssrc\": %lu, "
-	        "\"known\": %s, \"released\": %llu, \"srtp_key\": \"%s%s\"}\n",
-	        (unsigned long long)now_microseconds(), s->sender_uri, m->address, (unsigned)m->port, (unsigned long)m->ssrc,
-	        s->known ? "true" : "false", (unsigned long long)released, hex_encode(secret_bytes(gsk), key),
-	        hex_encode(secret_bytes(salt), hex));
+	        "\"known\": %s, \"released\": %llu",
+	        (unsigned long long)now_microseconds(), m->session.sender_uri, address, port, (unsigned long)m->session.ssrc,
+	        m->session.known ? "true" : "false", (unsigned long long)m->released);
+	if ((m->policy & PROSE_POLICY_DIRECT) != 0)
+		(void)printf(", \"mki\": \"%08lx%08lx\"", (unsigned long)m->session.gmk_id,
+		        (unsigned long)(guk_id != 0 ? guk_id : m->session.guk_id));
+	if (key.len > 0)
+		(void)printf(", \"srtp_key\": \"%s\"", hex_encode(secret_bytes(&key), hex));
+	(void)printf("}\n");
 	(void)fflush(stdout);
-	secret_clean(key, sizeof key);
 	secret_clean(hex, sizeof hex);
+	return PROSE_OK;
+}
+
+/* Wait for the session: of gmk-direct it is there already. *at: where its media are. */
+static int enter(struct arguments *a, struct media *m, struct multicast *in, char *address, size_t room, uint16_t *port)
+{
+	struct multicast offers;
+	struct sdp_media offered;
+	uint8_t raw[2048];
+	struct buf mikey = BUF_OF(raw);
+	char at[96];
+	bool found;
+	enum prose_result r;
+
+	if ((m->policy & PROSE_POLICY_DIRECT) != 0) {
+		if (a->media == NULL || !multicast_open(a->media, true, in))
+			return usage_error(
+			        "call join", "a `direct` group has no offers: needs --media as multicast ADDRESS:PORT");
+		(void)snprintf(address, room, "%s", in->address);
+		*port = in->port;
+		event("listening", now_microseconds());
+		r = prose_direct_open(a->card, now_seconds(), a->group, &m->session);
+		return r == PROSE_OK ? 0 : complain(a, "call join", a->group, r);
+	}
+	if (a->offers == NULL || !multicast_open(a->offers, true, &offers))
+		return usage_error("call join", "needs --offers as multicast ADDRESS:PORT");
+	event("listening", now_microseconds());
+	found = next_offer(a, &offers, &offered, &mikey);
+	multicast_close(&offers);
+	if (!found) {
+		(void)fprintf(stderr, "prose-ue call join: no offer for %s within %ld s\n", a->group, a->seconds);
+		return EXIT_FAILURE;
+	}
+	/* In the media group before the card is asked: what is sent meanwhile waits in the socket. */
+	(void)snprintf(at, sizeof at, "%s:%u", offered.address, (unsigned)offered.port);
+	if (!multicast_open(at, true, in))
+		return usage_error("call join", "the offer's media address cannot be joined");
+	(void)snprintf(address, room, "%s", offered.address);
+	*port = offered.port;
+	r = prose_call_join(a->card, now_seconds(), mikey.p, mikey.len, &m->session);
+	if (r == PROSE_OK)
+		m->session.ssrc = offered.ssrc;
+	return r == PROSE_OK ? 0 : complain(a, "call join", a->group, r);
+}
+
+/* --audio: talk under the session's key, which a group must share for that. */
+static enum prose_result answer_back(struct talk *t, struct bytes samples, const char *address, unsigned port)
+{
+	char at[96];
+	enum prose_result r;
+
+	(void)snprintf(at, sizeof at, "%s:%u", address, port);
+	if (!multicast_open(at, false, &t->out))
+		return PROSE_IO;
+	r = prose_call_talk(t->a->card, t->media.session.id, t->media.heard, t->media.heard_count, &t->media.session.ssrc);
+	if (r == PROSE_OK) {
+		(void)printf("{\"event\": \"talking\", \"ssrc\": %lu}\n", (unsigned long)t->media.session.ssrc);
+		r = send_media(t, samples, now_microseconds());
+	}
+	multicast_close(&t->out);
+	return r;
 }
 
 static int call_join(struct arguments *a)
 {
-	SECRET
-	gsk = { .len = SRTP_KEY_LEN };
-	SECRET
-	salt = { .len = SRTP_SALT_LEN };
-	struct multicast offers, media;
-	struct prose_session s;
+	static struct talk t;
+	struct multicast in = { .fd = -1 };
 	struct prose_state warm;
-	struct sdp_media m;
-	struct srtp_stream *srtp;
-	uint8_t raw[2048];
-	struct buf mikey = BUF_OF(raw);
-	uint64_t released;
-	char at[96];
-	enum prose_result r;
+	struct bytes samples = { 0 };
+	char address[64];
+	uint32_t guk_id = 0;
+	uint16_t port = 0;
 	bool heard = true;
+	enum prose_result r;
+	int rc;
 
-	if (a->group == NULL || a->offers == NULL || !multicast_open(a->offers, true, &offers))
-		return usage_error("call join", "needs --group and --offers as multicast ADDRESS:PORT");
-	(void)prose_state_read(a->card, &warm);
-	(void)prose_list(a->card, PROSE_GROUPS, NULL, NULL);
-	event("listening", now_microseconds());
-	if (!next_offer(a, &offers, &m, &mikey)) {
-		multicast_close(&offers);
-		(void)fprintf(stderr, "prose-ue call join: no offer for %s within %ld s\n", a->group, a->seconds);
+	if (a->group == NULL)
+		return usage_error("call join", "needs --group");
+	if (a->audio != NULL && !load_audio(a, "call join", &samples))
 		return EXIT_FAILURE;
+	t = (struct talk){ .a = a, .sequence = 1, .media = { .card = a->card }, .offers = { .fd = -1 }, .out = { .fd = -1 } };
+	(void)prose_state_read(a->card, &warm);
+	t.media.policy = media_policy(a->card, a->group);
+	if ((rc = enter(a, &t.media, &in, address, sizeof address, &port)) == 0) {
+		if (a->first_packet || a->rtp_to != NULL)
+			heard = listen(a, &in, &t.media, &guk_id);
+		r = print_joined(&t.media, address, port, guk_id);
+		if (r == PROSE_OK && a->audio != NULL)
+			r = answer_back(&t, samples, address, port);
+		rc = r != PROSE_OK ? complain(a, "call join", a->group, r) : heard ? 0 : EXIT_FAILURE;
 	}
-	multicast_close(&offers);
-	/* In the media group before the card is asked: what is sent meanwhile waits in the socket. */
-	(void)snprintf(at, sizeof at, "%s:%u", m.address, (unsigned)m.port);
-	if (a->first_packet && !multicast_open(at, true, &media))
-		return usage_error("call join", "the offer's media address cannot be joined");
-	r = prose_call_join(a->card, now_seconds(), mikey.p, mikey.len, &s);
-	if (r == PROSE_OK)
-		r = prose_call_key(a->card, s.id, gsk.data, salt.data, &released);
-	if (r != PROSE_OK)
-		return complain(a, "call join", a->group, r);
-	if (a->first_packet) {
-		srtp = srtp_stream_new(secret_bytes(&gsk), secret_bytes(&salt), m.ssrc, false);
-		heard = srtp != NULL && first_packet(a, &media, srtp);
-		multicast_close(&media);
-		srtp_stream_free(&srtp);
-	}
-	print_joined(&s, &m, released, &gsk, &salt);
-	return heard ? 0 : EXIT_FAILURE;
+	multicast_close(&in);
+	media_close(&t.media);
+	return rc;
 }
 
 int verb_call(struct arguments *a)

@@ -32,6 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_USER: a->user = arg; return 0;
 	case OPT_KMS_URI: a->kms_uri = arg; return 0;
 	case OPT_FROM: a->from = arg; return 0;
+	case OPT_RTP_TO: a->rtp_to = arg; return 0;
 	case OPT_VALID: a->valid = atol(arg); return 0;
 	case OPT_SECONDS: a->seconds = atol(arg); return 0;
 	case OPT_LEAD_IN: a->lead_in = atol(arg); return 0;
@@ -67,8 +68,10 @@ static const struct argp_option none[] = { { 0 } };
 static const struct argp_option json_only[] = { JSON, { 0 } };
 static const struct argp_option call_options[] = { { "group", OPT_GROUP, "URI", 0, "The group", 0 },
 	{ "offers", OPT_OFFERS, "ADDRESS:PORT", 0, "Multicast group that carries SDP offers", 0 },
-	{ "media", OPT_MEDIA, "ADDRESS:PORT", 0, "start: multicast group for SRTP", 0 },
-	{ "audio", OPT_AUDIO, "FILE", 0, "start: A-law, mono, 8 kHz WAV file to send", 0 },
+	{ "media", OPT_MEDIA, "ADDRESS:PORT", 0, "start, and join of a `direct` group: multicast group for SRTP", 0 },
+	{ "audio", OPT_AUDIO, "FILE", 0, "A-law, mono, 8 kHz WAV file to send; join: in a group that shares its key", 0 },
+	{ "rtp-to", OPT_RTP_TO, "ADDRESS:PORT", 0,
+	        "join: what decrypts goes there as RTP, until it has been silent for a second", 0 },
 	{ "lead-in", OPT_LEAD_IN, "MS", 0, "start: silence before the audio (default 0)", 0 },
 	{ "resend", OPT_RESEND, "MS", 0, "start: repeat the offer this often (default 5000)", 0 },
 	{ "first-packet", OPT_FIRST, NULL, 0, "join: wait until a packet decrypts, and say when", 0 },

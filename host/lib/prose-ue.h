@@ -247,6 +247,19 @@ struct prose_session {
 	bool known; /* this very offer was opened before */
 	char sender_uri[129];
 	char group_uri[129];
+	/* prose_direct_open only */
+	uint32_t gmk_id, guk_id; /* the latter this card's: behind each of its packets stands GMK-ID || GUK-ID */
+	uint64_t not_after;
+	unsigned policy; /* PROSE_POLICY_... */
+};
+enum prose_policy {
+	PROSE_POLICY_SIGN = 0x01,
+	PROSE_POLICY_IN_CARD = 0x02,
+	PROSE_POLICY_PROFILE_B = 0x04,
+	PROSE_POLICY_ADHOC = 0x08,
+	PROSE_POLICY_DIRECT = 0x10, /* prose_direct_open, and no offers */
+	PROSE_POLICY_EXPORT = 0x20, /* with DIRECT: prose_direct_key gives keys; else the card ciphers */
+	PROSE_POLICY_SHARED = 0x40  /* who joins may talk under the same key, with an SSRC of prose_call_talk */
 };
 /* Make a session key on the card and the MIKEY-PSK offer that carries it. With refresh, a new offer for that session. */
 enum prose_result prose_call_start(struct prose_card *, uint64_t now, const char *group_uri, uint32_t ssrc,
@@ -257,6 +270,22 @@ enum prose_result prose_call_join(
 /* The GSK and salt for the SRTP stack, if the group's policy lets them out. Wipe them after the call. */
 enum prose_result prose_call_key(
         struct prose_card *, const uint8_t session[8], uint8_t gsk[16], uint8_t salt[14], uint64_t *released);
+
+/* A session of a group with media keys straight from the GMK (TS 33.180 7.4). Nobody offers it: late entry is free. SRTP is
+ * AES-128-GCM with a 16-octet tag and a master key identifier of 8 octets. */
+enum prose_result prose_direct_open(struct prose_card *, uint64_t now, const char *group_uri, struct prose_session *out);
+/* Key and salt of one talker of it, by his GUK-ID; 0: our own. They live as long as the GMK. Wipe them. */
+enum prose_result prose_direct_key(
+        struct prose_card *, const uint8_t session[8], uint32_t guk_id, uint8_t key[16], uint8_t salt[12], uint64_t *released);
+/* Our SSRC in a session, which this card has never used before; heard: those of others (at most 64), where keys are shared. Ask
+ * again when somebody else turns up with it. */
+enum prose_result prose_call_talk(
+        struct prose_card *, const uint8_t session[8], const uint32_t *heard, size_t count, uint32_t *ssrc);
+/* SRTP by the card, for groups whose keys stay there: a whole RTP packet in place, *n octets, room for `room` (48 more are
+ * enough). Sequence number and SSRC become the card's own. PROSE_REFUSED with 9C0D: another SSRC is needed (prose_call_talk).
+ */
+enum prose_result prose_call_protect(struct prose_card *, const uint8_t session[8], uint8_t *packet, size_t *n, size_t room);
+enum prose_result prose_call_unprotect(struct prose_card *, const uint8_t session[8], uint8_t *packet, size_t *n, size_t room);
 
 /* ---- discovery --------------------------------------------------------------------------------------------------- */
 

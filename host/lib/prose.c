@@ -176,6 +176,7 @@ enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const cha
 	uint8_t raw[REQUEST_MAX];
 	struct buf b = BUF_OF(raw);
 	struct bytes id, offer;
+	uint64_t own;
 	enum prose_result r;
 
 	tlv_put_uint(&b, TAG_TIME, 8, now);
@@ -193,6 +194,8 @@ enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const cha
 		return PROSE_FORMAT;
 	if (offer.n > *n)
 		return PROSE_NO_SPACE;
+	if (take_number(c->answer, TAG_SSRC, &own))
+		out->ssrc = (uint32_t)own; /* the card's, where it has its own mind */
 	memcpy(out->id, id.p, sizeof out->id);
 	memcpy(message, offer.p, offer.n);
 	*n = offer.n;
@@ -238,6 +241,109 @@ enum prose_result prose_call_key(
 	secret_clean(c->response, 256);
 	secret_clean(c->gathered, 256);
 	return PROSE_OK;
+}
+
+enum prose_result prose_direct_open(struct prose_card *c, uint64_t now, const char *group_uri, struct prose_session *out)
+{
+	uint8_t raw[256];
+	struct buf b = BUF_OF(raw);
+	struct bytes id;
+	uint64_t gmk_id, guk_id, policy;
+	enum prose_result r;
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, TAG_GROUP_URI, bytes_str(group_uri));
+	if (b.failed)
+		return PROSE_NO_SPACE;
+	if ((r = session_command(c, INS_PROSE_OPEN_DIRECT, 0, buf_bytes(&b), 256)) != PROSE_OK)
+		return r;
+	*out = (struct prose_session){ 0 };
+	if (tlv_find(c->answer, TAG_SESSION_ID, &id) != OK || id.n != sizeof out->id ||
+	        !take_number(c->answer, TAG_GMK_ID, &gmk_id) || !take_number(c->answer, TAG_GUK_ID, &guk_id) ||
+	        !take_number(c->answer, TAG_NOT_AFTER, &out->not_after) || !take_number(c->answer, TAG_POLICY, &policy))
+		return PROSE_FORMAT;
+	memcpy(out->id, id.p, sizeof out->id);
+	out->gmk_id = (uint32_t)gmk_id;
+	out->guk_id = (uint32_t)guk_id;
+	out->policy = (unsigned)policy;
+	return PROSE_OK;
+}
+
+enum prose_result prose_direct_key(
+        struct prose_card *c, const uint8_t session[8], uint32_t guk_id, uint8_t key[16], uint8_t salt[12], uint64_t *released)
+{
+	uint8_t raw[32];
+	struct buf b = BUF_OF(raw);
+	struct bytes k, s;
+	enum prose_result r;
+
+	tlv_put(&b, TAG_SESSION_ID, (struct bytes){ session, PROSE_SESSION_ID_LEN });
+	if (guk_id != 0)
+		tlv_put_uint(&b, TAG_GUK_ID, 4, guk_id);
+	if ((r = session_command(c, INS_PROSE_RELEASE_KEY, 0, buf_bytes(&b), 256)) != PROSE_OK)
+		return r;
+	if (tlv_find(c->answer, TAG_GSK, &k) != OK || k.n != GSK_LEN || tlv_find(c->answer, TAG_SALT, &s) != OK ||
+	        s.n != DIRECT_SALT_LEN || !take_number(c->answer, TAG_COUNT, released))
+		return PROSE_FORMAT;
+	memcpy(key, k.p, k.n);
+	memcpy(salt, s.p, s.n);
+	secret_clean(c->response, 256);
+	secret_clean(c->gathered, 256);
+	return PROSE_OK;
+}
+
+enum prose_result prose_call_talk(
+        struct prose_card *c, const uint8_t session[8], const uint32_t *heard, size_t count, uint32_t *ssrc)
+{
+	uint8_t raw[512];
+	struct buf b = BUF_OF(raw);
+	uint64_t own;
+	enum prose_result r;
+
+	tlv_put(&b, TAG_SESSION_ID, (struct bytes){ session, PROSE_SESSION_ID_LEN });
+	for (size_t i = 0; i < count; i++)
+		tlv_put_uint(&b, TAG_SSRC, 4, heard[i]);
+	if (b.failed)
+		return PROSE_NO_SPACE;
+	if ((r = session_command(c, INS_PROSE_TALK, 0, buf_bytes(&b), 256)) != PROSE_OK)
+		return r;
+	if (!take_number(c->answer, TAG_SSRC, &own))
+		return PROSE_FORMAT;
+	*ssrc = (uint32_t)own;
+	return PROSE_OK;
+}
+
+static enum prose_result cipher(
+        struct prose_card *c, uint8_t ins, const uint8_t session[8], uint8_t *packet, size_t *n, size_t room)
+{
+	uint8_t raw[PROSE_PACKET_MAX + 64];
+	struct buf b = BUF_OF(raw);
+	struct bytes out;
+	enum prose_result r;
+
+	tlv_put(&b, TAG_SESSION_ID, (struct bytes){ session, PROSE_SESSION_ID_LEN });
+	tlv_put(&b, TAG_PACKET, (struct bytes){ packet, *n });
+	if (b.failed)
+		return PROSE_NO_SPACE;
+	if ((r = session_command(c, ins, 0, buf_bytes(&b), 2048)) != PROSE_OK)
+		return r;
+	if (tlv_find(c->answer, TAG_PACKET, &out) != OK)
+		return PROSE_FORMAT;
+	if (out.n > room)
+		return PROSE_NO_SPACE;
+	memcpy(packet, out.p, out.n);
+	*n = out.n;
+	return PROSE_OK;
+}
+
+enum prose_result prose_call_protect(struct prose_card *c, const uint8_t session[8], uint8_t *packet, size_t *n, size_t room)
+{
+	return cipher(c, INS_PROSE_PROTECT, session, packet, n, room);
+}
+
+enum prose_result prose_call_unprotect(struct prose_card *c, const uint8_t session[8], uint8_t *packet, size_t *n, size_t room)
+{
+	return cipher(c, INS_PROSE_UNPROTECT, session, packet, n, room);
 }
 
 enum prose_result prose_announce(struct prose_card *c, uint64_t now, const char *name, uint8_t frame[29])

@@ -169,14 +169,20 @@ static int kms_keys(struct arguments *a)
 	return report("kms issue", a->user, st);
 }
 
-unsigned flags_of(const char *text, const char *const *names)
+bool flags_of(const char *text, const char *const *names, unsigned *flags)
 {
-	unsigned flags = 0;
+	*flags = 0;
+	while (text != NULL && *text != 0) {
+		size_t n = strcspn(text, ","), i = 0;
 
-	for (size_t i = 0; text != NULL && names[i] != NULL; i++)
-		if (strstr(text, names[i]) != NULL)
-			flags |= 1U << i;
-	return flags;
+		while (names[i] != NULL && (strlen(names[i]) != n || strncmp(names[i], text, n) != 0))
+			i++;
+		if (names[i] == NULL || n == 0)
+			return false;
+		*flags |= 1U << i;
+		text += n + (text[n] == ',');
+	}
+	return true;
 }
 
 static int discovery_create(struct arguments *a)
@@ -192,13 +198,13 @@ static int discovery_give(struct arguments *a)
 {
 	static const char *const names[] = { "announce", "monitor", NULL };
 	struct buf b = BUF_OF(output);
+	unsigned rights;
 	enum status st;
 
-	if (a->count != 1 || a->card == NULL || a->out == NULL || flags_of(a->rights, names) == 0)
+	if (a->count != 1 || a->card == NULL || a->out == NULL || !flags_of(a->rights, names, &rights) || rights == 0)
 		return fail("discovery grant", NULL, "needs NAME, --card ICCID, --rights announce,monitor and --out FILE",
 		        EXIT_USAGE);
-	st = discovery_grant(
-	        a->db, a->words[0], a->card, flags_of(a->rights, names), now() - 3600, now() + (uint64_t)a->valid, &b);
+	st = discovery_grant(a->db, a->words[0], a->card, rights, now() - 3600, now() + (uint64_t)a->valid, &b);
 	if (st == OK)
 		st = write_file(a->out, buf_bytes(&b));
 	return report("discovery grant", a->words[0], st);
@@ -248,7 +254,7 @@ static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "A
 	{ "name", OPT_NAME, "FQDN", 0, "Our name, for which UEs make their keys", 0 }, { 0 } };
 static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys",
 	                                                           0 },
-	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b", 0 }, { 0 } };
+	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b, shared, direct, export", 0 }, { 0 } };
 static const struct argp_option group_add_options[] = { OUT("Sealed group record for the member's card"), { 0 } };
 static const struct argp_option rekey_options[] = { OUT("Folder, one message a member"), VALID,
 	{ "starts", OPT_STARTS, "SECONDS", 0, "Begin of use from now (default 0; may be negative)", 0 }, { 0 } };

@@ -80,8 +80,8 @@ uint64_t now(void);
 MUST_USE enum status write_file(const char *path, struct bytes content);
 extern uint8_t output[OUTPUT_MAX]; /* for sealed objects and packets on their way to a file */
 
-/* One bit for each of these names (NULL ends them) that the text has in it. */
-unsigned flags_of(const char *text, const char *const *names);
+/* One bit for each of these names (NULL ends them) in a list with commas between them. False: another word. */
+MUST_USE bool flags_of(const char *text, const char *const *names, unsigned *flags);
 
 /* verbs_card.c */
 int card_new(struct arguments *);

@@ -92,6 +92,7 @@ Suite *suite_card(void);
 Suite *suite_usim(void);
 Suite *suite_profile(void);
 Suite *suite_prose(void);
+Suite *suite_media(void);
 Suite *suite_image(void);
 Suite *suite_power(void);
 Suite *suite_host(void);

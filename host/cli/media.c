@@ -1,0 +1,129 @@
+#include "host/cli/media.h"
+
+#include <string.h>
+
+enum { RTP_HEADER = 12, MKI_LEN = 8 };
+
+struct look {
+	const char *group;
+	unsigned policy;
+};
+
+static void look_at(void *context, const struct prose_entry *e)
+{
+	struct look *l = context;
+
+	if (strcmp(e->uri, l->group) == 0)
+		l->policy = e->policy;
+}
+
+unsigned media_policy(struct prose_card *card, const char *group)
+{
+	struct look l = { group, 0 };
+
+	return prose_list(card, PROSE_GROUPS, look_at, &l) == PROSE_OK ? l.policy : 0;
+}
+
+static bool direct(const struct media *m)
+{
+	return (m->policy & PROSE_POLICY_DIRECT) != 0;
+}
+
+bool media_in_card(const struct media *m)
+{
+	return (m->policy & PROSE_POLICY_IN_CARD) != 0 || (direct(m) && (m->policy & PROSE_POLICY_EXPORT) == 0);
+}
+
+enum prose_result media_key(struct media *m, uint32_t guk_id, struct secret *key)
+{
+	key->len = SRTP_KEY_LEN + (direct(m) ? SRTP_GCM_SALT_LEN : SRTP_SALT_LEN);
+	return direct(m) ? prose_direct_key(m->card, m->session.id, guk_id, key->data, key->data + SRTP_KEY_LEN, &m->released)
+	                 : prose_call_key(m->card, m->session.id, key->data, key->data + SRTP_KEY_LEN, &m->released);
+}
+
+uint32_t media_talker(const struct media *m, const uint8_t *packet, size_t n)
+{
+	return direct(m) && n > RTP_HEADER + MKI_LEN ? (uint32_t)bytes_uint((struct bytes){ packet + n - 4, 4 }) : 0;
+}
+
+static enum prose_result stream(struct media *m, uint32_t guk_id, uint32_t ssrc, struct srtp_stream **out)
+{
+	SECRET
+	key = { 0 };
+	uint8_t raw[MKI_LEN];
+	struct buf mki = BUF_OF(raw);
+	enum prose_result r = media_key(m, guk_id, &key);
+
+	if (r != PROSE_OK)
+		return r;
+	if (direct(m)) {
+		buf_put_uint(&mki, 4, m->session.gmk_id);
+		buf_put_uint(&mki, 4, guk_id != 0 ? guk_id : m->session.guk_id);
+	}
+	*out = srtp_stream_new(&(struct srtp_options){ .profile = direct(m) ? SRTP_AES_GCM : SRTP_AES_CM_SHA1_80,
+	        .key = { key.data, SRTP_KEY_LEN },
+	        .salt = { key.data + SRTP_KEY_LEN, key.len - SRTP_KEY_LEN },
+	        .mki = buf_bytes(&mki),
+	        .ssrc = ssrc,
+	        .outbound = ssrc != 0 });
+	return *out != NULL ? PROSE_OK : PROSE_NO_SPACE;
+}
+
+enum prose_result media_protect(struct media *m, uint8_t *packet, size_t *n)
+{
+	enum prose_result r;
+
+	if (media_in_card(m))
+		return prose_call_protect(m->card, m->session.id, packet, n, *n + SRTP_OVERHEAD);
+	if (m->out == NULL && (r = stream(m, 0, m->session.ssrc, &m->out)) != PROSE_OK)
+		return r;
+	return srtp_stream_protect(m->out, packet, n) == OK ? PROSE_OK : PROSE_FORMAT;
+}
+
+static void remember(struct media *m, uint32_t ssrc)
+{
+	for (size_t i = 0; i < m->heard_count; i++)
+		if (m->heard[i] == ssrc)
+			return;
+	if (m->heard_count < sizeof m->heard / sizeof *m->heard)
+		m->heard[m->heard_count++] = ssrc;
+}
+
+static enum prose_result unprotect(struct media *m, uint8_t *packet, size_t *n)
+{
+	const uint32_t guk_id = media_talker(m, packet, *n);
+	size_t i = 0;
+	enum prose_result r;
+
+	if (media_in_card(m))
+		return prose_call_unprotect(m->card, m->session.id, packet, n, *n);
+	if (direct(m) && (guk_id == 0 || bytes_uint((struct bytes){ packet + *n - MKI_LEN, 4 }) != m->session.gmk_id))
+		return PROSE_NOT_FOUND;
+	while (i < m->talkers && m->talker[i].guk_id != guk_id)
+		i++;
+	if (i == m->talkers) {
+		i = m->talkers < MEDIA_TALKERS ? m->talkers++ : 0;
+		srtp_stream_free(&m->talker[i].in);
+		m->talker[i].guk_id = guk_id;
+		if ((r = stream(m, guk_id, 0, &m->talker[i].in)) != PROSE_OK)
+			return r;
+	}
+	return m->talker[i].in != NULL && srtp_stream_unprotect(m->talker[i].in, packet, n) == OK ? PROSE_OK : PROSE_NOT_FOUND;
+}
+
+enum prose_result media_unprotect(struct media *m, uint8_t *packet, size_t *n)
+{
+	enum prose_result r = *n > RTP_HEADER ? unprotect(m, packet, n) : PROSE_NOT_FOUND;
+
+	if (r == PROSE_OK)
+		remember(m, (uint32_t)bytes_uint((struct bytes){ packet + 8, 4 }));
+	return r;
+}
+
+void media_close(struct media *m)
+{
+	srtp_stream_free(&m->out);
+	for (size_t i = 0; i < m->talkers; i++)
+		srtp_stream_free(&m->talker[i].in);
+	m->talkers = 0;
+}

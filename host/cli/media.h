@@ -1,0 +1,38 @@
+/* media.h - a call's packets: by libsrtp2 under keys that the card gave, or by the card. */
+#ifndef HOST_CLI_MEDIA_H
+#define HOST_CLI_MEDIA_H
+
+#include "crypto/srtp.h"
+#include "host/cli/cli.h"
+
+enum { MEDIA_TALKERS = 8, MEDIA_KEY_MAX = SRTP_KEY_LEN + SRTP_SALT_LEN };
+
+struct media {
+	struct prose_card *card;
+	struct prose_session session;
+	unsigned policy;
+	uint64_t released; /* how often keys of this group have left the card */
+	struct srtp_stream *out;
+	struct {
+		uint32_t guk_id;
+		struct srtp_stream *in;
+	} talker[MEDIA_TALKERS];
+	size_t talkers;
+	uint32_t heard[64]; /* SSRCs */
+	size_t heard_count;
+};
+
+/* The group's policy, as its record on the card has it; 0 if there is none. */
+unsigned media_policy(struct prose_card *, const char *group);
+/* Whether the card ciphers. */
+bool media_in_card(const struct media *);
+/* Key || salt of one talker (0: the GSK, or our own of gmk-direct), if they may leave. */
+enum prose_result media_key(struct media *, uint32_t guk_id, struct secret *key);
+/* In place; packet has room for SRTP_OVERHEAD octets more. */
+enum prose_result media_protect(struct media *, uint8_t *packet, size_t *n);
+enum prose_result media_unprotect(struct media *, uint8_t *packet, size_t *n);
+/* The GUK-ID behind a packet of gmk-direct; 0 else. */
+uint32_t media_talker(const struct media *, const uint8_t *packet, size_t n);
+void media_close(struct media *);
+
+#endif
