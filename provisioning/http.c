@@ -6,13 +6,21 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { IDLE_SECONDS = 60, IDENTITY_MAX = 128 };
+#include "provisioning/limit.h"
+
+enum { IDLE_SECONDS = 60, IDENTITY_MAX = 128, WAITING_MAX = 256 };
 
 #define SUITES_12                                                                                                              \
 	"PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:ECDHE-PSK-AES128-CBC-SHA256"
@@ -23,6 +31,15 @@ struct http_server {
 	SSL_CTX *tls;
 	struct event_base *base;
 	struct evhttp *http;
+	struct limit *limit;
+	struct evconnlistener *door; /* where clients come */
+	struct sockaddr_un inner;    /* where evhttp listens: see on_client */
+	socklen_t inner_len;
+	int waiting[WAITING_MAX]; /* a ring of admitted clients */
+	unsigned first, count;
+	struct bufferevent *fresh[WAITING_MAX];
+	size_t fresh_count;
+	struct event *swap;
 	unsigned port;
 };
 
@@ -82,13 +99,29 @@ static void answer(struct evhttp_request *raw, const struct http_reply *r)
 		evbuffer_free(body);
 }
 
+static uint64_t milliseconds(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static bool within_limit(struct http_server *s, struct bufferevent *connection)
+{
+	struct sockaddr_storage from = { 0 };
+	socklen_t n = sizeof from;
+
+	return s->limit == NULL || (getpeername(bufferevent_getfd(connection), (struct sockaddr *)&from, &n) == 0 &&
+	                                   limit_take(s->limit, (const struct sockaddr *)&from, milliseconds()));
+}
+
 static void on_request(struct evhttp_request *raw, void *context)
 {
 	struct http_server *s = context;
+	struct bufferevent *connection = evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw));
 	struct evbuffer *in = evhttp_request_get_input_buffer(raw);
-	const SSL *ssl = s->tls != NULL ? bufferevent_openssl_get_ssl(
-	                                          evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw)))
-	                                : NULL;
+	const SSL *ssl = s->tls != NULL ? bufferevent_openssl_get_ssl(connection) : NULL;
 	struct http_request q = { .method = method_name(evhttp_request_get_command(raw)),
 		.path = evhttp_request_get_uri(raw),
 		.identity = ssl != NULL ? SSL_get_ex_data(ssl, identity_index) : NULL,
@@ -97,23 +130,104 @@ static void on_request(struct evhttp_request *raw, void *context)
 
 	q.body.n = evbuffer_get_length(in);
 	q.body.p = evbuffer_pullup(in, -1);
-	if ((q.identity != NULL || s->tls == NULL) && (q.body.n == 0 || q.body.p != NULL))
+	if (!within_limit(s, connection))
+		r.status = 429;
+	else if ((q.identity != NULL || s->tls == NULL) && (q.body.n == 0 || q.body.p != NULL))
 		s->handler.request(s->handler.context, &q, &r);
 	answer(raw, &r);
+}
+
+/* ---- connections ----------------------------------------------------------------------------------------------------
+ *
+ * evhttp accepts clients itself and tells nobody who they are before it has made all that a connection needs. So clients come
+ * to a door of ours, where one that asks too often costs an accept and a close. The others wait in a ring, and for each of
+ * them a connection is made to a local socket on which evhttp listens: when it has taken that (fresh), its descriptor becomes
+ * the client's. */
+
+static void set_port(struct http_server *s, int fd)
+{
+	struct sockaddr_storage at = { 0 };
+	socklen_t n = sizeof at;
+
+	if (getsockname(fd, (struct sockaddr *)&at, &n) == 0)
+		s->port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+		                                         : ((struct sockaddr_in *)&at)->sin_port);
+}
+
+static bool announce(const struct http_server *s)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool ok = fd >= 0 && connect(fd, (const struct sockaddr *)&s->inner, s->inner_len) == 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
+static void on_client(struct evconnlistener *l, int fd, struct sockaddr *from, int n, void *context)
+{
+	struct http_server *s = context;
+
+	(void)l, (void)n;
+	if (!limit_take(s->limit, from, s->limit != NULL ? milliseconds() : 0) || s->count == WAITING_MAX || !announce(s)) {
+		(void)close(fd);
+		return;
+	}
+	s->waiting[(s->first + s->count++) % WAITING_MAX] = fd;
+}
+
+static struct bufferevent *make_connection(struct http_server *s)
+{
+	struct bufferevent *b;
+	SSL *ssl;
+
+	if (s->tls == NULL)
+		return bufferevent_socket_new(s->base, -1, BEV_OPT_CLOSE_ON_FREE);
+	if ((ssl = SSL_new(s->tls)) == NULL)
+		return NULL;
+	b = bufferevent_openssl_socket_new(s->base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+	if (b != NULL)
+		bufferevent_openssl_set_allow_dirty_shutdown(b, 1);
+	return b;
 }
 
 static struct bufferevent *new_connection(struct event_base *base, void *context)
 {
 	struct http_server *s = context;
-	SSL *ssl = SSL_new(s->tls);
-	struct bufferevent *b;
+	struct bufferevent *b = make_connection(s);
 
-	if (ssl == NULL)
-		return NULL;
-	b = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-	if (b != NULL)
-		bufferevent_openssl_set_allow_dirty_shutdown(b, 1);
+	(void)base;
+	if (b != NULL && s->fresh_count < WAITING_MAX) {
+		bufferevent_incref(b);
+		s->fresh[s->fresh_count++] = b;
+		event_active(s->swap, EV_TIMEOUT, 0); /* before anything is read */
+	}
 	return b;
+}
+
+/* What evhttp has just taken becomes the clients'. One without a client gets a closed end, and ends. */
+static void on_fresh(evutil_socket_t none, short what, void *context)
+{
+	struct http_server *s = context;
+
+	(void)none, (void)what;
+	for (size_t i = 0; i < s->fresh_count; i++) {
+		struct bufferevent *b = s->fresh[i];
+		int fd = bufferevent_getfd(b);
+
+		if (s->count > 0 && fd >= 0) {
+			int client = s->waiting[s->first];
+
+			s->first = (s->first + 1) % WAITING_MAX;
+			s->count--;
+			(void)bufferevent_setfd(b, -1);
+			(void)dup3(client, fd, O_CLOEXEC);
+			(void)close(client);
+			(void)bufferevent_setfd(b, fd);
+		}
+		bufferevent_decref(b);
+	}
+	s->fresh_count = 0;
 }
 
 static bool start_tls(struct http_server *s)
@@ -136,26 +250,47 @@ static bool start_tls(struct http_server *s)
 	return identity_index >= 0;
 }
 
+static bool open_inner(struct http_server *s)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	s->inner = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	s->inner_len = sizeof s->inner;
+	/* No name: the kernel chooses one. */
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&s->inner, sizeof s->inner.sun_family) == 0 &&
+	        getsockname(fd, (struct sockaddr *)&s->inner, &s->inner_len) == 0 && listen(fd, SOMAXCONN) == 0 &&
+	        evhttp_accept_socket(s->http, fd) == 0)
+		return true;
+	if (fd >= 0)
+		(void)close(fd);
+	return false;
+}
+
 static bool bind_to(struct http_server *s, const char *where)
 {
-	struct evhttp_bound_socket *bound;
-	struct sockaddr_storage at;
-	socklen_t n = sizeof at;
-	char host[128];
+	struct sockaddr_storage at = { 0 };
 	const char *colon = strrchr(where, ':');
-	int one = 1, fd;
+	char host[64], *end;
+	int n = sizeof at, one = 1;
+	unsigned long port;
 
-	if (colon == NULL || (size_t)(colon - where) >= sizeof host)
+	if (colon == NULL || (size_t)(colon - where) >= sizeof host || (port = strtoul(colon + 1, &end, 10)) > UINT16_MAX ||
+	        end == colon + 1 || *end != 0)
 		return false;
 	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - where), where);
-	bound = evhttp_bind_socket_with_handle(s->http, host, (uint16_t)strtoul(colon + 1, NULL, 10));
-	if (bound == NULL)
+	if (evutil_parse_sockaddr_port(host, (struct sockaddr *)&at, &n) != 0 || !open_inner(s))
 		return false;
-	fd = evhttp_bound_socket_get_fd(bound);
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* what it accepts inherits it */
-	if (getsockname(fd, (struct sockaddr *)&at, &n) == 0)
-		s->port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-		                                         : ((struct sockaddr_in *)&at)->sin_port);
+	if (at.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&at)->sin6_port = htons((uint16_t)port);
+	else
+		((struct sockaddr_in *)&at)->sin_port = htons((uint16_t)port);
+	s->door = evconnlistener_new_bind(s->base, on_client, s,
+	        LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, SOMAXCONN, (const struct sockaddr *)&at, n);
+	if (s->door == NULL)
+		return false;
+	/* What it accepts inherits it. */
+	(void)setsockopt(evconnlistener_get_fd(s->door), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	set_port(s, evconnlistener_get_fd(s->door));
 	return true;
 }
 
@@ -168,13 +303,16 @@ struct http_server *http_serve(const char *where, const struct http_handler *han
 	s->handler = *handler;
 	s->base = event_base_new();
 	s->http = s->base != NULL ? evhttp_new(s->base) : NULL;
-	if (s->http == NULL || (handler->key != NULL && !start_tls(s))) {
+	s->swap = s->base != NULL ? event_new(s->base, -1, 0, on_fresh, s) : NULL;
+	if (handler->limit > 0)
+		s->limit = limit_new(handler->limit);
+	if (s->http == NULL || s->swap == NULL || (handler->key != NULL && !start_tls(s)) ||
+	        (handler->limit > 0 && s->limit == NULL)) {
 		(void)snprintf(reason, n, "no memory for a server");
 		http_free(&s);
 		return NULL;
 	}
-	if (s->tls != NULL)
-		evhttp_set_bevcb(s->http, new_connection, s);
+	evhttp_set_bevcb(s->http, new_connection, s);
 	evhttp_set_gencb(s->http, on_request, s);
 	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
 	evhttp_set_max_headers_size(s->http, HTTP_HEAD_MAX);
@@ -191,8 +329,15 @@ void http_free(struct http_server **s)
 {
 	if (*s == NULL)
 		return;
+	if ((*s)->door != NULL)
+		evconnlistener_free((*s)->door);
+	for (; (*s)->count > 0; (*s)->count--)
+		(void)close((*s)->waiting[((*s)->first + (*s)->count - 1) % WAITING_MAX]);
+	if ((*s)->swap != NULL)
+		event_free((*s)->swap);
 	if ((*s)->http != NULL)
 		evhttp_free((*s)->http);
+	limit_free(&(*s)->limit);
 	if ((*s)->base != NULL)
 		event_base_free((*s)->base);
 	SSL_CTX_free((*s)->tls);
@@ -212,4 +357,6 @@ void http_run(struct http_server *s, int ms)
 	if (ms > 0)
 		(void)event_base_loopexit(s->base, &wait);
 	(void)event_base_loop(s->base, ms > 0 ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+	for (int i = 0; i < 3 && s->count > 0; i++) /* from the door to evhttp, and on */
+		(void)event_base_loop(s->base, EVLOOP_NONBLOCK);
 }

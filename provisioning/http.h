@@ -31,6 +31,9 @@ struct http_handler {
 	void (*request)(void *, const struct http_request *, struct http_reply *);
 	/* TLS 1.2 with this suite alone and this hint, where a key depends on them (TS 33.220 annex H); NULL: what is good. */
 	const char *suite, *hint;
+	/* Connections and requests a second that one source may make (limit.h); 0: any number. More connections are closed
+	 * before TLS begins, more requests get 429. */
+	unsigned limit;
 };
 
 struct http_server;

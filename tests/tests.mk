@@ -110,7 +110,9 @@ $(O)/exchange: $(O)/tests/interop/exchange.o $(SHARED)
 $(O)/tests/interop/exchange.o: override CFLAGS += -Wno-error -w
 $(O)/campaigns: $(O)/tests/bench/campaigns.o $(O)/tests/support/fake_card.o $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
+$(O)/bench_flood: $(O)/tests/bench/flood.o $(O)/provisioning/http.o $(O)/provisioning/limit.o $(SHARED)
+	$(link) -levent -levent_openssl -lssl -lcrypto
 bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
 	@packaging/install-deps bench
-	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty $(O)/campaigns $(O)/bench_sakke
+	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty $(O)/campaigns $(O)/bench_sakke $(O)/bench_flood
 	@tests/bench/run $(O) $(BENCH)

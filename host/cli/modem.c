@@ -21,7 +21,16 @@
 #include "ota/smpp_session.h"
 #include "ota/sms.h"
 
-enum { OPEN_CARDS = 256, POR_MAX = 256, RETRY_MS = 1000 };
+enum { OPEN_CARDS = 256, POR_MAX = 256, RETRY_MS = 1000, KEPT_MAX = 64 };
+
+/* What a card has said, until the centre has it. */
+struct kept {
+	bool used;
+	uint32_t sequence; /* under way as; 0: to be sent at `due`, milliseconds */
+	uint64_t due;
+	struct smpp_pdu p; /* message points to data */
+	uint8_t data[SMPP_MESSAGE_MAX];
+};
 
 struct modem {
 	const struct arguments *a;
@@ -36,6 +45,7 @@ struct modem {
 	struct prose_card *now; /* the one that is being served, what it has open, and who wrote to it */
 	struct prose_terminal *terminal;
 	struct smpp_address card_number, correspondent;
+	struct kept kept[KEPT_MAX];
 	unsigned long delivered, answers, refreshes;
 };
 
@@ -47,12 +57,17 @@ static void on_signal(int number)
 	stop = 1;
 }
 
-static uint64_t now_seconds_steady(void)
+static uint64_t now_milliseconds(void)
 {
 	struct timespec t;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec;
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t now_seconds_steady(void)
+{
+	return now_milliseconds() / 1000;
 }
 
 static void send_up(struct modem *m, uint8_t esm_class, const char *to, struct bytes user_data)
@@ -63,8 +78,45 @@ static void send_up(struct modem *m, uint8_t esm_class, const char *to, struct b
 	p.dcs = SMS_DCS_CLASS_2;
 	if (to != NULL)
 		(void)snprintf(p.to.digits, sizeof p.to.digits, "%s", to);
-	(void)smpp_session_put(&m->s, &p);
 	m->answers++;
+	for (size_t i = 0; i < KEPT_MAX; i++)
+		if (!m->kept[i].used && user_data.n <= SMPP_MESSAGE_MAX) {
+			struct kept *k = &m->kept[i];
+
+			*k = (struct kept){ .used = true, .p = p };
+			if (user_data.n > 0)
+				memcpy(k->data, user_data.p, user_data.n);
+			k->p.message.p = k->data;
+			k->sequence = smpp_session_put(&m->s, &k->p);
+			return;
+		}
+	(void)smpp_session_put(&m->s, &p); /* it has one chance */
+}
+
+static void submitted(struct modem *m, const struct smpp_pdu *answer)
+{
+	for (size_t i = 0; i < KEPT_MAX; i++) {
+		struct kept *k = &m->kept[i];
+
+		if (!k->used || k->sequence != answer->sequence)
+			continue;
+		k->used = answer->status == SMPP_THROTTLED || answer->status == SMPP_QUEUE_FULL ||
+		          answer->status == SMPP_TEMPORARY;
+		k->sequence = 0;
+		k->due = now_milliseconds() + RETRY_MS;
+	}
+}
+
+static void send_again(struct modem *m)
+{
+	uint64_t now = now_milliseconds();
+
+	for (size_t i = 0; i < KEPT_MAX; i++) {
+		struct kept *k = &m->kept[i];
+
+		if (k->used && k->sequence == 0 && now >= k->due && m->s.bound)
+			k->sequence = smpp_session_put(&m->s, &k->p);
+	}
 }
 
 /* SEND SHORT MESSAGE goes on as it is; REFRESH needs nothing, since nothing of the card is kept here. */
@@ -182,6 +234,8 @@ static bool handle(struct modem *m, const struct smpp_pdu *p)
 		(void)fflush(stdout);
 		return m->s.bound;
 	}
+	if (p->command == (SMPP_SUBMIT | SMPP_RESP))
+		submitted(m, p);
 	if (p->command == SMPP_DELIVER)
 		(void)smpp_session_answer(&m->s, p, deliver(m, p), "");
 	return true;
@@ -221,6 +275,8 @@ static bool dial(struct modem *m, const char *password)
 		return false;
 	(void)setsockopt(m->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	smpp_session_start(&m->s, now_seconds_steady());
+	for (size_t i = 0; i < KEPT_MAX; i++)
+		m->kept[i].sequence = 0; /* of another connection: again */
 	(void)snprintf(p.system_id, sizeof p.system_id, "%s", m->a->system_id != NULL ? m->a->system_id : "handset");
 	(void)snprintf(p.password, sizeof p.password, "%s", password);
 	/* Numbers that this handset, or these, have: the centre routes by their common beginning. */
@@ -268,9 +324,11 @@ static bool talk(struct modem *m)
 	while (stop == 0 && flush(m) && smpp_session_tick(&m->s, now_seconds_steady()) == OK) {
 		bool ready = wait_for_octets(m);
 		size_t room;
+
 		uint8_t *at;
 		ssize_t n;
 
+		send_again(m);
 		serve_channels(m);
 		if (!ready)
 			continue;

@@ -66,6 +66,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DERIVE: a->derive = arg; return 0;
 	case OPT_HTTP: a->http = arg; return 0;
 	case OPT_NAME: a->name = arg; return 0;
+	case OPT_LIMIT: a->limit = atoll(arg); return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
 	case OPT_VALID: a->valid = atoll(arg); return 0;
@@ -246,12 +247,17 @@ static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed 
 static const struct argp_option revoke_options[] = { VALID, { 0 } };
 static const struct argp_option transport_options[] = { CARD, OUT("The sealed object, too"), { 0 } };
 static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
+#define LIMIT                                                                                                                  \
+	{                                                                                                                      \
+		"limit", OPT_LIMIT, "N", 0, "Connections and requests a second from one address (default 100; 0: any number)", \
+		        0                                                                                                      \
+	}
 static const struct argp_option serve_bsf_options[] = { { "http", OPT_HTTP, "ADDRESS:PORT", 0, "Where UEs bootstrap (Ub)", 0 },
 	{ "name", OPT_NAME, "FQDN", 0, "Our name, behind the @ of B-TIDs", 0 },
-	{ "valid", OPT_VALID, "SECONDS", 0, "Life of a bootstrapping (default 2592000)", 0 }, { 0 } };
+	{ "valid", OPT_VALID, "SECONDS", 0, "Life of a bootstrapping (default 2592000)", 0 }, LIMIT, { 0 } };
 static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "ADDRESS:PORT", 0, "Where UEs ask (Ua: TLS-PSK)",
 	                                                        0 },
-	{ "name", OPT_NAME, "FQDN", 0, "Our name, for which UEs make their keys", 0 }, { 0 } };
+	{ "name", OPT_NAME, "FQDN", 0, "Our name, for which UEs make their keys", 0 }, LIMIT, { 0 } };
 static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys",
 	                                                           0 },
 	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b, shared, direct, export", 0 }, { 0 } };
@@ -427,9 +433,14 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 {
 	struct argp common = { .options = common_options, .parser = parse };
 	struct argp_child children[] = { { &common, 0, "Every verb:", 1 }, { 0 } };
-	struct arguments a = {
-		.state = "prose-net", .period = 2592000, .valid = 2592000, .slot = 1, .retries = 5, .answer = 60, .window = 64
-	};
+	struct arguments a = { .state = "prose-net",
+		.period = 2592000,
+		.valid = 2592000,
+		.slot = 1,
+		.retries = 5,
+		.answer = 60,
+		.window = 64,
+		.limit = 100 };
 	char doc[512], key[PATH_MAX], reason[512], name[64];
 	struct argp argp = { v->options, parse, v->words, doc, children, NULL, NULL };
 	int rc;

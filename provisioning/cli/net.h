@@ -10,7 +10,7 @@ struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
 	        *password, *from, *via, *https, *derive, *http, *name;
-	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window;
+	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
 	bool json, csv, failed, once;
 	const char *words[WORDS_MAX];
 	size_t count;
@@ -68,7 +68,8 @@ enum option_key {
 	OPT_HTTPS,
 	OPT_DERIVE,
 	OPT_HTTP,
-	OPT_NAME
+	OPT_NAME,
+	OPT_LIMIT
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */

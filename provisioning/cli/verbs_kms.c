@@ -74,13 +74,16 @@ static void on_signal(int number)
 	stop = 1;
 }
 
-static int serve(const char *verb, const char *where, const struct http_handler *h)
+static int serve(const struct arguments *a, const char *verb, const char *where, struct http_handler h)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 	char reason[200];
-	struct http_server *s = http_serve(where, h, reason, sizeof reason);
+	struct http_server *s;
 
-	if (s == NULL)
+	if (a->limit < 0 || a->limit > 1000000)
+		return fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
+	h.limit = (unsigned)a->limit;
+	if ((s = http_serve(where, &h, reason, sizeof reason)) == NULL)
 		return fail(verb, NULL, reason, EXIT_REFUSED);
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
@@ -108,7 +111,7 @@ int bsf_serve(struct arguments *a)
 	s.db = a->db;
 	s.name = a->name;
 	s.lifetime = (uint64_t)a->valid;
-	return serve("serve bsf", a->http, &h);
+	return serve(a, "serve bsf", a->http, h);
 }
 
 static bool kms_key(void *context, const char *identity, struct secret *out)
@@ -131,7 +134,7 @@ int kms_serve(struct arguments *a)
 		return fail("serve kms", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
-	rc = serve("serve kms", a->https, &h);
+	rc = serve(a, "serve kms", a->https, h);
 	kms_tables_close(&s.tables);
 	return rc;
 }
@@ -157,7 +160,7 @@ int group_serve(struct arguments *a)
 		return fail("serve group", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
-	return serve("serve group", a->https, &h);
+	return serve(a, "serve group", a->https, h);
 }
 
 static const char *state_text(const struct db_item *i, char text[128])

@@ -1,0 +1,151 @@
+/* What a server refuses before it works: sources that ask too often. */
+#include <errno.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "provisioning/http.h"
+#include "provisioning/limit.h"
+#include "tests/support/support.h"
+
+enum { RATE = 5, BURST = RATE * LIMIT_BURST_SECONDS };
+
+static struct sockaddr_in v4(uint32_t address)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(address) };
+}
+
+static unsigned take(struct limit *l, uint32_t address, uint64_t now, unsigned times)
+{
+	struct sockaddr_in from = v4(address);
+	unsigned taken = 0;
+
+	while (times-- > 0)
+		taken += limit_take(l, (const struct sockaddr *)&from, now) ? 1 : 0;
+	return taken;
+}
+
+START_TEST(a_source_has_its_rate)
+{
+	struct limit *l = limit_new(RATE);
+
+	ck_assert_ptr_nonnull(l);
+	ck_assert_uint_eq(take(l, 1, 1000, 100), BURST);
+	ck_assert_uint_eq(take(l, 2, 1000, 100), BURST); /* another has its own */
+	ck_assert_uint_eq(take(l, 1, 1100, 1), 0);
+	ck_assert_uint_eq(take(l, 1, 1200, 5), 1);
+	for (uint64_t t = 2200; t < 20000; t += 1000)
+		ck_assert_uint_eq(take(l, 1, t, 100), RATE);
+	ck_assert_uint_eq(take(l, 1, 3600000, 100), BURST); /* and no more, however long it was quiet */
+	limit_free(&l);
+	ck_assert(limit_take(NULL, NULL, 0));
+}
+END_TEST
+
+START_TEST(a_crowd_does_not_help_the_busy)
+{
+	struct limit *l = limit_new(RATE);
+
+	ck_assert_uint_eq(take(l, 1, 1000, 100), BURST);
+	for (uint32_t other = 2; other < 300000; other++)
+		ck_assert_uint_eq(take(l, other, 1000, 1), 1);
+	ck_assert_uint_eq(take(l, 1, 1000, 1), 0);
+	limit_free(&l);
+}
+END_TEST
+
+START_TEST(a_household_is_one_source)
+{
+	struct limit *l = limit_new(RATE);
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6 }, mapped = { .sin6_family = AF_INET6 };
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < 100; i++) {
+		six.sin6_addr.s6_addr[7] = 9;
+		six.sin6_addr.s6_addr[15] = (uint8_t)i;
+		taken += limit_take(l, (const struct sockaddr *)&six, 1000) ? 1 : 0;
+	}
+	ck_assert_uint_eq(taken, BURST);
+	ck_assert_uint_eq(take(l, 1, 1000, BURST), BURST); /* ::ffff:0.0.0.1 is 0.0.0.1 */
+	mapped.sin6_addr.s6_addr[10] = mapped.sin6_addr.s6_addr[11] = 0xFF;
+	mapped.sin6_addr.s6_addr[15] = 1;
+	ck_assert(!limit_take(l, (const struct sockaddr *)&mapped, 1000));
+	limit_free(&l);
+}
+END_TEST
+
+static void say_yes(void *context, const struct http_request *q, struct http_reply *r)
+{
+	unsigned *asked = context;
+
+	(void)q;
+	++*asked;
+	r->status = 200;
+	r->body = BYTES_STR("yes");
+}
+
+/* A request on a connection of its own from 127.0.0.x; "" if it is closed at once. */
+static const char *ask(struct http_server *s, uint8_t x, const char *request)
+{
+	static char answer[2000];
+	struct sockaddr_in from = v4(0x7F000000U | x), to = v4(0x7F000001);
+	struct timeval patience = { 0, 20000 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	ssize_t n = -1;
+
+	to.sin_port = htons((uint16_t)http_port(s));
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&from, sizeof from), 0);
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	ck_assert_int_gt(send(fd, request, strlen(request), MSG_NOSIGNAL), 0);
+	for (int i = 0; i < 200 && n < 0; i++) {
+		http_run(s, 0);
+		n = recv(fd, answer, sizeof answer - 1, 0);
+		if (n < 0 && errno == ECONNRESET)
+			n = 0;
+	}
+	(void)close(fd);
+	ck_assert_int_ge(n, 0);
+	answer[n] = 0;
+	return answer;
+}
+
+START_TEST(who_asks_too_often_is_not_heard)
+{
+	const char *get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+	unsigned asked = 0, served = 0, told = 0, closed = 0;
+	const struct http_handler h = { .context = &asked, .request = say_yes, .limit = RATE };
+	char reason[200];
+	struct http_server *s = http_serve("127.0.0.1:0", &h, reason, sizeof reason);
+
+	ck_assert_msg(s != NULL, "%s", reason);
+	for (int i = 0; i < 1000 && closed == 0; i++) { /* a connection and a request each; time goes on */
+		const char *answer = ask(s, 2, get);
+
+		served += strncmp(answer, "HTTP/1.1 200", 12) == 0;
+		told += strncmp(answer, "HTTP/1.1 429", 12) == 0;
+		closed += *answer == 0;
+	}
+	ck_assert_uint_eq(served, asked);
+	ck_assert_uint_ge(served, BURST / 2);
+	ck_assert_uint_eq(closed, 1);
+	ck_assert_uint_le(told, 1 + served / 2);
+	ck_assert_int_eq(strncmp(ask(s, 3, get), "HTTP/1.1 200", 12), 0); /* its neighbour does not feel it */
+	http_free(&s);
+}
+END_TEST
+
+Suite *suite_network(void)
+{
+	Suite *s = suite_create("network");
+	TCase *c = tcase_create("limit");
+
+	tcase_add_test(c, a_source_has_its_rate);
+	tcase_add_test(c, a_crowd_does_not_help_the_busy);
+	tcase_add_test(c, a_household_is_one_source);
+	tcase_add_test(c, who_asks_too_often_is_not_heard);
+	suite_add_tcase(s, c);
+	return s;
+}
