@@ -65,8 +65,29 @@ struct db_kms {
 MUST_USE enum status db_kms_set(struct db *, const struct db_kms *, struct bytes keys);
 MUST_USE enum status db_kms_get(struct db *, struct db_kms *, struct secret_large *keys);
 
+/* A user's keys belong on this card; a user who was revoked stays so. */
 MUST_USE enum status db_user_set(struct db *, const char *uri, const char *iccid);
+/* The same, and no longer revoked. */
+MUST_USE enum status db_user_allow(struct db *, const char *uri, const char *iccid);
+MUST_USE enum status db_user_revoke(struct db *, const char *uri, uint64_t now);
+/* ERR_NOT_FOUND: not known. ERR_DENIED: revoked. */
 MUST_USE enum status db_user_card(struct db *, const char *uri, char iccid[21]);
+struct db_user {
+	char uri[129], iccid[21];
+	uint64_t revoked, card_revoked; /* seconds since 1970; 0: it is not */
+	uint64_t keys, period;          /* key sets given out, and the period number of the last one */
+};
+MUST_USE enum status db_user_each(struct db *, void (*each)(void *, const struct db_user *), void *);
+
+/* One-time enrolment codes, by what names them; their keys are wrapped. */
+struct db_enrolment {
+	char iccid[21], uri[129];
+	uint64_t expires; /* seconds since 1970 */
+};
+MUST_USE enum status db_enrolment_add(struct db *, const char *id, const struct db_enrolment *, const struct secret *key);
+MUST_USE enum status db_enrolment_get(struct db *, uint64_t now, const char *id, struct db_enrolment *, struct secret *key);
+/* Used up. ERR_NOT_FOUND: somebody else was faster. */
+MUST_USE enum status db_enrolment_drop(struct db *, const char *id);
 
 struct db_group {
 	char uri[129], manager_uri[129];

@@ -1,4 +1,4 @@
-/* KMS, users, groups and their keys, discovery. */
+/* KMS, users, enrolment, groups and their keys, discovery. */
 #include "provisioning/db_inside.h"
 
 #include <stdio.h>
@@ -37,18 +37,95 @@ enum status db_kms_get(struct db *db, struct db_kms *k, struct secret_large *key
 enum status db_user_set(struct db *db, const char *uri, const char *iccid)
 {
 	return sql_done(sql_query(db->sql,
-	        "INSERT INTO users VALUES($1,$2) ON CONFLICT(uri) DO UPDATE SET iccid=excluded.iccid", "ss", uri, iccid));
+	        "INSERT INTO users(uri, iccid) VALUES($1,$2) ON CONFLICT(uri) DO UPDATE SET iccid=excluded.iccid", "ss", uri,
+	        iccid));
+}
+
+enum status db_user_allow(struct db *db, const char *uri, const char *iccid)
+{
+	TRY(db_user_set(db, uri, iccid));
+	return sql_done(sql_query(db->sql, "UPDATE users SET revoked=0 WHERE uri=$1", "s", uri));
+}
+
+enum status db_user_revoke(struct db *db, const char *uri, uint64_t now)
+{
+	return sql_done(sql_query(db->sql, "UPDATE users SET revoked=$1 WHERE uri=$2 AND revoked=0", "is", now, uri));
+}
+
+enum status db_user_each(struct db *db, void (*each)(void *, const struct db_user *), void *context)
+{
+	struct sql_rows *s = sql_query(db->sql,
+	        "SELECT u.uri, u.iccid, u.revoked, c.revoked, count(l.n), coalesce(max(l.period), 0) FROM users u"
+	        " JOIN card c ON c.iccid=u.iccid LEFT JOIN kms_log l ON l.uri=u.uri"
+	        " GROUP BY u.uri, u.iccid, u.revoked, c.revoked ORDER BY u.uri",
+	        "");
+
+	while (sql_row(s)) {
+		struct db_user u = {
+			.revoked = sql_int(s, 2), .card_revoked = sql_int(s, 3), .keys = sql_int(s, 4), .period = sql_int(s, 5)
+		};
+
+		sql_text(s, 0, u.uri, sizeof u.uri);
+		sql_text(s, 1, u.iccid, sizeof u.iccid);
+		each(context, &u);
+	}
+	return sql_done(s);
 }
 
 enum status db_user_card(struct db *db, const char *uri, char iccid[21])
 {
-	struct sql_rows *s = sql_query(db->sql, "SELECT iccid FROM users WHERE uri=$1", "s", uri);
+	struct sql_rows *s = sql_query(db->sql, "SELECT iccid, revoked FROM users WHERE uri=$1", "s", uri);
 	enum status st = ERR_NOT_FOUND;
 
 	if (sql_row(s)) {
 		sql_text(s, 0, iccid, 21);
-		st = OK;
+		st = sql_int(s, 1) == 0 ? OK : ERR_DENIED;
 	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_enrolment_add(struct db *db, const char *id, const struct db_enrolment *e, const struct secret *key)
+{
+	uint8_t raw[WRAPPED_MAX];
+	struct buf b = BUF_OF(raw);
+	struct bytes wrapped;
+	char label[DB_LABEL_MAX];
+
+	db_label("enrol", id, label);
+	TRY(db_wrap(db, label, secret_bytes(key), &b));
+	wrapped = buf_bytes(&b);
+	return sql_done(sql_query(
+	        db->sql, "INSERT INTO enrol VALUES($1,$2,$3,$4,$5)", "sssib", id, e->iccid, e->uri, e->expires, &wrapped));
+}
+
+enum status db_enrolment_get(struct db *db, uint64_t now, const char *id, struct db_enrolment *e, struct secret *key)
+{
+	SECRET_LARGE
+	plain = { 0 };
+	struct sql_rows *s = sql_query(db->sql, "SELECT iccid, uri, expires, key FROM enrol WHERE id=$1", "s", id);
+	enum status st = ERR_NOT_FOUND;
+	char label[DB_LABEL_MAX];
+
+	*e = (struct db_enrolment){ 0 };
+	if (sql_row(s)) {
+		sql_text(s, 0, e->iccid, sizeof e->iccid);
+		sql_text(s, 1, e->uri, sizeof e->uri);
+		e->expires = sql_int(s, 2);
+		db_label("enrol", id, label);
+		st = db_unwrap(db, label, sql_blob(s, 3), &plain);
+		if (st == OK)
+			st = secret_set(key, secret_large_bytes(&plain));
+	}
+	if (sql_done(s) != OK)
+		return ERR_IO;
+	return st == OK && e->expires <= now ? ERR_NOT_FOUND : st;
+}
+
+enum status db_enrolment_drop(struct db *db, const char *id)
+{
+	struct sql_rows *s = sql_query(db->sql, "DELETE FROM enrol WHERE id=$1 RETURNING id", "s", id);
+	enum status st = sql_row(s) ? OK : ERR_NOT_FOUND;
+
 	return sql_done(s) == OK ? st : ERR_IO;
 }
 

@@ -5,7 +5,7 @@
 
 #include "provisioning/campaign_schema.h"
 
-#define SCHEMA_VERSION "6"
+#define SCHEMA_VERSION "7"
 
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BYTEA NOT NULL);"
@@ -14,7 +14,8 @@ static const char schema[] =
         " revoked BIGINT NOT NULL DEFAULT 0);"
         "CREATE TABLE IF NOT EXISTS kms(uri TEXT PRIMARY KEY, period BIGINT NOT NULL, period_offset BIGINT NOT NULL,"
         " keys BYTEA NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS users(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid));"
+        "CREATE TABLE IF NOT EXISTS users(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid),"
+        " revoked BIGINT NOT NULL DEFAULT 0);"
         "CREATE TABLE IF NOT EXISTS grp(uri TEXT PRIMARY KEY, manager TEXT NOT NULL, policy BIGINT NOT NULL);"
         "CREATE TABLE IF NOT EXISTS member(grp TEXT NOT NULL REFERENCES grp(uri), uri TEXT NOT NULL REFERENCES users(uri),"
         " PRIMARY KEY(grp, uri));"
@@ -33,6 +34,9 @@ static const char schema[] =
         "CREATE INDEX IF NOT EXISTS outbox_group ON outbox(grp);"
         "CREATE TABLE IF NOT EXISTS kms_log(n BIGINT PRIMARY KEY, at BIGINT NOT NULL, iccid TEXT NOT NULL, uri TEXT NOT NULL,"
         " period BIGINT NOT NULL, hash BYTEA NOT NULL);"
+        "CREATE INDEX IF NOT EXISTS kms_log_uri ON kms_log(uri, n);"
+        "CREATE TABLE IF NOT EXISTS enrol(id TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid), uri TEXT NOT NULL,"
+        " expires BIGINT NOT NULL, key BYTEA NOT NULL);"
         "CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);"
         "CREATE UNIQUE INDEX IF NOT EXISTS card_msisdn ON card(msisdn) WHERE msisdn<>'';" CAMPAIGN_SCHEMA
         "INSERT INTO meta VALUES('schema', '" SCHEMA_VERSION "') ON CONFLICT DO NOTHING;";

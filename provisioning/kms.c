@@ -6,6 +6,7 @@
 #include "apdu/tlv.h"
 #include "crypto/eccsi.h"
 #include "crypto/sakke.h"
+#include "provisioning/kms_log.h"
 
 void kms_wipe(struct kms *k)
 {
@@ -98,8 +99,8 @@ static enum status extract(struct kms_tables *t, const struct kms *k, struct byt
 	return sakke_kms_extract(t->sakke, &k->z, uid, rsk);
 }
 
-enum status kms_issue(
-        struct db *db, struct kms_tables *tables, const char *iccid, const char *uri, uint64_t when, struct buf *out)
+enum status kms_issue(struct db *db, struct kms_tables *tables, uint64_t now, const char *iccid, const char *uri, uint64_t when,
+        struct buf *out)
 {
 	SECRET_LARGE
 	rsk = { 0 };
@@ -110,10 +111,13 @@ enum status kms_issue(
 	__attribute__((cleanup(kms_signer_wipe))) struct kms_signer s = { 0 };
 	uint8_t uid[MIKEY_UID_LEN];
 	uint64_t number;
+	char holder[21];
 	enum status st;
 
 	if (strlen(uri) == 0 || strlen(uri) > PROSE_URI_MAX)
 		return ERR_MALFORMED;
+	if (db_user_card(db, uri, holder) == ERR_DENIED)
+		return ERR_DENIED;
 	TRY(kms_load(db, &k));
 	number = mikey_period_number(&k.identity, when);
 	TRY(mikey_uid(&k.identity, bytes_str(uri), number, uid));
@@ -127,5 +131,7 @@ enum status kms_issue(
 	tlv_put(&b, KEYSET_PVT, BYTES_OF(s.pvt));
 	if ((st = buf_status(&b)) == OK && (st = kms_seal_certificate(db, &k, iccid, out)) == OK)
 		st = operator_seal(db, iccid, SEALED_KEY_SET, bytes_str(uri), 0, UINT64_MAX, buf_bytes(&b), out);
-	return st == OK ? db_user_set(db, uri, iccid) : st;
+	if (st == OK && (st = db_user_set(db, uri, iccid)) == OK)
+		st = kms_log_append(db, now, iccid, uri, number);
+	return st;
 }

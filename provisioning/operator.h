@@ -41,11 +41,11 @@ MUST_USE enum status order_new_transport_keys(struct db *, const char *iccid, ui
 
 /* kms.c */
 MUST_USE enum status kms_init(struct db *, const char *uri, uint64_t period, uint64_t offset);
-/* Append the sealed KMS certificate and the sealed key set of `uri` for the period that holds `when`. tables are kept from call
- * to call, by whoever issues many; or NULL. */
+/* Append the sealed KMS certificate and the sealed key set of `uri` for the period that holds `when`, and a line to the log
+ * (kms_log.h). tables are kept from call to call, by whoever issues many; or NULL. ERR_DENIED: the user is revoked. */
 struct kms_tables;
 MUST_USE enum status kms_issue(
-        struct db *, struct kms_tables *, const char *iccid, const char *uri, uint64_t when, struct buf *out);
+        struct db *, struct kms_tables *, uint64_t now, const char *iccid, const char *uri, uint64_t when, struct buf *out);
 
 /* group.c - group record for one member's card; a new GMK as one I_MESSAGE a member (each may be NULL). Both also wait in the
  * outbox for the members' phones. */

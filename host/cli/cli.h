@@ -4,7 +4,7 @@
 
 #include <argp.h>
 
-#include "apdu/bytes.h"
+#include "apdu/secret.h"
 #include "host/lib/prose-ue.h"
 
 enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
@@ -12,7 +12,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
 struct arguments {
 	const char *reader, *pin_file, *trace, *gsmtap; /* every verb */
 	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
-	        *user, *kms_uri, *from, *rtp_to;
+	        *user, *kms_uri, *from, *rtp_to, *code;
 	bool json, first_packet, once;
 	long seconds, lead_in, resend, count, offer_skip, valid;
 	const char *words[WORDS_MAX];
@@ -79,7 +79,8 @@ enum option_key {
 	OPT_KMS_URI,
 	OPT_FROM,
 	OPT_VALID,
-	OPT_RTP_TO
+	OPT_RTP_TO,
+	OPT_CODE
 };
 
 /* What this terminal can do (TS 102 223 5.2): profile and SMS-PP download, timers, SEND SHORT MESSAGE, REFRESH, MORE TIME,
@@ -96,6 +97,9 @@ enum prose_result open_reader(const char *name, struct prose_transport *);
 
 /* A whole file into a buffer of room octets. False, with a message, if it cannot be read or is too large. */
 bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, size_t *n);
+
+/* The first line of a file of mode 0600, at most 63 octets, with a zero behind it. */
+bool read_secret(const char *path, struct secret *out);
 
 /* Sealed objects, one after another, to the card; *done counts them (provision.c). */
 enum prose_result install_objects(struct arguments *, struct bytes in, size_t *done);

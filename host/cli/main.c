@@ -33,6 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_KMS_URI: a->kms_uri = arg; return 0;
 	case OPT_FROM: a->from = arg; return 0;
 	case OPT_RTP_TO: a->rtp_to = arg; return 0;
+	case OPT_CODE: a->code = arg; return 0;
 	case OPT_VALID: a->valid = atol(arg); return 0;
 	case OPT_SECONDS: a->seconds = atol(arg); return 0;
 	case OPT_LEAD_IN: a->lead_in = atol(arg); return 0;
@@ -95,7 +96,10 @@ static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL",
 	{ "kms", OPT_KMS, "URL", 0, "Key management server", 0 },
 	{ "naf", OPT_NAF, "FQDN", 0, "Its name, for which the card makes its key", 0 },
 	{ "kms-uri", OPT_KMS_URI, "URI", 0, "Its KMS URI (default: --naf)", 0 },
-	{ "user", OPT_USER, "URI", 0, "Whose keys", 0 }, { 0 } };
+	{ "user", OPT_USER, "URI", 0, "Whose keys", 0 },
+	{ "code-file", OPT_CODE, "FILE", 0,
+	        "A one-time code (`prose-net kms enrol`) in a 0600 file, instead of --bsf and --naf", 0 },
+	{ 0 } };
 static const struct argp_option group_options[] = { JSON, { "bsf", OPT_BSF, "URL", 0, "fetch: bootstrapping server", 0 },
 	{ "from", OPT_FROM, "URL", 0, "fetch: the group manager's service", 0 },
 	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 }, { 0 } };

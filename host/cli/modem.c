@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -345,19 +344,6 @@ static bool talk(struct modem *m)
 	return true;
 }
 
-static bool read_password(const char *path, struct secret *out)
-{
-	FILE *f = path != NULL ? fopen(path, "re") : NULL;
-	struct stat info;
-	bool ok = f != NULL && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 &&
-	          fgets((char *)out->data, (int)sizeof out->data, f) != NULL;
-
-	if (f != NULL)
-		(void)fclose(f);
-	out->data[ok ? strcspn((char *)out->data, "\r\n") : 0] = 0;
-	return path == NULL || (ok && strlen((char *)out->data) <= SMPP_PASSWORD_MAX);
-}
-
 int verb_modem(struct arguments *a)
 {
 	SECRET
@@ -372,7 +358,7 @@ int verb_modem(struct arguments *a)
 		return usage_error("modem", "needs --smsc HOST:PORT and --number DIGITS");
 	if (m.cards > 1 && (a->reader == NULL || strncmp(a->reader, "unix:", 5) != 0 || strchr(a->reader, '#') != NULL))
 		return usage_error("modem", "--count needs --reader unix:SOCKET of a farm, without #CARD");
-	if (!read_password(a->password, &password))
+	if (a->password != NULL && (!read_secret(a->password, &password) || password.len > SMPP_PASSWORD_MAX))
 		return usage_error("modem", "--password-file must be a 0600 file with at most 8 characters");
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "host/cli/cli.h"
+#include "crypto/enrol.h"
 #include "host/cli/gba.h"
 #include "mikey/kms_xml.h"
 
@@ -83,10 +84,29 @@ static int ask_kms(struct arguments *a, struct exchange *x, enum kms_message m, 
 	return r == PROSE_OK ? 0 : complain(a, "provision", a->kms, r);
 }
 
+/* A connection under a one-time code. 0, or an exit code and a sentence. */
+static int enrol(const struct arguments *a, struct gba *g)
+{
+	SECRET
+	text = { 0 };
+	SECRET
+	code = { 0 };
+	char identity[ENROL_IDENTITY_MAX];
+	bool ok = read_secret(a->code, &text) && enrol_code(secret_bytes(&text), &code) == OK &&
+	          enrol_key(&code, identity, &g->key) == OK;
+
+	if (!ok)
+		return usage_error("provision", "--code-file must be a 0600 file with the 32 hex digits of a code");
+	(void)snprintf(g->identity, sizeof g->identity, "%s", identity);
+	g->exchange.url = a->kms;
+	g->exchange.key = (struct tls_key){ g->identity, &g->key };
+	return 0;
+}
+
 static int from_kms(struct arguments *a, size_t *done)
 {
 	GBA g = { 0 };
-	int rc = gba_connect(a, a->kms, &g);
+	int rc = a->code != NULL ? enrol(a, &g) : gba_connect(a, a->kms, &g);
 
 	if (rc == 0)
 		rc = ask_kms(a, &g.exchange, KMS_INIT, a->kms_uri, done);
@@ -95,12 +115,16 @@ static int from_kms(struct arguments *a, size_t *done)
 
 int verb_provision(struct arguments *a)
 {
-	bool network = a->bsf != NULL;
+	bool network = a->bsf != NULL || a->code != NULL;
 	size_t done = 0;
 	int rc;
 
-	if (network ? a->kms == NULL || a->user == NULL || a->naf == NULL || a->word_count > 0 : a->word_count == 0)
-		return usage_error("provision", "needs files of sealed objects, or --bsf, --kms, --naf and --user");
+	if (network ? a->kms == NULL || a->user == NULL || a->word_count > 0 ||
+	                        (a->code != NULL ? a->bsf != NULL || (a->naf == NULL && a->kms_uri == NULL) : a->naf == NULL)
+	            : a->word_count == 0)
+		return usage_error("provision",
+		        "needs files of sealed objects, or --bsf, --kms, --naf and --user, or --code-file, --kms, --kms-uri and"
+		        " --user");
 	if (network && strncmp(a->kms, "https://", 8) != 0)
 		return usage_error("provision", "--kms must be https://: keys do not travel in the clear");
 	if (a->kms_uri == NULL)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +44,20 @@ bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, si
 	if (!ok)
 		(void)fprintf(stderr, "prose-ue %s: %s: larger than %zu octets, or unreadable\n", verb, path, room);
 	(void)fclose(f);
+	return ok;
+}
+
+bool read_secret(const char *path, struct secret *out)
+{
+	FILE *f = fopen(path, "re");
+	struct stat info;
+	bool ok = f != NULL && setvbuf(f, NULL, _IONBF, 0) == 0 && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 &&
+	          fgets((char *)out->data, (int)sizeof out->data, f) != NULL;
+
+	if (f != NULL)
+		(void)fclose(f);
+	out->len = ok ? strcspn((char *)out->data, "\r\n") : 0;
+	out->data[out->len] = 0;
 	return ok;
 }
 

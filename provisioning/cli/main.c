@@ -66,6 +66,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DERIVE: a->derive = arg; return 0;
 	case OPT_HTTP: a->http = arg; return 0;
 	case OPT_NAME: a->name = arg; return 0;
+	case OPT_VERIFY: a->verify = arg; return 0;
 	case OPT_LIMIT: a->limit = atoll(arg); return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
 	case OPT_OFFSET: a->offset = atoll(arg); return 0;
@@ -164,9 +165,11 @@ static int kms_keys(struct arguments *a)
 
 	if (a->card == NULL || a->user == NULL || a->out == NULL)
 		return fail("kms issue", NULL, "needs --card ICCID, --user URI and --out FILE", EXIT_USAGE);
-	st = kms_issue(a->db, NULL, a->card, a->user, (uint64_t)((long long)now() + a->shift * a->period), &b);
+	st = kms_issue(a->db, NULL, now(), a->card, a->user, (uint64_t)((long long)now() + a->shift * a->period), &b);
 	if (st == OK)
 		st = write_file(a->out, buf_bytes(&b));
+	if (st == ERR_DENIED)
+		return fail("kms issue", a->user, "is revoked: `kms allow` first", EXIT_REFUSED);
 	return report("kms issue", a->user, st);
 }
 
@@ -247,6 +250,8 @@ static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed 
 static const struct argp_option revoke_options[] = { VALID, { 0 } };
 static const struct argp_option transport_options[] = { CARD, OUT("The sealed object, too"), { 0 } };
 static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
+static const struct argp_option kms_enrol_options[] = { CARD, USER, VALID, { 0 } };
+static const struct argp_option kms_revoke_options[] = { USER, VALID, { 0 } };
 #define LIMIT                                                                                                                  \
 	{                                                                                                                      \
 		"limit", OPT_LIMIT, "N", 0, "Connections and requests a second from one address (default 100; 0: any number)", \
@@ -308,6 +313,8 @@ static const struct argp_option import_options[] = { { "map", OPT_MAP, "LIST", 0
 	        "0600 file with the batch's secret in hex: keys that the list lacks are made from it", 0 },
 	{ 0 } };
 static const struct argp_option json_options[] = { JSON_OPTION, { 0 } };
+static const struct argp_option log_options[] = { JSON_OPTION, OUT("Write the log's head, signed, instead"),
+	{ "verify", OPT_VERIFY, "FILE", 0, "Does the log still begin as that head says?", 0 }, { 0 } };
 static const struct argp_option result_options[] = { JSON_OPTION, { "csv", OPT_CSV, NULL, 0, "As CSV", 0 },
 	{ "failed", OPT_FAILED, NULL, 0, "Only cards that are not done", 0 }, { 0 } };
 static const struct argp_option dry_run_options[] = { { "card", OPT_CARD, "ICCID", 0, "The twin: a virtual card", 0 }, VIA,
@@ -347,8 +354,15 @@ static const struct verb {
 	        "prose-net kms issue --card 8900101000000000017 --user sip:alice@example.org --out alice.keys" },
 	{ "kms", "allow", kms_allow, kms_allow_options, "", "A card may hold the keys of a user",
 	        "prose-net kms allow --card 8900101000000000017 --user sip:alice@example.org" },
-	{ "kms", "log", kms_show_log, json_options, "", "Every key set that was given out; checks that nobody has edited it",
-	        "prose-net kms log" },
+	{ "kms", "enrol", kms_enrol, kms_enrol_options, "", "A code with which a phone without GBA gets a user's keys, once",
+	        "prose-net kms enrol --card 8900101000000000017 --user sip:alice@example.org --valid 86400" },
+	{ "kms", "revoke", kms_revoke, kms_revoke_options, "",
+	        "No keys for a user any more; the groups go on without, under new keys",
+	        "prose-net kms revoke --user sip:alice@example.org" },
+	{ "kms", "status", kms_status, json_options, "", "Users, their cards, and what keys they have had",
+	        "prose-net kms status" },
+	{ "kms", "log", kms_show_log, log_options, "", "Every key set that was given out; checks that nobody has edited it",
+	        "prose-net kms log --out head.json" },
 	{ "group", "create", group_create, group_create_options, "GROUP", "Create a group",
 	        "prose-net group create sip:fire@example.org --manager sip:gm@example.org --policy sign" },
 	{ "group", "add", group_add, group_add_options, "GROUP USER", "Make a user a member",

@@ -9,7 +9,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 20, OUTPUT_MAX = 16384 };
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
-	        *password, *from, *via, *https, *derive, *http, *name;
+	        *password, *from, *via, *https, *derive, *http, *name, *verify;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
 	bool json, csv, failed, once;
 	const char *words[WORDS_MAX];
@@ -69,7 +69,8 @@ enum option_key {
 	OPT_DERIVE,
 	OPT_HTTP,
 	OPT_NAME,
-	OPT_LIMIT
+	OPT_LIMIT,
+	OPT_VERIFY
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
@@ -95,6 +96,9 @@ int group_create(struct arguments *);
 int group_add(struct arguments *);
 int group_remove(struct arguments *);
 int group_new_key(struct arguments *);
+int group_status(struct arguments *);
+/* Out of these groups, each of which gets a new key and a line on stdout. */
+MUST_USE enum status leave_groups(struct arguments *, const struct db_member *, size_t n);
 /* verbs_ota.c */
 int ota_push(struct arguments *);
 int ota_check(struct arguments *);
@@ -117,11 +121,14 @@ int card_number(struct arguments *);
 int ota_serve(struct arguments *);
 /* verbs_kms.c */
 int kms_allow(struct arguments *);
+int kms_enrol(struct arguments *);
+int kms_revoke(struct arguments *);
+int kms_status(struct arguments *);
 int kms_show_log(struct arguments *);
+/* verbs_serve.c */
 int kms_serve(struct arguments *);
 int bsf_serve(struct arguments *);
 int group_serve(struct arguments *);
-int group_status(struct arguments *);
 /* verbs_hss.c */
 int hss_new_vector(struct arguments *);
 int hss_resync(struct arguments *);

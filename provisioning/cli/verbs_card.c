@@ -117,7 +117,6 @@ int card_revoke(struct arguments *a)
 	struct db_card card;
 	char reason[200] = "";
 	size_t n = 0;
-	uint32_t id;
 	enum status st;
 
 	if (a->count != 1)
@@ -127,14 +126,8 @@ int card_revoke(struct arguments *a)
 		return fail("card revoke", a->words[0], "it is revoked already", EXIT_REFUSED);
 	if (st == OK && (st = db_card_members(a->db, a->words[0], in, GROUPS_MAX, &n)) == OK)
 		st = db_card_revoke(a->db, a->words[0], now());
-	for (size_t i = 0; st == OK && i < n; i++)
-		st = db_member_set(a->db, in[i].group, in[i].uri, false);
-	for (size_t i = 0; st == OK && i < n; i++)
-		if (i == 0 || strcmp(in[i].group, in[i - 1].group) != 0) {
-			st = group_rekey(a->db, in[i].group, now(), now(), now() + (uint64_t)a->valid, NULL, NULL, &id);
-			if (st == OK)
-				(void)printf("%s: without it from GMK %08lx on\n", in[i].group, (unsigned long)id);
-		}
+	if (st == OK)
+		st = leave_groups(a, in, n);
 	if (st == OK)
 		st = lock_over_the_air(a, reason, sizeof reason);
 	if (st != OK)

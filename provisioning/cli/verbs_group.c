@@ -1,10 +1,12 @@
-/* prose-net group: groups, members, new keys. */
+/* prose-net group: groups, members, new keys, what has been delivered. */
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apdu/sw.h"
 #include "provisioning/cli/net.h"
 
 /* What makes no sense together. */
@@ -100,4 +102,62 @@ int group_new_key(struct arguments *a)
 	if (st == OK)
 		(void)printf("%s: GMK %08lx for %u members\n", a->words[0], (unsigned long)id, o.members);
 	return report("group rekey", a->words[0], st);
+}
+
+static const char *state_text(const struct db_item *i, char text[128])
+{
+	if (i->refused != 0) {
+		(void)snprintf(text, 128, "refused, %04X (%s)", i->refused, sw_text(i->refused));
+		return text;
+	}
+	return i->confirmed != 0 ? "delivered" : i->fetched != 0 ? "fetched, not confirmed" : "waiting";
+}
+
+static void status_line(void *context, const struct db_item *i)
+{
+	struct arguments *a = context;
+	char text[128];
+	json_t *j;
+
+	if (i->confirmed == 0 || i->refused != 0)
+		a->failed = true;
+	if (!a->json) {
+		(void)printf("%-36s %-20s  %s%08llx  %s\n", i->uri, i->iccid, i->kind == ITEM_MIKEY ? "GMK " : "record ",
+		        (unsigned long long)i->gmk_id, state_text(i, text));
+		return;
+	}
+	j = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i}", "user", i->uri, "iccid", i->iccid, "kind",
+	        i->kind == ITEM_MIKEY ? "gmk" : "record", "gmk_id", (json_int_t)i->gmk_id, "at", (json_int_t)i->at, "fetched",
+	        (json_int_t)i->fetched, "confirmed", (json_int_t)i->confirmed, "refused", (int)i->refused);
+	(void)json_dumpf(j, stdout, JSON_COMPACT);
+	(void)putchar('\n');
+	json_decref(j);
+}
+
+int group_status(struct arguments *a)
+{
+	enum status st;
+
+	if (a->count != 1)
+		return fail("group status", NULL, "needs GROUP", EXIT_USAGE);
+	a->failed = false;
+	st = db_outbox_each(a->db, a->words[0], status_line, a);
+	return st != OK ? report("group status", a->words[0], st) : a->failed ? EXIT_REFUSED : 0;
+}
+
+enum status leave_groups(struct arguments *a, const struct db_member *in, size_t n)
+{
+	enum status st = OK;
+	uint32_t id;
+
+	for (size_t i = 0; st == OK && i < n; i++)
+		if ((st = db_member_set(a->db, in[i].group, in[i].uri, false)) == OK)
+			st = db_outbox_withdraw(a->db, in[i].group, in[i].uri);
+	for (size_t i = 0; st == OK && i < n; i++)
+		if (i == 0 || strcmp(in[i].group, in[i - 1].group) != 0) {
+			st = group_rekey(a->db, in[i].group, now(), now(), now() + (uint64_t)a->valid, NULL, NULL, &id);
+			if (st == OK)
+				(void)printf("%s: without it from GMK %08lx on\n", in[i].group, (unsigned long)id);
+		}
+	return st;
 }

@@ -1,40 +1,135 @@
-/* prose-net kms, bsf and group services: who may hold which identity, the log of extractions, what has been delivered. */
+/* prose-net kms: who may hold which identity, one-time codes, the log of extractions and its signed head. */
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "apdu/hex.h"
-#include "apdu/sw.h"
 #include "provisioning/cli/net.h"
-#include "provisioning/group_service.h"
-#include "provisioning/kms_service.h"
+#include "crypto/enrol.h"
+#include "provisioning/kms_log.h"
 
-enum { TURN_MS = 200, LIFETIME_MAX = 31536000 };
+enum { HEAD_FILE_MAX = 4096, ENROL_VALID_MAX = 31536000 };
+
+static void time_text(uint64_t at, char out[32])
+{
+	time_t t = (time_t)at;
+	struct tm tm;
+
+	(void)gmtime_r(&t, &tm);
+	(void)strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* ---- users ---------------------------------------------------------------------------------------------------------- */
+
+static enum status allow(struct arguments *a)
+{
+	struct db_card card;
+
+	TRY(db_card_get(a->db, a->card, &card, NULL));
+	return db_user_allow(a->db, a->user, a->card);
+}
 
 int kms_allow(struct arguments *a)
 {
-	struct db_card card;
-	enum status st;
-
 	if (a->card == NULL || a->user == NULL || a->count != 0)
 		return fail("kms allow", NULL, "needs --card ICCID and --user URI", EXIT_USAGE);
-	if ((st = db_card_get(a->db, a->card, &card, NULL)) == OK)
-		st = db_user_set(a->db, a->user, a->card);
-	return report("kms allow", a->card, st);
+	return report("kms allow", a->card, allow(a));
 }
+
+int kms_enrol(struct arguments *a)
+{
+	SECRET
+	code = { 0 };
+	SECRET
+	key = { 0 };
+	struct db_enrolment e = { .expires = now() + (uint64_t)a->valid };
+	char identity[ENROL_IDENTITY_MAX], text[ENROL_CODE_TEXT];
+	enum status st;
+
+	if (a->card == NULL || a->user == NULL || a->count != 0 || a->valid < 1 || a->valid > ENROL_VALID_MAX ||
+	        strlen(a->card) >= sizeof e.iccid || strlen(a->user) > PROSE_URI_MAX)
+		return fail("kms enrol", NULL, "needs --card ICCID and --user URI; --valid is 1 to 31536000", EXIT_USAGE);
+	(void)snprintf(e.iccid, sizeof e.iccid, "%s", a->card);
+	(void)snprintf(e.uri, sizeof e.uri, "%s", a->user);
+	if ((st = allow(a)) == OK && (st = rng_secret(&rng_system, &code, ENROL_CODE_LEN)) == OK &&
+	        (st = enrol_key(&code, identity, &key)) == OK && (st = db_enrolment_add(a->db, identity, &e, &key)) == OK) {
+		enrol_text(&code, text);
+		(void)printf("%s\n", text);
+		secret_clean(text, sizeof text);
+	}
+	return report("kms enrol", a->card, st);
+}
+
+int kms_revoke(struct arguments *a)
+{
+	enum { GROUPS_MAX = 256 };
+	static struct db_member in[GROUPS_MAX];
+	char iccid[21];
+	size_t n = 0, of_user = 0;
+	enum status st;
+
+	if (a->user == NULL || a->count != 0)
+		return fail("kms revoke", NULL, "needs --user URI", EXIT_USAGE);
+	if ((st = db_user_card(a->db, a->user, iccid)) == ERR_DENIED)
+		return fail("kms revoke", a->user, "is revoked already", EXIT_REFUSED);
+	if (st == OK && (st = db_card_members(a->db, iccid, in, GROUPS_MAX, &n)) == OK)
+		st = db_user_revoke(a->db, a->user, now());
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(in[i].uri, a->user) == 0)
+			in[of_user++] = in[i];
+	if (st == OK)
+		st = leave_groups(a, in, of_user);
+	if (st == OK)
+		(void)printf("%s: no key sets any more; those of the current period end with it\n", a->user);
+	return report("kms revoke", a->user, st);
+}
+
+static void user_line(void *context, const struct db_user *u)
+{
+	const struct arguments *a = context;
+	char since[32] = "";
+	json_t *j;
+
+	if (u->revoked != 0 || u->card_revoked != 0)
+		time_text(u->revoked != 0 ? u->revoked : u->card_revoked, since);
+	if (!a->json) {
+		(void)printf("%-36s %-20s  %s%s", u->uri, u->iccid,
+		        u->revoked != 0        ? "revoked "
+		        : u->card_revoked != 0 ? "card lost "
+		        : u->keys == 0         ? "no keys yet"
+		                               : "",
+		        since);
+		if (u->keys > 0)
+			(void)printf("%s%llu key set%s, last of period %llu", *since != 0 ? "; " : "",
+			        (unsigned long long)u->keys, u->keys == 1 ? "" : "s", (unsigned long long)u->period);
+		(void)putchar('\n');
+		return;
+	}
+	j = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "user", u->uri, "iccid", u->iccid, "revoked", (json_int_t)u->revoked,
+	        "card_revoked", (json_int_t)u->card_revoked, "key_sets", (json_int_t)u->keys, "period", (json_int_t)u->period);
+	(void)json_dumpf(j, stdout, JSON_COMPACT);
+	(void)putchar('\n');
+	json_decref(j);
+}
+
+int kms_status(struct arguments *a)
+{
+	if (a->count != 0)
+		return fail("kms status", NULL, "takes no arguments", EXIT_USAGE);
+	return report("kms status", NULL, db_user_each(a->db, user_line, a));
+}
+
+/* ---- the log -------------------------------------------------------------------------------------------------------- */
 
 static void log_line(void *context, const struct kms_log_entry *e)
 {
 	const struct arguments *a = context;
-	time_t t = (time_t)e->at;
 	char when[32];
-	struct tm tm;
 	json_t *j;
 
-	(void)gmtime_r(&t, &tm);
-	(void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	time_text(e->at, when);
 	if (!a->json) {
 		(void)printf("%6llu  %s  %-20s  period %llu  %s\n", (unsigned long long)e->number, when, e->iccid,
 		        (unsigned long long)e->period, e->uri);
@@ -47,7 +142,75 @@ static void log_line(void *context, const struct kms_log_entry *e)
 	json_decref(j);
 }
 
-int kms_show_log(struct arguments *a)
+static int broken_at(uint64_t number)
+{
+	char text[40];
+
+	(void)snprintf(text, sizeof text, "entry %llu", (unsigned long long)number);
+	return fail("kms log", text, "does not fit those before it: the log has been changed", EXIT_REFUSED);
+}
+
+static int export_head(struct arguments *a)
+{
+	struct kms_head h;
+	char hash[2 * sizeof h.hash + 1], signature[2 * sizeof h.signature + 1];
+	uint64_t broken = 0;
+	enum status st = kms_head_sign(a->db, now(), &h, &broken);
+	json_t *j;
+	char *text;
+
+	if (st == OK && broken != 0)
+		return broken_at(broken);
+	if (st == OK) {
+		j = json_pack("{s:I, s:I, s:s, s:s}", "entries", (json_int_t)h.entries, "at", (json_int_t)h.at, "head",
+		        hex_encode(BYTES_OF(h.hash), hash), "signature", hex_encode(BYTES_OF(h.signature), signature));
+		text = json_dumps(j, JSON_INDENT(2));
+		st = text != NULL ? write_file(a->out, bytes_str(text)) : ERR_NO_SPACE;
+		free(text);
+		json_decref(j);
+	}
+	return report("kms log", a->out, st);
+}
+
+static bool octets_of(const char *text, uint8_t *out, size_t n)
+{
+	struct buf b = { out, 0, n, false };
+
+	return hex_decode(bytes_str(text), &b) == OK && b.len == n;
+}
+
+static int verify_head(struct arguments *a)
+{
+	struct kms_head h;
+	json_t *j = json_load_file(a->verify, JSON_REJECT_DUPLICATES, NULL);
+	json_int_t entries = -1, at = -1;
+	const char *hash = "", *signature = "";
+	uint64_t broken = 0;
+	bool ok = j != NULL &&
+	          json_unpack(j, "{s:I, s:I, s:s, s:s}", "entries", &entries, "at", &at, "head", &hash, "signature",
+	                  &signature) == 0 &&
+	          entries >= 0 && at >= 0 && octets_of(hash, h.hash, sizeof h.hash) &&
+	          octets_of(signature, h.signature, sizeof h.signature);
+	enum status st;
+
+	json_decref(j);
+	if (!ok)
+		return fail("kms log", a->verify, "is no head that `kms log --out FILE` has written", EXIT_REFUSED);
+	h.entries = (uint64_t)entries;
+	h.at = (uint64_t)at;
+	if ((st = kms_head_verify(a->db, &h, &broken)) == ERR_CRYPTO)
+		return fail("kms log", a->verify, "is not signed by this KMS", EXIT_REFUSED);
+	if (broken != 0)
+		return broken_at(broken);
+	if (st == ERR_NOT_FOUND)
+		return fail("kms log", a->verify, "this log does not contain that head: entries were changed or taken away",
+		        EXIT_REFUSED);
+	if (st == OK)
+		(void)printf("%s: the log begins with those %llu entries\n", a->verify, (unsigned long long)h.entries);
+	return report("kms log", a->verify, st);
+}
+
+static int show_log(struct arguments *a)
 {
 	struct kms_log_entry last;
 	char text[2 * sizeof last.hash + 1];
@@ -56,150 +219,15 @@ int kms_show_log(struct arguments *a)
 
 	if (st != OK)
 		return report("kms log", NULL, st);
-	if (broken != 0) {
-		(void)snprintf(text, sizeof text, "entry %llu", (unsigned long long)broken);
-		return fail("kms log", text, "does not fit those before it: the log has been changed", EXIT_REFUSED);
-	}
+	if (broken != 0)
+		return broken_at(broken);
 	if (!a->json)
 		(void)printf("%llu extraction%s, head %s\n", (unsigned long long)last.number, last.number == 1 ? "" : "s",
 		        hex_encode(BYTES_OF(last.hash), text));
 	return 0;
 }
 
-static volatile sig_atomic_t stop;
-
-static void on_signal(int number)
+int kms_show_log(struct arguments *a)
 {
-	(void)number;
-	stop = 1;
-}
-
-static int serve(const struct arguments *a, const char *verb, const char *where, struct http_handler h)
-{
-	struct sigaction action = { .sa_handler = on_signal };
-	char reason[200];
-	struct http_server *s;
-
-	if (a->limit < 0 || a->limit > 1000000)
-		return fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
-	h.limit = (unsigned)a->limit;
-	if ((s = http_serve(where, &h, reason, sizeof reason)) == NULL)
-		return fail(verb, NULL, reason, EXIT_REFUSED);
-	(void)sigaction(SIGTERM, &action, NULL);
-	(void)sigaction(SIGINT, &action, NULL);
-	(void)printf("ready at port %u\n", http_port(s));
-	(void)fflush(stdout);
-	while (stop == 0)
-		http_run(s, TURN_MS);
-	http_free(&s);
-	return 0;
-}
-
-static void on_bsf(void *context, const struct http_request *q, struct http_reply *r)
-{
-	bsf_request(context, now(), q, r);
-}
-
-int bsf_serve(struct arguments *a)
-{
-	static struct bsf s;
-	const struct http_handler h = { .context = &s, .request = on_bsf };
-
-	if (a->http == NULL || a->name == NULL || a->count != 0 || a->valid < 1 || a->valid > LIFETIME_MAX)
-		return fail(
-		        "serve bsf", NULL, "needs --http ADDRESS:PORT and --name FQDN; --valid is 1 to 31536000", EXIT_USAGE);
-	s.db = a->db;
-	s.name = a->name;
-	s.lifetime = (uint64_t)a->valid;
-	return serve(a, "serve bsf", a->http, h);
-}
-
-static bool kms_key(void *context, const char *identity, struct secret *out)
-{
-	return kms_service_key(context, now(), identity, out);
-}
-
-static void on_kms(void *context, const struct http_request *q, struct http_reply *r)
-{
-	kms_service_request(context, now(), q, r);
-}
-
-int kms_serve(struct arguments *a)
-{
-	static struct kms_service s;
-	const struct http_handler h = { .context = &s, .key = kms_key, .request = on_kms, .suite = UA_SUITE, .hint = UA_HINT };
-	int rc;
-
-	if (a->https == NULL || a->name == NULL || a->count != 0)
-		return fail("serve kms", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
-	s.db = a->db;
-	s.naf = a->name;
-	rc = serve(a, "serve kms", a->https, h);
-	kms_tables_close(&s.tables);
-	return rc;
-}
-
-static bool group_key(void *context, const char *identity, struct secret *out)
-{
-	return group_service_key(context, now(), identity, out);
-}
-
-static void on_group(void *context, const struct http_request *q, struct http_reply *r)
-{
-	group_service_request(context, now(), q, r);
-}
-
-int group_serve(struct arguments *a)
-{
-	static struct group_service s;
-	const struct http_handler h = {
-		.context = &s, .key = group_key, .request = on_group, .suite = UA_SUITE, .hint = UA_HINT
-	};
-
-	if (a->https == NULL || a->name == NULL || a->count != 0)
-		return fail("serve group", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
-	s.db = a->db;
-	s.naf = a->name;
-	return serve(a, "serve group", a->https, h);
-}
-
-static const char *state_text(const struct db_item *i, char text[128])
-{
-	if (i->refused != 0) {
-		(void)snprintf(text, 128, "refused, %04X (%s)", i->refused, sw_text(i->refused));
-		return text;
-	}
-	return i->confirmed != 0 ? "delivered" : i->fetched != 0 ? "fetched, not confirmed" : "waiting";
-}
-
-static void status_line(void *context, const struct db_item *i)
-{
-	struct arguments *a = context;
-	char text[128];
-	json_t *j;
-
-	if (i->confirmed == 0 || i->refused != 0)
-		a->failed = true;
-	if (!a->json) {
-		(void)printf("%-36s %-20s  %s%08llx  %s\n", i->uri, i->iccid, i->kind == ITEM_MIKEY ? "GMK " : "record ",
-		        (unsigned long long)i->gmk_id, state_text(i, text));
-		return;
-	}
-	j = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i}", "user", i->uri, "iccid", i->iccid, "kind",
-	        i->kind == ITEM_MIKEY ? "gmk" : "record", "gmk_id", (json_int_t)i->gmk_id, "at", (json_int_t)i->at, "fetched",
-	        (json_int_t)i->fetched, "confirmed", (json_int_t)i->confirmed, "refused", (int)i->refused);
-	(void)json_dumpf(j, stdout, JSON_COMPACT);
-	(void)putchar('\n');
-	json_decref(j);
-}
-
-int group_status(struct arguments *a)
-{
-	enum status st;
-
-	if (a->count != 1)
-		return fail("group status", NULL, "needs GROUP", EXIT_USAGE);
-	a->failed = false;
-	st = db_outbox_each(a->db, a->words[0], status_line, a);
-	return st != OK ? report("group status", a->words[0], st) : a->failed ? EXIT_REFUSED : 0;
+	return a->out != NULL ? export_head(a) : a->verify != NULL ? verify_head(a) : show_log(a);
 }

@@ -3,6 +3,7 @@
 #include "crypto/aes.h"
 #include "crypto/discovery.h"
 #include "crypto/eccsi.h"
+#include "crypto/enrol.h"
 #include "crypto/hash.h"
 #include "crypto/http_digest.h"
 #include "crypto/sakke.h"
@@ -374,6 +375,25 @@ START_TEST(http_digest_as_the_rfcs_have_it)
 }
 END_TEST
 
+/* Name and key by sha256sum and the openssl command. */
+START_TEST(enrolment_codes_are_read_as_people_type_them)
+{
+	struct secret code = { 0 }, key = { 0 };
+	char text[ENROL_CODE_TEXT], identity[ENROL_IDENTITY_MAX];
+	static const char *const wrong[] = { "", "0011-2233", "0011-2233-4455-6677-8899-aabb-ccdd-eef",
+		"0011-2233-4455-6677-8899-aabb-ccdd-eeff-0", "0011-2233-4455-6677-8899-aabb-ccdd-eefg" };
+
+	ck_assert_int_eq(enrol_code(BYTES_STR("0011-2233-4455-6677 8899-AABB-CCDD-eeff\n"), &code), OK);
+	enrol_text(&code, text);
+	ck_assert_str_eq(text, "0011-2233-4455-6677-8899-aabb-ccdd-eeff");
+	ck_assert_int_eq(enrol_key(&code, identity, &key), OK);
+	ck_assert_str_eq(identity, "enrol;8d0bda63defc8dd2");
+	ck_assert(bytes_equal(secret_bytes(&key), hex("1c7c59f0b2cfe9fe37c4954f7b92124f85b8fada85a91512776a9e0d2a11ccd5")));
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		ck_assert_int_ne(enrol_code(bytes_str(wrong[i]), &code), OK);
+}
+END_TEST
+
 Suite *suite_crypto(void)
 {
 	Suite *s = suite_create("crypto");
@@ -393,6 +413,7 @@ Suite *suite_crypto(void)
 	tcase_add_test(t, discovery_frames_are_self_consistent);
 	tcase_add_test(t, suci_as_the_specification_has_it);
 	tcase_add_test(t, http_digest_as_the_rfcs_have_it);
+	tcase_add_test(t, enrolment_codes_are_read_as_people_type_them);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -1,0 +1,106 @@
+/* prose-net serve bsf, kms and group: HTTP until SIGTERM. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "provisioning/cli/net.h"
+#include "provisioning/group_service.h"
+#include "provisioning/kms_service.h"
+
+enum { TURN_MS = 200, LIFETIME_MAX = 31536000 };
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop = 1;
+}
+
+static int serve(const struct arguments *a, const char *verb, const char *where, struct http_handler h)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	char reason[200];
+	struct http_server *s;
+
+	if (a->limit < 0 || a->limit > 1000000)
+		return fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
+	h.limit = (unsigned)a->limit;
+	if ((s = http_serve(where, &h, reason, sizeof reason)) == NULL)
+		return fail(verb, NULL, reason, EXIT_REFUSED);
+	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)printf("ready at port %u\n", http_port(s));
+	(void)fflush(stdout);
+	while (stop == 0)
+		http_run(s, TURN_MS);
+	http_free(&s);
+	return 0;
+}
+
+static void on_bsf(void *context, const struct http_request *q, struct http_reply *r)
+{
+	bsf_request(context, now(), q, r);
+}
+
+int bsf_serve(struct arguments *a)
+{
+	static struct bsf s;
+	const struct http_handler h = { .context = &s, .request = on_bsf };
+
+	if (a->http == NULL || a->name == NULL || a->count != 0 || a->valid < 1 || a->valid > LIFETIME_MAX)
+		return fail(
+		        "serve bsf", NULL, "needs --http ADDRESS:PORT and --name FQDN; --valid is 1 to 31536000", EXIT_USAGE);
+	s.db = a->db;
+	s.name = a->name;
+	s.lifetime = (uint64_t)a->valid;
+	return serve(a, "serve bsf", a->http, h);
+}
+
+static bool kms_key(void *context, const char *identity, struct secret *out)
+{
+	return kms_service_key(context, now(), identity, out);
+}
+
+static void on_kms(void *context, const struct http_request *q, struct http_reply *r)
+{
+	kms_service_request(context, now(), q, r);
+}
+
+int kms_serve(struct arguments *a)
+{
+	static struct kms_service s;
+	const struct http_handler h = { .context = &s, .key = kms_key, .request = on_kms, .suite = UA_SUITE, .hint = UA_HINT };
+	int rc;
+
+	if (a->https == NULL || a->name == NULL || a->count != 0)
+		return fail("serve kms", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
+	s.db = a->db;
+	s.naf = a->name;
+	rc = serve(a, "serve kms", a->https, h);
+	kms_tables_close(&s.tables);
+	return rc;
+}
+
+static bool group_key(void *context, const char *identity, struct secret *out)
+{
+	return group_service_key(context, now(), identity, out);
+}
+
+static void on_group(void *context, const struct http_request *q, struct http_reply *r)
+{
+	group_service_request(context, now(), q, r);
+}
+
+int group_serve(struct arguments *a)
+{
+	static struct group_service s;
+	const struct http_handler h = {
+		.context = &s, .key = group_key, .request = on_group, .suite = UA_SUITE, .hint = UA_HINT
+	};
+
+	if (a->https == NULL || a->name == NULL || a->count != 0)
+		return fail("serve group", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
+	s.db = a->db;
+	s.naf = a->name;
+	return serve(a, "serve group", a->https, h);
+}
