@@ -13,7 +13,7 @@ enum prose_instruction {
 	INS_PROSE_COMPUTE_CODES = 0x20, /* codes (announce) or look-up values (monitor) for a slot range */
 	INS_PROSE_ANNOUNCE = 0x22,      /* one PC5_DISCOVERY frame, profile 33.303 */
 	INS_PROSE_MATCH = 0x24,         /* one received frame: match or no match */
-	INS_PROSE_ADHOC = 0x26,         /* P1: enum prose_adhoc */
+	INS_PROSE_ADHOC = 0x26,         /* P1: enum prose_adhoc: groups whose manager is this card */
 	INS_PROSE_OPEN_DIRECT = 0x28,   /* a session under keys straight from the GMK (gmk-direct) */
 	INS_PROSE_TALK = 0x2A,          /* an SSRC of this card's for a session */
 	INS_PROSE_PROTECT = 0x2C,       /* RTP to SRTP on the card */
@@ -64,6 +64,7 @@ enum prose_tag {
 /* What travels inside a sealed object (apdu/sealed.h), as TLVs. */
 enum kms_certificate_tag { KMSC_URI = 0x80, KMSC_Z, KMSC_KPAK, KMSC_PERIOD, KMSC_OFFSET };
 enum key_set_tag { KEYSET_KMS_URI = 0x80, KEYSET_USER_URI, KEYSET_PERIOD_NUMBER, KEYSET_RSK, KEYSET_SSK, KEYSET_PVT };
+/* A group signer's keys are a key set without RSK: USER_URI is the identity that signs the group's messages. */
 enum group_record_tag { GROUP_URI = 0x80, GROUP_SIGNER_URI, GROUP_POLICY, GROUP_KMS_URI };
 enum discovery_key_tag {
 	DISC_PROFILE = 0x80,

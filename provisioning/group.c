@@ -7,7 +7,7 @@
 #include "apdu/tlv.h"
 #include "crypto/sakke.h"
 #include "mikey/sakke_message.h"
-#include "provisioning/kms.h"
+#include "provisioning/kms_log.h"
 
 /* For the phone to fetch (group_service.c). */
 static enum status put_away(struct db *db, uint64_t now, enum db_item_kind kind, const char *group, const char *user,
@@ -36,6 +36,47 @@ enum status group_record(struct db *db, const char *group, const char *user, uin
 	TRY(buf_status(&b));
 	TRY(operator_seal(db, iccid, SEALED_GROUP, bytes_str(g.uri), 0, UINT64_MAX, buf_bytes(&b), out));
 	return put_away(db, now, ITEM_SEALED, group, user, iccid, 0, buf_bytes(out));
+}
+
+/* The signer's keys of one period, on a member's card. */
+static enum status seal_signer(struct db *db, const struct kms *k, const struct db_group *g, uint64_t now, uint64_t when,
+        const char *iccid, struct buf *out)
+{
+	SECRET_LARGE
+	payload = { 0 };
+	__attribute__((cleanup(kms_signer_wipe))) struct kms_signer s = { 0 };
+	struct buf b = { payload.data, 0, sizeof payload.data, false };
+	uint64_t period = mikey_period_number(&k->identity, when);
+
+	TRY(kms_signer_new(k, g->manager_uri, when, &s));
+	tlv_put(&b, KEYSET_KMS_URI, k->identity.uri);
+	tlv_put(&b, KEYSET_USER_URI, bytes_str(g->manager_uri));
+	tlv_put_uint(&b, KEYSET_PERIOD_NUMBER, 8, period);
+	tlv_put(&b, KEYSET_SSK, secret_bytes(&s.ssk));
+	tlv_put(&b, KEYSET_PVT, BYTES_OF(s.pvt));
+	TRY(buf_status(&b));
+	TRY(operator_seal(db, iccid, SEALED_GROUP_SIGNER, bytes_str(g->manager_uri), 0, UINT64_MAX, buf_bytes(&b), out));
+	return kms_log_append(db, now, iccid, g->manager_uri, period);
+}
+
+enum status group_delegate(struct db *db, const char *group, const char *user, uint64_t now, struct buf *out)
+{
+	KMS k = { 0 };
+	struct db_group g;
+	struct buf next = { out->p, 0, 0, false };
+	char iccid[21];
+
+	TRY(db_group_get(db, group, &g));
+	TRY(db_user_card(db, user, iccid));
+	TRY(kms_load(db, &k));
+	TRY(seal_signer(db, &k, &g, now, now, iccid, out));
+	TRY(put_away(db, now, ITEM_SEALED, group, user, iccid, 0, buf_bytes(out)));
+	if (mikey_period_number(&k.identity, now + k.record.period / KMS_EARLY) == mikey_period_number(&k.identity, now))
+		return OK;
+	next = (struct buf){ out->p + out->len, 0, out->cap - out->len, false };
+	TRY(seal_signer(db, &k, &g, now, now + k.record.period / KMS_EARLY, iccid, &next));
+	out->len += next.len;
+	return put_away(db, now, ITEM_SEALED, group, user, iccid, 0, buf_bytes(&next));
 }
 
 /* ---- a new GMK for all members ---------------------------------------------------------------------------------------------

@@ -5,6 +5,9 @@
 #include "mikey/identity.h"
 #include "provisioning/operator.h"
 
+/* In the last quarter of a period the next one's keys are given out, too. */
+enum { KMS_EARLY = 4 };
+
 struct kms {
 	struct db_kms record;
 	struct mikey_kms identity;

@@ -6,9 +6,6 @@
 #include "crypto/enrol.h"
 #include "provisioning/kms.h"
 
-/* In the last quarter of a period the next one's key set comes with it. */
-enum { EARLY = 4 };
-
 /* ---- requests ------------------------------------------------------------------------------------------------------- */
 
 /* Whom a connection belongs to. */
@@ -82,8 +79,9 @@ static enum status fill(struct kms_service *s, uint64_t now, const struct ue *ue
 		TRY(mikey_uid(&k->identity, bytes_str(q->user_uri), r->period_number, uid));
 		r->user_id = (struct bytes){ uid, MIKEY_UID_LEN };
 		TRY(kms_issue(s->db, &s->tables, now, ue->iccid, q->user_uri, now, objects));
-		if (mikey_period_number(&k->identity, now + k->record.period / EARLY) != r->period_number)
-			TRY(kms_issue(s->db, &s->tables, now, ue->iccid, q->user_uri, now + k->record.period / EARLY, objects));
+		if (mikey_period_number(&k->identity, now + k->record.period / KMS_EARLY) != r->period_number)
+			TRY(kms_issue(
+			        s->db, &s->tables, now, ue->iccid, q->user_uri, now + k->record.period / KMS_EARLY, objects));
 		if (ue->code[0] != 0)
 			TRY(db_enrolment_drop(s->db, ue->code));
 	}

@@ -50,6 +50,9 @@ MUST_USE enum status kms_issue(
 /* group.c - group record for one member's card; a new GMK as one I_MESSAGE a member (each may be NULL). Both also wait in the
  * outbox for the members' phones. */
 MUST_USE enum status group_record(struct db *, const char *group, const char *user, uint64_t now, struct buf *out);
+/* The keys of the group's signer (of the next period, too, in the last quarter of this one) for the card of a user who manages
+ * the group from there; in the outbox as well. */
+MUST_USE enum status group_delegate(struct db *, const char *group, const char *user, uint64_t now, struct buf *out);
 MUST_USE enum status group_rekey(struct db *, const char *group, uint64_t now, uint64_t not_before, uint64_t not_after,
         enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *, uint32_t *gmk_id);
 

@@ -6,8 +6,9 @@
 #include "card/os/card.h"
 #include "mikey/identity.h"
 
-/* Records of an instance: "trk", "time", "kms", "ks/<period>", "grp/<group>", "gmk/<group>/<id>", "gmr/<group>",
- * "rel/<group>", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups and names by the first 8 octets of their SHA-256. */
+/* Records of an instance: "trk", "time", "kms", "ks/<period>", "gs/<signer>/<period>", "grp/<group>", "gmk/<group>/<id>",
+ * "gmr/<group>", "rel/<group>", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8 octets
+ * of their SHA-256. */
 
 enum { SESSIONS_MAX = 8, DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
 
@@ -56,7 +57,7 @@ struct prose_kms_certificate {
 	const uint8_t *z, *kpak;
 };
 
-struct prose_key_set {
+struct prose_key_set { /* of a user, or (without RSK) of a group's signer */
 	struct secret_large record;
 	struct bytes user_uri, rsk;
 	uint64_t period_number;
@@ -90,6 +91,9 @@ struct record_name prose_record_name(const char *kind, const uint8_t digest[stat
 MUST_USE enum status prose_load_kms(struct applet *, struct prose_kms_certificate *);
 MUST_USE enum status prose_load_key_set(struct applet *, uint64_t period_number, struct prose_key_set *);
 MUST_USE enum status prose_parse_key_set(struct prose_key_set *);
+/* The signing keys of a group's manager, if this card has them. */
+struct record_name prose_signer_name(const uint8_t signer[static DIGEST_LEN], uint64_t period_number);
+MUST_USE enum status prose_load_signer(struct applet *, struct bytes uri, uint64_t period_number, struct prose_key_set *);
 MUST_USE enum status prose_load_group(struct applet *, struct bytes uri, struct prose_group *);
 MUST_USE enum status prose_parse_group(struct prose_group *);
 /* A ring of the last n digests under a name: whether this one is in it, and put it in. */

@@ -1,5 +1,6 @@
-/* Ad-hoc groups: made by the members' cards alone, with no server anywhere (seed P-3.1c). Who makes one signs its key's
- * messages with his own identity; the others' users say whom they let do that. */
+/* Groups whose manager is a card. Ad-hoc groups are made by the members' cards alone, with no server anywhere (seed P-3.1c):
+ * who makes one signs its key's messages with his own identity, and the others' users say whom they let do that. A group of the
+ * network's can be managed by a card to which the network has given the keys of the group's signer. */
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
 #include "mikey/sakke_message.h"
@@ -9,7 +10,8 @@ enum { MESSAGE_MAX = MIKEY_MESSAGE_MAX };
 struct who {
 	struct prose_kms_certificate kms;
 	struct prose_key_set key_set; /* of now */
-	uint64_t now;
+	struct prose_key_set signer;  /* of the group, for a group of the network's */
+	uint64_t now, period;
 };
 
 static void who_wipe(struct who *w)
@@ -29,7 +31,8 @@ static enum sw load_who(struct command *c, struct who *w)
 		return sw_of(st);
 	if (prose_load_kms(c->applet, &w->kms) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
-	if (prose_load_key_set(c->applet, mikey_period_number(&w->kms.kms, w->now), &w->key_set) != OK || w->key_set.hs == NULL)
+	w->period = mikey_period_number(&w->kms.kms, w->now);
+	if (prose_load_key_set(c->applet, w->period, &w->key_set) != OK || w->key_set.hs == NULL)
 		return SW_PROSE_NO_KEY;
 	return SW_OK;
 }
@@ -37,6 +40,13 @@ static enum sw load_who(struct command *c, struct who *w)
 static bool is_uri(struct bytes b)
 {
 	return b.n > 0 && b.n <= PROSE_URI_MAX;
+}
+
+/* Whether this group is the network's, and this card may sign for it. */
+static bool manages(struct applet *a, struct who *w, const struct prose_group *g)
+{
+	return (g->policy & GROUP_POLICY_ADHOC) == 0 && prose_load_signer(a, g->signer_uri, w->period, &w->signer) == OK &&
+	       w->signer.hs != NULL;
 }
 
 /* A group of this name that is the network's stays the network's. Another signer's keys go with him. */
@@ -72,6 +82,7 @@ static enum sw create(struct command *c)
 	GMK gmk = { 0 };
 	struct bytes uri, until;
 	uint8_t id[4];
+	bool managed;
 	enum status st;
 	enum sw sw = load_who(c, &w);
 
@@ -85,7 +96,8 @@ static enum sw create(struct command *c)
 	gmk.not_after = bytes_uint(until);
 	if (gmk.not_after <= w.now || gmk.not_after - w.now > PROSE_ADHOC_LIFE_MAX)
 		return SW_PROSE_TIME;
-	if ((sw = put_group(c->applet, uri, w.key_set.user_uri, &group)) != SW_OK)
+	managed = prose_load_group(c->applet, uri, &group) == OK && manages(c->applet, &w, &group);
+	if (!managed && (sw = put_group(c->applet, uri, w.key_set.user_uri, &group)) != SW_OK)
 		return sw;
 	if ((st = rng_secret(c->card->env.rng, &gmk.key, GMK_LEN)) != OK ||
 	        (st = rng_fill(c->card->env.rng, id, sizeof id)) != OK ||
@@ -93,7 +105,7 @@ static enum sw create(struct command *c)
 		return sw_of(st);
 	gmk.prf = MIKEY_PRF_SHA256;
 	gmk.rand_len = MIKEY_RAND_MIN;
-	gmk.id = ((uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM) | GMK_ID_ADHOC;
+	gmk.id = ((uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM) | (managed ? 0 : GMK_ID_ADHOC);
 	if ((st = prose_gmk_put(c->applet, group.digest, &gmk)) != OK)
 		return sw_of(st);
 	tlv_put(c->rsp, TAG_GROUP_URI, group.uri);
@@ -103,7 +115,7 @@ static enum sw create(struct command *c)
 	return SW_OK;
 }
 
-/* The latest key that this card has made for the group. */
+/* The group's latest key. */
 static bool newest(struct applet *a, const struct prose_group *g, uint64_t now, struct prose_gmk *out)
 {
 	struct record_name name = { 0 };
@@ -111,7 +123,7 @@ static bool newest(struct applet *a, const struct prose_group *g, uint64_t now, 
 	bool found = false;
 
 	while (prose_gmk_next(a, g->digest, &name, &each) == OK)
-		if ((each.id & GMK_ID_ADHOC) != 0 && each.not_after > now && (!found || each.stamp > out->stamp)) {
+		if (each.not_after > now && (!found || each.stamp > out->stamp)) {
 			*out = each;
 			found = true;
 		}
@@ -124,6 +136,7 @@ static enum sw invite(struct command *c)
 	WHO w = { 0 };
 	GROUP group = { 0 };
 	GMK gmk = { 0 };
+	const struct prose_key_set *signer;
 	struct gmk_message m;
 	struct bytes uri, member;
 	uint8_t raw[MESSAGE_MAX];
@@ -137,17 +150,19 @@ static enum sw invite(struct command *c)
 		return SW_WRONG_DATA;
 	if (prose_load_group(c->applet, uri, &group) != OK)
 		return SW_PROSE_NO_KEY;
-	if ((group.policy & GROUP_POLICY_ADHOC) == 0 || !bytes_equal(group.signer_uri, w.key_set.user_uri))
-		return SW_PROSE_POLICY; /* only who has made it */
+	signer = manages(c->applet, &w, &group) ? &w.signer : &w.key_set;
+	if (!bytes_equal(group.signer_uri, signer->user_uri) ||
+	        (signer == &w.key_set && (group.policy & GROUP_POLICY_ADHOC) == 0))
+		return SW_PROSE_POLICY; /* not this card's to give out */
 	if (!newest(c->applet, &group, w.now, &gmk))
 		return SW_PROSE_EXPIRED;
 	m = (struct gmk_message){ .kms = &w.kms.kms,
 		.z = w.kms.z,
-		.signer_uri = w.key_set.user_uri,
+		.signer_uri = signer->user_uri,
 		.member_uri = member,
-		.ssk = &w.key_set.ssk,
-		.pvt = w.key_set.pvt,
-		.hs = w.key_set.hs,
+		.ssk = &signer->ssk,
+		.pvt = signer->pvt,
+		.hs = signer->hs,
 		.gmk = gmk.key,
 		.gmk_id = gmk.id,
 		.rand = { gmk.rand, gmk.rand_len },

@@ -53,12 +53,13 @@ static enum sw install_kms(struct applet *a, struct bytes payload)
 	return k.kms.uri.n > 0 && k.kms.uri.n <= PROSE_URI_MAX && k.kms.period > 0 ? SW_OK : SW_WRONG_DATA;
 }
 
-static enum status drop_old_key_sets(struct applet *a)
+/* Of the records whose names begin so, the first, which is of the earliest period. */
+static enum status drop_old_key_sets(struct applet *a, struct bytes prefix)
 {
 	struct record_name name = { 0 }, first = { 0 };
 	size_t n = 0;
 
-	while (applet_next(a, BYTES_STR("ks/"), name_bytes(&name), &name) == OK)
+	while (applet_next(a, prefix, name_bytes(&name), &name) == OK)
 		if (n++ == 0)
 			first = name;
 	if (n <= KEY_SETS_MAX)
@@ -67,16 +68,17 @@ static enum status drop_old_key_sets(struct applet *a)
 	return applet_erase(a, name_bytes(&first));
 }
 
-/* RSK and SSK are checked against the KMS certificate before they are kept (RFC 6508 6.1.2, RFC 6507 5.1.2). */
-static enum sw install_key_set(struct applet *a, struct bytes payload)
+/* RSK and SSK are checked against the KMS certificate before they are kept (RFC 6508 6.1.2, RFC 6507 5.1.2). A group's signer
+ * has no RSK: nothing is encrypted to it. */
+static enum sw install_key_set(struct applet *a, struct bytes payload, bool of_signer)
 {
 	KMS_CERTIFICATE kms = { 0 };
 	KEY_SET k = { 0 };
 	SECRET_LARGE
 	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
-	uint8_t uid[MIKEY_UID_LEN], hs[ECCSI_HASH_LEN];
-	struct record_name name;
+	uint8_t uid[MIKEY_UID_LEN], hs[ECCSI_HASH_LEN], digest[DIGEST_LEN];
+	struct record_name name, prefix = name_format("ks/");
 	enum status st;
 
 	if (prose_load_kms(a, &kms) != OK)
@@ -84,15 +86,23 @@ static enum sw install_key_set(struct applet *a, struct bytes payload)
 	if ((st = secret_large_set(&k.record, payload)) != OK || (st = prose_parse_key_set(&k)) != OK ||
 	        (st = mikey_uid(&kms.kms, k.user_uri, k.period_number, uid)) != OK)
 		return sw_of(st);
-	if (sakke_ring_validate(a->card->env.ring, kms.z, BYTES_OF(uid), k.rsk) != OK ||
+	if ((k.rsk.n == 0) != of_signer)
+		return SW_WRONG_DATA;
+	if ((!of_signer && sakke_ring_validate(a->card->env.ring, kms.z, BYTES_OF(uid), k.rsk) != OK) ||
 	        eccsi_validate(kms.kpak, BYTES_OF(uid), &k.ssk, k.pvt, hs) != OK)
 		return SW_PROSE_SIGNATURE;
 	buf_put(&b, payload);
 	tlv_put(&b, KEYSET_PVT + 1, BYTES_OF(hs));
 	name = name_format("ks/%016llx", (unsigned long long)k.period_number);
+	if (of_signer) {
+		if ((st = prose_digest(&k.user_uri, 1, digest)) != OK)
+			return sw_of(st);
+		prefix = prose_record_name("gs", digest);
+		name = prose_signer_name(digest, k.period_number);
+	}
 	if ((st = buf_status(&b)) != OK || (st = applet_put(a, name_bytes(&name), buf_bytes(&b))) != OK)
 		return sw_of(st);
-	return sw_of(drop_old_key_sets(a));
+	return sw_of(drop_old_key_sets(a, name_bytes(&prefix)));
 }
 
 static enum sw install_group(struct applet *a, struct bytes payload)
@@ -168,7 +178,8 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 {
 	switch (h->kind) {
 	case SEALED_KMS_CERTIFICATE: return install_kms(a, payload);
-	case SEALED_KEY_SET: return install_key_set(a, payload);
+	case SEALED_KEY_SET: return install_key_set(a, payload, false);
+	case SEALED_GROUP_SIGNER: return install_key_set(a, payload, true);
 	case SEALED_GROUP: return install_group(a, payload);
 	case SEALED_DISCOVERY_KEY: return install_discovery(a, h, payload);
 	case SEALED_TIME: return install_time(a, payload);

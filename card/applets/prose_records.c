@@ -71,11 +71,12 @@ enum status prose_parse_key_set(struct prose_key_set *k)
 
 	TRY(tlv_find(all, KEYSET_USER_URI, &k->user_uri));
 	TRY(tlv_find(all, KEYSET_PERIOD_NUMBER, &number));
-	TRY(tlv_find(all, KEYSET_RSK, &k->rsk));
+	if (tlv_find(all, KEYSET_RSK, &k->rsk) != OK)
+		k->rsk = (struct bytes){ 0 };
 	TRY(tlv_find(all, KEYSET_SSK, &ssk));
 	TRY(tlv_find(all, KEYSET_PVT, &pvt));
-	if (k->rsk.n != SAKKE_POINT_LEN || ssk.n != ECCSI_SCALAR_LEN || pvt.n != ECCSI_POINT_LEN || number.n > 8 ||
-	        k->user_uri.n == 0 || k->user_uri.n > PROSE_URI_MAX)
+	if ((k->rsk.n != SAKKE_POINT_LEN && k->rsk.n != 0) || ssk.n != ECCSI_SCALAR_LEN || pvt.n != ECCSI_POINT_LEN ||
+	        number.n > 8 || k->user_uri.n == 0 || k->user_uri.n > PROSE_URI_MAX)
 		return ERR_MALFORMED;
 	k->period_number = bytes_uint(number);
 	k->pvt = pvt.p;
@@ -87,6 +88,25 @@ enum status prose_load_key_set(struct applet *a, uint64_t period_number, struct 
 {
 	struct record_name name = name_format("ks/%016llx", (unsigned long long)period_number);
 
+	TRY(applet_get(a, name_bytes(&name), &out->record));
+	TRY(prose_parse_key_set(out));
+	return out->rsk.n > 0 ? OK : ERR_MALFORMED;
+}
+
+struct record_name prose_signer_name(const uint8_t signer[static DIGEST_LEN], uint64_t period_number)
+{
+	struct record_name prefix = prose_record_name("gs", signer);
+
+	return name_format("%.*s/%016llx", (int)prefix.n, (const char *)prefix.text, (unsigned long long)period_number);
+}
+
+enum status prose_load_signer(struct applet *a, struct bytes uri, uint64_t period_number, struct prose_key_set *out)
+{
+	uint8_t digest[DIGEST_LEN];
+	struct record_name name;
+
+	TRY(prose_digest(&uri, 1, digest));
+	name = prose_signer_name(digest, period_number);
 	TRY(applet_get(a, name_bytes(&name), &out->record));
 	return prose_parse_key_set(out);
 }

@@ -12,7 +12,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
 struct arguments {
 	const char *reader, *pin_file, *trace, *gsmtap; /* every verb */
 	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
-	        *user, *kms_uri, *from, *rtp_to, *code;
+	        *user, *kms_uri, *from, *rtp_to, *code, *members;
 	bool json, first_packet, once;
 	long seconds, lead_in, resend, count, offer_skip, valid;
 	const char *words[WORDS_MAX];
@@ -80,7 +80,8 @@ enum option_key {
 	OPT_FROM,
 	OPT_VALID,
 	OPT_RTP_TO,
-	OPT_CODE
+	OPT_CODE,
+	OPT_MEMBERS
 };
 
 /* What this terminal can do (TS 102 223 5.2): profile and SMS-PP download, timers, SEND SHORT MESSAGE, REFRESH, MORE TIME,
@@ -106,6 +107,7 @@ enum prose_result install_objects(struct arguments *, struct bytes in, size_t *d
 
 void print_gmk(const struct arguments *, const struct prose_gmk *);
 int group_fetch(struct arguments *);
+int group_manage(struct arguments *); /* adhoc.c */
 
 uint64_t now_seconds(void);
 uint64_t now_microseconds(void);

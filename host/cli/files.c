@@ -116,9 +116,12 @@ int verb_group(struct arguments *a)
 
 	if (a->word_count == 1 && strcmp(a->words[0], "fetch") == 0)
 		return group_fetch(a);
+	if (a->word_count > 0 && (strcmp(a->words[0], "rekey") == 0 || strcmp(a->words[0], "invite") == 0))
+		return group_manage(a);
 	if (a->word_count != 2 || strcmp(a->words[0], "import") != 0)
-		return usage_error(
-		        "group", "say `group import FILE`, a MIKEY-SAKKE message, or `group fetch --bsf --from --naf`");
+		return usage_error("group",
+		        "say `import FILE`, a MIKEY-SAKKE message; `fetch --bsf --from --naf`; or with a manager's card `rekey"
+		        " GROUP`, `invite GROUP USER --out`");
 	if (!read_file("group import", a->words[1], message, sizeof message, &n))
 		return EXIT_FAILURE;
 	if ((r = prose_import_gmk(a->card, now_seconds(), message, n, &g)) != PROSE_OK)

@@ -34,6 +34,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_FROM: a->from = arg; return 0;
 	case OPT_RTP_TO: a->rtp_to = arg; return 0;
 	case OPT_CODE: a->code = arg; return 0;
+	case OPT_MEMBERS: a->members = arg; return 0;
 	case OPT_VALID: a->valid = atol(arg); return 0;
 	case OPT_SECONDS: a->seconds = atol(arg); return 0;
 	case OPT_LEAD_IN: a->lead_in = atol(arg); return 0;
@@ -102,7 +103,10 @@ static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL",
 	{ 0 } };
 static const struct argp_option group_options[] = { JSON, { "bsf", OPT_BSF, "URL", 0, "fetch: bootstrapping server", 0 },
 	{ "from", OPT_FROM, "URL", 0, "fetch: the group manager's service", 0 },
-	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 }, { 0 } };
+	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 },
+	{ "valid", OPT_VALID, "SECONDS", 0, "rekey: life of the key (default 7 days, at most 30)", 0 },
+	{ "members", OPT_MEMBERS, "FILE", 0, "invite: one URI a line", 0 },
+	{ "out", OPT_OUT, "PATH", 0, "invite: the message, or with --members a folder, one file a member", 0 }, { 0 } };
 static const struct argp_option adhoc_options[] = { { "valid", OPT_VALID, "SECONDS", 0,
 	                                                    "create: life of the key (default a day, at most 30)", 0 },
 	{ "out", OPT_OUT, "FILE", 0, "invite: the message, for `group import` there", 0 }, JSON, { 0 } };
@@ -131,7 +135,8 @@ static const struct verb verbs[] = {
 	{ "provision", verb_provision, true, provision_options, "[FILE...]",
 	        "Sealed objects to the card, from files or from its KMS",
 	        "prose-ue --pin-file pin provision --bsf http://bsf:8080 --kms https://kms:8443 --naf kms.example.org --user sip:alice@example.org" },
-	{ "group", verb_group, true, group_options, "import FILE\nfetch", "Group records and MIKEY-SAKKE messages to the card",
+	{ "group", verb_group, true, group_options, "import FILE\nfetch\nrekey GROUP\ninvite GROUP [USER]",
+	        "Group records and MIKEY-SAKKE messages to the card; and from the card of a group's manager",
 	        "prose-ue --pin-file pin group fetch --bsf http://bsf:8080 --from https://groups:8444 --naf groups.example.org" },
 	{ "adhoc", verb_adhoc, true, adhoc_options, "create GROUP\ninvite GROUP USER\naccept GROUP SIGNER",
 	        "Groups that cards make alone, without any server",

@@ -212,9 +212,11 @@ struct prose_gmk {
 /* Hand over a whole MIKEY-SAKKE I_MESSAGE; signer, recipient, time and replay are checked on the card. */
 enum prose_result prose_import_gmk(struct prose_card *, uint64_t now, const uint8_t *message, size_t n, struct prose_gmk *out);
 
-/* Ad-hoc groups, by the members' cards alone. Create: a key until not_after (at most 30 days), signed by this card's user from
- * now on. Invite: the message for one member, for prose_import_gmk there; *n: room in, length out. Accept: this signer may send
- * the group's keys: ask the user first. PROSE_REFUSED with 9C0B: there is a network's group of this name. */
+/* Groups whose keys this card makes: ad-hoc groups, by the members' cards alone, and groups of the network's, if the network
+ * has given this card the keys of the group's signer (then the messages are the signer's, and nobody needs to accept). Create:
+ * a key until not_after (at most 30 days), signed by this card's user from now on. Invite: the message for one member, for
+ * prose_import_gmk there; *n: room in, length out. Accept: this signer may send the group's keys: ask the user first.
+ * PROSE_REFUSED with 9C0B: there is a network's group of this name. */
 enum prose_result prose_adhoc_create(
         struct prose_card *, uint64_t now, const char *group, uint64_t not_after, struct prose_gmk *out);
 enum prose_result prose_adhoc_invite(

@@ -267,6 +267,7 @@ static const struct argp_option group_create_options[] = { { "manager", OPT_MANA
 	                                                           0 },
 	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b, shared, direct, export", 0 }, { 0 } };
 static const struct argp_option group_add_options[] = { OUT("Sealed group record for the member's card"), { 0 } };
+static const struct argp_option delegate_options[] = { OUT("Sealed objects for that user's card"), { 0 } };
 static const struct argp_option rekey_options[] = { OUT("Folder, one message a member"), VALID,
 	{ "starts", OPT_STARTS, "SECONDS", 0, "Begin of use from now (default 0; may be negative)", 0 }, { 0 } };
 static const struct argp_option renew_options[] = { { "profile", OPT_PROFILE, "NAME", 0, "tr-2.1 or 33.303 (default)", 0 },
@@ -369,6 +370,9 @@ static const struct verb {
 	        "prose-net group add sip:fire@example.org sip:alice@example.org --out alice.group" },
 	{ "group", "remove", group_remove, none, "GROUP USER", "Leave a user out from the next key on",
 	        "prose-net group remove sip:fire@example.org sip:alice@example.org" },
+	{ "group", "delegate", group_give_signer, delegate_options, "GROUP USER",
+	        "Give a user's card the group's signing key: it can then make and send the group's keys",
+	        "prose-net group delegate sip:fire@example.org sip:chief@example.org" },
 	{ "group", "status", group_status, json_options, "GROUP",
 	        "What each member has got; exit status 3: something waits, or was refused",
 	        "prose-net group status sip:fire@example.org" },

@@ -96,6 +96,7 @@ int group_create(struct arguments *);
 int group_add(struct arguments *);
 int group_remove(struct arguments *);
 int group_new_key(struct arguments *);
+int group_give_signer(struct arguments *);
 int group_status(struct arguments *);
 /* Out of these groups, each of which gets a new key and a line on stdout. */
 MUST_USE enum status leave_groups(struct arguments *, const struct db_member *, size_t n);

@@ -65,6 +65,20 @@ int group_remove(struct arguments *a)
 	return report("group remove", a->words[1], st);
 }
 
+int group_give_signer(struct arguments *a)
+{
+	struct buf b = BUF_OF(output);
+	enum status st;
+
+	if (a->count != 2)
+		return fail("group delegate", NULL, "needs GROUP USER", EXIT_USAGE);
+	st = group_delegate(a->db, a->words[0], a->words[1], now(), &b);
+	if (st == OK && a->out != NULL)
+		st = write_file(a->out, buf_bytes(&b));
+	return st == ERR_DENIED ? fail("group delegate", a->words[1], "is revoked", EXIT_REFUSED)
+	                        : report("group delegate", a->words[1], st);
+}
+
 struct rekey_output {
 	const char *folder;
 	unsigned members;

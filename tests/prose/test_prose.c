@@ -107,6 +107,71 @@ START_TEST(adhoc_groups)
 }
 END_TEST
 
+static struct bytes signer_object(enum sealed_kind kind, struct bytes payload)
+{
+	objects = BUF_OF(object_memory);
+	ck_assert_int_eq(
+	        operator_seal(db, ICCID_1, kind, BYTES_STR("sip:gms@example.org"), 0, UINT64_MAX, payload, &objects), OK);
+	return buf_bytes(&objects);
+}
+
+/* A card that has the keys of the group's signer makes the group's keys; without them, after its period, and with a key that is
+ * not what it says, it does not. */
+START_TEST(a_group_is_managed_from_a_card)
+{
+	struct rig *r = known_card();
+	uint8_t raw[600], copy[2048];
+	struct buf payload = BUF_OF(raw), sealed = BUF_OF(copy);
+	struct bytes id, m;
+	struct db_kms k;
+	struct secret_large keys = { 0 };
+
+	provision(r);
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, GROUP, 0, NULL, NOW + 1000), SW_PROSE_POLICY);
+	ck_assert_int_eq(db_kms_get(db, &k, &keys), OK);
+	/* a signer without SSK, with an SSK that is not its own, a user's key set without RSK */
+	tlv_put(&payload, KEYSET_USER_URI, BYTES_STR("sip:gms@example.org"));
+	tlv_put_uint(&payload, KEYSET_PERIOD_NUMBER, 8, 1);
+	ck_assert_uint_eq(install(r, signer_object(SEALED_GROUP_SIGNER, buf_bytes(&payload))), 0x6A88);
+	tlv_put(&payload, KEYSET_SSK, (struct bytes){ (const uint8_t *)"an SSK that belongs to nobody...", 32 });
+	tlv_put(&payload, KEYSET_PVT, (struct bytes){ keys.data + 128 + 32 + 257, 65 }); /* a point on the curve: KPAK */
+	ck_assert_uint_eq(install(r, signer_object(SEALED_GROUP_SIGNER, buf_bytes(&payload))), SW_PROSE_SIGNATURE);
+	ck_assert_uint_eq(install(r, signer_object(SEALED_KEY_SET, buf_bytes(&payload))), 0x6A80);
+	ck_assert_int_eq(group_delegate(db, GROUP, ALICE, NOW, &sealed), OK);
+	r->store.writes = 0; /* power fails: nothing is there, and it comes again */
+	r->store.cut_after = 0;
+	ck_assert_uint_eq(install(r, buf_bytes(&sealed)), 0x6581);
+	r->store.cut_after = -1;
+	rig_reboot(r);
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, GROUP, 0, NULL, NOW + 1000), SW_PROSE_POLICY);
+	ck_assert_uint_eq(install(r, buf_bytes(&sealed)), 0x9000);
+	ck_assert_uint_eq(install(r, buf_bytes(&sealed)), SW_PROSE_REPLAY);
+	ck_assert_uint_eq(adhoc(r, ADHOC_INVITE, GROUP, TAG_USER_URI, BOB, 0), SW_PROSE_EXPIRED); /* no key yet */
+	ck_assert_uint_eq(adhoc(r, ADHOC_CREATE, GROUP, 0, NULL, NOW + 1000), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_GMK_ID, &id), OK);
+	ck_assert_uint_eq(bytes_uint(id) >> 27, 0);
+	ck_assert_uint_eq(start(r, NOW + 10), 0x9000);
+	ck_assert_uint_eq(adhoc(r, ADHOC_INVITE, GROUP, TAG_USER_URI, ALICE, 0), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MESSAGE, &m), OK);
+	sealed = BUF_OF(copy);
+	buf_put(&sealed, m);
+	ck_assert_uint_eq(import(r, NOW + 20, buf_bytes(&sealed)), 0x9000);
+	/* the next period: its key sets are there, the signer's keys are not */
+	ck_assert_uint_eq(install(r, issue(ALICE, NOW + k.period)), 0x9000);
+	ck_assert_uint_eq(
+	        rig_prose(r, INS_PROSE_ADHOC, ADHOC_CREATE, with_time(NOW + k.period, TAG_GROUP_URI, BYTES_STR(GROUP))),
+	        0x6A80);
+	payload = BUF_OF(raw);
+	tlv_put_uint(&payload, TAG_TIME, 8, NOW + k.period);
+	tlv_put(&payload, TAG_GROUP_URI, BYTES_STR(GROUP));
+	tlv_put_uint(&payload, TAG_NOT_AFTER, 8, NOW + k.period + 1000);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_ADHOC, ADHOC_CREATE, buf_bytes(&payload)), SW_PROSE_POLICY);
+	secret_large_wipe(&keys);
+	rig_free(&r);
+	covers("R-131");
+}
+END_TEST
+
 START_TEST(transport_keys_are_replaced)
 {
 	struct rig *r = known_card();
@@ -392,6 +457,7 @@ Suite *suite_prose(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, provisioning_order_and_replays);
 	tcase_add_test(t, adhoc_groups);
+	tcase_add_test(t, a_group_is_managed_from_a_card);
 	tcase_add_test(t, transport_keys_are_replaced);
 	tcase_add_test(t, gmk_messages_are_checked_before_they_are_opened);
 	tcase_add_test(t, another_members_message_and_another_signer_are_refused);
