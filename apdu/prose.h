@@ -17,7 +17,8 @@ enum prose_instruction {
 	INS_PROSE_OPEN_DIRECT = 0x28,   /* a session under keys straight from the GMK (gmk-direct) */
 	INS_PROSE_TALK = 0x2A,          /* an SSRC of this card's for a session */
 	INS_PROSE_PROTECT = 0x2C,       /* RTP to SRTP on the card */
-	INS_PROSE_UNPROTECT = 0x2E      /* SRTP to RTP on the card */
+	INS_PROSE_UNPROTECT = 0x2E,     /* SRTP to RTP on the card */
+	INS_PROSE_VOUCH = 0x30          /* P1: enum vouched_type of apdu/push.h */
 };
 
 enum prose_adhoc { ADHOC_CREATE = 1, ADHOC_INVITE, ADHOC_ACCEPT };
@@ -76,6 +77,15 @@ enum discovery_key_tag {
 	DISC_SLOT_SECONDS
 };
 enum time_tag { TIME_FLOOR = 0x80 };
+enum naf_tag { NAF_ID = 0x80 };
+enum group_key_tag {
+	GROUP_KEY_URI = 0x80,
+	GROUP_KEY_ID,
+	GROUP_KEY_GMK,
+	GROUP_KEY_NOT_BEFORE,
+	GROUP_KEY_NOT_AFTER,
+	GROUP_KEY_MADE
+};
 
 enum group_policy {
 	GROUP_POLICY_SIGN = 0x01,      /* offers carry and need an ECCSI signature */

@@ -14,11 +14,13 @@ enum sealed_kind {
 	SEALED_DISCOVERY_KEY,
 	SEALED_TIME,
 	SEALED_TRANSPORT_KEYS,
-	SEALED_GROUP_SIGNER
+	SEALED_GROUP_SIGNER,
+	SEALED_NAF,      /* from which server GBA keys are taken */
+	SEALED_GROUP_KEY /* a GMK that is no I_MESSAGE's */
 };
 
 enum { TAG_SEALED = 0x7F50, SEALED_IV_LEN = 12, SEALED_TAG_LEN = 16, SEALED_MAC_LEN = 32, SEALED_VERSION = 1 };
-enum { SEALED_KEY_LEN = 32, SEALED_MAX = 2048 };
+enum { SEALED_KEY_LEN = 32, SEALED_MAX = 2048, SEALED_TRK_GBA = 0 /* TrK and InK from Ks_int_NAF */ };
 
 struct sealed_header {
 	struct bytes domain;  /* AID, 5..16 */

@@ -21,3 +21,11 @@ enum status gba_u_mac(struct bytes ik, uint8_t mac[static GBA_MAC_LEN])
 		mac[i] ^= hash[i];
 	return OK;
 }
+
+enum status gba_label_key(const struct secret *ks_int_naf, const char *label, struct secret *out)
+{
+	struct bytes text = bytes_str(label);
+
+	out->len = SHA256_LEN;
+	return hmac_sha256(secret_bytes(ks_int_naf), &text, 1, out->data);
+}

@@ -101,6 +101,22 @@ MUST_USE enum status db_member_each(struct db *, const char *group, enum status 
 MUST_USE enum status db_gmk_add(
         struct db *, const char *group, uint32_t id, uint64_t not_before, uint64_t not_after, struct bytes key);
 
+/* The latest key of a group that is not over yet. ERR_NOT_FOUND: none. */
+MUST_USE enum status db_gmk_latest(struct db *, const char *group, uint64_t now, uint32_t *id, uint64_t *not_before,
+        uint64_t *not_after, struct secret *key);
+
+/* A group that members join by themselves (join.h): its owner, its server, and whether a list says who may. */
+struct db_joinable {
+	char owner[129], naf[129];
+	bool listed;
+};
+MUST_USE enum status db_joinable_add(struct db *, const char *group, const struct db_joinable *);
+MUST_USE enum status db_joinable_get(struct db *, const char *group, struct db_joinable *);
+MUST_USE enum status db_invited_set(struct db *, const char *group, const char *user, bool invited);
+MUST_USE enum status db_invited_has(struct db *, const char *group, const char *user);
+/* ERR_DENIED: this card has used this nonce before. */
+MUST_USE enum status db_vouched_use(struct db *, uint64_t now, const char *iccid, struct bytes nonce, uint64_t expires);
+
 struct db_discovery {
 	char name[65];
 	unsigned profile, slot_seconds;
@@ -117,12 +133,14 @@ struct db_gba {
 };
 MUST_USE enum status db_gba_put(struct db *, const char *btid, const struct db_gba *, struct bytes keys);
 MUST_USE enum status db_gba_get(struct db *, const char *btid, struct db_gba *, struct secret_large *keys);
+/* The IMPI of a subscriber's last bootstrapping. */
+MUST_USE enum status db_gba_impi(struct db *, const char *imsi, char impi[100]);
 MUST_USE enum status db_gba_confirm(struct db *, const char *btid);
 MUST_USE enum status db_gba_drop(struct db *, const char *btid);
 MUST_USE enum status db_gba_expire(struct db *, uint64_t now);
 
 /* What waits for a card until its phone fetches it; times in seconds since 1970, 0: not yet. */
-enum db_item_kind { ITEM_TRANSPORT = 0, ITEM_SEALED = 1, ITEM_MIKEY }; /* of one second, in this order */
+enum db_item_kind { ITEM_TRANSPORT = 0, ITEM_SEALED = 1, ITEM_MIKEY, ITEM_PUSH }; /* of one second, in this order */
 struct db_item {
 	uint64_t id, at, gmk_id, fetched, confirmed; /* fetched: for the last time */
 	enum db_item_kind kind;

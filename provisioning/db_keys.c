@@ -186,6 +186,30 @@ enum status db_gmk_add(struct db *db, const char *group, uint32_t id, uint64_t n
 	        (uint64_t)not_before, (uint64_t)not_after, &wrapped));
 }
 
+enum status db_gmk_latest(struct db *db, const char *group, uint64_t now, uint32_t *id, uint64_t *not_before,
+        uint64_t *not_after, struct secret *key)
+{
+	SECRET_LARGE
+	plain = { 0 };
+	struct sql_rows *s = sql_query(db->sql,
+	        "SELECT id, not_before, not_after, key FROM gmk WHERE grp=$1 AND not_after>$2"
+	        " ORDER BY not_before DESC, id LIMIT 1",
+	        "si", group, now);
+	enum status st = ERR_NOT_FOUND;
+	char name[192], label[DB_LABEL_MAX];
+
+	if (sql_row(s)) {
+		*id = (uint32_t)sql_int(s, 0);
+		*not_before = sql_int(s, 1);
+		*not_after = sql_int(s, 2);
+		(void)snprintf(name, sizeof name, "%s/%08lx", group, (unsigned long)*id);
+		db_label("gmk", name, label);
+		if ((st = db_unwrap(db, label, sql_blob(s, 3), &plain)) == OK)
+			st = secret_set(key, secret_large_bytes(&plain));
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
 enum status db_discovery_set(struct db *db, const struct db_discovery *d, struct bytes keys)
 {
 	uint8_t raw[WRAPPED_MAX];

@@ -35,6 +35,71 @@ enum status db_gba_get(struct db *db, const char *btid, struct db_gba *g, struct
 	return sql_done(r) == OK ? st : ERR_IO;
 }
 
+enum status db_gba_impi(struct db *db, const char *imsi, char impi[100])
+{
+	struct sql_rows *r = sql_query(
+	        db->sql, "SELECT impi FROM gba WHERE imsi=$1 AND confirmed=1 ORDER BY expires DESC LIMIT 1", "s", imsi);
+	enum status st = ERR_NOT_FOUND;
+
+	if (sql_row(r)) {
+		sql_text(r, 0, impi, 100);
+		st = OK;
+	}
+	return sql_done(r) == OK ? st : ERR_IO;
+}
+
+enum status db_joinable_add(struct db *db, const char *group, const struct db_joinable *j)
+{
+	return sql_done(sql_query(db->sql, "INSERT INTO joinable VALUES($1,$2,$3,$4)", "sssi", group, j->owner, j->naf,
+	        (uint64_t)(j->listed ? 1 : 0)));
+}
+
+enum status db_joinable_get(struct db *db, const char *group, struct db_joinable *j)
+{
+	struct sql_rows *r = sql_query(db->sql, "SELECT owner, naf, listed FROM joinable WHERE grp=$1", "s", group);
+	enum status st = ERR_NOT_FOUND;
+
+	*j = (struct db_joinable){ 0 };
+	if (sql_row(r)) {
+		sql_text(r, 0, j->owner, sizeof j->owner);
+		sql_text(r, 1, j->naf, sizeof j->naf);
+		j->listed = sql_int(r, 2) != 0;
+		st = OK;
+	}
+	return sql_done(r) == OK ? st : ERR_IO;
+}
+
+enum status db_invited_set(struct db *db, const char *group, const char *user, bool invited)
+{
+	return sql_done(sql_query(db->sql,
+	        invited ? "INSERT INTO invited VALUES($1,$2) ON CONFLICT DO NOTHING"
+	                : "DELETE FROM invited WHERE grp=$1 AND uri=$2",
+	        "ss", group, user));
+}
+
+enum status db_invited_has(struct db *db, const char *group, const char *user)
+{
+	struct sql_rows *r = sql_query(db->sql, "SELECT 1 FROM invited WHERE grp=$1 AND uri=$2", "ss", group, user);
+	bool found = sql_row(r);
+
+	TRY(sql_done(r));
+	return found ? OK : ERR_NOT_FOUND;
+}
+
+enum status db_vouched_use(struct db *db, uint64_t now, const char *iccid, struct bytes nonce, uint64_t expires)
+{
+	uint64_t n = bytes_uint(nonce) & INT64_MAX;
+	struct sql_rows *r;
+	bool fresh;
+
+	TRY(sql_done(sql_query(db->sql, "DELETE FROM vouched WHERE expires<$1", "i", now)));
+	r = sql_query(db->sql, "INSERT INTO vouched VALUES($1,$2,$3) ON CONFLICT DO NOTHING RETURNING nonce", "sii", iccid, n,
+	        expires);
+	fresh = sql_row(r);
+	TRY(sql_done(r));
+	return fresh ? OK : ERR_DENIED;
+}
+
 enum status db_gba_confirm(struct db *db, const char *btid)
 {
 	return sql_done(sql_query(db->sql, "UPDATE gba SET confirmed=1 WHERE btid=$1", "s", btid));

@@ -1,4 +1,5 @@
 #include "provisioning/group_service.h"
+#include "provisioning/join.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 
 #define NEXT "/outbox/v1/next"
 #define DONE "/outbox/v1/done/"
+#define VOUCHED "/groups/v1/vouched"
 
 bool group_service_key(struct group_service *s, uint64_t now, const char *identity, struct secret *key)
 {
@@ -45,23 +47,38 @@ static enum status done(struct group_service *s, uint64_t now, const struct naf_
 	return st == ERR_NOT_FOUND ? OK : st;
 }
 
+/* What a card vouches for; refusals are a sentence. */
+static enum status vouched(struct group_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
+{
+	const char *btid = strchr(q->identity, ';'), *why;
+	enum status st = join_request(s->db, now, s->naf, btid != NULL ? btid + 1 : "", q->body, &why);
+
+	r->status = st == OK ? 204 : 403;
+	if (st == ERR_DENIED) {
+		r->body = bytes_str(why);
+		http_reply_header(r, "Content-Type", "text/plain");
+	}
+	return st;
+}
+
 void group_service_request(struct group_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
 {
 	SECRET
 	key = { 0 };
 	bool get = strcmp(q->method, "GET") == 0 && strcmp(q->path, NEXT) == 0;
 	bool post = strcmp(q->method, "POST") == 0 && strncmp(q->path, DONE, sizeof DONE - 1) == 0;
+	bool ask = strcmp(q->method, "POST") == 0 && strcmp(q->path, VOUCHED) == 0;
 	struct naf_user u;
 	enum status st;
 
-	r->status = !get && !post ? 404 : ua_user(s->db, now, s->naf, q->identity, &u, &key) != OK ? 403 : 503;
+	r->status = !get && !post && !ask ? 404 : ua_user(s->db, now, s->naf, q->identity, &u, &key) != OK ? 403 : 503;
 	if (r->status != 503 || db_begin(s->db) != OK)
 		return;
-	st = get ? next(s, now, &u, r) : done(s, now, &u, q->path + sizeof DONE - 1, r);
+	st = ask ? vouched(s, now, q, r) : get ? next(s, now, &u, r) : done(s, now, &u, q->path + sizeof DONE - 1, r);
 	if (st == OK)
 		st = db_commit(s->db);
 	else if (db_rollback(s->db) != OK)
 		st = ERR_IO;
-	if (st != OK)
+	if (st != OK && !(ask && st == ERR_DENIED))
 		*r = (struct http_reply){ .status = 503 };
 }

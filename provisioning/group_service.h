@@ -1,7 +1,8 @@
 /* group_service.h - what waits for a card, fetched by its phone by HTTPS (GBA, TLS-PSK): group records and I_MESSAGEs.
  *
  *   GET  /outbox/v1/next       200 with the oldest item, its number in X-Item; 204: nothing
- *   POST /outbox/v1/done/ITEM  the card has it, or (ITEM/SW) refuses it: 204, and it does not come again */
+ *   POST /outbox/v1/done/ITEM  the card has it, or (ITEM/SW) refuses it: 204, and it does not come again
+ *   POST /groups/v1/vouched    what a card vouches for (join.h): 204, or 403 with a sentence */
 #ifndef PROVISIONING_GROUP_SERVICE_H
 #define PROVISIONING_GROUP_SERVICE_H
 

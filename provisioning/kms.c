@@ -68,7 +68,8 @@ enum status kms_signer_new(const struct kms *k, const char *uri, uint64_t when, 
 	return eccsi_validate(k->kpak, BYTES_OF(uid), &s->ssk, s->pvt, s->hs);
 }
 
-enum status kms_seal_certificate(struct db *db, const struct kms *k, const char *iccid, struct buf *out)
+enum status kms_seal_certificate(
+        struct db *db, const struct kms *k, const struct seal_keys *under, const char *iccid, struct buf *out)
 {
 	uint8_t raw[1024];
 	struct buf b = BUF_OF(raw);
@@ -79,7 +80,8 @@ enum status kms_seal_certificate(struct db *db, const struct kms *k, const char 
 	tlv_put_uint(&b, KMSC_PERIOD, 8, k->identity.period);
 	tlv_put_uint(&b, KMSC_OFFSET, 8, k->identity.offset);
 	TRY(buf_status(&b));
-	return operator_seal(db, iccid, SEALED_KMS_CERTIFICATE, k->identity.uri, 0, UINT64_MAX, buf_bytes(&b), out);
+	return operator_seal_under(
+	        db, iccid, under, SEALED_KMS_CERTIFICATE, k->identity.uri, 0, UINT64_MAX, buf_bytes(&b), out);
 }
 
 void kms_tables_close(struct kms_tables *t)
@@ -99,8 +101,8 @@ static enum status extract(struct kms_tables *t, const struct kms *k, struct byt
 	return sakke_kms_extract(t->sakke, &k->z, uid, rsk);
 }
 
-enum status kms_issue(struct db *db, struct kms_tables *tables, uint64_t now, const char *iccid, const char *uri, uint64_t when,
-        struct buf *out)
+enum status kms_issue(struct db *db, struct kms_tables *tables, uint64_t now, const struct seal_keys *under, const char *iccid,
+        const char *uri, uint64_t when, struct buf *out)
 {
 	SECRET_LARGE
 	rsk = { 0 };
@@ -129,8 +131,8 @@ enum status kms_issue(struct db *db, struct kms_tables *tables, uint64_t now, co
 	tlv_put(&b, KEYSET_RSK, secret_large_bytes(&rsk));
 	tlv_put(&b, KEYSET_SSK, secret_bytes(&s.ssk));
 	tlv_put(&b, KEYSET_PVT, BYTES_OF(s.pvt));
-	if ((st = buf_status(&b)) == OK && (st = kms_seal_certificate(db, &k, iccid, out)) == OK)
-		st = operator_seal(db, iccid, SEALED_KEY_SET, bytes_str(uri), 0, UINT64_MAX, buf_bytes(&b), out);
+	if ((st = buf_status(&b)) == OK && (st = kms_seal_certificate(db, &k, under, iccid, out)) == OK)
+		st = operator_seal_under(db, iccid, under, SEALED_KEY_SET, bytes_str(uri), 0, UINT64_MAX, buf_bytes(&b), out);
 	if (st == OK && (st = db_user_set(db, uri, iccid)) == OK)
 		st = kms_log_append(db, now, iccid, uri, number);
 	return st;

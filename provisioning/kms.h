@@ -29,8 +29,9 @@ struct kms_tables {
 };
 void kms_tables_close(struct kms_tables *);
 
-/* Append the KMS certificate, sealed to a card. */
-MUST_USE enum status kms_seal_certificate(struct db *, const struct kms *, const char *iccid, struct buf *out);
+/* Append the KMS certificate, sealed to a card under these keys, or (NULL) its own. */
+MUST_USE enum status kms_seal_certificate(
+        struct db *, const struct kms *, const struct seal_keys *, const char *iccid, struct buf *out);
 
 /* The signing half of an identity: SSK, PVT and HS of `uri` in the period that holds `when`. */
 struct kms_signer {

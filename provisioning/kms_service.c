@@ -73,15 +73,15 @@ static enum status fill(struct kms_service *s, uint64_t now, const struct ue *ue
 	}
 	certificate_of(k, &r->certificate);
 	if (r->kind == KMS_INIT)
-		TRY(kms_seal_certificate(s->db, k, ue->iccid, objects));
+		TRY(kms_seal_certificate(s->db, k, NULL, ue->iccid, objects));
 	if (r->kind == KMS_KEY_PROVISION) {
 		r->period_number = mikey_period_number(&k->identity, now);
 		TRY(mikey_uid(&k->identity, bytes_str(q->user_uri), r->period_number, uid));
 		r->user_id = (struct bytes){ uid, MIKEY_UID_LEN };
-		TRY(kms_issue(s->db, &s->tables, now, ue->iccid, q->user_uri, now, objects));
+		TRY(kms_issue(s->db, &s->tables, now, NULL, ue->iccid, q->user_uri, now, objects));
 		if (mikey_period_number(&k->identity, now + k->record.period / KMS_EARLY) != r->period_number)
-			TRY(kms_issue(
-			        s->db, &s->tables, now, ue->iccid, q->user_uri, now + k->record.period / KMS_EARLY, objects));
+			TRY(kms_issue(s->db, &s->tables, now, NULL, ue->iccid, q->user_uri, now + k->record.period / KMS_EARLY,
+			        objects));
 		if (ue->code[0] != 0)
 			TRY(db_enrolment_drop(s->db, ue->code));
 	}

@@ -34,18 +34,27 @@ MUST_USE enum status list_import(struct db *, const char *path, const char *map,
 MUST_USE enum status operator_seal(struct db *, const char *iccid, enum sealed_kind, struct bytes name, uint64_t not_before,
         uint64_t not_after, struct bytes payload, struct buf *out);
 
+/* The same under other keys than those of the card's record, or (NULL) those. */
+struct seal_keys {
+	uint8_t trk_id;
+	struct secret trk, ink;
+};
+MUST_USE enum status operator_seal_under(struct db *, const char *iccid, const struct seal_keys *, enum sealed_kind,
+        struct bytes name, uint64_t not_before, uint64_t not_after, struct bytes payload, struct buf *out);
+
 /* order.c - new TrK and InK for a card, sealed under those that it has; what is sealed afterwards is under the new ones. The
- * object also waits in the outbox, in front of all that comes later. ERR_DENIED: the last such object has not been delivered
- * yet. */
-MUST_USE enum status order_new_transport_keys(struct db *, const char *iccid, uint64_t now, struct buf *out);
+ * object also waits in the outbox, in front of all that comes later. Under other keys (a push's): it waits nowhere. ERR_DENIED:
+ * the last such object has not been delivered yet. */
+MUST_USE enum status order_new_transport_keys(
+        struct db *, const char *iccid, uint64_t now, const struct seal_keys *under, struct buf *out);
 
 /* kms.c */
 MUST_USE enum status kms_init(struct db *, const char *uri, uint64_t period, uint64_t offset);
 /* Append the sealed KMS certificate and the sealed key set of `uri` for the period that holds `when`, and a line to the log
  * (kms_log.h). tables are kept from call to call, by whoever issues many; or NULL. ERR_DENIED: the user is revoked. */
 struct kms_tables;
-MUST_USE enum status kms_issue(
-        struct db *, struct kms_tables *, uint64_t now, const char *iccid, const char *uri, uint64_t when, struct buf *out);
+MUST_USE enum status kms_issue(struct db *, struct kms_tables *, uint64_t now, const struct seal_keys *, const char *iccid,
+        const char *uri, uint64_t when, struct buf *out);
 
 /* group.c - group record for one member's card; a new GMK as one I_MESSAGE a member (each may be NULL). Both also wait in the
  * outbox for the members' phones. */

@@ -116,25 +116,45 @@ enum status order_new(struct db *db, const char *iccid, const char *imsi, bool t
 	return db_card_add(db, &c, secret_large_bytes(&secrets));
 }
 
+enum status operator_seal_under(struct db *db, const char *iccid, const struct seal_keys *k, enum sealed_kind kind,
+        struct bytes name, uint64_t not_before, uint64_t not_after, struct bytes payload, struct buf *out)
+{
+	struct sealed_header h = {
+		.domain = BYTES_STR(AID_PROSE), .kind = kind, .name = name, .not_before = not_before, .not_after = not_after
+	};
+	uint8_t card_id[CARD_ID_LEN];
+
+	if (k == NULL)
+		return operator_seal(db, iccid, kind, name, not_before, not_after, payload, out);
+	h.trk_id = k->trk_id;
+	TRY(db_card_next_sequence(db, iccid, &h.sequence));
+	TRY(bcd_encode(iccid, card_id, sizeof card_id));
+	h.card_id = BYTES_OF(card_id);
+	return seal(&rng_system, secret_bytes(&k->trk), secret_bytes(&k->ink), &h, payload, out);
+}
+
+static void seal_keys_wipe(struct seal_keys *k)
+{
+	secret_clean(k, sizeof *k);
+}
+
 enum status operator_seal(struct db *db, const char *iccid, enum sealed_kind kind, struct bytes name, uint64_t not_before,
         uint64_t not_after, struct bytes payload, struct buf *out)
 {
 	SECRET_LARGE
 	secrets = { 0 };
-	struct sealed_header h = {
-		.domain = BYTES_STR(AID_PROSE), .kind = kind, .name = name, .not_before = not_before, .not_after = not_after
-	};
+	__attribute__((cleanup(seal_keys_wipe))) struct seal_keys k = { 0 };
 	struct bytes id, trk, ink;
 	struct db_card c;
 
-	TRY(db_card_next_sequence(db, iccid, &h.sequence));
 	TRY(db_card_get(db, iccid, &c, &secrets));
 	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_TRK_ID, &id));
 	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_TRK, &trk));
 	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_INK, &ink));
-	h.card_id = BYTES_OF(c.card_id);
-	h.trk_id = (uint8_t)bytes_uint(id);
-	return seal(&rng_system, trk, ink, &h, payload, out);
+	k.trk_id = (uint8_t)bytes_uint(id);
+	TRY(secret_set(&k.trk, trk));
+	TRY(secret_set(&k.ink, ink));
+	return operator_seal_under(db, iccid, &k, kind, name, not_before, not_after, payload, out);
 }
 
 /* Everything but the transport keys, and these. */
@@ -156,7 +176,8 @@ static enum status with_transport_keys(
 	return buf_status(&b);
 }
 
-enum status order_new_transport_keys(struct db *db, const char *iccid, uint64_t now, struct buf *out)
+enum status order_new_transport_keys(
+        struct db *db, const char *iccid, uint64_t now, const struct seal_keys *under, struct buf *out)
 {
 	SECRET_LARGE
 	secrets = { 0 };
@@ -184,9 +205,10 @@ enum status order_new_transport_keys(struct db *db, const char *iccid, uint64_t 
 	tlv_put(&b, BIRTH_TRK, secret_bytes(&trk));
 	tlv_put(&b, BIRTH_INK, secret_bytes(&ink));
 	TRY(buf_status(&b));
-	TRY(operator_seal(db, iccid, SEALED_TRANSPORT_KEYS, BYTES_STR("trk"), 0, UINT64_MAX, buf_bytes(&b), out));
+	TRY(operator_seal_under(db, iccid, under, SEALED_TRANSPORT_KEYS, BYTES_STR("trk"), 0, UINT64_MAX, buf_bytes(&b), out));
 	(void)snprintf(item.iccid, sizeof item.iccid, "%s", iccid);
-	TRY(db_outbox_add(db, &item, buf_bytes(out)));
+	if (under == NULL)
+		TRY(db_outbox_add(db, &item, buf_bytes(out)));
 	TRY(with_transport_keys(secret_large_bytes(&secrets), next, &trk, &ink, &changed));
 	return db_card_set_secrets(db, iccid, secret_large_bytes(&changed));
 }

@@ -8,9 +8,16 @@ bool sql_is_url(const char *where)
 	return strncmp(where, "postgresql://", 13) == 0 || strncmp(where, "postgres://", 11) == 0;
 }
 
-struct sql *sql_open(const char *where, const char *present, const char *schema, char *reason, size_t n)
+struct sql *sql_open(const char *where, const char *present, const char *const *schema, char *reason, size_t n)
 {
 	return (sql_is_url(where) ? &sql_postgres : &sql_sqlite)->open(where, present, schema, reason, n);
+}
+
+enum status sql_exec_all(struct sql *s, const char *const *texts)
+{
+	for (; *texts != NULL; texts++)
+		TRY(s->driver->exec(s, *texts));
+	return OK;
 }
 
 void sql_close(struct sql **s)

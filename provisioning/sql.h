@@ -11,8 +11,9 @@ struct sql_rows;
 /* postgresql:// or postgres:// */
 bool sql_is_url(const char *where);
 /* Open a database file (made if it is missing, mode 0600) or connect. Unless the query `present` succeeds, the schema's
- * statements are run, alone; a database that is in use is not disturbed. NULL on failure, with a sentence in reason. */
-struct sql *sql_open(const char *where, const char *present, const char *schema, char *reason, size_t n);
+ * statements (texts, the last one NULL) are run, alone; a database that is in use is not disturbed. NULL on failure, with a
+ * sentence in reason. */
+struct sql *sql_open(const char *where, const char *present, const char *const *schema, char *reason, size_t n);
 void sql_close(struct sql **);
 
 /* begin takes up a lost connection again. SQLite: one writer at a time, others wait for up to ten seconds. */
@@ -44,7 +45,7 @@ struct sql_parameter {
 	struct bytes octets; /* of texts, too; they end with a zero that is not counted */
 };
 struct sql_driver {
-	struct sql *(*open)(const char *where, const char *present, const char *schema, char *reason, size_t n);
+	struct sql *(*open)(const char *where, const char *present, const char *const *schema, char *reason, size_t n);
 	void (*close)(struct sql *);
 	enum status (*begin)(struct sql *);
 	enum status (*exec)(struct sql *, const char *text);
@@ -61,6 +62,8 @@ struct sql {
 struct sql_rows {
 	const struct sql_driver *driver;
 };
+/* Each text in turn, for open. */
+MUST_USE enum status sql_exec_all(struct sql *, const char *const *texts);
 extern const struct sql_driver sql_sqlite, sql_postgres;
 
 #endif

@@ -108,7 +108,7 @@ static void postgres_close(struct sql *s)
 	free(s);
 }
 
-static struct sql *postgres_open(const char *url, const char *present, const char *schema, char *reason, size_t n)
+static struct sql *postgres_open(const char *url, const char *present, const char *const *schema, char *reason, size_t n)
 {
 	struct postgres *p = calloc(1, sizeof *p);
 	const char *why;
@@ -121,7 +121,7 @@ static struct sql *postgres_open(const char *url, const char *present, const cha
 	if (PQstatus(p->connection) == CONNECTION_OK &&
 	        (postgres_exec(&p->base, present) == OK ||
 	                (postgres_exec(&p->base, "BEGIN") == OK && postgres_exec(&p->base, SCHEMA_LOCK) == OK &&
-	                        postgres_exec(&p->base, schema) == OK && postgres_exec(&p->base, "COMMIT") == OK)))
+	                        sql_exec_all(&p->base, schema) == OK && postgres_exec(&p->base, "COMMIT") == OK)))
 		return &p->base;
 	why = PQerrorMessage(p->connection); /* without the password, as libpq promises */
 	(void)snprintf(reason, n, "PostgreSQL: %.*s", (int)strcspn(why, "\n"), why);

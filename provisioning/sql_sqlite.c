@@ -44,7 +44,7 @@ static void lite_close(struct sql *s)
 	free(s);
 }
 
-static struct sql *lite_open(const char *path, const char *present, const char *schema, char *reason, size_t n)
+static struct sql *lite_open(const char *path, const char *present, const char *const *schema, char *reason, size_t n)
 {
 	struct lite *l = calloc(1, sizeof *l);
 
@@ -54,7 +54,7 @@ static struct sql *lite_open(const char *path, const char *present, const char *
 	if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK &&
 	        chmod(path, 0600) == 0 && sqlite3_busy_timeout(l->db, BUSY_MS) == SQLITE_OK &&
 	        lite_exec(&l->base, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;") == OK &&
-	        (lite_exec(&l->base, present) == OK || (lite_begin(&l->base) == OK && lite_exec(&l->base, schema) == OK &&
+	        (lite_exec(&l->base, present) == OK || (lite_begin(&l->base) == OK && sql_exec_all(&l->base, schema) == OK &&
 	                                                       lite_exec(&l->base, "COMMIT") == OK)))
 		return &l->base;
 	(void)snprintf(reason, n, "%s: %s", path, l->db != NULL ? sqlite3_errmsg(l->db) : "no memory");

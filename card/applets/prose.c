@@ -30,7 +30,7 @@ static enum status prose_store_data(struct applet *a, struct bytes parameters)
 	TRY(tlv_find(parameters, BIRTH_TRK, &trk));
 	TRY(tlv_find(parameters, BIRTH_INK, &ink));
 	TRY(tlv_find(parameters, BIRTH_TIME, &floor));
-	if (id.n != 1 || trk.n != 32 || ink.n != 32 || floor.n != 8)
+	if (id.n != 1 || id.p[0] == SEALED_TRK_GBA || trk.n != 32 || ink.n != 32 || floor.n != 8)
 		return ERR_MALFORMED;
 	buf_put(&b, id);
 	buf_put(&b, trk);
@@ -178,6 +178,7 @@ static const struct command_row rows[] = {
 	ROW(INS_PROSE_TALK, 0x00, CASE_4, 1, 512, NEEDS_PIN, prose_cmd_talk, "TALK"),
 	ROW(INS_PROSE_PROTECT, 0x00, CASE_4, 1, 1600, NEEDS_PIN, prose_cmd_protect, "PROTECT"),
 	ROW(INS_PROSE_UNPROTECT, 0x00, CASE_4, 1, 1600, NEEDS_PIN, prose_cmd_unprotect, "UNPROTECT"),
+	ROW(INS_PROSE_VOUCH, 0x07, CASE_4, 1, 4096, NEEDS_PIN, prose_cmd_vouch, "VOUCH"),
 };
 
 static void prose_forget(struct applet *a)

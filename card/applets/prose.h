@@ -7,8 +7,8 @@
 #include "mikey/identity.h"
 
 /* Records of an instance: "trk", "time", "kms", "ks/<period>", "gs/<signer>/<period>", "grp/<group>", "gmk/<group>/<id>",
- * "gmr/<group>", "rel/<group>", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8 octets
- * of their SHA-256. */
+ * "gmr/<group>", "rel/<group>", "naf", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8
+ * octets of their SHA-256. */
 
 enum { SESSIONS_MAX = 8, DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
 
@@ -142,6 +142,12 @@ enum sw prose_cmd_open_direct(struct command *);
 enum sw prose_cmd_talk(struct command *);
 enum sw prose_cmd_protect(struct command *);
 enum sw prose_cmd_unprotect(struct command *);
+
+/* prose_push.c: a key of Ks_int_NAF's for the server that this domain has named. ERR_NOT_FOUND: none. */
+MUST_USE enum status prose_gba_key(struct applet *, const char *label, struct secret *out);
+enum sw prose_install_naf(struct applet *, struct bytes payload);
+enum sw prose_install_group_key(struct applet *, struct bytes payload);
+enum sw prose_cmd_vouch(struct command *);
 
 /* prose_gmk.c, prose_session.c, prose_discovery.c */
 enum sw prose_cmd_import_gmk(struct command *);

@@ -5,6 +5,7 @@
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
 #include "crypto/eccsi.h"
+#include "crypto/gba.h"
 #include "crypto/sakke_ring.h"
 #include "crypto/seal.h"
 
@@ -16,6 +17,10 @@ static enum status load_transport_keys(struct applet *a, uint8_t trk_id, struct 
 	record = { 0 };
 	struct bytes in, id, t, i;
 
+	if (trk_id == SEALED_TRK_GBA) {
+		TRY(prose_gba_key(a, GBA_LABEL_TRK, trk));
+		return prose_gba_key(a, GBA_LABEL_INK, ink);
+	}
 	TRY(applet_get(a, BYTES_STR("trk"), &record));
 	in = secret_large_bytes(&record);
 	if (!bytes_take(&in, 1, &id) || !bytes_take(&in, SEALED_KEY_LEN, &t) || !bytes_take(&in, SEALED_KEY_LEN, &i))
@@ -164,7 +169,7 @@ static enum sw install_transport_keys(struct applet *a, const struct sealed_head
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	struct bytes id, trk, ink;
 
-	if (tlv_find(payload, BIRTH_TRK_ID, &id) != OK || id.n != 1 || id.p[0] == h->trk_id ||
+	if (tlv_find(payload, BIRTH_TRK_ID, &id) != OK || id.n != 1 || id.p[0] == h->trk_id || id.p[0] == SEALED_TRK_GBA ||
 	        tlv_find(payload, BIRTH_TRK, &trk) != OK || trk.n != SEALED_KEY_LEN ||
 	        tlv_find(payload, BIRTH_INK, &ink) != OK || ink.n != SEALED_KEY_LEN)
 		return SW_WRONG_DATA;
@@ -183,6 +188,8 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 	case SEALED_GROUP: return install_group(a, payload);
 	case SEALED_DISCOVERY_KEY: return install_discovery(a, h, payload);
 	case SEALED_TIME: return install_time(a, payload);
+	case SEALED_NAF: return prose_install_naf(a, payload);
+	case SEALED_GROUP_KEY: return prose_install_group_key(a, payload);
 	case SEALED_TRANSPORT_KEYS: return install_transport_keys(a, h, payload);
 	default: return SW_FUNCTION_NOT_SUPPORTED;
 	}

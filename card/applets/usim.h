@@ -43,5 +43,7 @@ enum sw usim_get_identity(struct command *);
 
 /* usim_gba.c: the two modes of P2 = 84. */
 enum sw usim_gba(struct command *);
+/* Ks_int_NAF of the last derivation for this NAF by any USIM of the card, for an application of the card. ERR_NOT_FOUND. */
+MUST_USE enum status usim_internal_key(struct card *, struct bytes naf_id, struct secret *out);
 
 #endif

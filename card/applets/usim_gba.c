@@ -175,6 +175,36 @@ static enum sw derive(struct command *c, struct bytes in)
 	return SW_OK;
 }
 
+/* The same in one USIM. */
+static enum status internal_key_of(struct applet *a, struct bytes naf_id, struct secret *out)
+{
+	struct record_name name = { 0 };
+
+	while (applet_next(a, BYTES_STR("naf/"), name_bytes(&name), &name) == OK) {
+		SECRET_LARGE
+		record = { 0 };
+		struct bytes in, id, key;
+		uint64_t use;
+
+		TRY(applet_get(a, name_bytes(&name), &record));
+		in = secret_large_bytes(&record);
+		if (bytes_take(&in, NAF_KEY_LEN, &key) && bytes_take_uint(&in, 4, &use) && bytes_take_field(&in, &id) &&
+		        bytes_equal(id, naf_id))
+			return secret_set(out, key);
+	}
+	return ERR_NOT_FOUND;
+}
+
+enum status usim_internal_key(struct card *card, struct bytes naf_id, struct secret *out)
+{
+	enum status st = ERR_NOT_FOUND;
+
+	for (size_t i = 0; i < card->applet_count && st == ERR_NOT_FOUND; i++)
+		if (card->applet[i].class == &usim_class && card->applet[i].aid_len > 0)
+			st = internal_key_of(&card->applet[i], naf_id, out);
+	return st;
+}
+
 enum sw usim_gba(struct command *c)
 {
 	struct bytes in = c->data;

@@ -109,6 +109,18 @@ void print_gmk(const struct arguments *, const struct prose_gmk *);
 int group_fetch(struct arguments *);
 int group_manage(struct arguments *); /* adhoc.c */
 
+/* join.c: the rest of `group`, by name; and a pushed message: GBA bootstrapping from it, its MAC, its objects. */
+struct group_verb {
+	const char *name;
+	int (*run)(struct arguments *);
+	size_t words_min, words_max;
+	bool online, writes; /* needs --from, --out */
+};
+extern const struct group_verb group_verbs[];
+int group_join(struct arguments *, const struct group_verb *);
+int gba_push(struct arguments *); /* a file */
+enum prose_result take_push(struct arguments *, struct bytes message, size_t *done);
+
 uint64_t now_seconds(void);
 uint64_t now_microseconds(void);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/push.h"
 #include "apdu/sealed.h"
 #include "apdu/sw.h"
 #include "host/cli/cli.h"
@@ -23,6 +24,12 @@ static enum prose_result hand_over(struct arguments *a, struct bytes item)
 	enum prose_result r;
 	size_t done = 0;
 
+	if (item.n >= 2 && bytes_uint((struct bytes){ item.p, 2 }) == TAG_PUSH) {
+		r = take_push(a, item, &done);
+		if (r == PROSE_OK)
+			(void)printf("%zu pushed objects installed\n", done);
+		return r;
+	}
 	if (item.n >= 2 && bytes_uint((struct bytes){ item.p, 2 }) == TAG_SEALED) {
 		r = install_objects(a, item, &done);
 		if (r == PROSE_OK)
@@ -49,12 +56,13 @@ static int one(struct arguments *a, struct exchange *x, bool *more)
 	if (!*more)
 		return x->status == 204 ? 0 : gba_refused(x->url, "this is no group manager");
 	r = hand_over(a, (struct bytes){ x->answer, x->n });
-	if (!has_it(a, r) && r != PROSE_REFUSED)
+	if (!has_it(a, r) && r != PROSE_REFUSED && r != PROSE_REPLAYED)
 		return complain(a, "group fetch", x->url, r);
 	(void)snprintf(path, sizeof path, "/outbox/v1/done/%s", x->item);
 	if (!has_it(a, r)) { /* it would be refused again, and what is behind it would wait for ever */
 		refused = complain(a, "group fetch", "the card refuses an item", r);
-		(void)snprintf(path, sizeof path, "/outbox/v1/done/%s/%04x", x->item, prose_card_status(a->card));
+		(void)snprintf(path, sizeof path, "/outbox/v1/done/%s/%04x", x->item,
+		        r == PROSE_REPLAYED ? SW_PROSE_REPLAY : prose_card_status(a->card));
 	}
 	x->post = true;
 	x->body = (struct bytes){ 0 };
@@ -63,19 +71,26 @@ static int one(struct arguments *a, struct exchange *x, bool *more)
 	return x->status == 204 ? refused : gba_refused(x->url, "it does not take the confirmation");
 }
 
+int fetch_items(struct arguments *a, struct exchange *x)
+{
+	bool more = true;
+	int rc = 0;
+
+	for (int i = 0; (rc == 0 || rc == EXIT_REFUSED) && more && i < ITEMS_MAX; i++) {
+		int last = one(a, x, &more);
+
+		rc = last != 0 ? last : rc;
+	}
+	return rc;
+}
+
 int group_fetch(struct arguments *a)
 {
 	GBA g = { 0 };
-	bool more = true;
 	int rc;
 
 	if (a->bsf == NULL || a->from == NULL || a->naf == NULL)
 		return usage_error("group fetch", "needs --bsf, --from and --naf");
 	rc = gba_connect(a, a->from, &g);
-	for (int i = 0; (rc == 0 || rc == EXIT_REFUSED) && more && i < ITEMS_MAX; i++) {
-		int last = one(a, &g.exchange, &more);
-
-		rc = last != 0 ? last : rc;
-	}
-	return rc;
+	return rc == 0 ? fetch_items(a, &g.exchange) : rc;
 }

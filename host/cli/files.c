@@ -118,6 +118,9 @@ int verb_group(struct arguments *a)
 		return group_fetch(a);
 	if (a->word_count > 0 && (strcmp(a->words[0], "rekey") == 0 || strcmp(a->words[0], "invite") == 0))
 		return group_manage(a);
+	for (const struct group_verb *v = group_verbs; v->name != NULL && a->word_count > 0; v++)
+		if (strcmp(a->words[0], v->name) == 0)
+			return group_join(a, v);
 	if (a->word_count != 2 || strcmp(a->words[0], "import") != 0)
 		return usage_error("group",
 		        "say `import FILE`, a MIKEY-SAKKE message; `fetch --bsf --from --naf`; or with a manager's card `rekey"

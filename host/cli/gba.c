@@ -11,7 +11,7 @@
 #include "crypto/http_digest.h"
 #include "crypto/rng.h"
 
-enum { IMPI_MAX = 100, NAF_ID_MAX = 200, PATIENCE_S = 20, AUTS_LEN = 14 };
+enum { NAF_ID_MAX = 200, PATIENCE_S = 20, AUTS_LEN = 14 };
 #define UA_SUITE "PSK-AES128-GCM-SHA256"
 #define UA_PROTOCOL "\x01\x00\x01\x00\xA8"
 #define UA_IDENTITY "3GPP-bootstrapping;"
@@ -114,7 +114,7 @@ bool gba_talk(struct exchange *x, const char *path)
 /* ---- bootstrapping -------------------------------------------------------------------------------------------------- */
 
 /* The IMPI that belongs to the IMSI (TS 23.003 13.3): the MNC has as many digits as EF_AD says. */
-static enum prose_result impi_of(struct arguments *a, char out[IMPI_MAX])
+enum prose_result gba_impi(struct arguments *a, char out[GBA_IMPI_MAX])
 {
 	static const uint16_t imsi_path[] = { FID_CURRENT_ADF, 0x6F07 }, ad_path[] = { FID_CURRENT_ADF, 0x6FAD };
 	uint8_t raw[16], ad[16];
@@ -134,7 +134,7 @@ static enum prose_result impi_of(struct arguments *a, char out[IMPI_MAX])
 	if (strlen(digits) < 6 || ad_len < 4)
 		return PROSE_FORMAT;
 	(void)snprintf(mnc, sizeof mnc, ad[3] == 3 ? "%.3s" : "0%.2s", digits + 3);
-	(void)snprintf(out, IMPI_MAX, "%s@ims.mnc%s.mcc%.3s.3gppnetwork.org", digits, mnc, digits);
+	(void)snprintf(out, GBA_IMPI_MAX, "%s@ims.mnc%s.mcc%.3s.3gppnetwork.org", digits, mnc, digits);
 	return PROSE_OK;
 }
 
@@ -278,7 +278,7 @@ void gba_wipe(struct gba *g)
 
 int gba_connect(struct arguments *a, const char *url, struct gba *g)
 {
-	char impi[IMPI_MAX], btid[GBA_BTID_MAX];
+	char impi[GBA_IMPI_MAX], btid[GBA_BTID_MAX];
 	uint8_t raw[NAF_ID_MAX];
 	struct buf naf_id = BUF_OF(raw);
 	enum prose_result r;
@@ -286,7 +286,7 @@ int gba_connect(struct arguments *a, const char *url, struct gba *g)
 
 	if (strncmp(url, "https://", 8) != 0)
 		return gba_refused(url, "must be https://: keys do not travel in the clear");
-	if ((r = impi_of(a, impi)) != PROSE_OK)
+	if ((r = gba_impi(a, impi)) != PROSE_OK)
 		return complain(a, "gba", "EF_IMSI", r);
 	if ((rc = bootstrap(a, impi, btid)) != 0)
 		return rc;

@@ -32,7 +32,12 @@ struct gba {
 };
 void gba_wipe(struct gba *);
 #define GBA __attribute__((cleanup(gba_wipe))) struct gba
+/* The IMPI that belongs to the card's IMSI (TS 23.003 13.3). */
+enum { GBA_IMPI_MAX = 100 };
+enum prose_result gba_impi(struct arguments *, char out[GBA_IMPI_MAX]);
 int gba_connect(struct arguments *, const char *url, struct gba *);
+/* fetch.c: what waits for this card, handed over, confirmed and printed. 0, or the last exit code. */
+int fetch_items(struct arguments *, struct exchange *);
 /* "prose-ue: who: why"; the exit code. */
 int gba_refused(const char *who, const char *why);
 

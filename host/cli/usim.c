@@ -264,9 +264,12 @@ int verb_gba(struct arguments *a)
 
 	if (a->word_count > 0 && strcmp(a->words[0], "naf") == 0)
 		return naf_key(a);
+	if (a->word_count == 2 && strcmp(a->words[0], "push") == 0)
+		return gba_push(a);
 	if (a->word_count != 3 || strcmp(a->words[0], "bootstrap") != 0 || !take_hex(a->words[1], rand, 16) ||
 	        !take_hex(a->words[2], autn, 16))
-		return usage_error("gba", "say `gba bootstrap RAND AUTN` (AUTN* of GBA_U) or `gba naf FQDN PROTOCOL IMPI`");
+		return usage_error("gba",
+		        "say `gba bootstrap RAND AUTN` (AUTN* of GBA_U), `gba naf FQDN PROTOCOL IMPI` or `gba push FILE`");
 	return print_aka(a, "gba bootstrap", &k, prose_gba_bootstrap(a->card, rand, autn, &k));
 }
 

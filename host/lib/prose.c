@@ -115,6 +115,34 @@ enum prose_result prose_adhoc_accept(struct prose_card *c, const char *group, co
 	return b.failed ? PROSE_NO_SPACE : session_command(c, INS_PROSE_ADHOC, ADHOC_ACCEPT, buf_bytes(&b), 0);
 }
 
+enum prose_result prose_vouch(struct prose_card *c, unsigned type, const char *group, const char *user, const char *btid,
+        const char *const *users, size_t user_count, uint64_t expires, const uint8_t *invitation, size_t invitation_len,
+        uint8_t *message, size_t *n)
+{
+	uint8_t raw[REQUEST_MAX];
+	struct buf b = BUF_OF(raw);
+	size_t room = *n;
+	enum prose_result r;
+
+	*n = 0;
+	tlv_put(&b, TAG_GROUP_URI, bytes_str(group));
+	tlv_put(&b, TAG_SENDER_URI, bytes_str(user));
+	tlv_put(&b, TAG_NAME, bytes_str(btid));
+	tlv_put_uint(&b, TAG_NOT_AFTER, 8, expires);
+	for (size_t i = 0; i < user_count; i++)
+		tlv_put(&b, TAG_USER_URI, bytes_str(users[i]));
+	if (invitation != NULL)
+		tlv_put(&b, TAG_MESSAGE, (struct bytes){ invitation, invitation_len });
+	r = b.failed ? PROSE_NO_SPACE : session_command(c, INS_PROSE_VOUCH, (uint8_t)type, buf_bytes(&b), 256);
+	if (r != PROSE_OK)
+		return r;
+	if (c->answer.n > room)
+		return PROSE_NO_SPACE;
+	memcpy(message, c->answer.p, c->answer.n);
+	*n = c->answer.n;
+	return PROSE_OK;
+}
+
 enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out)
 {
 	enum prose_result r = session_command(c, INS_PROSE_STATUS, 0, (struct bytes){ 0 }, 256);

@@ -165,7 +165,7 @@ static int kms_keys(struct arguments *a)
 
 	if (a->card == NULL || a->user == NULL || a->out == NULL)
 		return fail("kms issue", NULL, "needs --card ICCID, --user URI and --out FILE", EXIT_USAGE);
-	st = kms_issue(a->db, NULL, now(), a->card, a->user, (uint64_t)((long long)now() + a->shift * a->period), &b);
+	st = kms_issue(a->db, NULL, now(), NULL, a->card, a->user, (uint64_t)((long long)now() + a->shift * a->period), &b);
 	if (st == OK)
 		st = write_file(a->out, buf_bytes(&b));
 	if (st == ERR_DENIED)
@@ -248,7 +248,16 @@ static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed 
 	{ "periods-ahead", OPT_SHIFT, "N", 0, "For the Nth next key period (default 0, the current one)", 0 },
 	{ "period", OPT_PERIOD, "SECONDS", 0, "The KMS's key period (default 2592000)", 0 }, { 0 } };
 static const struct argp_option revoke_options[] = { VALID, { 0 } };
-static const struct argp_option transport_options[] = { CARD, OUT("The sealed object, too"), { 0 } };
+#define NAF                                                                                                                    \
+	{                                                                                                                      \
+		"name", OPT_NAME, "FQDN", 0, "The server that pushes, as cards make their keys for it", 0                      \
+	}
+static const struct argp_option transport_options[] = { CARD, NAF,
+	OUT("The sealed object, too; a pushed one: instead of waiting for the phone"), { 0 } };
+static const struct argp_option naf_options[] = { CARD, NAF, OUT("The sealed object, instead of waiting for the phone"),
+	{ 0 } };
+static const struct argp_option push_options[] = { USER, NAF, OUT("The message, instead of waiting for the phone"), { 0 } };
+static const struct argp_option refresh_options[] = { VALID, { 0 } };
 static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
 static const struct argp_option kms_enrol_options[] = { CARD, USER, VALID, { 0 } };
 static const struct argp_option kms_revoke_options[] = { USER, VALID, { 0 } };
@@ -347,8 +356,10 @@ static const struct verb {
 	        "A lost card: out of HSS, KMS and its groups, which get new keys; locked over the air",
 	        "prose-net card revoke 8900101000000000017" },
 	{ "card", "transport", card_transport, transport_options, "",
-	        "New transport keys for a card (TrK, InK), sealed under the old ones",
+	        "New transport keys for a card (TrK, InK), under the old ones; with --name pushed under GBA's",
 	        "prose-net card transport --card 8900101000000000017" },
+	{ "card", "naf", card_naf, naf_options, "", "Let a server push keys to a card (GBA push)",
+	        "prose-net card naf --card 8900101000000000017 --name groups.example.org" },
 	{ "kms", "init", kms_new, kms_init_options, "", "Make the KMS's master keys",
 	        "prose-net kms init --uri kms.example.org" },
 	{ "kms", "issue", kms_keys, kms_issue_options, "", "Key set of a user, sealed to a card",
@@ -357,6 +368,8 @@ static const struct verb {
 	        "prose-net kms allow --card 8900101000000000017 --user sip:alice@example.org" },
 	{ "kms", "enrol", kms_enrol, kms_enrol_options, "", "A code with which a phone without GBA gets a user's keys, once",
 	        "prose-net kms enrol --card 8900101000000000017 --user sip:alice@example.org --valid 86400" },
+	{ "kms", "push", kms_push, push_options, "", "A user's key set now, though his phone has not asked (GBA push)",
+	        "prose-net kms push --user sip:alice@example.org --name groups.example.org --out alice.push" },
 	{ "kms", "revoke", kms_revoke, kms_revoke_options, "",
 	        "No keys for a user any more; the groups go on without, under new keys",
 	        "prose-net kms revoke --user sip:alice@example.org" },
@@ -373,6 +386,9 @@ static const struct verb {
 	{ "group", "delegate", group_give_signer, delegate_options, "GROUP USER",
 	        "Give a user's card the group's signing key: it can then make and send the group's keys",
 	        "prose-net group delegate sip:fire@example.org sip:chief@example.org" },
+	{ "group", "refresh", group_refresh, refresh_options, "GROUP",
+	        "A new key for a group that its members have joined by themselves, pushed to each",
+	        "prose-net group refresh sip:volunteers@example.org" },
 	{ "group", "status", group_status, json_options, "GROUP",
 	        "What each member has got; exit status 3: something waits, or was refused",
 	        "prose-net group status sip:fire@example.org" },

@@ -89,6 +89,7 @@ MUST_USE bool flags_of(const char *text, const char *const *names, unsigned *fla
 int card_new(struct arguments *);
 int card_import(struct arguments *);
 int card_transport(struct arguments *);
+int card_naf(struct arguments *);
 int card_revoke(struct arguments *);
 int card_time(struct arguments *);
 /* verbs_group.c */
@@ -98,6 +99,7 @@ int group_remove(struct arguments *);
 int group_new_key(struct arguments *);
 int group_give_signer(struct arguments *);
 int group_status(struct arguments *);
+int group_refresh(struct arguments *);
 /* Out of these groups, each of which gets a new key and a line on stdout. */
 MUST_USE enum status leave_groups(struct arguments *, const struct db_member *, size_t n);
 /* verbs_ota.c */
@@ -123,6 +125,7 @@ int ota_serve(struct arguments *);
 /* verbs_kms.c */
 int kms_allow(struct arguments *);
 int kms_enrol(struct arguments *);
+int kms_push(struct arguments *);
 int kms_revoke(struct arguments *);
 int kms_status(struct arguments *);
 int kms_show_log(struct arguments *);

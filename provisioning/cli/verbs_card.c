@@ -13,6 +13,7 @@
 #include "crypto/diversify.h"
 #include "provisioning/campaign.h"
 #include "provisioning/cli/net.h"
+#include "provisioning/join.h"
 #include "provisioning/master.h"
 
 int card_new(struct arguments *a)
@@ -76,6 +77,19 @@ int card_import(struct arguments *a)
 	return 0;
 }
 
+int card_naf(struct arguments *a)
+{
+	struct buf b = BUF_OF(output);
+	enum status st;
+
+	if (a->card == NULL || a->name == NULL || a->count != 0)
+		return fail("card naf", NULL, "needs --card ICCID and --name FQDN", EXIT_USAGE);
+	st = join_naf(a->db, now(), a->card, a->name, a->out == NULL, &b);
+	if (st == OK && a->out != NULL)
+		st = write_file(a->out, buf_bytes(&b));
+	return report("card naf", a->card, st);
+}
+
 int card_transport(struct arguments *a)
 {
 	struct buf b = BUF_OF(output);
@@ -83,7 +97,8 @@ int card_transport(struct arguments *a)
 
 	if (a->card == NULL || a->count != 0)
 		return fail("card transport", NULL, "needs --card ICCID", EXIT_USAGE);
-	st = order_new_transport_keys(a->db, a->card, now(), &b);
+	st = a->name != NULL ? join_push(a->db, now(), a->card, a->name, NULL, a->out == NULL, &b)
+	                     : order_new_transport_keys(a->db, a->card, now(), NULL, &b);
 	if (st == ERR_DENIED)
 		return fail("card transport", a->card, "the last new keys are still on their way", EXIT_REFUSED);
 	if (st == OK && a->out != NULL)

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apdu/sw.h"
 #include "provisioning/cli/net.h"
+#include "provisioning/join.h"
 
 /* What makes no sense together. */
 static const char *policy_wrong(unsigned policy)
@@ -136,12 +138,12 @@ static void status_line(void *context, const struct db_item *i)
 	if (i->confirmed == 0 || i->refused != 0)
 		a->failed = true;
 	if (!a->json) {
-		(void)printf("%-36s %-20s  %s%08llx  %s\n", i->uri, i->iccid, i->kind == ITEM_MIKEY ? "GMK " : "record ",
+		(void)printf("%-36s %-20s  %s%08llx  %s\n", i->uri, i->iccid, i->gmk_id != 0 ? "GMK " : "record ",
 		        (unsigned long long)i->gmk_id, state_text(i, text));
 		return;
 	}
 	j = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i}", "user", i->uri, "iccid", i->iccid, "kind",
-	        i->kind == ITEM_MIKEY ? "gmk" : "record", "gmk_id", (json_int_t)i->gmk_id, "at", (json_int_t)i->at, "fetched",
+	        i->gmk_id != 0 ? "gmk" : "record", "gmk_id", (json_int_t)i->gmk_id, "at", (json_int_t)i->at, "fetched",
 	        (json_int_t)i->fetched, "confirmed", (json_int_t)i->confirmed, "refused", (int)i->refused);
 	(void)json_dumpf(j, stdout, JSON_COMPACT);
 	(void)putchar('\n');
@@ -174,4 +176,21 @@ enum status leave_groups(struct arguments *a, const struct db_member *in, size_t
 				(void)printf("%s: without it from GMK %08lx on\n", in[i].group, (unsigned long)id);
 		}
 	return st;
+}
+
+int group_refresh(struct arguments *a)
+{
+	struct timespec began, ended;
+	unsigned members;
+	enum status st;
+
+	if (a->count != 1)
+		return fail("group refresh", NULL, "needs GROUP", EXIT_USAGE);
+	(void)clock_gettime(CLOCK_MONOTONIC, &began);
+	st = join_refresh(a->db, now(), a->words[0], (uint64_t)a->valid, &members);
+	(void)clock_gettime(CLOCK_MONOTONIC, &ended);
+	if (st == OK)
+		(void)printf("%s: a new key for %u members in %.0f ms\n", a->words[0], members,
+		        (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6);
+	return report("group refresh", a->words[0], st);
 }

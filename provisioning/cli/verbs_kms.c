@@ -8,6 +8,7 @@
 #include "apdu/hex.h"
 #include "provisioning/cli/net.h"
 #include "crypto/enrol.h"
+#include "provisioning/join.h"
 #include "provisioning/kms_log.h"
 
 enum { HEAD_FILE_MAX = 4096, ENROL_VALID_MAX = 31536000 };
@@ -60,6 +61,23 @@ int kms_enrol(struct arguments *a)
 		secret_clean(text, sizeof text);
 	}
 	return report("kms enrol", a->card, st);
+}
+
+int kms_push(struct arguments *a)
+{
+	struct buf b = BUF_OF(output);
+	char iccid[21];
+	enum status st;
+
+	if (a->user == NULL || a->name == NULL || a->count != 0)
+		return fail("kms push", NULL, "needs --user URI and --name FQDN", EXIT_USAGE);
+	if ((st = db_user_card(a->db, a->user, iccid)) == ERR_DENIED)
+		return fail("kms push", a->user, "is revoked: `kms allow` first", EXIT_REFUSED);
+	if (st == OK && (st = join_push(a->db, now(), iccid, a->name, a->user, a->out == NULL, &b)) == ERR_NOT_FOUND)
+		return fail("kms push", a->user, "its card has never bootstrapped: there is no IMPI to push to", EXIT_REFUSED);
+	if (st == OK && a->out != NULL)
+		st = write_file(a->out, buf_bytes(&b));
+	return report("kms push", a->user, st);
 }
 
 int kms_revoke(struct arguments *a)

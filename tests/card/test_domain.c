@@ -134,21 +134,30 @@ static unsigned personalise(struct rig *r, const char *aid, struct bytes data)
 }
 
 /* A sealed time for an instance under some transport keys. */
-static struct bytes sealed_time(const struct rig *r, struct bytes trk, struct bytes ink, uint8_t id, uint64_t sequence)
+static struct bytes sealed_object(const struct rig *r, struct bytes trk, struct bytes ink, uint8_t id, uint64_t sequence,
+        enum sealed_kind kind, struct bytes payload)
 {
-	static uint8_t raw[300], payload_raw[16];
+	static uint8_t raw[300];
 	struct sealed_header h = { .domain = hex(OWN_AID),
 		.card_id = BYTES_OF(r->env.card_id),
 		.trk_id = id,
-		.kind = SEALED_TIME,
+		.kind = kind,
 		.name = BYTES_STR("time"),
 		.sequence = sequence,
 		.not_after = UINT64_MAX };
-	struct buf b = BUF_OF(raw), payload = BUF_OF(payload_raw);
+	struct buf b = BUF_OF(raw);
+
+	ck_assert_int_eq(seal(&rng_system, trk, ink, &h, payload, &b), OK);
+	return buf_bytes(&b);
+}
+
+static struct bytes sealed_time(const struct rig *r, struct bytes trk, struct bytes ink, uint8_t id, uint64_t sequence)
+{
+	uint8_t raw[16];
+	struct buf payload = BUF_OF(raw);
 
 	tlv_put_uint(&payload, TIME_FLOOR, 8, 1800000100);
-	ck_assert_int_eq(seal(&rng_system, trk, ink, &h, buf_bytes(&payload), &b), OK);
-	return buf_bytes(&b);
+	return sealed_object(r, trk, ink, id, sequence, SEALED_TIME, buf_bytes(&payload));
 }
 
 static unsigned install_sealed(struct rig *r, struct bytes object)
@@ -559,6 +568,12 @@ START_TEST(a_hostile_operator)
 	/* Objects under every key that the operator has. */
 	ck_assert_uint_eq(install_sealed(r, sealed_time(r, secret_of(r, BIRTH_TRK), secret_of(r, BIRTH_INK), 4, 9)), 0x9C01);
 	ck_assert_uint_eq(install_sealed(r, sealed_time(r, secret_of(r, BIRTH_TRK), secret_of(r, BIRTH_INK), 1, 9)), 0x9C07);
+	/* Nor does the brigade name a server of the operator's, whose GBA keys would be good there. */
+	ck_assert_uint_eq(install_sealed(r, sealed_object(r, hex(TRK), hex(INK), 4, 2, SEALED_NAF, hex("8003616263"))), 0x6A80);
+	ck_assert_uint_eq(
+	        install_sealed(r, sealed_object(r, hex(TRK), hex(INK), 4, 2, SEALED_NAF, hex("800A6E61662E780100010001"))),
+	        0x9C0B);
+	ck_assert_uint_eq(install_sealed(r, sealed_time(r, hex(TRK), hex(INK), SEALED_TRK_GBA, 2)), 0x9C07);
 	digest_of(r, after);
 	ck_assert_mem_eq(before, after, sizeof before);                                         /* nothing was replaced */
 	ck_assert_uint_eq(install_sealed(r, sealed_time(r, hex(TRK), hex(INK), 4, 3)), 0x9000); /* and it goes on */

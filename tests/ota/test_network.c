@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apdu/push.h"
 #include "provisioning/http.h"
 #include "provisioning/limit.h"
 #include "tests/support/support.h"
@@ -137,6 +138,58 @@ START_TEST(who_asks_too_often_is_not_heard)
 }
 END_TEST
 
+/* Every octet of a message changed, and every beginning of it, is refused or says what it says; what is read is what was put.
+ */
+START_TEST(push_messages)
+{
+	uint8_t raw[600], body_raw[600], mac[PUSH_MAC_LEN] = { 9 }, users_raw[100];
+	struct buf b = BUF_OF(raw), body = BUF_OF(body_raw), users = BUF_OF(users_raw);
+	const struct push p = { .rand = hex("000102030405060708090A0B0C0D0E0F"),
+		.autn = hex("101112131415161718191A1B1C1D1E1F"),
+		.naf_id = BYTES_STR("naf.example.org\x01\x00\x01\x00\xA8"),
+		.expires = 1800000000,
+		.objects = hex("7F500101") };
+	struct vouched v = { .type = VOUCHED_JOIN,
+		.group = BYTES_STR("sip:g@example.org"),
+		.user = BYTES_STR("sip:u@example.org"),
+		.btid = BYTES_STR("AAAA@bsf"),
+		.expires = 77,
+		.nonce = hex("0102030405060708"),
+		.invitation = hex("AABB") };
+	struct push q;
+	struct vouched w;
+	struct bytes one, list;
+
+	push_put_body(&body, &p);
+	push_put(&b, buf_bytes(&body), mac);
+	ck_assert_int_eq(push_parse(buf_bytes(&b), &q), OK);
+	ck_assert(bytes_equal(q.rand, p.rand) && bytes_equal(q.autn, p.autn) && bytes_equal(q.naf_id, p.naf_id) &&
+	          bytes_equal(q.objects, p.objects) && q.expires == p.expires && bytes_equal(q.mac, BYTES_OF(mac)) &&
+	          bytes_equal(q.maced, buf_bytes(&body)));
+	for (size_t n = 0; n < b.len; n++)
+		ck_assert_int_ne(push_parse(exact_copy((struct bytes){ raw, n }), &q), OK);
+	ck_assert_int_ne(vouched_parse(buf_bytes(&b), &w), OK);
+	tlv_put(&users, 0x84, BYTES_STR("sip:a@x"));
+	tlv_put(&users, 0x84, BYTES_STR("sip:b@x"));
+	v.users = buf_bytes(&users);
+	b = BUF_OF(raw);
+	body = BUF_OF(body_raw);
+	vouched_put_body(&body, &v);
+	vouched_put(&b, buf_bytes(&body), mac);
+	ck_assert_int_eq(vouched_parse(buf_bytes(&b), &w), OK);
+	list = w.users;
+	ck_assert(w.type == v.type && bytes_equal(w.group, v.group) && bytes_equal(w.user, v.user) &&
+	          bytes_equal(w.btid, v.btid) && w.expires == 77 && bytes_equal(w.nonce, v.nonce) &&
+	          bytes_equal(w.invitation, v.invitation) && vouched_user(&list, &one) &&
+	          bytes_equal(one, BYTES_STR("sip:a@x")) && vouched_user(&list, &one) &&
+	          bytes_equal(one, BYTES_STR("sip:b@x")) && !vouched_user(&list, &one));
+	for (size_t n = 0; n < b.len; n++)
+		ck_assert_int_ne(vouched_parse(exact_copy((struct bytes){ raw, n }), &w), OK);
+	raw[6] = VOUCHED_REMOVE + 1; /* a type that there is not */
+	ck_assert_int_ne(vouched_parse(buf_bytes(&b), &w), OK);
+}
+END_TEST
+
 Suite *suite_network(void)
 {
 	Suite *s = suite_create("network");
@@ -146,6 +199,7 @@ Suite *suite_network(void)
 	tcase_add_test(c, a_crowd_does_not_help_the_busy);
 	tcase_add_test(c, a_household_is_one_source);
 	tcase_add_test(c, who_asks_too_often_is_not_heard);
+	tcase_add_test(c, push_messages);
 	suite_add_tcase(s, c);
 	return s;
 }

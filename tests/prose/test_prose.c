@@ -180,7 +180,7 @@ START_TEST(transport_keys_are_replaced)
 	struct buf keys = BUF_OF(keys_raw), again = BUF_OF(old_memory);
 
 	buf_put(&again, old); /* sealed under the first keys */
-	ck_assert_int_eq(order_new_transport_keys(db, ICCID_1, 1, &keys), OK);
+	ck_assert_int_eq(order_new_transport_keys(db, ICCID_1, 1, NULL, &keys), OK);
 	before = issue(ALICE, NOW); /* under the second */
 	ck_assert_uint_eq(install(r, before), SW_PROSE_NO_KEY);
 	for (long cut = 0; cut < 2; cut++) {
@@ -194,7 +194,7 @@ START_TEST(transport_keys_are_replaced)
 	ck_assert_uint_eq(install(r, buf_bytes(&again)), SW_PROSE_NO_KEY);
 	ck_assert_uint_eq(install(r, buf_bytes(&keys)), SW_PROSE_NO_KEY); /* the first keys' turn is over */
 	keys.len = 0;
-	ck_assert_int_eq(order_new_transport_keys(db, ICCID_1, 2, &keys), ERR_DENIED); /* one at a time */
+	ck_assert_int_eq(order_new_transport_keys(db, ICCID_1, 2, NULL, &keys), ERR_DENIED); /* one at a time */
 	rig_free(&r);
 }
 END_TEST

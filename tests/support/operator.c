@@ -54,7 +54,7 @@ struct buf objects;
 struct bytes issue(const char *uri, uint64_t when)
 {
 	objects = BUF_OF(object_memory);
-	ck_assert_int_eq(kms_issue(db, NULL, when, ICCID_1, uri, when, &objects), OK);
+	ck_assert_int_eq(kms_issue(db, NULL, when, NULL, ICCID_1, uri, when, &objects), OK);
 	return buf_bytes(&objects);
 }
 
