@@ -63,7 +63,14 @@ enum prose_tag {
 };
 
 /* What travels inside a sealed object (apdu/sealed.h), as TLVs. */
-enum kms_certificate_tag { KMSC_URI = 0x80, KMSC_Z, KMSC_KPAK, KMSC_PERIOD, KMSC_OFFSET };
+enum kms_certificate_tag {
+	KMSC_URI = 0x80,
+	KMSC_Z,
+	KMSC_KPAK,
+	KMSC_PERIOD,
+	KMSC_OFFSET,
+	KMSC_DOMAIN /* of an external KMS: what is behind the @ of its users' URIs */
+};
 enum key_set_tag { KEYSET_KMS_URI = 0x80, KEYSET_USER_URI, KEYSET_PERIOD_NUMBER, KEYSET_RSK, KEYSET_SSK, KEYSET_PVT };
 /* A group signer's keys are a key set without RSK: USER_URI is the identity that signs the group's messages. */
 enum group_record_tag { GROUP_URI = 0x80, GROUP_SIGNER_URI, GROUP_POLICY, GROUP_KMS_URI };

@@ -130,14 +130,15 @@ enum status gmk_message_build(struct rng *rng, const struct gmk_message *g, stru
 {
 	uint8_t data[SAKKE_DATA_LEN], uid[MIKEY_UID_LEN], parameters_raw[512], signature[ECCSI_SIGNATURE_LEN];
 	struct buf parameters = BUF_OF(parameters_raw);
+	const struct mikey_kms *to = g->member_kms != NULL ? g->member_kms : g->kms;
 	struct sakke_message m = { .ntp = mikey_ntp(g->now),
 		.initiator_uri = g->signer_uri,
 		.responder_uri = g->member_uri,
 		.initiator_kms_uri = g->kms->uri,
-		.responder_kms_uri = g->kms->uri };
+		.responder_kms_uri = to->uri };
 	size_t start = out->len;
 
-	TRY(mikey_uid(g->kms, g->member_uri, mikey_period_number(g->kms, g->now), uid));
+	TRY(mikey_uid(to, g->member_uri, mikey_period_number(to, g->now), uid));
 	if (g->sakke_data != NULL)
 		memcpy(data, g->sakke_data, sizeof data);
 	else

@@ -39,8 +39,9 @@ MUST_USE enum status key_parameters_open(
 
 /* A whole, signed I_MESSAGE with a group master key for one member: its GUK-ID, encapsulation, parameters and signature. */
 struct gmk_message {
-	const struct mikey_kms *kms;
-	const uint8_t *z; /* the KMS's public key, 257 octets */
+	const struct mikey_kms *kms;        /* of the signer */
+	const struct mikey_kms *member_kms; /* of the member; NULL: the same */
+	const uint8_t *z;                   /* public key of the member's KMS, 257 octets */
 	struct bytes signer_uri, member_uri;
 	const struct secret *ssk; /* the signer's, in the period of `now` */
 	const uint8_t *pvt, *hs;

@@ -65,6 +65,16 @@ struct db_kms {
 MUST_USE enum status db_kms_set(struct db *, const struct db_kms *, struct bytes keys);
 MUST_USE enum status db_kms_get(struct db *, struct db_kms *, struct secret_large *keys);
 
+/* Other agencies' KMSs: Z(257) || KPAK(65), and what is behind the @ of their users' URIs. */
+struct db_external_kms {
+	char uri[129], domain[129];
+	uint64_t period, offset;
+	uint8_t keys[257 + 65];
+};
+MUST_USE enum status db_external_kms_set(struct db *, const struct db_external_kms *);
+MUST_USE enum status db_external_kms_get(struct db *, const char *domain, struct db_external_kms *);
+MUST_USE enum status db_external_kms_each(struct db *, enum status (*each)(void *, const struct db_external_kms *), void *);
+
 /* A user's keys belong on this card; a user who was revoked stays so. */
 MUST_USE enum status db_user_set(struct db *, const char *uri, const char *iccid);
 /* The same, and no longer revoked. */
@@ -96,6 +106,9 @@ struct db_group {
 MUST_USE enum status db_group_add(struct db *, const struct db_group *);
 MUST_USE enum status db_group_get(struct db *, const char *uri, struct db_group *);
 MUST_USE enum status db_member_set(struct db *, const char *group, const char *user, bool member);
+/* The same for another agency's user, and each of them. */
+MUST_USE enum status db_guest_set(struct db *, const char *group, const char *user, bool guest);
+MUST_USE enum status db_guest_each(struct db *, const char *group, enum status (*each)(void *, const char *user), void *);
 /* Call back for every member, in order of URI; stops at the first status that is not OK. */
 MUST_USE enum status db_member_each(struct db *, const char *group, enum status (*each)(void *, const char *user), void *);
 MUST_USE enum status db_gmk_add(

@@ -2,6 +2,7 @@
 #include "provisioning/db_inside.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum status db_kms_set(struct db *db, const struct db_kms *k, struct bytes keys)
 {
@@ -31,6 +32,51 @@ enum status db_kms_get(struct db *db, struct db_kms *k, struct secret_large *key
 		k->offset = sql_int(s, 2);
 		st = db_unwrap(db, "kms", sql_blob(s, 3), keys);
 	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_external_kms_set(struct db *db, const struct db_external_kms *k)
+{
+	struct bytes keys = BYTES_OF(k->keys);
+
+	return sql_done(sql_query(db->sql,
+	        "INSERT INTO external_kms VALUES($1,$2,$3,$4,$5) ON CONFLICT(uri) DO UPDATE SET domain=excluded.domain,"
+	        " period=excluded.period, period_offset=excluded.period_offset, keys=excluded.keys",
+	        "ssiib", k->uri, k->domain, k->period, k->offset, &keys));
+}
+
+static enum status take_external(const struct sql_rows *s, struct db_external_kms *k)
+{
+	struct bytes keys = sql_blob(s, 4);
+
+	*k = (struct db_external_kms){ .period = sql_int(s, 2), .offset = sql_int(s, 3) };
+	sql_text(s, 0, k->uri, sizeof k->uri);
+	sql_text(s, 1, k->domain, sizeof k->domain);
+	if (keys.n != sizeof k->keys)
+		return ERR_MALFORMED;
+	memcpy(k->keys, keys.p, keys.n);
+	return OK;
+}
+
+#define EXTERNAL "SELECT uri, domain, period, period_offset, keys FROM external_kms "
+
+enum status db_external_kms_get(struct db *db, const char *domain, struct db_external_kms *k)
+{
+	struct sql_rows *s = sql_query(db->sql, EXTERNAL "WHERE domain=$1", "s", domain);
+	enum status st = sql_row(s) ? take_external(s, k) : ERR_NOT_FOUND;
+
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_external_kms_each(struct db *db, enum status (*each)(void *, const struct db_external_kms *), void *context)
+{
+	struct sql_rows *s = sql_query(db->sql, EXTERNAL "ORDER BY uri", "");
+	struct db_external_kms k;
+	enum status st = OK;
+
+	while (st == OK && sql_row(s))
+		if ((st = take_external(s, &k)) == OK)
+			st = each(context, &k);
 	return sql_done(s) == OK ? st : ERR_IO;
 }
 
@@ -158,9 +204,17 @@ enum status db_member_set(struct db *db, const char *group, const char *user, bo
 	        "ss", group, user));
 }
 
-enum status db_member_each(struct db *db, const char *group, enum status (*each)(void *, const char *user), void *context)
+enum status db_guest_set(struct db *db, const char *group, const char *user, bool guest)
 {
-	struct sql_rows *s = sql_query(db->sql, "SELECT uri FROM member WHERE grp=$1 ORDER BY uri", "s", group);
+	return sql_done(sql_query(db->sql,
+	        guest ? "INSERT INTO guest VALUES($1,$2) ON CONFLICT DO NOTHING" : "DELETE FROM guest WHERE grp=$1 AND uri=$2",
+	        "ss", group, user));
+}
+
+static enum status each_of(
+        struct db *db, const char *query, const char *group, enum status (*each)(void *, const char *user), void *context)
+{
+	struct sql_rows *s = sql_query(db->sql, query, "s", group);
 	enum status st = OK;
 	char user[129];
 
@@ -169,6 +223,16 @@ enum status db_member_each(struct db *db, const char *group, enum status (*each)
 		st = each(context, user);
 	}
 	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_member_each(struct db *db, const char *group, enum status (*each)(void *, const char *user), void *context)
+{
+	return each_of(db, "SELECT uri FROM member WHERE grp=$1 ORDER BY uri", group, each, context);
+}
+
+enum status db_guest_each(struct db *db, const char *group, enum status (*each)(void *, const char *user), void *context)
+{
+	return each_of(db, "SELECT uri FROM guest WHERE grp=$1 ORDER BY uri", group, each, context);
 }
 
 enum status db_gmk_add(struct db *db, const char *group, uint32_t id, uint64_t not_before, uint64_t not_after, struct bytes key)

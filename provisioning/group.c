@@ -97,7 +97,7 @@ struct rekey {
 	struct gmk_message message;
 	struct member *member;
 	uint8_t (*data)[SAKKE_DATA_LEN]; /* each one's encapsulation; or NULL */
-	size_t count, room;
+	size_t own, count, room;         /* guests come behind our own */
 };
 
 static void rekey_wipe(struct rekey *r)
@@ -107,9 +107,8 @@ static void rekey_wipe(struct rekey *r)
 	secret_clean(r, sizeof *r);
 }
 
-static enum status add_member(void *context, const char *user)
+static enum status make_room(struct rekey *r, const char *user, struct member **out)
 {
-	struct rekey *r = context;
 	struct member *m;
 
 	if (r->count == r->room) {
@@ -118,10 +117,43 @@ static enum status add_member(void *context, const char *user)
 			return ERR_NO_SPACE;
 		r->member = m;
 	}
-	m = &r->member[r->count++];
+	*out = m = &r->member[r->count++];
+	*m = (struct member){ 0 };
 	(void)snprintf(m->uri, sizeof m->uri, "%s", user);
+	return OK;
+}
+
+static enum status add_member(void *context, const char *user)
+{
+	struct rekey *r = context;
+	struct member *m;
+
+	TRY(make_room(r, user, &m));
+	r->own = r->count;
 	TRY(db_user_card(r->db, user, m->iccid));
 	return mikey_uid(&r->kms.identity, bytes_str(user), mikey_period_number(&r->kms.identity, r->message.now), m->uid);
+}
+
+static enum status add_guest(void *context, const char *user)
+{
+	struct member *m;
+
+	return make_room(context, user, &m);
+}
+
+/* For another agency's user: encapsulated under its KMS. */
+static enum status build_for_guest(struct rekey *r, const char *user, struct buf *out)
+{
+	const char *at = strrchr(user, '@');
+	struct db_external_kms k;
+	struct mikey_kms kms;
+
+	TRY(db_external_kms_get(r->db, at != NULL ? at + 1 : "", &k));
+	kms = (struct mikey_kms){ bytes_str(k.uri), k.period, k.offset };
+	r->message.member_kms = &kms;
+	r->message.z = k.keys;
+	r->message.sakke_data = NULL;
+	return gmk_message_build(&rng_system, &r->message, out);
 }
 
 /* One thread's members. */
@@ -157,21 +189,21 @@ static enum status encapsulate(struct rekey *r)
 	struct share share[THREADS_MAX] = { 0 };
 	struct sakke_kms *tables;
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	size_t threads = r->count / THREAD_MEMBERS + 1;
+	size_t threads = r->own / THREAD_MEMBERS + 1;
 	enum status st;
 
 	if (processors > 0 && threads > (size_t)processors)
 		threads = (size_t)processors;
 	if (threads > THREADS_MAX)
 		threads = THREADS_MAX;
-	if ((r->data = calloc(r->count, sizeof *r->data)) == NULL)
+	if ((r->data = calloc(r->own, sizeof *r->data)) == NULL)
 		return ERR_NO_SPACE;
 	TRY(sakke_kms_open(r->kms.public_key, &tables));
 	for (size_t i = 0; i < threads; i++) {
-		size_t first = r->count * i / threads;
+		size_t first = r->own * i / threads;
 
 		share[i] = (struct share){
-			.rekey = r, .tables = tables, .first = first, .count = r->count * (i + 1) / threads - first, .st = OK
+			.rekey = r, .tables = tables, .first = first, .count = r->own * (i + 1) / threads - first, .st = OK
 		};
 		share[i].started = i > 0 && pthread_create(&share[i].thread, NULL, encapsulate_share, &share[i]) == 0;
 		if (i > 0 && !share[i].started)
@@ -216,7 +248,8 @@ enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t
 	*gmk_id = r.message.gmk_id = (uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM;
 	TRY(db_gmk_add(db, group, *gmk_id, not_before, not_after, secret_bytes(&r.message.gmk)));
 	TRY(db_member_each(db, group, add_member, &r));
-	if (r.count >= TABLES_PAY)
+	TRY(db_guest_each(db, group, add_guest, &r));
+	if (r.own >= TABLES_PAY)
 		TRY(encapsulate(&r));
 	for (size_t i = 0; i < r.count; i++) { /* each with its own GUK-ID, encapsulation and signature */
 		const struct member *m = &r.member[i];
@@ -224,9 +257,10 @@ enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t
 		struct buf b = BUF_OF(raw);
 
 		r.message.member_uri = bytes_str(m->uri);
-		r.message.sakke_data = r.data != NULL ? r.data[i] : NULL;
-		TRY(gmk_message_build(&rng_system, &r.message, &b));
-		TRY(put_away(db, now, ITEM_MIKEY, group, m->uri, m->iccid, *gmk_id, buf_bytes(&b)));
+		r.message.sakke_data = r.data != NULL && i < r.own ? r.data[i] : NULL;
+		TRY(i < r.own ? gmk_message_build(&rng_system, &r.message, &b) : build_for_guest(&r, m->uri, &b));
+		if (i < r.own)
+			TRY(put_away(db, now, ITEM_MIKEY, group, m->uri, m->iccid, *gmk_id, buf_bytes(&b)));
 		if (each != NULL)
 			TRY(each(context, m->uri, m->iccid, buf_bytes(&b)));
 	}

@@ -68,20 +68,49 @@ enum status kms_signer_new(const struct kms *k, const char *uri, uint64_t when, 
 	return eccsi_validate(k->kpak, BYTES_OF(uid), &s->ssk, s->pvt, s->hs);
 }
 
-enum status kms_seal_certificate(
-        struct db *db, const struct kms *k, const struct seal_keys *under, const char *iccid, struct buf *out)
+/* A certificate as the card keeps it; domain: of an external KMS. */
+static void put_certificate(struct buf *b, const struct mikey_kms *k, const uint8_t *z, const uint8_t *kpak, const char *domain)
 {
+	tlv_put(b, KMSC_URI, k->uri);
+	tlv_put(b, KMSC_Z, (struct bytes){ z, SAKKE_POINT_LEN });
+	tlv_put(b, KMSC_KPAK, (struct bytes){ kpak, ECCSI_POINT_LEN });
+	tlv_put_uint(b, KMSC_PERIOD, 8, k->period);
+	tlv_put_uint(b, KMSC_OFFSET, 8, k->offset);
+	if (domain != NULL)
+		tlv_put(b, KMSC_DOMAIN, bytes_str(domain));
+}
+
+struct externals {
+	struct db *db;
+	const struct seal_keys *under;
+	const char *iccid;
+	struct buf *out;
+};
+
+static enum status seal_external(void *context, const struct db_external_kms *k)
+{
+	const struct externals *e = context;
+	const struct mikey_kms kms = { bytes_str(k->uri), k->period, k->offset };
 	uint8_t raw[1024];
 	struct buf b = BUF_OF(raw);
 
-	tlv_put(&b, KMSC_URI, k->identity.uri);
-	tlv_put(&b, KMSC_Z, (struct bytes){ k->public_key, SAKKE_POINT_LEN });
-	tlv_put(&b, KMSC_KPAK, (struct bytes){ k->kpak, ECCSI_POINT_LEN });
-	tlv_put_uint(&b, KMSC_PERIOD, 8, k->identity.period);
-	tlv_put_uint(&b, KMSC_OFFSET, 8, k->identity.offset);
+	put_certificate(&b, &kms, k->keys, k->keys + SAKKE_POINT_LEN, k->domain);
 	TRY(buf_status(&b));
 	return operator_seal_under(
-	        db, iccid, under, SEALED_KMS_CERTIFICATE, k->identity.uri, 0, UINT64_MAX, buf_bytes(&b), out);
+	        e->db, e->iccid, e->under, SEALED_EXTERNAL_KMS, kms.uri, 0, UINT64_MAX, buf_bytes(&b), e->out);
+}
+
+enum status kms_seal_certificate(
+        struct db *db, const struct kms *k, const struct seal_keys *under, const char *iccid, struct buf *out)
+{
+	struct externals e = { db, under, iccid, out };
+	uint8_t raw[1024];
+	struct buf b = BUF_OF(raw);
+
+	put_certificate(&b, &k->identity, k->public_key, k->kpak, NULL);
+	TRY(buf_status(&b));
+	TRY(operator_seal_under(db, iccid, under, SEALED_KMS_CERTIFICATE, k->identity.uri, 0, UINT64_MAX, buf_bytes(&b), out));
+	return db_external_kms_each(db, seal_external, &e);
 }
 
 void kms_tables_close(struct kms_tables *t)

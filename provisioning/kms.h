@@ -29,7 +29,7 @@ struct kms_tables {
 };
 void kms_tables_close(struct kms_tables *);
 
-/* Append the KMS certificate, sealed to a card under these keys, or (NULL) its own. */
+/* Append the KMS certificate and those of other agencies, sealed to a card under these keys, or (NULL) its own. */
 MUST_USE enum status kms_seal_certificate(
         struct db *, const struct kms *, const struct seal_keys *, const char *iccid, struct buf *out);
 

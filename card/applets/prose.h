@@ -6,9 +6,9 @@
 #include "card/os/card.h"
 #include "mikey/identity.h"
 
-/* Records of an instance: "trk", "time", "kms", "ks/<period>", "gs/<signer>/<period>", "grp/<group>", "gmk/<group>/<id>",
- * "gmr/<group>", "rel/<group>", "naf", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8
- * octets of their SHA-256. */
+/* Records of an instance: "trk", "time", "kms", "kx/<external KMS>", "ks/<period>", "gs/<signer>/<period>", "grp/<group>",
+ * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups, signers and
+ * names by the first 8 octets of their SHA-256. */
 
 enum { SESSIONS_MAX = 8, DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
 
@@ -55,6 +55,7 @@ struct prose_kms_certificate {
 	struct secret_large record; /* the views below point here */
 	struct mikey_kms kms;
 	const uint8_t *z, *kpak;
+	struct bytes domain; /* of an external KMS */
 };
 
 struct prose_key_set { /* of a user, or (without RSK) of a group's signer */
@@ -89,6 +90,9 @@ enum sw prose_cmd_install(struct command *);
 MUST_USE enum status prose_digest(const struct bytes *parts, size_t n, uint8_t out[static DIGEST_LEN]);
 struct record_name prose_record_name(const char *kind, const uint8_t digest[static DIGEST_LEN]);
 MUST_USE enum status prose_load_kms(struct applet *, struct prose_kms_certificate *);
+/* The KMS that has this user: an external one if his URI is in its domain, else our own. */
+MUST_USE enum status prose_load_kms_of(struct applet *, struct bytes user, struct prose_kms_certificate *);
+MUST_USE enum status prose_parse_kms(struct prose_kms_certificate *);
 MUST_USE enum status prose_load_key_set(struct applet *, uint64_t period_number, struct prose_key_set *);
 MUST_USE enum status prose_parse_key_set(struct prose_key_set *);
 /* The signing keys of a group's manager, if this card has them. */

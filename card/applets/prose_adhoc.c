@@ -138,6 +138,7 @@ static enum sw invite(struct command *c)
 	GMK gmk = { 0 };
 	const struct prose_key_set *signer;
 	struct gmk_message m;
+	KMS_CERTIFICATE members = { 0 };
 	struct bytes uri, member;
 	uint8_t raw[MESSAGE_MAX];
 	struct buf b = BUF_OF(raw);
@@ -156,8 +157,11 @@ static enum sw invite(struct command *c)
 		return SW_PROSE_POLICY; /* not this card's to give out */
 	if (!newest(c->applet, &group, w.now, &gmk))
 		return SW_PROSE_EXPIRED;
+	if ((st = prose_load_kms_of(c->applet, member, &members)) != OK)
+		return sw_of(st);
 	m = (struct gmk_message){ .kms = &w.kms.kms,
-		.z = w.kms.z,
+		.member_kms = &members.kms,
+		.z = members.z,
 		.signer_uri = signer->user_uri,
 		.member_uri = member,
 		.ssk = &signer->ssk,

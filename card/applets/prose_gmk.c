@@ -14,8 +14,8 @@ enum { SAKKE_PARAMS_1 = 1, TOLERANCE = 60, PURPOSE_SHIFT = 28 };
 struct import {
 	struct applet *a;
 	struct mikey m;
-	uint64_t now, sent; /* seconds since 1970 */
-	struct prose_kms_certificate kms;
+	uint64_t now, sent;                        /* seconds since 1970 */
+	struct prose_kms_certificate kms, signers; /* ours, and that of who signs */
 	struct prose_key_set key_set;
 	struct secret gmk;
 	struct key_parameters parameters;
@@ -53,9 +53,11 @@ static enum sw check_addresses(struct import *i)
 		return SW_WRONG_DATA;
 	if (prose_load_kms(i->a, &i->kms) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
-	if (!bytes_equal(role[MIKEY_ROLE_KMS_INITIATOR], i->kms.kms.uri) ||
-	        !bytes_equal(role[MIKEY_ROLE_KMS_RESPONDER], i->kms.kms.uri))
+	if (!bytes_equal(role[MIKEY_ROLE_KMS_RESPONDER], i->kms.kms.uri))
 		return SW_PROSE_RECIPIENT;
+	if (prose_load_kms_of(i->a, role[MIKEY_ROLE_INITIATOR], &i->signers) != OK ||
+	        !bytes_equal(role[MIKEY_ROLE_KMS_INITIATOR], i->signers.kms.uri))
+		return SW_PROSE_SIGNER; /* a KMS that we do not know, or whose user this is not */
 	if (prose_load_key_set(i->a, mikey_period_number(&i->kms.kms, i->sent), &i->key_set) != OK)
 		return SW_PROSE_NO_KEY;
 	if (!bytes_equal(role[MIKEY_ROLE_RESPONDER], i->key_set.user_uri))
@@ -67,11 +69,12 @@ static enum sw check_signature(struct import *i)
 {
 	uint8_t uid[MIKEY_UID_LEN];
 	enum status st =
-	        mikey_uid(&i->kms.kms, i->m.role[MIKEY_ROLE_INITIATOR], mikey_period_number(&i->kms.kms, i->sent), uid);
+	        mikey_uid(&i->signers.kms, i->m.role[MIKEY_ROLE_INITIATOR], mikey_period_number(&i->signers.kms, i->sent), uid);
 
 	if (st != OK)
 		return sw_of(st);
-	return eccsi_verify(i->kms.kpak, BYTES_OF(uid), i->m.signed_part, i->m.signature) == OK ? SW_OK : SW_PROSE_SIGNATURE;
+	return eccsi_verify(i->signers.kpak, BYTES_OF(uid), i->m.signed_part, i->m.signature) == OK ? SW_OK
+	                                                                                            : SW_PROSE_SIGNATURE;
 }
 
 /* Keyed on what is signed, not on the signature, which is malleable. */

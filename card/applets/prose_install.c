@@ -9,7 +9,7 @@
 #include "crypto/sakke_ring.h"
 #include "crypto/seal.h"
 
-enum { KEY_SETS_MAX = 3 }; /* two periods, and the next one issued early */
+enum { KEY_SETS_MAX = 3, EXTERNAL_MAX = 8 }; /* two periods, and the next one issued early; other agencies */
 
 static enum status load_transport_keys(struct applet *a, uint8_t trk_id, struct secret *trk, struct secret *ink)
 {
@@ -55,7 +55,30 @@ static enum sw install_kms(struct applet *a, struct bytes payload)
 
 	if (st != OK || (st = prose_load_kms(a, &k)) != OK)
 		return sw_of(st);
-	return k.kms.uri.n > 0 && k.kms.uri.n <= PROSE_URI_MAX && k.kms.period > 0 ? SW_OK : SW_WRONG_DATA;
+	return SW_OK;
+}
+
+/* Another agency's, whose users may sign and be written to. It does not take the place of our own. */
+static enum sw install_external_kms(struct applet *a, struct bytes payload)
+{
+	KMS_CERTIFICATE own = { 0 };
+	KMS_CERTIFICATE k = { 0 };
+	uint8_t digest[DIGEST_LEN];
+	struct record_name name, each = { 0 };
+	size_t others = 0;
+	enum status st;
+
+	if (prose_load_kms(a, &own) != OK)
+		return SW_PROSE_NOT_PROVISIONED;
+	if ((st = secret_large_set(&k.record, payload)) != OK || (st = prose_parse_kms(&k)) != OK ||
+	        (st = prose_digest(&k.kms.uri, 1, digest)) != OK)
+		return sw_of(st);
+	if (k.domain.n == 0 || k.domain.n > PROSE_URI_MAX || bytes_equal(k.kms.uri, own.kms.uri))
+		return SW_WRONG_DATA;
+	name = prose_record_name("kx", digest);
+	while (applet_next(a, BYTES_STR("kx/"), name_bytes(&each), &each) == OK)
+		others += bytes_equal(name_bytes(&each), name_bytes(&name)) ? 0 : 1;
+	return others >= EXTERNAL_MAX ? sw_of(ERR_NO_SPACE) : sw_of(applet_put(a, name_bytes(&name), payload));
 }
 
 /* Of the records whose names begin so, the first, which is of the earliest period. */
@@ -188,6 +211,7 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 	case SEALED_GROUP: return install_group(a, payload);
 	case SEALED_DISCOVERY_KEY: return install_discovery(a, h, payload);
 	case SEALED_TIME: return install_time(a, payload);
+	case SEALED_EXTERNAL_KMS: return install_external_kms(a, payload);
 	case SEALED_NAF: return prose_install_naf(a, payload);
 	case SEALED_GROUP_KEY: return prose_install_group_key(a, payload);
 	case SEALED_TRANSPORT_KEYS: return install_transport_keys(a, h, payload);

@@ -46,11 +46,10 @@ void prose_gmk_wipe(struct prose_gmk *g)
 	secret_clean(g, sizeof *g);
 }
 
-enum status prose_load_kms(struct applet *a, struct prose_kms_certificate *out)
+enum status prose_parse_kms(struct prose_kms_certificate *out)
 {
 	struct bytes z, kpak, period, offset;
 
-	TRY(applet_get(a, BYTES_STR("kms"), &out->record));
 	TRY(tlv_find(secret_large_bytes(&out->record), KMSC_URI, &out->kms.uri));
 	TRY(tlv_find(secret_large_bytes(&out->record), KMSC_Z, &z));
 	TRY(tlv_find(secret_large_bytes(&out->record), KMSC_KPAK, &kpak));
@@ -62,7 +61,34 @@ enum status prose_load_kms(struct applet *a, struct prose_kms_certificate *out)
 	out->kpak = kpak.p;
 	out->kms.period = bytes_uint(period);
 	out->kms.offset = bytes_uint(offset);
-	return OK;
+	if (tlv_find(secret_large_bytes(&out->record), KMSC_DOMAIN, &out->domain) != OK)
+		out->domain = (struct bytes){ 0 };
+	return out->kms.uri.n > 0 && out->kms.uri.n <= PROSE_URI_MAX && out->kms.period > 0 ? OK : ERR_MALFORMED;
+}
+
+enum status prose_load_kms(struct applet *a, struct prose_kms_certificate *out)
+{
+	TRY(applet_get(a, BYTES_STR("kms"), &out->record));
+	return prose_parse_kms(out);
+}
+
+static bool in_domain(struct bytes uri, struct bytes domain)
+{
+	return uri.n > domain.n && uri.p[uri.n - domain.n - 1] == '@' &&
+	       bytes_equal((struct bytes){ uri.p + uri.n - domain.n, domain.n }, domain);
+}
+
+enum status prose_load_kms_of(struct applet *a, struct bytes user, struct prose_kms_certificate *out)
+{
+	struct record_name name = { 0 };
+
+	while (applet_next(a, BYTES_STR("kx/"), name_bytes(&name), &name) == OK) {
+		TRY(applet_get(a, name_bytes(&name), &out->record));
+		TRY(prose_parse_kms(out));
+		if (in_domain(user, out->domain))
+			return OK;
+	}
+	return prose_load_kms(a, out);
 }
 
 enum status prose_parse_key_set(struct prose_key_set *k)

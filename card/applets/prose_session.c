@@ -204,7 +204,7 @@ static enum sw check_offer_signature(struct applet *a, const struct prose_group 
 
 	if (m->signature.n == 0)
 		return (g->policy & GROUP_POLICY_SIGN) != 0 ? SW_PROSE_POLICY : SW_OK;
-	if (prose_load_kms(a, &kms) != OK)
+	if (prose_load_kms_of(a, m->id[0], &kms) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
 	if (mikey_uid(&kms.kms, m->id[0], mikey_period_number(&kms.kms, mikey_unix(m->time)), uid) != OK ||
 	        eccsi_verify(kms.kpak, BYTES_OF(uid), m->signed_part, m->signature) != OK)

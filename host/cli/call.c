@@ -247,6 +247,7 @@ static bool listen(struct arguments *a, const struct multicast *in, struct media
 	uint8_t packet[1500];
 	struct multicast player = { .fd = -1 };
 	uint64_t last = 0;
+	unsigned long packets, lost;
 	bool heard = false;
 
 	if (a->rtp_to != NULL && !multicast_open(a->rtp_to, false, &player))
@@ -271,7 +272,10 @@ static bool listen(struct arguments *a, const struct multicast *in, struct media
 	(void)printf("{\"event\": \"heard\", \"ssrcs\": [");
 	for (size_t i = 0; i < m->heard_count; i++)
 		(void)printf("%s%lu", i > 0 ? ", " : "", (unsigned long)m->heard[i]);
-	(void)printf("]}\n");
+	media_count(m, &packets, &lost);
+	(void)printf("], \"packets\": %lu, \"lost\": %lu}\n", packets, lost);
+	if (lost > 0 && a->rtp_to != NULL)
+		(void)fprintf(stderr, "prose-ue call join: %lu of %lu packets were lost on the way\n", lost, packets + lost);
 	return heard;
 }
 

@@ -80,13 +80,34 @@ enum prose_result media_protect(struct media *m, uint8_t *packet, size_t *n)
 	return srtp_stream_protect(m->out, packet, n) == OK ? PROSE_OK : PROSE_FORMAT;
 }
 
-static void remember(struct media *m, uint32_t ssrc)
+static void remember(struct media *m, const uint8_t *packet)
 {
-	for (size_t i = 0; i < m->heard_count; i++)
-		if (m->heard[i] == ssrc)
-			return;
-	if (m->heard_count < sizeof m->heard / sizeof *m->heard)
+	uint32_t ssrc = (uint32_t)bytes_uint((struct bytes){ packet + 8, 4 });
+	uint16_t sequence = (uint16_t)bytes_uint((struct bytes){ packet + 2, 2 });
+	size_t i = 0;
+
+	while (i < m->heard_count && m->heard[i] != ssrc)
+		i++;
+	if (i == sizeof m->heard / sizeof *m->heard)
+		return;
+	if (i == m->heard_count) {
 		m->heard[m->heard_count++] = ssrc;
+		m->count[i].first = m->count[i].highest = 0x10000U + sequence;
+	}
+	m->count[i].packets++;
+	if ((int16_t)(uint16_t)(sequence - (uint16_t)m->count[i].highest) > 0)
+		m->count[i].highest += (uint16_t)(sequence - (uint16_t)m->count[i].highest);
+}
+
+void media_count(const struct media *m, unsigned long *packets, unsigned long *lost)
+{
+	*packets = *lost = 0;
+	for (size_t i = 0; i < m->heard_count; i++) {
+		unsigned long span = m->count[i].highest - m->count[i].first + 1;
+
+		*packets += m->count[i].packets;
+		*lost += span > m->count[i].packets ? span - m->count[i].packets : 0;
+	}
 }
 
 static enum prose_result unprotect(struct media *m, uint8_t *packet, size_t *n)
@@ -116,7 +137,7 @@ enum prose_result media_unprotect(struct media *m, uint8_t *packet, size_t *n)
 	enum prose_result r = *n > RTP_HEADER ? unprotect(m, packet, n) : PROSE_NOT_FOUND;
 
 	if (r == PROSE_OK)
-		remember(m, (uint32_t)bytes_uint((struct bytes){ packet + 8, 4 }));
+		remember(m, packet);
 	return r;
 }
 

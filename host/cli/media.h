@@ -20,6 +20,10 @@ struct media {
 	size_t talkers;
 	uint32_t heard[64]; /* SSRCs */
 	size_t heard_count;
+	struct {
+		uint32_t first, highest; /* sequence numbers, the rounds counted in */
+		unsigned long packets;
+	} count[64]; /* of each SSRC that was heard */
 };
 
 /* The group's policy, as its record on the card has it; 0 if there is none. */
@@ -33,6 +37,8 @@ enum prose_result media_protect(struct media *, uint8_t *packet, size_t *n);
 enum prose_result media_unprotect(struct media *, uint8_t *packet, size_t *n);
 /* The GUK-ID behind a packet of gmk-direct; 0 else. */
 uint32_t media_talker(const struct media *, const uint8_t *packet, size_t n);
+/* Packets that came, and how many between them did not, of all talkers. */
+void media_count(const struct media *, unsigned long *packets, unsigned long *lost);
 void media_close(struct media *);
 
 #endif

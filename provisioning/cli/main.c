@@ -66,6 +66,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DERIVE: a->derive = arg; return 0;
 	case OPT_HTTP: a->http = arg; return 0;
 	case OPT_NAME: a->name = arg; return 0;
+	case OPT_DOMAIN: a->domain = arg; return 0;
 	case OPT_VERIFY: a->verify = arg; return 0;
 	case OPT_LIMIT: a->limit = atoll(arg); return 0;
 	case OPT_PERIOD: a->period = atoll(arg); return 0;
@@ -256,6 +257,10 @@ static const struct argp_option transport_options[] = { CARD, NAF,
 	OUT("The sealed object, too; a pushed one: instead of waiting for the phone"), { 0 } };
 static const struct argp_option naf_options[] = { CARD, NAF, OUT("The sealed object, instead of waiting for the phone"),
 	{ 0 } };
+static const struct argp_option certificate_options[] = { OUT("Our KMS's public keys (JSON)"), { 0 } };
+static const struct argp_option trust_options[] = {
+	{ "domain", OPT_DOMAIN, "NAME", 0, "What is behind the @ of its users' URIs", 0 }, { 0 }
+};
 static const struct argp_option push_options[] = { USER, NAF, OUT("The message, instead of waiting for the phone"), { 0 } };
 static const struct argp_option refresh_options[] = { VALID, { 0 } };
 static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
@@ -368,6 +373,11 @@ static const struct verb {
 	        "prose-net kms allow --card 8900101000000000017 --user sip:alice@example.org" },
 	{ "kms", "enrol", kms_enrol, kms_enrol_options, "", "A code with which a phone without GBA gets a user's keys, once",
 	        "prose-net kms enrol --card 8900101000000000017 --user sip:alice@example.org --valid 86400" },
+	{ "kms", "certificate", kms_certificate, certificate_options, "", "Our KMS's public keys, for another agency",
+	        "prose-net kms certificate --out fire.json" },
+	{ "kms", "trust", kms_trust, trust_options, "FILE",
+	        "Another agency's KMS: its users may sign, and be in our groups; our cards get its keys with their own",
+	        "prose-net kms trust police.json --domain police.example.org" },
 	{ "kms", "push", kms_push, push_options, "", "A user's key set now, though his phone has not asked (GBA push)",
 	        "prose-net kms push --user sip:alice@example.org --name groups.example.org --out alice.push" },
 	{ "kms", "revoke", kms_revoke, kms_revoke_options, "",

@@ -9,7 +9,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 20, OUTPUT_MAX = 16384 };
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
-	        *password, *from, *via, *https, *derive, *http, *name, *verify;
+	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
 	bool json, csv, failed, once;
 	const char *words[WORDS_MAX];
@@ -70,7 +70,8 @@ enum option_key {
 	OPT_HTTP,
 	OPT_NAME,
 	OPT_LIMIT,
-	OPT_VERIFY
+	OPT_VERIFY,
+	OPT_DOMAIN
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
@@ -126,6 +127,8 @@ int ota_serve(struct arguments *);
 int kms_allow(struct arguments *);
 int kms_enrol(struct arguments *);
 int kms_push(struct arguments *);
+int kms_certificate(struct arguments *);
+int kms_trust(struct arguments *);
 int kms_revoke(struct arguments *);
 int kms_status(struct arguments *);
 int kms_show_log(struct arguments *);

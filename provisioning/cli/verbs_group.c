@@ -40,6 +40,16 @@ int group_create(struct arguments *a)
 	return report("group create", g.uri, db_group_add(a->db, &g));
 }
 
+/* A user of an agency whose KMS we trust; its operator gives him the group's record. */
+static bool is_guest(struct arguments *a, const char *user)
+{
+	const char *at = strrchr(user, '@');
+	struct db_external_kms k;
+	char iccid[21];
+
+	return db_user_card(a->db, user, iccid) == ERR_NOT_FOUND && at != NULL && db_external_kms_get(a->db, at + 1, &k) == OK;
+}
+
 int group_add(struct arguments *a)
 {
 	struct buf b = BUF_OF(output);
@@ -47,6 +57,9 @@ int group_add(struct arguments *a)
 
 	if (a->count != 2)
 		return fail("group add", NULL, "needs GROUP USER", EXIT_USAGE);
+	if (is_guest(a, a->words[1]))
+		return report("group add", a->words[0],
+		        db_guest_set(a->db, a->words[0], a->words[1], true) == OK ? OK : ERR_NOT_FOUND);
 	st = db_member_set(a->db, a->words[0], a->words[1], true);
 	if (st == ERR_DENIED)
 		st = ERR_NOT_FOUND; /* foreign key */
@@ -62,6 +75,8 @@ int group_remove(struct arguments *a)
 	if (a->count != 2)
 		return fail("group remove", NULL, "needs GROUP USER", EXIT_USAGE);
 	st = db_member_set(a->db, a->words[0], a->words[1], false);
+	if (st == OK)
+		st = db_guest_set(a->db, a->words[0], a->words[1], false);
 	if (st == OK)
 		st = db_outbox_withdraw(a->db, a->words[0], a->words[1]);
 	return report("group remove", a->words[1], st);
@@ -90,8 +105,11 @@ static enum status write_message(void *context, const char *user, const char *ic
 {
 	struct rekey_output *o = context;
 	char path[PATH_MAX];
+	size_t n = o->folder != NULL ? strlen(o->folder) : 0;
 
-	(void)snprintf(path, sizeof path, "%s/%s.mikey", o->folder, iccid);
+	(void)snprintf(path, sizeof path, "%s/%s.mikey", o->folder, iccid[0] != 0 ? iccid : user);
+	for (char *p = path + n + 1; o->folder != NULL && (p = strchr(p, '/')) != NULL;)
+		*p = '_';
 	if (o->folder != NULL)
 		TRY(write_file(path, message));
 	o->members++;

@@ -22,6 +22,13 @@ static void time_text(uint64_t at, char out[32])
 	(void)strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+static bool octets_of(const char *text, uint8_t *out, size_t n)
+{
+	struct buf b = { out, 0, n, false };
+
+	return hex_decode(bytes_str(text), &b) == OK && b.len == n;
+}
+
 /* ---- users ---------------------------------------------------------------------------------------------------------- */
 
 static enum status allow(struct arguments *a)
@@ -139,6 +146,58 @@ int kms_status(struct arguments *a)
 	return report("kms status", NULL, db_user_each(a->db, user_line, a));
 }
 
+/* ---- other agencies ------------------------------------------------------------------------------------------------- */
+
+int kms_certificate(struct arguments *a)
+{
+	KMS k = { 0 };
+	char z[2 * 257 + 1], kpak[2 * 65 + 1];
+	enum status st;
+	json_t *j;
+	char *text;
+
+	if (a->out == NULL || a->count != 0)
+		return fail("kms certificate", NULL, "needs --out FILE", EXIT_USAGE);
+	if ((st = kms_load(a->db, &k)) == OK) {
+		j = json_pack("{s:s, s:I, s:I, s:s, s:s}", "kms", k.record.uri, "period", (json_int_t)k.record.period, "offset",
+		        (json_int_t)k.record.offset, "pub_enc_key", hex_encode((struct bytes){ k.public_key, 257 }, z),
+		        "pub_auth_key", hex_encode((struct bytes){ k.kpak, 65 }, kpak));
+		text = json_dumps(j, JSON_INDENT(2));
+		st = text != NULL ? write_file(a->out, bytes_str(text)) : ERR_NO_SPACE;
+		free(text);
+		json_decref(j);
+	}
+	return report("kms certificate", a->out, st);
+}
+
+int kms_trust(struct arguments *a)
+{
+	struct db_external_kms k = { 0 };
+	KMS own = { 0 };
+	json_t *j = a->count == 1 ? json_load_file(a->words[0], JSON_REJECT_DUPLICATES, NULL) : NULL;
+	json_int_t period = 0, offset = 0;
+	const char *uri = "", *z = "", *kpak = "";
+	bool ok;
+
+	if (a->count != 1 || a->domain == NULL || strlen(a->domain) == 0 || strlen(a->domain) >= sizeof k.domain)
+		return fail("kms trust", NULL, "needs FILE and --domain NAME", EXIT_USAGE);
+	ok = j != NULL &&
+	     json_unpack(j, "{s:s, s:I, s:I, s:s, s:s}", "kms", &uri, "period", &period, "offset", &offset, "pub_enc_key", &z,
+	             "pub_auth_key", &kpak) == 0 &&
+	     strlen(uri) > 0 && strlen(uri) <= 64 && period > 0 && offset >= 0 && offset < period &&
+	     octets_of(z, k.keys, 257) && octets_of(kpak, k.keys + 257, 65) && k.keys[0] == 4 && k.keys[257] == 4;
+	(void)snprintf(k.uri, sizeof k.uri, "%s", uri);
+	(void)snprintf(k.domain, sizeof k.domain, "%s", a->domain);
+	k.period = (uint64_t)period;
+	k.offset = (uint64_t)offset;
+	json_decref(j);
+	if (!ok)
+		return fail("kms trust", a->words[0], "is no file that `kms certificate --out` has written", EXIT_REFUSED);
+	if (kms_load(a->db, &own) == OK && strcmp(own.record.uri, k.uri) == 0)
+		return fail("kms trust", a->words[0], "is our own", EXIT_REFUSED);
+	return report("kms trust", k.domain, db_external_kms_set(a->db, &k));
+}
+
 /* ---- the log -------------------------------------------------------------------------------------------------------- */
 
 static void log_line(void *context, const struct kms_log_entry *e)
@@ -188,13 +247,6 @@ static int export_head(struct arguments *a)
 		json_decref(j);
 	}
 	return report("kms log", a->out, st);
-}
-
-static bool octets_of(const char *text, uint8_t *out, size_t n)
-{
-	struct buf b = { out, 0, n, false };
-
-	return hex_decode(bytes_str(text), &b) == OK && b.len == n;
 }
 
 static int verify_head(struct arguments *a)

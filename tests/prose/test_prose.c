@@ -1,4 +1,5 @@
 /* The ProSe applet against the operator's real code, in process: provisioning makes, the card takes or refuses. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,42 @@ START_TEST(a_group_is_managed_from_a_card)
 	secret_large_wipe(&keys);
 	rig_free(&r);
 	covers("R-131");
+}
+END_TEST
+
+/* Another agency's KMS: never in the place of our own, with a domain, and not any number of them. */
+START_TEST(external_kms_certificates)
+{
+	struct rig *r = known_card();
+	uint8_t raw[600];
+	struct buf b = BUF_OF(raw);
+	struct secret_large keys = { 0 };
+	struct db_kms k;
+	char uri[40];
+
+	ck_assert_uint_eq(install(r, signer_object(SEALED_EXTERNAL_KMS, BYTES_STR("\x80\x01x"))), SW_PROSE_NOT_PROVISIONED);
+	provision(r);
+	ck_assert_int_eq(db_kms_get(db, &k, &keys), OK);
+	for (int i = 0; i < 12; i++) {
+		const bool own = i == 0, without_domain = i == 1;
+
+		(void)snprintf(uri, sizeof uri, "kms%d.example.net", i);
+		b = BUF_OF(raw);
+		tlv_put(&b, KMSC_URI, bytes_str(own ? k.uri : uri));
+		tlv_put(&b, KMSC_Z, (struct bytes){ keys.data + 128 + 32, 257 });
+		tlv_put(&b, KMSC_KPAK, (struct bytes){ keys.data + 128 + 32 + 257, 65 });
+		tlv_put_uint(&b, KMSC_PERIOD, 8, 86400);
+		tlv_put_uint(&b, KMSC_OFFSET, 8, 0);
+		if (!without_domain)
+			tlv_put(&b, KMSC_DOMAIN, bytes_str(uri));
+		ck_assert_uint_eq(install(r, signer_object(SEALED_EXTERNAL_KMS, buf_bytes(&b))), own || without_domain ? 0x6A80
+		                                                                                 : i < 10              ? 0x9000
+		                                                                                          : 0x6A84);
+	}
+	/* Our own group manager's messages are as good as before. */
+	ck_assert_uint_eq(import(r, NOW + 20, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	secret_large_wipe(&keys);
+	rig_free(&r);
 }
 END_TEST
 
@@ -457,6 +494,7 @@ Suite *suite_prose(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, provisioning_order_and_replays);
 	tcase_add_test(t, adhoc_groups);
+	tcase_add_test(t, external_kms_certificates);
 	tcase_add_test(t, a_group_is_managed_from_a_card);
 	tcase_add_test(t, transport_keys_are_replaced);
 	tcase_add_test(t, gmk_messages_are_checked_before_they_are_opened);
