@@ -5,7 +5,7 @@ $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variad
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac
 $(O)/check-unit: $(TEST_OBJECTS) $(filter-out %/pcsc.o,$(HOST_LIB)) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(COUNTED:%=-Wl,--wrap=%) $(LIBS_NET) $(LIBS_TEST)
-E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/lossy.so
+E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/trouble.so
 $(O)/smsc: $(O)/tests/e2e/smsc.o $(O)/libota.a $(O)/libapdu.a
 	$(link) -lcrypto
 $(O)/eap-radius: $(O)/tests/e2e/eap-radius.o $(O)/libprose-ue.a
@@ -14,7 +14,7 @@ $(O)/aka-vectors: $(O)/tests/e2e/aka-vectors.o $(O)/libcrypto-prose.a $(O)/libap
 	$(link) -lcrypto
 $(O)/leakcheck: $(O)/tests/e2e/leakcheck.o $(O)/libapdu.a
 	$(link) -ljansson -lcrypto
-$(O)/lossy.so: $(O)/tests/e2e/lossy.o
+$(O)/trouble.so: $(O)/tests/e2e/trouble.o
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -o $@ $^
 $(O)/leakcheck-hold.so: $(O)/tests/e2e/hold.o
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -o $@ $^

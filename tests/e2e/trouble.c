@@ -1,8 +1,10 @@
-/* lossy.so: preloaded into a program, it loses LOSSY per cent of the datagrams that the program sends, by a fixed sequence. */
+/* trouble.so: preloaded into a program, it loses LOSSY per cent of the datagrams that the program sends, by a fixed sequence, and
+ * its clock is SKEW seconds ahead. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 ssize_t send(int fd, const void *data, size_t n, int flags)
 {
@@ -24,4 +26,23 @@ ssize_t send(int fd, const void *data, size_t n, int flags)
 			return (ssize_t)n;
 	}
 	return real(fd, data, n, flags);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	static int (*real)(clockid_t, struct timespec *);
+	static long skew;
+	int rc;
+
+	if (real == NULL) {
+		void *symbol = dlsym(RTLD_NEXT, "clock_gettime");
+		const char *text = getenv("SKEW");
+
+		memcpy(&real, &symbol, sizeof real);
+		skew = text != NULL ? strtol(text, NULL, 10) : 0;
+	}
+	rc = real(clock, t);
+	if (clock == CLOCK_REALTIME)
+		t->tv_sec += skew;
+	return rc;
 }
