@@ -22,7 +22,7 @@ enum prose_instruction {
 };
 
 enum prose_adhoc { ADHOC_CREATE = 1, ADHOC_INVITE, ADHOC_ACCEPT };
-enum prose_list { PROSE_LIST_KEY_SETS = 1, PROSE_LIST_GROUPS, PROSE_LIST_GMKS, PROSE_LIST_DISCOVERY };
+enum prose_list { PROSE_LIST_KEY_SETS = 1, PROSE_LIST_GROUPS, PROSE_LIST_GMKS, PROSE_LIST_DISCOVERY, PROSE_LIST_PERMISSIONS };
 
 /* Data objects of commands and responses. Times are seconds since 1970 in 8 octets. */
 enum prose_tag {
@@ -58,6 +58,8 @@ enum prose_tag {
 	TAG_CARD_ID = 0x9D,
 	TAG_GUK_ID = 0x9E,
 	TAG_PACKET = 0x9F1F, /* RTP or SRTP */
+	TAG_PLMN = 0x9F20,
+	TAG_RADIO = 0x9F21,
 	TAG_ENTRY = 0xA0,
 	TAG_IMPORT = 0xA2 /* over the air: the data of IMPORT GMK as one object */
 };
@@ -85,6 +87,12 @@ enum discovery_key_tag {
 };
 enum time_tag { TIME_FLOOR = 0x80 };
 enum naf_tag { NAF_ID = 0x80 };
+enum permission_tag {
+	PERMISSION_PLMN = 0x80, /* MCC and MNC, 5 or 6 digits; also the object's name */
+	PERMISSION_RIGHTS,      /* 1: enum permission */
+	PERMISSION_RADIO        /* radio parameters out of coverage, opaque, up to 128; optional */
+};
+enum permission { PERMISSION_ANNOUNCE = 1, PERMISSION_MONITOR = 2, PERMISSION_COMMUNICATE = 4 };
 enum group_key_tag {
 	GROUP_KEY_URI = 0x80,
 	GROUP_KEY_ID,
@@ -114,6 +122,8 @@ enum {
 	PROSE_CODES_MAX = 2048, /* per COMPUTE CODES */
 	PROSE_URI_MAX = 128,
 	PROSE_NAME_MAX = 64,
+	PERMISSION_RADIO_MAX = 128,
+	PERMISSIONS_MAX = 16, /* PLMNs on a card */
 	PROSE_SESSION_ID_LEN = 8,
 	GSK_LEN = 16,
 	GSK_SALT_LEN = 14,

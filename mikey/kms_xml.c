@@ -51,6 +51,13 @@ static void put_element(xmlTextWriterPtr w, const char *name, const char *value)
 	(void)xmlTextWriterWriteElement(w, x(name), x(value));
 }
 
+/* An empty element would be refused. */
+static void put_optional(xmlTextWriterPtr w, const char *name, const char *value)
+{
+	if (value[0] != 0)
+		put_element(w, name, value);
+}
+
 static void put_time(xmlTextWriterPtr w, const char *name, uint64_t at)
 {
 	time_t t = (time_t)at;
@@ -113,7 +120,7 @@ enum status kms_request_put(const struct kms_request *r, struct buf *out)
 		put_element(d.writer, "UserUri", r->user_uri);
 		put_element(d.writer, "KmsUri", r->kms_uri);
 		put_time(d.writer, "Time", r->time);
-		put_element(d.writer, "ClientReqUrl", r->client_url);
+		put_optional(d.writer, "ClientReqUrl", r->client_url);
 	}
 	return document_close(&d, ok, out);
 }
@@ -155,7 +162,7 @@ enum status kms_response_put(const struct kms_response *r, struct buf *out)
 	put_element(d.writer, "UserUri", r->user_uri);
 	put_element(d.writer, "KmsUri", r->kms_uri);
 	put_time(d.writer, "Time", r->time);
-	put_element(d.writer, "ClientReqUrl", r->client_url);
+	put_optional(d.writer, "ClientReqUrl", r->client_url);
 	if (r->error[0] != 0) {
 		(void)xmlTextWriterStartElement(d.writer, x("KmsError"));
 		put_element(d.writer, "ErrorMsg", r->error);

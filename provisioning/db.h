@@ -130,6 +130,19 @@ MUST_USE enum status db_invited_has(struct db *, const char *group, const char *
 /* ERR_DENIED: this card has used this nonce before. */
 MUST_USE enum status db_vouched_use(struct db *, uint64_t now, const char *iccid, struct bytes nonce, uint64_t expires);
 
+/* What users may do in a PLMN: everybody's (iccid empty), or one card's, which goes before it. */
+struct db_permission {
+	char plmn[7], iccid[21];
+	unsigned rights;
+	uint64_t valid; /* seconds from when it is given */
+	uint8_t radio[128];
+	size_t radio_len;
+};
+MUST_USE enum status db_permission_set(struct db *, const struct db_permission *);
+/* Those of a card, by PLMN. */
+MUST_USE enum status db_permission_each(
+        struct db *, const char *iccid, enum status (*each)(void *, const struct db_permission *), void *);
+
 struct db_discovery {
 	char name[65];
 	unsigned profile, slot_seconds;

@@ -274,6 +274,39 @@ enum status db_gmk_latest(struct db *db, const char *group, uint64_t now, uint32
 	return sql_done(s) == OK ? st : ERR_IO;
 }
 
+enum status db_permission_set(struct db *db, const struct db_permission *p)
+{
+	struct bytes radio = { p->radio, p->radio_len };
+
+	return sql_done(sql_query(db->sql,
+	        "INSERT INTO permission VALUES($1,$2,$3,$4,$5) ON CONFLICT(plmn, iccid) DO UPDATE SET rights=excluded.rights,"
+	        " valid=excluded.valid, radio=excluded.radio",
+	        "ssiib", p->plmn, p->iccid, (uint64_t)p->rights, p->valid, &radio));
+}
+
+enum status db_permission_each(
+        struct db *db, const char *iccid, enum status (*each)(void *, const struct db_permission *), void *context)
+{
+	struct sql_rows *s = sql_query(db->sql,
+	        "SELECT plmn, iccid, rights, valid, radio FROM permission p WHERE iccid=$1 OR (iccid='' AND NOT EXISTS"
+	        " (SELECT 1 FROM permission q WHERE q.plmn=p.plmn AND q.iccid=$1)) ORDER BY plmn",
+	        "s", iccid);
+	enum status st = OK;
+
+	while (st == OK && sql_row(s)) {
+		struct db_permission p = { .rights = (unsigned)sql_int(s, 2), .valid = sql_int(s, 3) };
+		struct bytes radio = sql_blob(s, 4);
+
+		sql_text(s, 0, p.plmn, sizeof p.plmn);
+		sql_text(s, 1, p.iccid, sizeof p.iccid);
+		p.radio_len = radio.n <= sizeof p.radio ? radio.n : 0;
+		if (p.radio_len > 0)
+			memcpy(p.radio, radio.p, p.radio_len);
+		st = each(context, &p);
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
 enum status db_discovery_set(struct db *db, const struct db_discovery *d, struct bytes keys)
 {
 	uint8_t raw[WRAPPED_MAX];

@@ -40,6 +40,8 @@ static const char *const schema[] = {
 	"CREATE TABLE IF NOT EXISTS external_kms(uri TEXT PRIMARY KEY, domain TEXT UNIQUE NOT NULL, period BIGINT NOT NULL,"
 	" period_offset BIGINT NOT NULL, keys BYTEA NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS guest(grp TEXT NOT NULL REFERENCES grp(uri), uri TEXT NOT NULL, PRIMARY KEY(grp, uri));"
+	"CREATE TABLE IF NOT EXISTS permission(plmn TEXT NOT NULL, iccid TEXT NOT NULL, rights BIGINT NOT NULL,"
+	" valid BIGINT NOT NULL, radio BYTEA NOT NULL, PRIMARY KEY(plmn, iccid));"
 	"CREATE TABLE IF NOT EXISTS joinable(grp TEXT PRIMARY KEY REFERENCES grp(uri), owner TEXT NOT NULL, naf TEXT NOT NULL,"
 	" listed BIGINT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS invited(grp TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY(grp, uri));"

@@ -67,17 +67,17 @@ requirements: ## docs/requirements.md from what the tests covered
 format: ## clang-format everything
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-FUZZERS := tlv mikey sealed ota apdu image eap smpp gp scp03 admin
+FUZZERS := tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms
 T ?= apdu
 TIME ?= 60
 FUZZ_HOST := host/lib/eap.c host/lib/eap_message.c host/lib/usim.c host/lib/session.c host/lib/files.c
 FUZZ_SOURCES := $(wildcard card/os/*.c card/applets/*.c) $(filter-out card/io/main.c card/io/cli_%.c card/io/farm.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
-  $(filter-out %_xml.c,$(wildcard mikey/*.c)) $(wildcard ota/*.c crypto/*.c apdu/*.c) $(FUZZ_HOST)
-fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp gp scp03 admin)
+  $(wildcard mikey/*.c) $(wildcard ota/*.c crypto/*.c apdu/*.c) $(FUZZ_HOST)
+fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms)
 	@packaging/install-deps fuzz
 	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)
 	clang -g -O1 -std=c11 $(CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(T) \
-	  tests/fuzz/fuzz_$(T).c tests/support/rows.c $(FUZZ_SOURCES) crypto/fp1024_x86_64.S -lsqlite3 -ljansson -lsrtp2 -lssl -lcrypto
+	  tests/fuzz/fuzz_$(T).c tests/support/rows.c $(FUZZ_SOURCES) crypto/fp1024_x86_64.S $(XML_CFLAGS) -lxml2 -lsqlite3 -ljansson -lsrtp2 -lssl -lcrypto
 	build/fuzz/$(T) -max_total_time=$(TIME) -max_len=2048 -print_final_stats=1 build/fuzz/corpus-$(T)
 fuzz-keep: ## after a campaign: the smallest set of inputs with the same coverage goes to tests/fuzz/$(T).hex
 	@rm -rf build/fuzz/small && mkdir build/fuzz/small
@@ -86,7 +86,7 @@ fuzz-keep: ## after a campaign: the smallest set of inputs with the same coverag
 
 REPLAYS := $(FUZZERS:%=$(O)/replay-%)
 $(O)/replay-%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/tests/support/rows.o $(FUZZ_HOST:%.c=$(O)/%.o) $(O)/libcard-io.a $(O)/libprose-card.a
-	$(link) $(LIBS_IO)
+	$(link) $(LIBS_IO) -lxml2
 $(O)/tests/fuzz/%.o: override CFLAGS += -Wno-missing-prototypes
 
 $(O)/campaign: $(O)/tests/fuzz/campaign.o $(O)/tests/support/rows.o $(O)/libcard-io.a $(O)/libprose-card.a

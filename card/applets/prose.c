@@ -125,6 +125,21 @@ static enum status list_discovery(const struct secret_large *record, struct buf 
 	return OK;
 }
 
+static enum status list_permission(const struct secret_large *record, struct buf *e)
+{
+	struct bytes in = secret_large_bytes(record), plmn, rights, radio, until;
+
+	TRY(tlv_find(in, TAG_NOT_AFTER, &until));
+	TRY(tlv_find(in, PERMISSION_PLMN, &plmn));
+	TRY(tlv_find(in, PERMISSION_RIGHTS, &rights));
+	tlv_put(e, TAG_PLMN, plmn);
+	tlv_put(e, TAG_RIGHTS, rights);
+	tlv_put(e, TAG_NOT_AFTER, until);
+	if (tlv_find(in, PERMISSION_RADIO, &radio) == OK)
+		tlv_put(e, TAG_RADIO, radio);
+	return OK;
+}
+
 static enum sw cmd_prose_list(struct command *c)
 {
 	static const struct {
@@ -135,11 +150,12 @@ static enum sw cmd_prose_list(struct command *c)
 		[PROSE_LIST_GROUPS] = { "grp/", list_group },
 		[PROSE_LIST_GMKS] = { "gmk/", list_gmk },
 		[PROSE_LIST_DISCOVERY] = { "d/", list_discovery },
+		[PROSE_LIST_PERMISSIONS] = { "pl/", list_permission },
 	};
 	struct record_name name = { 0 };
 	struct bytes prefix;
 
-	if (c->p1 < PROSE_LIST_KEY_SETS || c->p1 > PROSE_LIST_DISCOVERY)
+	if (c->p1 < PROSE_LIST_KEY_SETS || c->p1 > PROSE_LIST_PERMISSIONS)
 		return SW_WRONG_P1P2;
 	prefix = bytes_str(lists[c->p1].prefix);
 	while (applet_next(c->applet, prefix, name_bytes(&name), &name) == OK) {

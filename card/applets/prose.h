@@ -7,8 +7,8 @@
 #include "mikey/identity.h"
 
 /* Records of an instance: "trk", "time", "kms", "kx/<external KMS>", "ks/<period>", "gs/<signer>/<period>", "grp/<group>",
- * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups, signers and
- * names by the first 8 octets of their SHA-256. */
+ * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups,
+ * signers and names by the first 8 octets of their SHA-256. */
 
 enum { SESSIONS_MAX = 8, DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
 

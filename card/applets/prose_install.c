@@ -173,6 +173,35 @@ static enum sw install_discovery(struct applet *a, const struct sealed_header *h
 	return sw_of(applet_put(a, name_bytes(&name), buf_bytes(&b)));
 }
 
+/* Without rights: the PLMN's permission is taken back. */
+static enum sw install_permission(struct applet *a, const struct sealed_header *h, struct bytes payload)
+{
+	SECRET_LARGE
+	record = { 0 };
+	struct buf b = { record.data, 0, sizeof record.data, false };
+	struct record_name name, each = { 0 };
+	struct bytes plmn, rights, radio;
+	size_t others = 0;
+
+	if (tlv_find(payload, PERMISSION_PLMN, &plmn) != OK || plmn.n < 5 || plmn.n > 6 || !bytes_equal(plmn, h->name) ||
+	        tlv_find(payload, PERMISSION_RIGHTS, &rights) != OK || rights.n != 1 || rights.p[0] > 7 ||
+	        (tlv_find(payload, PERMISSION_RADIO, &radio) == OK && radio.n > PERMISSION_RADIO_MAX))
+		return SW_WRONG_DATA;
+	for (size_t i = 0; i < plmn.n; i++)
+		if (plmn.p[i] < '0' || plmn.p[i] > '9')
+			return SW_WRONG_DATA;
+	name = name_format("pl/%.*s", (int)plmn.n, (const char *)plmn.p);
+	if (rights.p[0] == 0)
+		return sw_of(applet_erase(a, name_bytes(&name)));
+	while (applet_next(a, BYTES_STR("pl/"), name_bytes(&each), &each) == OK)
+		others += bytes_equal(name_bytes(&each), name_bytes(&name)) ? 0 : 1;
+	if (others >= PERMISSIONS_MAX)
+		return sw_of(ERR_NO_SPACE);
+	tlv_put_uint(&b, TAG_NOT_AFTER, 8, h->not_after);
+	buf_put(&b, payload);
+	return buf_status(&b) == OK ? sw_of(applet_put(a, name_bytes(&name), buf_bytes(&b))) : SW_WRONG_DATA;
+}
+
 static enum sw install_time(struct applet *a, struct bytes payload)
 {
 	struct bytes floor;
@@ -211,6 +240,7 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 	case SEALED_GROUP: return install_group(a, payload);
 	case SEALED_DISCOVERY_KEY: return install_discovery(a, h, payload);
 	case SEALED_TIME: return install_time(a, payload);
+	case SEALED_PERMISSION: return install_permission(a, h, payload);
 	case SEALED_EXTERNAL_KMS: return install_external_kms(a, payload);
 	case SEALED_NAF: return prose_install_naf(a, payload);
 	case SEALED_GROUP_KEY: return prose_install_group_key(a, payload);

@@ -40,6 +40,7 @@ int verb_gba(struct arguments *);
 int verb_cat(struct arguments *);
 int verb_watch(struct arguments *);
 int verb_provision(struct arguments *);
+int verb_permission(struct arguments *);
 int verb_group(struct arguments *);
 int verb_call(struct arguments *);
 int verb_announce(struct arguments *);

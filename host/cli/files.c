@@ -70,6 +70,11 @@ static void print_entry(void *context, const struct prose_entry *e)
 		(void)printf("group      %s, keys from %s%s%s\n", e->uri, e->signer_uri,
 		        (e->policy & 1) != 0 ? ", signed offers" : "", (e->policy & 2) != 0 ? ", key stays in the card" : "");
 		break;
+	case PROSE_PERMISSIONS:
+		(void)printf("permission %s, %s%s%suntil %s\n", e->plmn, (e->rights & 1) != 0 ? "announce, " : "",
+		        (e->rights & 2) != 0 ? "monitor, " : "", (e->rights & 4) != 0 ? "communicate, " : "",
+		        date(e->not_after, to));
+		break;
 	case PROSE_GMKS:
 		(void)printf("GMK        %08lx, %s to %s\n", (unsigned long)e->gmk_id, date(e->not_before, from),
 		        date(e->not_after, to));
@@ -84,7 +89,7 @@ static void print_entry(void *context, const struct prose_entry *e)
 
 int verb_list(struct arguments *a)
 {
-	for (enum prose_list_kind k = PROSE_KEY_SETS; k <= PROSE_DISCOVERY_KEYS; k++) {
+	for (enum prose_list_kind k = PROSE_KEY_SETS; k <= PROSE_PERMISSIONS; k++) {
 		enum prose_result r = prose_list(a->card, k, print_entry, &k);
 
 		if (r != PROSE_OK)

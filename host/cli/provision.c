@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "host/cli/cli.h"
+#include "apdu/hex.h"
 #include "crypto/enrol.h"
 #include "host/cli/gba.h"
 #include "mikey/kms_xml.h"
@@ -111,6 +112,63 @@ static int from_kms(struct arguments *a, size_t *done)
 	if (rc == 0)
 		rc = ask_kms(a, &g.exchange, KMS_INIT, a->kms_uri, done);
 	return rc == 0 ? ask_kms(a, &g.exchange, KMS_KEY_PROVISION, a->kms_uri, done) : rc;
+}
+
+/* ---- permissions ---------------------------------------------------------------------------------------------------- */
+
+static int from_function(struct arguments *a)
+{
+	GBA g = { 0 };
+	size_t done = 0;
+	enum prose_result r = PROSE_OK;
+	int rc = gba_connect(a, a->from, &g);
+
+	if (rc != 0)
+		return rc;
+	if (!gba_talk(&g.exchange, "/function/v1/permissions"))
+		return EXIT_FAILURE;
+	if (g.exchange.status != 200 && g.exchange.status != 204)
+		return gba_refused(a->from, "this is no ProSe Function");
+	if (g.exchange.status == 200)
+		r = install_objects(a, (struct bytes){ g.exchange.answer, g.exchange.n }, &done);
+	if (r != PROSE_OK)
+		return complain(a, "permission", a->from, r);
+	(void)printf("%zu permission%s installed\n", done, done == 1 ? "" : "s");
+	return 0;
+}
+
+static int show_permission(struct arguments *a, const char *current, const char *last)
+{
+	static const char *const names[] = { "announce", "monitor", "communicate" };
+	static const char *const origins[] = { "nobody", "the current PLMN", "the last PLMN", "the home network" };
+	struct prose_permission p;
+	char radio[2 * sizeof p.radio + 1];
+	enum prose_result r = prose_permission(a->card, now_seconds(), current, last, &p);
+
+	if (r != PROSE_OK)
+		return complain(a, "permission", NULL, r);
+	for (size_t i = 0; i < PROSE_MAY_COUNT; i++)
+		(void)printf(a->json ? "{\"item\": \"%s\", \"allowed\": %s, \"origin\": \"%s\"}\n" : "%-12s %s, by %s\n",
+		        names[i],
+		        a->json             ? p.item[i].allowed ? "true" : "false"
+		        : p.item[i].allowed ? "yes"
+		                            : "no",
+		        origins[p.item[i].origin]);
+	if (p.radio_len > 0)
+		(void)printf(a->json ? "{\"item\": \"radio\", \"value\": \"%s\"}\n" : "radio        %s\n",
+		        hex_encode((struct bytes){ p.radio, p.radio_len }, radio));
+	return 0;
+}
+
+int verb_permission(struct arguments *a)
+{
+	if (a->word_count == 1 && strcmp(a->words[0], "fetch") == 0 && a->bsf != NULL && a->from != NULL && a->naf != NULL)
+		return from_function(a);
+	if (a->word_count == 2 && strcmp(a->words[0], "in") == 0)
+		return show_permission(a, a->words[1], NULL);
+	if (a->word_count >= 1 && a->word_count <= 2 && strcmp(a->words[0], "out") == 0)
+		return show_permission(a, NULL, a->word_count == 2 ? a->words[1] : NULL);
+	return usage_error("permission", "say `fetch` with --bsf, --from and --naf, `in PLMN`, or `out [LAST-PLMN]`");
 }
 
 int verb_provision(struct arguments *a)

@@ -240,15 +240,36 @@ struct prose_state {
 enum prose_result prose_state_read(struct prose_card *, struct prose_state *);
 
 /* Lists: call back once an entry; unused fields are zero. */
-enum prose_list_kind { PROSE_KEY_SETS = 1, PROSE_GROUPS, PROSE_GMKS, PROSE_DISCOVERY_KEYS };
+enum prose_list_kind { PROSE_KEY_SETS = 1, PROSE_GROUPS, PROSE_GMKS, PROSE_DISCOVERY_KEYS, PROSE_PERMISSIONS };
 struct prose_entry {
 	char uri[129], signer_uri[129], name[65];
 	uint64_t period_number, not_before, not_after;
 	uint32_t gmk_id;
 	unsigned policy, profile, rights, slot_seconds;
+	char plmn[7]; /* of a permission: rights are PROSE_MAY_... bits */
+	uint8_t radio[128];
+	size_t radio_len;
 };
 enum prose_result prose_list(
         struct prose_card *, enum prose_list_kind, void (*each)(void *, const struct prose_entry *), void *);
+
+/* What the user may do (seed KI-1.1), each with where it comes from: in the coverage of a PLMN what that PLMN permits; out of
+ * coverage (current NULL) what the PLMN of the last registration permits; without such a permission what the home network has
+ * written into DF_ProSe: EF_PROSE_ANN, _MON and _PLMN name the PLMNs, the first octet of EF_PROSE_RADIO_ANN, _MON and _COM
+ * speaks for out of coverage. PLMNs are MCC and MNC, 5 or 6 digits. */
+enum { PROSE_MAY_ANNOUNCE, PROSE_MAY_MONITOR, PROSE_MAY_COMMUNICATE, PROSE_MAY_COUNT };
+enum prose_origin { PROSE_FROM_NOBODY, PROSE_FROM_CURRENT, PROSE_FROM_LAST, PROSE_FROM_HOME };
+struct prose_permission {
+	struct {
+		bool allowed;
+		enum prose_origin origin;
+	} item[PROSE_MAY_COUNT];
+	uint64_t until;     /* of a PLMN's permission; UINT64_MAX: the home network's has no end */
+	uint8_t radio[128]; /* of that PLMN */
+	size_t radio_len;
+};
+enum prose_result prose_permission(
+        struct prose_card *, uint64_t now, const char *current, const char *last, struct prose_permission *out);
 
 /* ---- group calls ------------------------------------------------------------------------------------------------- */
 

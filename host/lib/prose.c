@@ -161,6 +161,7 @@ enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out
 
 static void fill_entry(struct bytes in, struct prose_entry *e)
 {
+	struct bytes radio;
 	uint64_t v;
 
 	*e = (struct prose_entry){ 0 };
@@ -176,6 +177,11 @@ static void fill_entry(struct bytes in, struct prose_entry *e)
 	e->profile = take_number(in, TAG_PROFILE, &v) ? (unsigned)v : 0;
 	e->rights = take_number(in, TAG_RIGHTS, &v) ? (unsigned)v : 0;
 	e->slot_seconds = take_number(in, TAG_SLOT_SECONDS, &v) ? (unsigned)v : 0;
+	(void)take_text(in, TAG_PLMN, e->plmn, sizeof e->plmn);
+	if (tlv_find(in, TAG_RADIO, &radio) == OK && radio.n <= sizeof e->radio) {
+		memcpy(e->radio, radio.p, radio.n);
+		e->radio_len = radio.n;
+	}
 }
 
 enum prose_result prose_list(

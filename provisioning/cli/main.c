@@ -66,6 +66,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DERIVE: a->derive = arg; return 0;
 	case OPT_HTTP: a->http = arg; return 0;
 	case OPT_NAME: a->name = arg; return 0;
+	case OPT_RADIO: a->radio = arg; return 0;
 	case OPT_DOMAIN: a->domain = arg; return 0;
 	case OPT_VERIFY: a->verify = arg; return 0;
 	case OPT_LIMIT: a->limit = atoll(arg); return 0;
@@ -262,6 +263,10 @@ static const struct argp_option trust_options[] = {
 	{ "domain", OPT_DOMAIN, "NAME", 0, "What is behind the @ of its users' URIs", 0 }, { 0 }
 };
 static const struct argp_option push_options[] = { USER, NAF, OUT("The message, instead of waiting for the phone"), { 0 } };
+static const struct argp_option permit_options[] = { CARD,
+	{ "rights", OPT_RIGHTS, "LIST", 0, "announce, monitor, communicate; none: take it back", 0 },
+	{ "radio", OPT_RADIO, "HEX", 0, "Radio parameters for out of coverage", 0 },
+	{ "valid", OPT_VALID, "SECONDS", 0, "From when a phone gets it (default 30 days)", 0 }, { 0 } };
 static const struct argp_option refresh_options[] = { VALID, { 0 } };
 static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
 static const struct argp_option kms_enrol_options[] = { CARD, USER, VALID, { 0 } };
@@ -447,6 +452,10 @@ static const struct verb {
 	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", true },
 	{ "serve", "group", group_serve, serve_kms_options, "", "Group records and keys for phones to fetch, until SIGTERM",
 	        "prose-net serve group --https 127.0.0.1:8444 --name groups.example.org", true },
+	{ "function", "permit", function_permit, permit_options, "PLMN", "What users, or one card's, may do in a PLMN",
+	        "prose-net function permit 00101 --rights announce,monitor,communicate --radio A0..." },
+	{ "serve", "function", function_serve, serve_kms_options, "", "ProSe Function: permissions of each PLMN, until SIGTERM",
+	        "prose-net serve function --https 127.0.0.1:8445 --name prose.mnc001.mcc001.pub.3gppnetwork.org", true },
 	{ "serve", "ota", ota_serve, serve_ota_options, "", "Send campaigns by SMPP, HTTPS or by hand, until SIGTERM",
 	        "prose-net serve ota --smsc 127.0.0.1:2775 --password-file smsc.password", true },
 };

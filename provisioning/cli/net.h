@@ -9,7 +9,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 20, OUTPUT_MAX = 16384 };
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
-	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain;
+	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
 	bool json, csv, failed, once;
 	const char *words[WORDS_MAX];
@@ -71,7 +71,8 @@ enum option_key {
 	OPT_NAME,
 	OPT_LIMIT,
 	OPT_VERIFY,
-	OPT_DOMAIN
+	OPT_DOMAIN,
+	OPT_RADIO
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
@@ -136,6 +137,8 @@ int kms_show_log(struct arguments *);
 int kms_serve(struct arguments *);
 int bsf_serve(struct arguments *);
 int group_serve(struct arguments *);
+int function_serve(struct arguments *);
+int function_permit(struct arguments *);
 /* verbs_hss.c */
 int hss_new_vector(struct arguments *);
 int hss_resync(struct arguments *);

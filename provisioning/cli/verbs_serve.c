@@ -1,8 +1,11 @@
-/* prose-net serve bsf, kms and group: HTTP until SIGTERM. */
+/* prose-net serve bsf, kms, group and function: HTTP until SIGTERM; and what the function permits. */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "apdu/hex.h"
 #include "provisioning/cli/net.h"
+#include "provisioning/function.h"
 #include "provisioning/group_service.h"
 #include "provisioning/kms_service.h"
 
@@ -103,4 +106,51 @@ int group_serve(struct arguments *a)
 	s.db = a->db;
 	s.naf = a->name;
 	return serve(a, "serve group", a->https, h);
+}
+
+static bool function_key(void *context, const char *identity, struct secret *out)
+{
+	return function_service_key(context, now(), identity, out);
+}
+
+static void on_function(void *context, const struct http_request *q, struct http_reply *r)
+{
+	function_service_request(context, now(), q, r);
+}
+
+int function_serve(struct arguments *a)
+{
+	static struct function_service s;
+	const struct http_handler h = {
+		.context = &s, .key = function_key, .request = on_function, .suite = UA_SUITE, .hint = UA_HINT
+	};
+
+	if (a->https == NULL || a->name == NULL || a->count != 0)
+		return fail("serve function", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
+	s.db = a->db;
+	s.naf = a->name;
+	return serve(a, "serve function", a->https, h);
+}
+
+int function_permit(struct arguments *a)
+{
+	static const char *const names[] = { "announce", "monitor", "communicate", NULL };
+	struct db_permission p = { .valid = (uint64_t)a->valid };
+	struct buf radio = BUF_OF(p.radio);
+	struct db_card card;
+	enum status st = OK;
+
+	if (a->count != 1 || strlen(a->words[0]) < 5 || strlen(a->words[0]) > 6 ||
+	        strspn(a->words[0], "0123456789") != strlen(a->words[0]) || a->valid < 1)
+		return fail("function permit", NULL, "needs PLMN, 5 or 6 digits", EXIT_USAGE);
+	if (!flags_of(a->rights, names, &p.rights))
+		return fail("function permit", a->rights, "rights are a list of announce, monitor, communicate, with commas",
+		        EXIT_USAGE);
+	if (a->radio != NULL && hex_decode(bytes_str(a->radio), &radio) != OK)
+		return fail("function permit", a->radio, "--radio is hex, at most 128 octets", EXIT_USAGE);
+	p.radio_len = radio.len;
+	(void)snprintf(p.plmn, sizeof p.plmn, "%s", a->words[0]);
+	if (a->card != NULL && (st = db_card_get(a->db, a->card, &card, NULL)) == OK)
+		(void)snprintf(p.iccid, sizeof p.iccid, "%s", a->card);
+	return report("function permit", a->card, st == OK ? db_permission_set(a->db, &p) : st);
 }

@@ -1,5 +1,5 @@
-/* trouble.so: preloaded into a program, it loses LOSSY per cent of the datagrams that the program sends, by a fixed sequence, and
- * its clock is SKEW seconds ahead. */
+/* trouble.so: preloaded into a program, it loses LOSSY per cent of the datagrams that the program sends, by a fixed sequence,
+ * and its clock is SKEW seconds ahead. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>

@@ -305,6 +305,10 @@ START_TEST(kms_messages)
 	memset(raw, ' ', sizeof raw);
 	ck_assert_int_eq(kms_request_parse((struct bytes){ raw, sizeof raw }, &again), ERR_MALFORMED);
 
+	q.client_url[0] = 0; /* what is not there is left out, not written empty */
+	b = BUF_OF(raw);
+	ck_assert_int_eq(kms_request_put(&q, &b), OK);
+	ck_assert_int_eq(kms_request_parse(buf_bytes(&b), &again), OK);
 	r.certificate = (struct kms_certificate_info){ "k", 2592000, 0, counting(4, 64), counting(4, 64) };
 	for (r.kind = KMS_INIT; r.kind <= KMS_CERTIFICATES; r.kind++) {
 		r.user_id = counting(1, 32);
