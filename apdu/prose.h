@@ -18,10 +18,12 @@ enum prose_instruction {
 	INS_PROSE_TALK = 0x2A,          /* an SSRC of this card's for a session */
 	INS_PROSE_PROTECT = 0x2C,       /* RTP to SRTP on the card */
 	INS_PROSE_UNPROTECT = 0x2E,     /* SRTP to RTP on the card */
-	INS_PROSE_VOUCH = 0x30          /* P1: enum vouched_type of apdu/push.h */
+	INS_PROSE_VOUCH = 0x30,         /* P1: enum vouched_type of apdu/push.h */
+	INS_PROSE_CERTIFICATE = 0x32    /* P1: enum prose_certificate */
 };
 
 enum prose_adhoc { ADHOC_CREATE = 1, ADHOC_INVITE, ADHOC_ACCEPT };
+enum prose_certificate { CERTIFICATE_KEY = 1, CERTIFICATE_SIGN };
 enum prose_list { PROSE_LIST_KEY_SETS = 1, PROSE_LIST_GROUPS, PROSE_LIST_GMKS, PROSE_LIST_DISCOVERY, PROSE_LIST_PERMISSIONS };
 
 /* Data objects of commands and responses. Times are seconds since 1970 in 8 octets. */
@@ -60,6 +62,9 @@ enum prose_tag {
 	TAG_PACKET = 0x9F1F, /* RTP or SRTP */
 	TAG_PLMN = 0x9F20,
 	TAG_RADIO = 0x9F21,
+	TAG_PUBLIC_KEY = 0x9F22, /* 04 || x || y on P-256 */
+	TAG_HASH = 0x9F23,       /* 32 octets */
+	TAG_SIGNATURE = 0x9F24,  /* r || s */
 	TAG_ENTRY = 0xA0,
 	TAG_IMPORT = 0xA2 /* over the air: the data of IMPORT GMK as one object */
 };

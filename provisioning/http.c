@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ enum { IDLE_SECONDS = 60, IDENTITY_MAX = 128, WAITING_MAX = 256 };
 
 #define SUITES_12                                                                                                              \
 	"PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:ECDHE-PSK-AES128-CBC-SHA256"
+#define SUITES_CERTIFICATE ":ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
 #define SUITES_13 "TLS_AES_128_GCM_SHA256"
 
 struct http_server {
@@ -59,8 +61,9 @@ static unsigned find_key(SSL *ssl, const char *identity, unsigned char *key, uns
 	found = { 0 };
 	char *copy;
 
-	if (identity == NULL || strlen(identity) > IDENTITY_MAX || !s->handler.key(s->handler.context, identity, &found) ||
-	        found.len > room || (copy = strdup(identity)) == NULL)
+	if (identity == NULL || strlen(identity) > IDENTITY_MAX ||
+	        strncmp(identity, HTTP_CERTIFICATE, sizeof HTTP_CERTIFICATE - 1) == 0 ||
+	        !s->handler.key(s->handler.context, identity, &found) || found.len > room || (copy = strdup(identity)) == NULL)
 		return 0;
 	free(SSL_get_ex_data(ssl, identity_index));
 	(void)SSL_set_ex_data(ssl, identity_index, copy);
@@ -99,6 +102,20 @@ static void answer(struct evhttp_request *raw, const struct http_reply *r)
 		evbuffer_free(body);
 }
 
+/* The name in the certificate that the client has proved, behind HTTP_CERTIFICATE. */
+static const char *certified(const SSL *ssl, char out[IDENTITY_MAX])
+{
+	X509 *x = SSL_get_verify_result(ssl) == X509_V_OK ? SSL_get1_peer_certificate(ssl) : NULL;
+	int n = sizeof HTTP_CERTIFICATE - 1, len = -1;
+
+	if (x != NULL) {
+		memcpy(out, HTTP_CERTIFICATE, (size_t)n);
+		len = X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, out + n, IDENTITY_MAX - n);
+	}
+	X509_free(x);
+	return len > 0 && strlen(out) == (size_t)(n + len) ? out : NULL;
+}
+
 static uint64_t milliseconds(void)
 {
 	struct timespec t;
@@ -127,6 +144,10 @@ static void on_request(struct evhttp_request *raw, void *context)
 		.identity = ssl != NULL ? SSL_get_ex_data(ssl, identity_index) : NULL,
 		.headers = evhttp_request_get_input_headers(raw) };
 	struct http_reply r = { .status = 403 };
+	char name[IDENTITY_MAX];
+
+	if (ssl != NULL && q.identity == NULL)
+		q.identity = certified(ssl, name);
 
 	q.body.n = evbuffer_get_length(in);
 	q.body.p = evbuffer_pullup(in, -1);
@@ -230,13 +251,28 @@ static void on_fresh(evutil_socket_t none, short what, void *context)
 	s->fresh_count = 0;
 }
 
+static bool use_certificates(struct http_server *s)
+{
+	const struct http_handler *h = &s->handler;
+
+	if (h->certificate == NULL)
+		return true;
+	SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL); /* with PSK nobody is asked */
+	return SSL_CTX_use_certificate_chain_file(s->tls, h->certificate) == 1 &&
+	       SSL_CTX_use_PrivateKey_file(s->tls, h->certificate_key, SSL_FILETYPE_PEM) == 1 &&
+	       SSL_CTX_load_verify_file(s->tls, h->client_ca) == 1;
+}
+
 static bool start_tls(struct http_server *s)
 {
+	char suites[400];
+
+	(void)snprintf(suites, sizeof suites, "%s%s", s->handler.suite != NULL ? s->handler.suite : SUITES_12,
+	        s->handler.certificate != NULL ? SUITES_CERTIFICATE : "");
 	if (identity_index < 0)
 		identity_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_identity);
 	if ((s->tls = SSL_CTX_new(TLS_server_method())) == NULL || SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION) != 1 ||
-	        SSL_CTX_set_cipher_list(s->tls, s->handler.suite != NULL ? s->handler.suite : SUITES_12) != 1 ||
-	        SSL_CTX_set_ciphersuites(s->tls, SUITES_13) != 1)
+	        SSL_CTX_set_cipher_list(s->tls, suites) != 1 || SSL_CTX_set_ciphersuites(s->tls, SUITES_13) != 1)
 		return false;
 	if (s->handler.suite != NULL && (SSL_CTX_set_max_proto_version(s->tls, TLS1_2_VERSION) != 1 ||
 	                                        SSL_CTX_use_psk_identity_hint(s->tls, s->handler.hint) != 1))
@@ -247,7 +283,7 @@ static bool start_tls(struct http_server *s)
 	(void)SSL_CTX_set_session_cache_mode(s->tls, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_num_tickets(s->tls, 0);
 	(void)SSL_CTX_set_options(s->tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	return identity_index >= 0;
+	return identity_index >= 0 && use_certificates(s);
 }
 
 static bool open_inner(struct http_server *s)
@@ -308,7 +344,9 @@ struct http_server *http_serve(const char *where, const struct http_handler *han
 		s->limit = limit_new(handler->limit);
 	if (s->http == NULL || s->swap == NULL || (handler->key != NULL && !start_tls(s)) ||
 	        (handler->limit > 0 && s->limit == NULL)) {
-		(void)snprintf(reason, n, "no memory for a server");
+		(void)snprintf(reason, n,
+		        handler->certificate != NULL ? "the certificate, its key or the clients' CA cannot be used"
+		                                     : "no memory for a server");
 		http_free(&s);
 		return NULL;
 	}

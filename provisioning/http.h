@@ -34,7 +34,11 @@ struct http_handler {
 	/* Connections and requests a second that one source may make (limit.h); 0: any number. More connections are closed
 	 * before TLS begins, more requests get 429. */
 	unsigned limit;
+	/* Besides keys: clients with a certificate of this CA's, whose identity is HTTP_CERTIFICATE and their common name.
+	 * NULL: none. All three are PEM files. */
+	const char *certificate, *certificate_key, *client_ca;
 };
+#define HTTP_CERTIFICATE "certificate;"
 
 struct http_server;
 /* Listen at ADDRESS:PORT (port 0: any). NULL with a sentence. */

@@ -21,6 +21,13 @@ static enum status ue_of(struct kms_service *s, uint64_t now, const char *identi
 	struct naf_user u;
 
 	*ue = (struct ue){ 0 };
+	if (strncmp(identity, HTTP_CERTIFICATE, sizeof HTTP_CERTIFICATE - 1) == 0) {
+		struct db_card card;
+
+		TRY(db_card_get(s->db, identity + sizeof HTTP_CERTIFICATE - 1, &card, NULL));
+		(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", card.iccid);
+		return card.revoked == 0 ? OK : ERR_NOT_FOUND;
+	}
 	if (strncmp(identity, ENROL_PREFIX, sizeof ENROL_PREFIX - 1) != 0) {
 		TRY(ua_user(s->db, now, s->naf, identity, &u, key));
 		(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", u.iccid);
@@ -39,7 +46,7 @@ bool kms_service_key(struct kms_service *s, uint64_t now, const char *identity, 
 {
 	struct ue ue;
 
-	return ue_of(s, now, identity, &ue, key) == OK;
+	return ue_of(s, now, identity, &ue, key) == OK && key->len > 0;
 }
 
 static void certificate_of(const struct kms *k, struct kms_certificate_info *c)

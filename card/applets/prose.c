@@ -195,6 +195,7 @@ static const struct command_row rows[] = {
 	ROW(INS_PROSE_PROTECT, 0x00, CASE_4, 1, 1600, NEEDS_PIN, prose_cmd_protect, "PROTECT"),
 	ROW(INS_PROSE_UNPROTECT, 0x00, CASE_4, 1, 1600, NEEDS_PIN, prose_cmd_unprotect, "UNPROTECT"),
 	ROW(INS_PROSE_VOUCH, 0x07, CASE_4, 1, 4096, NEEDS_PIN, prose_cmd_vouch, "VOUCH"),
+	ROW(INS_PROSE_CERTIFICATE, 0x03, CASE_4, 1, 64, NEEDS_PIN, prose_cmd_certificate, "CERTIFICATE"),
 };
 
 static void prose_forget(struct applet *a)

@@ -7,8 +7,8 @@
 #include "mikey/identity.h"
 
 /* Records of an instance: "trk", "time", "kms", "kx/<external KMS>", "ks/<period>", "gs/<signer>/<period>", "grp/<group>",
- * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups,
- * signers and names by the first 8 octets of their SHA-256. */
+ * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "tls", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>";
+ * groups, signers and names by the first 8 octets of their SHA-256. */
 
 enum { SESSIONS_MAX = 8, DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
 
@@ -161,7 +161,8 @@ enum sw prose_cmd_release_key(struct command *);
 enum sw prose_cmd_compute_codes(struct command *);
 enum sw prose_cmd_announce(struct command *);
 enum sw prose_cmd_match(struct command *);
-enum sw prose_cmd_adhoc(struct command *); /* prose_adhoc.c */
+enum sw prose_cmd_adhoc(struct command *);       /* prose_adhoc.c */
+enum sw prose_cmd_certificate(struct command *); /* prose_certificate.c */
 /* The payload of a discovery key; ERR_DENIED for a key that is too short. */
 MUST_USE enum status prose_discovery_check(struct bytes payload);
 

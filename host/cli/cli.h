@@ -12,7 +12,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
 struct arguments {
 	const char *reader, *pin_file, *trace, *gsmtap; /* every verb */
 	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
-	        *user, *kms_uri, *from, *rtp_to, *code, *members;
+	        *user, *kms_uri, *from, *rtp_to, *code, *members, *certificate, *ca;
 	bool json, first_packet, once;
 	long seconds, lead_in, resend, count, offer_skip, valid;
 	const char *words[WORDS_MAX];
@@ -40,6 +40,7 @@ int verb_gba(struct arguments *);
 int verb_cat(struct arguments *);
 int verb_watch(struct arguments *);
 int verb_provision(struct arguments *);
+int verb_certificate(struct arguments *);
 int verb_permission(struct arguments *);
 int verb_group(struct arguments *);
 int verb_call(struct arguments *);
@@ -82,7 +83,9 @@ enum option_key {
 	OPT_VALID,
 	OPT_RTP_TO,
 	OPT_CODE,
-	OPT_MEMBERS
+	OPT_MEMBERS,
+	OPT_CERTIFICATE,
+	OPT_CA
 };
 
 /* What this terminal can do (TS 102 223 5.2): profile and SMS-PP download, timers, SEND SHORT MESSAGE, REFRESH, MORE TIME,

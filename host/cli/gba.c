@@ -59,6 +59,22 @@ static CURLcode on_tls(CURL *curl, void *context, void *exchange)
 	return CURLE_OK;
 }
 
+static CURLcode on_certificate(CURL *curl, void *context, void *exchange)
+{
+	const struct exchange *x = exchange;
+
+	(void)curl;
+	return tls_use_certificate(context, x->certificate) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+}
+
+static void use_certificate(CURL *curl, struct exchange *x)
+{
+	(void)curl_easy_setopt(curl, CURLOPT_CAINFO, x->ca);
+	(void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	(void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, on_certificate);
+	(void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, x);
+}
+
 /* The key proves both sides: there are no certificates to look at. */
 static void use_psk(CURL *curl, struct exchange *x)
 {
@@ -102,6 +118,8 @@ bool gba_talk(struct exchange *x, const char *path)
 	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	if (x->key.identity != NULL)
 		use_psk(curl, x);
+	if (x->certificate != NULL)
+		use_certificate(curl, x);
 	rc = curl_easy_perform(curl);
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &x->status);
 	curl_easy_cleanup(curl);

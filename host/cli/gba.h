@@ -4,6 +4,7 @@
 
 #include "apdu/secret.h"
 #include "crypto/tls.h"
+#include "crypto/tls_key.h"
 #include "host/cli/cli.h"
 
 enum { GBA_ANSWER_MAX = 65536, GBA_BTID_MAX = 160 };
@@ -11,7 +12,9 @@ enum { GBA_ANSWER_MAX = 65536, GBA_BTID_MAX = 160 };
 /* One HTTP server, and what it said last. */
 struct exchange {
 	const char *url;
-	struct tls_key key;       /* of TLS-PSK; identity NULL: none */
+	struct tls_key key;                        /* of TLS-PSK; identity NULL: none */
+	const struct tls_certificate *certificate; /* instead, with `ca` for the server's; NULL: none */
+	const char *ca;
 	char authorization[1024]; /* to send; "" for none */
 	bool post;
 	struct bytes body; /* with post */

@@ -34,6 +34,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_FROM: a->from = arg; return 0;
 	case OPT_RTP_TO: a->rtp_to = arg; return 0;
 	case OPT_CODE: a->code = arg; return 0;
+	case OPT_CERTIFICATE: a->certificate = arg; return 0;
+	case OPT_CA: a->ca = arg; return 0;
 	case OPT_MEMBERS: a->members = arg; return 0;
 	case OPT_VALID: a->valid = atol(arg); return 0;
 	case OPT_SECONDS: a->seconds = atol(arg); return 0;
@@ -98,6 +100,8 @@ static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL",
 	{ "naf", OPT_NAF, "FQDN", 0, "Its name, for which the card makes its key", 0 },
 	{ "kms-uri", OPT_KMS_URI, "URI", 0, "Its KMS URI (default: --naf)", 0 },
 	{ "user", OPT_USER, "URI", 0, "Whose keys", 0 },
+	{ "certificate", OPT_CERTIFICATE, "FILE", 0, "The card's certificate (PEM), instead of --bsf and --naf", 0 },
+	{ "ca", OPT_CA, "FILE", 0, "With it: who certifies the server (PEM)", 0 },
 	{ "code-file", OPT_CODE, "FILE", 0,
 	        "A one-time code (`prose-net kms enrol`) in a 0600 file, instead of --bsf and --naf", 0 },
 	{ 0 } };
@@ -140,6 +144,8 @@ static const struct verb verbs[] = {
 	{ "provision", verb_provision, true, provision_options, "[FILE...]",
 	        "Sealed objects to the card, from files or from its KMS",
 	        "prose-ue --pin-file pin provision --bsf http://bsf:8080 --kms https://kms:8443 --naf kms.example.org --user sip:alice@example.org" },
+	{ "certificate", verb_certificate, true, none, "key", "The card's own key for a TLS client certificate",
+	        "prose-ue --pin-file pin certificate key >card.pub" },
 	{ "permission", verb_permission, true, permission_options, "fetch\nin PLMN\nout [LAST-PLMN]",
 	        "What the user may do, in a PLMN's coverage or out of it, and who says so",
 	        "prose-ue --pin-file pin permission out 00101" },

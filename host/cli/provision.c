@@ -104,10 +104,16 @@ static int enrol(const struct arguments *a, struct gba *g)
 	return 0;
 }
 
+static bool sign_by_card(void *context, const uint8_t hash[static 32], uint8_t signature[static 64])
+{
+	return prose_certificate_sign(context, hash, signature) == PROSE_OK;
+}
+
 static int from_kms(struct arguments *a, size_t *done)
 {
-	GBA g = { 0 };
-	int rc = a->code != NULL ? enrol(a, &g) : gba_connect(a, a->kms, &g);
+	const struct tls_certificate certificate = { a->certificate, sign_by_card, a->card };
+	GBA g = { .exchange = { .url = a->kms, .certificate = a->certificate != NULL ? &certificate : NULL, .ca = a->ca } };
+	int rc = a->certificate != NULL ? 0 : a->code != NULL ? enrol(a, &g) : gba_connect(a, a->kms, &g);
 
 	if (rc == 0)
 		rc = ask_kms(a, &g.exchange, KMS_INIT, a->kms_uri, done);
@@ -171,18 +177,41 @@ int verb_permission(struct arguments *a)
 	return usage_error("permission", "say `fetch` with --bsf, --from and --naf, `in PLMN`, or `out [LAST-PLMN]`");
 }
 
+/* The card's public key, as PEM, for whoever makes its certificate. */
+int verb_certificate(struct arguments *a)
+{
+	/* SubjectPublicKeyInfo of a P-256 key (RFC 5480), in front of the point. */
+	static const uint8_t head[] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06,
+		0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00 };
+	uint8_t info[sizeof head + 65];
+	char text[200];
+	struct buf b = { (uint8_t *)text, 0, sizeof text - 1, false };
+	enum prose_result r;
+
+	if (a->word_count != 1 || strcmp(a->words[0], "key") != 0)
+		return usage_error("certificate", "say `key`: the public key as PEM, for whoever makes the certificate");
+	if ((r = prose_certificate_key(a->card, info + sizeof head)) != PROSE_OK)
+		return complain(a, "certificate", NULL, r);
+	memcpy(info, head, sizeof head);
+	base64_encode(BYTES_OF(info), &b);
+	text[b.len] = 0;
+	(void)printf("-----BEGIN PUBLIC KEY-----\n%.64s\n%s\n-----END PUBLIC KEY-----\n", text, text + 64);
+	return 0;
+}
+
 int verb_provision(struct arguments *a)
 {
-	bool network = a->bsf != NULL || a->code != NULL;
+	bool certified = a->certificate != NULL, network = a->bsf != NULL || a->code != NULL || certified;
 	size_t done = 0;
 	int rc;
 
 	if (network ? a->kms == NULL || a->user == NULL || a->word_count > 0 ||
-	                        (a->code != NULL ? a->bsf != NULL || (a->naf == NULL && a->kms_uri == NULL) : a->naf == NULL)
+	                        (a->bsf != NULL) + (a->code != NULL) + certified != 1 ||
+	                        (a->bsf != NULL ? a->naf == NULL : a->kms_uri == NULL) || certified != (a->ca != NULL)
 	            : a->word_count == 0)
 		return usage_error("provision",
-		        "needs files of sealed objects, or --bsf, --kms, --naf and --user, or --code-file, --kms, --kms-uri and"
-		        " --user");
+		        "needs files of sealed objects; or --kms, --user and: --bsf and --naf; --code-file and --kms-uri; or"
+		        " --certificate, --ca and --kms-uri");
 	if (network && strncmp(a->kms, "https://", 8) != 0)
 		return usage_error("provision", "--kms must be https://: keys do not travel in the clear");
 	if (a->kms_uri == NULL)

@@ -232,6 +232,11 @@ enum prose_result prose_vouch(struct prose_card *, unsigned type, const char *gr
         const char *const *users, size_t user_count, uint64_t expires, const uint8_t *invitation, size_t invitation_len,
         uint8_t *message, size_t *n);
 
+/* The card's own key pair for a TLS client certificate (P-256), made when it is first asked for: 04 || x || y. */
+enum prose_result prose_certificate_key(struct prose_card *, uint8_t public_key[65]);
+/* r || s over a hash of 32 octets, as TLS asks for it. PROSE_REFUSED with 9C07: there is no key yet. */
+enum prose_result prose_certificate_sign(struct prose_card *, const uint8_t hash[32], uint8_t signature[64]);
+
 struct prose_state {
 	char kms_uri[129];
 	uint64_t floor, latest; /* the card's time, seconds since 1970 */

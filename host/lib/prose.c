@@ -143,6 +143,39 @@ enum prose_result prose_vouch(struct prose_card *c, unsigned type, const char *g
 	return PROSE_OK;
 }
 
+static enum prose_result take_octets(struct prose_card *c, uint32_t tag, uint8_t *out, size_t n)
+{
+	struct bytes v;
+
+	if (tlv_find(c->answer, tag, &v) != OK || v.n != n)
+		return PROSE_FORMAT;
+	memcpy(out, v.p, n);
+	return PROSE_OK;
+}
+
+enum prose_result prose_certificate_key(struct prose_card *c, uint8_t public_key[65])
+{
+	/* An empty data object: the command has data with P1 = 02 only. */
+	uint8_t raw[4];
+	struct buf b = BUF_OF(raw);
+	enum prose_result r;
+
+	tlv_put(&b, TAG_HASH, (struct bytes){ raw, 0 });
+	r = session_command(c, INS_PROSE_CERTIFICATE, CERTIFICATE_KEY, buf_bytes(&b), 256);
+	return r == PROSE_OK ? take_octets(c, TAG_PUBLIC_KEY, public_key, 65) : r;
+}
+
+enum prose_result prose_certificate_sign(struct prose_card *c, const uint8_t hash[32], uint8_t signature[64])
+{
+	uint8_t raw[40];
+	struct buf b = BUF_OF(raw);
+	enum prose_result r;
+
+	tlv_put(&b, TAG_HASH, (struct bytes){ hash, 32 });
+	r = session_command(c, INS_PROSE_CERTIFICATE, CERTIFICATE_SIGN, buf_bytes(&b), 256);
+	return r == PROSE_OK ? take_octets(c, TAG_SIGNATURE, signature, 64) : r;
+}
+
 enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out)
 {
 	enum prose_result r = session_command(c, INS_PROSE_STATUS, 0, (struct bytes){ 0 }, 256);

@@ -9,7 +9,8 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 20, OUTPUT_MAX = 16384 };
 struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
-	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio;
+	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio, *certificate, *certificate_key,
+	        *client_ca;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
 	bool json, csv, failed, once;
 	const char *words[WORDS_MAX];
@@ -72,7 +73,10 @@ enum option_key {
 	OPT_LIMIT,
 	OPT_VERIFY,
 	OPT_DOMAIN,
-	OPT_RADIO
+	OPT_RADIO,
+	OPT_CERTIFICATE,
+	OPT_CERTIFICATE_KEY,
+	OPT_CLIENT_CA
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */

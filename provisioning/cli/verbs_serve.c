@@ -72,11 +72,20 @@ static void on_kms(void *context, const struct http_request *q, struct http_repl
 int kms_serve(struct arguments *a)
 {
 	static struct kms_service s;
-	const struct http_handler h = { .context = &s, .key = kms_key, .request = on_kms, .suite = UA_SUITE, .hint = UA_HINT };
+	const struct http_handler h = { .context = &s,
+		.key = kms_key,
+		.request = on_kms,
+		.suite = UA_SUITE,
+		.hint = UA_HINT,
+		.certificate = a->certificate,
+		.certificate_key = a->certificate_key,
+		.client_ca = a->client_ca };
 	int rc;
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
 		return fail("serve kms", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
+	if ((a->certificate == NULL) != (a->certificate_key == NULL) || (a->certificate == NULL) != (a->client_ca == NULL))
+		return fail("serve kms", NULL, "--certificate, --certificate-key and --client-ca go together", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
 	rc = serve(a, "serve kms", a->https, h);

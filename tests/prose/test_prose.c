@@ -1,4 +1,7 @@
 /* The ProSe applet against the operator's real code, in process: provisioning makes, the card takes or refuses. */
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +208,96 @@ START_TEST(external_kms_certificates)
 	/* Our own group manager's messages are as good as before. */
 	ck_assert_uint_eq(import(r, NOW + 20, rekey(NOW, NOW, NOW + 1000)), 0x9000);
 	secret_large_wipe(&keys);
+	rig_free(&r);
+}
+END_TEST
+
+/* The key for a certificate: made once, whole or not at all, and what it signs is right by OpenSSL. */
+START_TEST(a_certificate_key)
+{
+	struct rig *r = known_card();
+	uint8_t raw[40], hash[32] = { 1, 2, 3 }, point[65], der[80];
+	struct buf b = BUF_OF(raw), nothing = BUF_OF(der);
+	struct bytes v;
+	EVP_PKEY *key = NULL;
+	EVP_PKEY_CTX *c;
+	OSSL_PARAM params[3];
+	ECDSA_SIG *signature;
+	unsigned char *out = NULL;
+	int n;
+
+	tlv_put(&b, TAG_HASH, BYTES_OF(hash));
+	tlv_put(&nothing, TAG_HASH, (struct bytes){ hash, 0 });
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_CERTIFICATE, CERTIFICATE_SIGN, buf_bytes(&b)), SW_PROSE_NO_KEY);
+	r->store.writes = 0;
+	r->store.cut_after = 0;
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_CERTIFICATE, CERTIFICATE_KEY, buf_bytes(&nothing)), 0x6581);
+	r->store.cut_after = -1;
+	rig_reboot(r);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_CERTIFICATE, CERTIFICATE_SIGN, buf_bytes(&b)), SW_PROSE_NO_KEY);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_CERTIFICATE, CERTIFICATE_KEY, buf_bytes(&nothing)), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_PUBLIC_KEY, &v), OK);
+	ck_assert_uint_eq(v.n, sizeof point);
+	memcpy(point, v.p, v.n);
+	rig_reboot(r);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_CERTIFICATE, CERTIFICATE_KEY, buf_bytes(&nothing)), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_PUBLIC_KEY, &v), OK);
+	ck_assert(bytes_equal(v, BYTES_OF(point)));
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_CERTIFICATE, CERTIFICATE_SIGN, buf_bytes(&nothing)), 0x6A80);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_CERTIFICATE, 3, buf_bytes(&b)), 0x6A86);
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_CERTIFICATE, CERTIFICATE_SIGN, buf_bytes(&b)), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_SIGNATURE, &v), OK);
+	ck_assert_uint_eq(v.n, 64);
+
+	signature = ECDSA_SIG_new();
+	ck_assert_int_eq(ECDSA_SIG_set0(signature, BN_bin2bn(v.p, 32, NULL), BN_bin2bn(v.p + 32, 32, NULL)), 1);
+	n = i2d_ECDSA_SIG(signature, &out);
+	params[0] = OSSL_PARAM_construct_utf8_string("group", (char[]){ "P-256" }, 0);
+	params[1] = OSSL_PARAM_construct_octet_string("pub", point, sizeof point);
+	params[2] = OSSL_PARAM_construct_end();
+	c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	ck_assert_int_eq(EVP_PKEY_fromdata_init(c), 1);
+	ck_assert_int_eq(EVP_PKEY_fromdata(c, &key, EVP_PKEY_PUBLIC_KEY, params), 1);
+	EVP_PKEY_CTX_free(c);
+	c = EVP_PKEY_CTX_new(key, NULL);
+	ck_assert_int_eq(EVP_PKEY_verify_init(c), 1);
+	ck_assert_int_eq(EVP_PKEY_verify(c, out, (size_t)n, hash, sizeof hash), 1);
+	hash[0] ^= 1;
+	ck_assert_int_ne(EVP_PKEY_verify(c, out, (size_t)n, hash, sizeof hash), 1);
+	EVP_PKEY_CTX_free(c);
+	EVP_PKEY_free(key);
+	OPENSSL_free(out);
+	ECDSA_SIG_free(signature);
+	rig_free(&r);
+}
+END_TEST
+
+/* A PLMN's permission: listed as it is, taken back, not without a PLMN that is one, and not any number of them. */
+START_TEST(permissions_of_plmns)
+{
+	struct rig *r = known_card();
+	uint8_t raw[200];
+	char plmn[8];
+
+	for (unsigned i = 0; i < PERMISSIONS_MAX + 2; i++) {
+		struct buf b = BUF_OF(raw);
+
+		(void)snprintf(plmn, sizeof plmn, "%05u", 26200 + i);
+		tlv_put(&b, PERMISSION_PLMN, bytes_str(plmn));
+		tlv_put_uint(&b, PERMISSION_RIGHTS, 1, PERMISSION_MONITOR);
+		objects = BUF_OF(object_memory);
+		ck_assert_int_eq(
+		        operator_seal(db, ICCID_1, SEALED_PERMISSION, bytes_str(plmn), 0, 77, buf_bytes(&b), &objects), OK);
+		ck_assert_uint_eq(install(r, buf_bytes(&objects)), i < PERMISSIONS_MAX ? 0x9000 : 0x6A84);
+		objects = BUF_OF(object_memory); /* its name says another PLMN */
+		ck_assert_int_eq(
+		        operator_seal(db, ICCID_1, SEALED_PERMISSION, BYTES_STR("26299"), 0, 77, buf_bytes(&b), &objects), OK);
+		ck_assert_uint_eq(install(r, buf_bytes(&objects)), 0x6A80);
+	}
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_LIST, PROSE_LIST_PERMISSIONS, (struct bytes){ 0 }), 0x9000);
+	ck_assert_uint_eq(rig_data().n, PERMISSIONS_MAX * 23);
+	ck_assert(bytes_equal((struct bytes){ rig_data().p, 23 }, hex("A0159F2005323632303091010285080000000000000"
+	                                                              "04D")));
 	rig_free(&r);
 }
 END_TEST
@@ -494,6 +587,8 @@ Suite *suite_prose(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, provisioning_order_and_replays);
 	tcase_add_test(t, adhoc_groups);
+	tcase_add_test(t, a_certificate_key);
+	tcase_add_test(t, permissions_of_plmns);
 	tcase_add_test(t, external_kms_certificates);
 	tcase_add_test(t, a_group_is_managed_from_a_card);
 	tcase_add_test(t, transport_keys_are_replaced);

@@ -1,0 +1,19 @@
+/* tls_key.h - a TLS client's certificate whose private key is elsewhere, on a card: OpenSSL asks a function of ours for each
+ * signature. For libraries that have an SSL_CTX of their own (libcurl). */
+#ifndef CRYPTO_TLS_KEY_H
+#define CRYPTO_TLS_KEY_H
+
+#include "apdu/bytes.h"
+
+/* r || s (64 octets) over a hash of 32 octets. */
+typedef bool tls_signer(void *context, const uint8_t hash[static 32], uint8_t signature[static 64]);
+
+struct tls_certificate {
+	const char *path; /* PEM: the certificate (P-256), then its chain */
+	tls_signer *sign;
+	void *context;
+};
+/* False: the file is no certificate with a P-256 key. The structure must outlive the context. */
+MUST_USE bool tls_use_certificate(void *ssl_ctx, const struct tls_certificate *);
+
+#endif
