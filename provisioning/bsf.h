@@ -36,4 +36,12 @@ MUST_USE enum status naf_lookup(
 MUST_USE enum status ua_user(
         struct db *, uint64_t now, const char *naf, const char *identity, struct naf_user *, struct secret *key);
 
+/* Ua by HTTP Digest inside TLS with a server's certificate (TS 33.222 5.3, TS 24.109 5.2): B-TID and Ks_NAF are name and
+ * password. ERR_DENIED: *r asks for them. header is memory of the reply. */
+#define UA_DIGEST_PROTOCOL "\x01\x00\x00\x00\x02"
+#define UA_DIGEST_REALM "3GPP-bootstrapping@"
+enum { UA_DIGEST_HEADER = 512 };
+MUST_USE enum status ua_digest(struct db *, uint64_t now, const char *naf, const struct http_request *, struct http_reply *r,
+        char header[UA_DIGEST_HEADER], struct naf_user *);
+
 #endif

@@ -153,7 +153,7 @@ static void on_request(struct evhttp_request *raw, void *context)
 	q.body.p = evbuffer_pullup(in, -1);
 	if (!within_limit(s, connection))
 		r.status = 429;
-	else if ((q.identity != NULL || s->tls == NULL) && (q.body.n == 0 || q.body.p != NULL))
+	else if ((q.identity != NULL || s->tls == NULL || s->handler.anonymous) && (q.body.n == 0 || q.body.p != NULL))
 		s->handler.request(s->handler.context, &q, &r);
 	answer(raw, &r);
 }
@@ -257,7 +257,8 @@ static bool use_certificates(struct http_server *s)
 
 	if (h->certificate == NULL)
 		return true;
-	SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL); /* with PSK nobody is asked */
+	/* With PSK nobody is asked. */
+	SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER | (h->anonymous ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
 	return SSL_CTX_use_certificate_chain_file(s->tls, h->certificate) == 1 &&
 	       SSL_CTX_use_PrivateKey_file(s->tls, h->certificate_key, SSL_FILETYPE_PEM) == 1 &&
 	       SSL_CTX_load_verify_file(s->tls, h->client_ca) == 1;

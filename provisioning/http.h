@@ -9,7 +9,7 @@ enum { HTTP_BODY_MAX = 65536, HTTP_HEAD_MAX = 8192, HTTP_HEADERS_MAX = 8 };
 
 struct http_request {
 	const char *method, *path; /* path with its query */
-	const char *identity;      /* of the key that the client has proved; NULL without TLS */
+	const char *identity;      /* of the key that the client has proved; NULL without TLS, or anonymous */
 	struct bytes body;
 	const void *headers;
 };
@@ -37,6 +37,8 @@ struct http_handler {
 	/* Besides keys: clients with a certificate of this CA's, whose identity is HTTP_CERTIFICATE and their common name.
 	 * NULL: none. All three are PEM files. */
 	const char *certificate, *certificate_key, *client_ca;
+	/* With a certificate: requests of clients that have proved nothing come, too, with identity NULL. */
+	bool anonymous;
 };
 #define HTTP_CERTIFICATE "certificate;"
 

@@ -112,6 +112,19 @@ static enum status answer(struct kms_service *s, uint64_t now, const struct ue *
 	return kms_response_put(&r, out);
 }
 
+/* A UE that proves itself by HTTP Digest: the status, and in *r what to ask it. */
+static unsigned digest_user(
+        struct kms_service *s, uint64_t now, const struct http_request *q, struct http_reply *r, struct ue *ue)
+{
+	struct naf_user u;
+	enum status st = ua_digest(s->db, now, s->naf, q, r, s->header, &u);
+
+	*ue = (struct ue){ 0 };
+	if (st == OK)
+		(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", u.iccid);
+	return st == OK ? 200 : st == ERR_DENIED ? 401 : 503;
+}
+
 void kms_service_request(struct kms_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
 {
 	SECRET
@@ -122,12 +135,14 @@ void kms_service_request(struct kms_service *s, uint64_t now, const struct http_
 	struct ue ue;
 	enum status st;
 
-	r->status = strcmp(q->method, "POST") != 0               ? 405
-	            : kms_message_of(q->path, &kind) != OK       ? 404
-	            : kms_request_parse(q->body, &request) != OK ? 400
+	r->status = strcmp(q->method, "POST") != 0         ? 405
+	            : kms_message_of(q->path, &kind) != OK ? 404
+	            : q->identity == NULL                  ? digest_user(s, now, q, r, &ue)
 	            : ue_of(s, now, q->identity, &ue, &key) != OK
-	                    ? 403 /* the key has expired, or was used up, since the handshake */
+	                    ? 403 /* it has expired, or was used up, since the handshake */
 	                    : 200;
+	if (r->status == 200 && kms_request_parse(q->body, &request) != OK)
+		r->status = 400;
 	if (r->status != 200)
 		return;
 	if ((st = db_begin(s->db)) == OK) {

@@ -13,6 +13,7 @@ struct kms_service {
 	const char *naf; /* our FQDN, as UEs make their keys for it */
 	struct kms_tables tables;
 	uint8_t body[KMS_XML_MAX];
+	char header[UA_DIGEST_HEADER];
 };
 bool kms_service_key(struct kms_service *, uint64_t now, const char *identity, struct secret *key);
 void kms_service_request(struct kms_service *, uint64_t now, const struct http_request *, struct http_reply *);

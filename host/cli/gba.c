@@ -14,6 +14,7 @@
 enum { NAF_ID_MAX = 200, PATIENCE_S = 20, AUTS_LEN = 14 };
 #define UA_SUITE "PSK-AES128-GCM-SHA256"
 #define UA_PROTOCOL "\x01\x00\x01\x00\xA8"
+#define UA_DIGEST_PROTOCOL "\x01\x00\x00\x00\x02"
 #define UA_IDENTITY "3GPP-bootstrapping;"
 
 /* ---- HTTP ----------------------------------------------------------------------------------------------------------- */
@@ -87,7 +88,7 @@ static void use_psk(CURL *curl, struct exchange *x)
 }
 
 /* False, with a sentence. */
-bool gba_talk(struct exchange *x, const char *path)
+static bool talk_once(struct exchange *x, const char *path)
 {
 	struct curl_slist *headers = NULL;
 	char url[600], line[1100];
@@ -116,7 +117,9 @@ bool gba_talk(struct exchange *x, const char *path)
 		(void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, x->body.n > 0 ? (const char *)x->body.p : "");
 	}
 	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	if (x->key.identity != NULL)
+	if (x->digest)
+		(void)curl_easy_setopt(curl, CURLOPT_CAINFO, x->ca);
+	else if (x->key.identity != NULL)
 		use_psk(curl, x);
 	if (x->certificate != NULL)
 		use_certificate(curl, x);
@@ -163,7 +166,7 @@ static bool nonce_of(const struct http_digest *d, uint8_t out[64])
 	return base64_decode(bytes_str(d->nonce), &b) == OK && b.len >= 32;
 }
 
-static void put_authorization(struct exchange *x, const struct http_digest *d, const char *response)
+static void put_authorization(struct exchange *x, const struct http_digest *d, const char *algorithm, const char *response)
 {
 	struct buf b = { (uint8_t *)x->authorization, 0, sizeof x->authorization - 1, false };
 
@@ -176,8 +179,9 @@ static void put_authorization(struct exchange *x, const struct http_digest *d, c
 		http_digest_put(&b, "qop", d->qop, false);
 		http_digest_put(&b, "nc", d->nc, false);
 		http_digest_put(&b, "cnonce", d->cnonce, true);
-		http_digest_put(&b, "opaque", d->opaque, true);
-		http_digest_put(&b, "algorithm", "AKAv1-MD5", false);
+		if (d->opaque[0] != 0)
+			http_digest_put(&b, "opaque", d->opaque, true);
+		http_digest_put(&b, "algorithm", algorithm, false);
 	}
 	http_digest_put(&b, "response", response, true);
 	if (d->auts[0] != 0)
@@ -218,6 +222,39 @@ int gba_refused(const char *who, const char *why)
 	return EXIT_REFUSED;
 }
 
+/* HTTP Digest under Ks_NAF (TS 24.109 5.2): the answer to the server's challenge. */
+static bool answer_digest(struct exchange *x, const char *path)
+{
+	__attribute__((cleanup(secret_wipe))) struct secret password = { 0 };
+	struct buf text = { password.data, 0, sizeof password.data, false };
+	struct http_digest d;
+	uint8_t random[8];
+	char response[DIGEST_RESPONSE_LEN];
+
+	if (http_digest_parse(x->challenge, &d) != OK || rng_fill(&rng_system, random, sizeof random) != OK)
+		return false;
+	(void)snprintf(d.username, sizeof d.username, "%s", strchr(x->key.identity, ';') + 1);
+	(void)snprintf(d.uri, sizeof d.uri, "%s", path);
+	(void)snprintf(d.qop, sizeof d.qop, "auth-int");
+	(void)snprintf(d.nc, sizeof d.nc, "00000001");
+	(void)hex_encode(BYTES_OF(random), d.cnonce);
+	base64_encode(secret_bytes(x->key.key), &text);
+	if (text.failed || http_digest_response(&d, buf_bytes(&text), x->post ? "POST" : "GET",
+	                           x->post ? x->body : (struct bytes){ 0 }, response) != OK)
+		return false;
+	put_authorization(x, &d, "MD5", response);
+	return true;
+}
+
+bool gba_talk(struct exchange *x, const char *path)
+{
+	if (x->digest)
+		x->authorization[0] = 0;
+	if (!talk_once(x, path))
+		return false;
+	return !x->digest || x->status != 401 || (answer_digest(x, path) && talk_once(x, path));
+}
+
 /* The answer to one challenge. *again: the card was ahead, and there is a new challenge. */
 static int answer_challenge(
         struct arguments *a, struct exchange *x, struct http_digest *d, char btid[GBA_BTID_MAX], bool *again)
@@ -248,7 +285,7 @@ static int answer_challenge(
 	/* With AUTS the password is empty (RFC 3310 3.4). */
 	if (http_digest_response(d, secret_bytes(&res), "GET", (struct bytes){ 0 }, response) != OK)
 		return EXIT_FAILURE;
-	put_authorization(x, d, response);
+	put_authorization(x, d, "AKAv1-MD5", response);
 	if (!gba_talk(x, "/"))
 		return EXIT_FAILURE;
 	if (*again || x->status != 200)
@@ -274,7 +311,7 @@ static int bootstrap(struct arguments *a, const char *impi, char btid[GBA_BTID_M
 
 	x = (struct exchange){ .url = a->bsf };
 	(void)snprintf(d.username, sizeof d.username, "%s", impi);
-	put_authorization(&x, &d, "");
+	put_authorization(&x, &d, "AKAv1-MD5", "");
 	if (!gba_talk(&x, "/"))
 		return EXIT_FAILURE;
 	for (int i = 0; again && i < 2; i++) {
@@ -309,7 +346,9 @@ int gba_connect(struct arguments *a, const char *url, struct gba *g)
 	if ((rc = bootstrap(a, impi, btid)) != 0)
 		return rc;
 	buf_put(&naf_id, bytes_str(a->naf));
-	buf_put(&naf_id, BYTES_STR(UA_PROTOCOL));
+	buf_put(&naf_id, a->ca != NULL ? BYTES_STR(UA_DIGEST_PROTOCOL) : BYTES_STR(UA_PROTOCOL));
+	g->exchange.digest = a->ca != NULL;
+	g->exchange.ca = a->ca;
 	g->key.len = 32;
 	if (naf_id.failed || (r = prose_gba_naf_key(a->card, raw, naf_id.len, impi, g->key.data)) != PROSE_OK)
 		return naf_id.failed ? EXIT_USAGE : complain(a, "gba", a->naf, r);

@@ -14,7 +14,8 @@ struct exchange {
 	const char *url;
 	struct tls_key key;                        /* of TLS-PSK; identity NULL: none */
 	const struct tls_certificate *certificate; /* instead, with `ca` for the server's; NULL: none */
-	const char *ca;
+	const char *ca;                            /* with `certificate`, or with HTTP Digest under `key` */
+	bool digest;
 	char authorization[1024]; /* to send; "" for none */
 	bool post;
 	struct bytes body; /* with post */

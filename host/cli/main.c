@@ -101,7 +101,7 @@ static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL",
 	{ "kms-uri", OPT_KMS_URI, "URI", 0, "Its KMS URI (default: --naf)", 0 },
 	{ "user", OPT_USER, "URI", 0, "Whose keys", 0 },
 	{ "certificate", OPT_CERTIFICATE, "FILE", 0, "The card's certificate (PEM), instead of --bsf and --naf", 0 },
-	{ "ca", OPT_CA, "FILE", 0, "With it: who certifies the server (PEM)", 0 },
+	{ "ca", OPT_CA, "FILE", 0, "Who certifies the server (PEM): with --certificate, or for HTTP Digest with --bsf", 0 },
 	{ "code-file", OPT_CODE, "FILE", 0,
 	        "A one-time code (`prose-net kms enrol`) in a 0600 file, instead of --bsf and --naf", 0 },
 	{ 0 } };

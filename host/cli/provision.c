@@ -207,11 +207,12 @@ int verb_provision(struct arguments *a)
 
 	if (network ? a->kms == NULL || a->user == NULL || a->word_count > 0 ||
 	                        (a->bsf != NULL) + (a->code != NULL) + certified != 1 ||
-	                        (a->bsf != NULL ? a->naf == NULL : a->kms_uri == NULL) || certified != (a->ca != NULL)
+	                        (a->bsf != NULL ? a->naf == NULL : a->kms_uri == NULL) || (certified && a->ca == NULL) ||
+	                        (a->code != NULL && a->ca != NULL)
 	            : a->word_count == 0)
 		return usage_error("provision",
-		        "needs files of sealed objects; or --kms, --user and: --bsf and --naf; --code-file and --kms-uri; or"
-		        " --certificate, --ca and --kms-uri");
+		        "needs files of sealed objects; or --kms, --user and: --bsf and --naf (with --ca: by HTTP Digest);"
+		        " --code-file and --kms-uri; or --certificate, --ca and --kms-uri");
 	if (network && strncmp(a->kms, "https://", 8) != 0)
 		return usage_error("provision", "--kms must be https://: keys do not travel in the clear");
 	if (a->kms_uri == NULL)

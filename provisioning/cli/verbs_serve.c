@@ -79,7 +79,8 @@ int kms_serve(struct arguments *a)
 		.hint = UA_HINT,
 		.certificate = a->certificate,
 		.certificate_key = a->certificate_key,
-		.client_ca = a->client_ca };
+		.client_ca = a->client_ca,
+		.anonymous = a->certificate != NULL };
 	int rc;
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
