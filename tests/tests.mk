@@ -62,7 +62,7 @@ lint: ## arrows, format, warnings of clang and cppcheck, headers alone, shell sc
 	@tests/lint
 
 requirements: ## docs/requirements.md from what the tests covered
-	@sort -u build/covers.* | sed 's/^/- /' | cat <(printf '# Requirements shown by tests of the last run\n\nIds are those of the seed inventory.\n\n') - > docs/requirements.md; wc -l docs/requirements.md
+	@sort -u build/covers.* | sed 's/^/- /' | cat <(printf '# Requirements shown by tests of the last run\n\nIds are those of the seed inventory.\n\n') - docs/exceptions.md > docs/requirements.md; wc -l docs/requirements.md
 
 format: ## clang-format everything
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
@@ -112,9 +112,11 @@ $(O)/exchange: $(O)/tests/interop/exchange.o $(SHARED)
 $(O)/tests/interop/exchange.o: override CFLAGS += -Wno-error -w
 $(O)/campaigns: $(O)/tests/bench/campaigns.o $(O)/tests/support/fake_card.o $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
+$(O)/bench_keys: $(O)/tests/bench/keys.o $(NET) $(SHARED)
+	$(link) $(LIBS_NET)
 $(O)/bench_flood: $(O)/tests/bench/flood.o $(O)/provisioning/http.o $(O)/provisioning/limit.o $(SHARED)
 	$(link) -levent -levent_openssl -lssl -lcrypto
 bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
 	@packaging/install-deps bench
-	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty $(O)/campaigns $(O)/bench_sakke $(O)/bench_flood
+	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty $(O)/campaigns $(O)/bench_sakke $(O)/bench_flood $(O)/bench_keys
 	@tests/bench/run $(O) $(BENCH)

@@ -108,6 +108,8 @@ START_TEST(adhoc_groups)
 	ck_assert_uint_eq(rig_prose(r, INS_PROSE_LIST, PROSE_LIST_GMKS, (struct bytes){ 0 }), 0x9000);
 	ck_assert_uint_eq(rig_data().n, 0);
 	rig_free(&r);
+	covers("R-093");
+	covers("R-095");
 }
 END_TEST
 
@@ -400,6 +402,7 @@ START_TEST(past_current_and_future_periods_are_held)
 	        start(r, NOW), SW_PROSE_EXPIRED); /* the phone cannot turn its clock back past what the card has seen */
 	rig_free(&r);
 	covers("R-004");
+	covers("R-090");
 	covers("R-091");
 	covers("R-144");
 }
@@ -462,6 +465,10 @@ START_TEST(sessions_carry_the_same_key_to_both_ends)
 	covers("R-005");
 	covers("R-079");
 	covers("R-081");
+	covers("R-149");
+	covers("R-150");
+	covers("R-152");
+	covers("R-154");
 }
 END_TEST
 
