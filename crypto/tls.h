@@ -27,10 +27,12 @@ size_t tls_output(struct tls *, uint8_t *out, size_t room);
 /* More of them wait. */
 bool tls_has_output(const struct tls *);
 
-/* For libraries that have an SSL_CTX of their own (libcurl): its handshakes use this key. The key must outlive the context. */
+/* For libraries that have an SSL_CTX of their own (libcurl): its handshakes use this key, and a server that shows a certificate
+ * instead is refused. The key must outlive the context. */
 struct tls_key {
 	const char *identity;
-	const struct secret *key;
+	const struct secret *key;   /* of TLS 1.2 */
+	const struct secret *key13; /* of TLS 1.3, where it depends on that; NULL: the same */
 };
 void tls_use_key(void *ssl_ctx, const struct tls_key *);
 

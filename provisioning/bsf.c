@@ -221,7 +221,8 @@ enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_k
 	return gba_naf_key(kind, ks, buf_bytes(&rand), bytes_str(g.impi), naf_id, key->data);
 }
 
-enum status ua_user(struct db *db, uint64_t now, const char *naf, const char *identity, struct naf_user *u, struct secret *key)
+enum status ua_user(
+        struct db *db, uint64_t now, const char *naf, const char *identity, bool tls13, struct naf_user *u, struct secret *key)
 {
 	uint8_t raw[NAF_ID_MAX];
 	struct buf naf_id = BUF_OF(raw);
@@ -230,7 +231,7 @@ enum status ua_user(struct db *db, uint64_t now, const char *naf, const char *id
 	if (strncmp(identity, UA_HINT, n) != 0 || identity[n] != ';')
 		return ERR_NOT_FOUND;
 	buf_put(&naf_id, bytes_str(naf));
-	buf_put(&naf_id, BYTES_STR(UA_PROTOCOL));
+	buf_put(&naf_id, tls13 ? BYTES_STR(UA_PROTOCOL_13) : BYTES_STR(UA_PROTOCOL));
 	TRY(buf_status(&naf_id));
 	return naf_lookup(db, now, identity + n + 1, GBA_ME, buf_bytes(&naf_id), u, key);
 }

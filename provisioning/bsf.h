@@ -32,9 +32,10 @@ MUST_USE enum status naf_lookup(
  * that its key has ("3GPP-bootstrapping;B-TID", TS 33.222 5.4). ERR_NOT_FOUND. */
 #define UA_SUITE "PSK-AES128-GCM-SHA256"
 #define UA_PROTOCOL "\x01\x00\x01\x00\xA8"
+#define UA_PROTOCOL_13 "\x01\x00\x01\x13\x01" /* TLS_AES_128_GCM_SHA256 */
 #define UA_HINT "3GPP-bootstrapping"
 MUST_USE enum status ua_user(
-        struct db *, uint64_t now, const char *naf, const char *identity, struct naf_user *, struct secret *key);
+        struct db *, uint64_t now, const char *naf, const char *identity, bool tls13, struct naf_user *, struct secret *key);
 
 /* Ua by HTTP Digest inside TLS with a server's certificate (TS 33.222 5.3, TS 24.109 5.2): B-TID and Ks_NAF are name and
  * password. ERR_DENIED: *r asks for them. header is memory of the reply. */

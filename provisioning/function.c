@@ -34,11 +34,11 @@ enum status function_permissions(struct db *db, uint64_t now, const char *iccid,
 	return db_permission_each(db, iccid, seal_one, &g);
 }
 
-bool function_service_key(struct function_service *s, uint64_t now, const char *identity, struct secret *key)
+bool function_service_key(struct function_service *s, uint64_t now, const char *identity, bool tls13, struct secret *key)
 {
 	struct naf_user u;
 
-	return ua_user(s->db, now, s->naf, identity, &u, key) == OK;
+	return ua_user(s->db, now, s->naf, identity, tls13, &u, key) == OK;
 }
 
 void function_service_request(struct function_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
@@ -50,7 +50,7 @@ void function_service_request(struct function_service *s, uint64_t now, const st
 	enum status st;
 
 	r->status = strcmp(q->method, "GET") != 0 || strcmp(q->path, "/function/v1/permissions") != 0 ? 404
-	            : ua_user(s->db, now, s->naf, q->identity, &u, &key) != OK                        ? 403
+	            : ua_user(s->db, now, s->naf, q->identity, false, &u, &key) != OK                 ? 403
 	                                                                                              : 503;
 	if (r->status != 503 || db_begin(s->db) != OK)
 		return;

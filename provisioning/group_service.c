@@ -9,11 +9,11 @@
 #define DONE "/outbox/v1/done/"
 #define VOUCHED "/groups/v1/vouched"
 
-bool group_service_key(struct group_service *s, uint64_t now, const char *identity, struct secret *key)
+bool group_service_key(struct group_service *s, uint64_t now, const char *identity, bool tls13, struct secret *key)
 {
 	struct naf_user u;
 
-	return ua_user(s->db, now, s->naf, identity, &u, key) == OK;
+	return ua_user(s->db, now, s->naf, identity, tls13, &u, key) == OK;
 }
 
 static enum status next(struct group_service *s, uint64_t now, const struct naf_user *u, struct http_reply *r)
@@ -71,7 +71,7 @@ void group_service_request(struct group_service *s, uint64_t now, const struct h
 	struct naf_user u;
 	enum status st;
 
-	r->status = !get && !post && !ask ? 404 : ua_user(s->db, now, s->naf, q->identity, &u, &key) != OK ? 403 : 503;
+	r->status = !get && !post && !ask ? 404 : ua_user(s->db, now, s->naf, q->identity, false, &u, &key) != OK ? 403 : 503;
 	if (r->status != 503 || db_begin(s->db) != OK)
 		return;
 	st = ask ? vouched(s, now, q, r) : get ? next(s, now, &u, r) : done(s, now, &u, q->path + sizeof DONE - 1, r);

@@ -63,7 +63,8 @@ static unsigned find_key(SSL *ssl, const char *identity, unsigned char *key, uns
 
 	if (identity == NULL || strlen(identity) > IDENTITY_MAX ||
 	        strncmp(identity, HTTP_CERTIFICATE, sizeof HTTP_CERTIFICATE - 1) == 0 ||
-	        !s->handler.key(s->handler.context, identity, &found) || found.len > room || (copy = strdup(identity)) == NULL)
+	        !s->handler.key(s->handler.context, identity, SSL_version(ssl) >= TLS1_3_VERSION, &found) || found.len > room ||
+	        (copy = strdup(identity)) == NULL)
 		return 0;
 	free(SSL_get_ex_data(ssl, identity_index));
 	(void)SSL_set_ex_data(ssl, identity_index, copy);
@@ -257,9 +258,10 @@ static bool use_certificates(struct http_server *s)
 
 	if (h->certificate == NULL)
 		return true;
-	/* With PSK nobody is asked. */
+	/* With PSK nobody is asked; but TLS 1.3 takes a PSK for a session, which has to have a context then. */
 	SSL_CTX_set_verify(s->tls, SSL_VERIFY_PEER | (h->anonymous ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
-	return SSL_CTX_use_certificate_chain_file(s->tls, h->certificate) == 1 &&
+	return SSL_CTX_set_session_id_context(s->tls, (const unsigned char *)"prose", 5) == 1 &&
+	       SSL_CTX_use_certificate_chain_file(s->tls, h->certificate) == 1 &&
 	       SSL_CTX_use_PrivateKey_file(s->tls, h->certificate_key, SSL_FILETYPE_PEM) == 1 &&
 	       SSL_CTX_load_verify_file(s->tls, h->client_ca) == 1;
 }
@@ -275,8 +277,7 @@ static bool start_tls(struct http_server *s)
 	if ((s->tls = SSL_CTX_new(TLS_server_method())) == NULL || SSL_CTX_set_min_proto_version(s->tls, TLS1_2_VERSION) != 1 ||
 	        SSL_CTX_set_cipher_list(s->tls, suites) != 1 || SSL_CTX_set_ciphersuites(s->tls, SUITES_13) != 1)
 		return false;
-	if (s->handler.suite != NULL && (SSL_CTX_set_max_proto_version(s->tls, TLS1_2_VERSION) != 1 ||
-	                                        SSL_CTX_use_psk_identity_hint(s->tls, s->handler.hint) != 1))
+	if (s->handler.suite != NULL && SSL_CTX_use_psk_identity_hint(s->tls, s->handler.hint) != 1)
 		return false;
 	(void)SSL_CTX_set_app_data(s->tls, s);
 	SSL_CTX_set_psk_server_callback(s->tls, find_key);

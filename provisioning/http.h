@@ -27,9 +27,9 @@ void http_reply_header(struct http_reply *, const char *name, const char *value)
 struct http_handler {
 	void *context;
 	/* False: nobody we know. NULL: no TLS at all. */
-	bool (*key)(void *, const char *identity, struct secret *out);
+	bool (*key)(void *, const char *identity, bool tls13, struct secret *out);
 	void (*request)(void *, const struct http_request *, struct http_reply *);
-	/* TLS 1.2 with this suite alone and this hint, where a key depends on them (TS 33.220 annex H); NULL: what is good. */
+	/* In TLS 1.2 this suite alone and this hint, where a key depends on them (TS 33.220 annex H); NULL: what is good. */
 	const char *suite, *hint;
 	/* Connections and requests a second that one source may make (limit.h); 0: any number. More connections are closed
 	 * before TLS begins, more requests get 429. */

@@ -15,7 +15,8 @@ struct ue {
 	char uri[129];                 /* with a code: the one user it is for */
 };
 
-static enum status ue_of(struct kms_service *s, uint64_t now, const char *identity, struct ue *ue, struct secret *key)
+static enum status ue_of(
+        struct kms_service *s, uint64_t now, const char *identity, bool tls13, struct ue *ue, struct secret *key)
 {
 	struct db_enrolment e;
 	struct naf_user u;
@@ -29,7 +30,7 @@ static enum status ue_of(struct kms_service *s, uint64_t now, const char *identi
 		return card.revoked == 0 ? OK : ERR_NOT_FOUND;
 	}
 	if (strncmp(identity, ENROL_PREFIX, sizeof ENROL_PREFIX - 1) != 0) {
-		TRY(ua_user(s->db, now, s->naf, identity, &u, key));
+		TRY(ua_user(s->db, now, s->naf, identity, tls13, &u, key));
 		(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", u.iccid);
 		return OK;
 	}
@@ -42,11 +43,11 @@ static enum status ue_of(struct kms_service *s, uint64_t now, const char *identi
 	return OK;
 }
 
-bool kms_service_key(struct kms_service *s, uint64_t now, const char *identity, struct secret *key)
+bool kms_service_key(struct kms_service *s, uint64_t now, const char *identity, bool tls13, struct secret *key)
 {
 	struct ue ue;
 
-	return ue_of(s, now, identity, &ue, key) == OK && key->len > 0;
+	return ue_of(s, now, identity, tls13, &ue, key) == OK && key->len > 0;
 }
 
 static void certificate_of(const struct kms *k, struct kms_certificate_info *c)
@@ -138,7 +139,7 @@ void kms_service_request(struct kms_service *s, uint64_t now, const struct http_
 	r->status = strcmp(q->method, "POST") != 0         ? 405
 	            : kms_message_of(q->path, &kind) != OK ? 404
 	            : q->identity == NULL                  ? digest_user(s, now, q, r, &ue)
-	            : ue_of(s, now, q->identity, &ue, &key) != OK
+	            : ue_of(s, now, q->identity, false, &ue, &key) != OK
 	                    ? 403 /* it has expired, or was used up, since the handshake */
 	                    : 200;
 	if (r->status == 200 && kms_request_parse(q->body, &request) != OK)

@@ -15,7 +15,7 @@ struct kms_service {
 	uint8_t body[KMS_XML_MAX];
 	char header[UA_DIGEST_HEADER];
 };
-bool kms_service_key(struct kms_service *, uint64_t now, const char *identity, struct secret *key);
+bool kms_service_key(struct kms_service *, uint64_t now, const char *identity, bool tls13, struct secret *key);
 void kms_service_request(struct kms_service *, uint64_t now, const struct http_request *, struct http_reply *);
 
 #endif

@@ -14,6 +14,8 @@
 enum { NAF_ID_MAX = 200, PATIENCE_S = 20, AUTS_LEN = 14 };
 #define UA_SUITE "PSK-AES128-GCM-SHA256"
 #define UA_PROTOCOL "\x01\x00\x01\x00\xA8"
+#define UA_PROTOCOL_13 "\x01\x00\x01\x13\x01"
+#define UA_SUITE_13 "TLS_AES_128_GCM_SHA256"
 #define UA_DIGEST_PROTOCOL "\x01\x00\x00\x00\x02"
 #define UA_IDENTITY "3GPP-bootstrapping;"
 
@@ -81,8 +83,9 @@ static void use_psk(CURL *curl, struct exchange *x)
 {
 	(void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
 	(void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
-	(void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2 | (long)CURL_SSLVERSION_MAX_TLSv1_2);
+	(void)curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2 | (long)CURL_SSLVERSION_MAX_TLSv1_3);
 	(void)curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, UA_SUITE);
+	(void)curl_easy_setopt(curl, CURLOPT_TLS13_CIPHERS, UA_SUITE_13);
 	(void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, on_tls);
 	(void)curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, x);
 }
@@ -128,7 +131,10 @@ static bool talk_once(struct exchange *x, const char *path)
 	curl_easy_cleanup(curl);
 	curl_slist_free_all(headers);
 	if (rc != CURLE_OK)
-		(void)fprintf(stderr, "prose-ue: %s: %s\n", url, curl_easy_strerror(rc));
+		(void)fprintf(stderr, "prose-ue: %s: %s\n", url,
+		        rc == CURLE_RECV_ERROR && x->certificate != NULL
+		                ? "the server does not accept this certificate" /* TLS 1.3 says so late */
+		                : curl_easy_strerror(rc));
 	return rc == CURLE_OK;
 }
 
@@ -331,11 +337,20 @@ void gba_wipe(struct gba *g)
 	secret_clean(g, sizeof *g);
 }
 
+static enum prose_result naf_key(struct arguments *a, const char *impi, struct bytes protocol, struct secret *key)
+{
+	uint8_t raw[NAF_ID_MAX];
+	struct buf naf_id = BUF_OF(raw);
+
+	buf_put(&naf_id, bytes_str(a->naf));
+	buf_put(&naf_id, protocol);
+	key->len = 32;
+	return naf_id.failed ? PROSE_NO_SPACE : prose_gba_naf_key(a->card, raw, naf_id.len, impi, key->data);
+}
+
 int gba_connect(struct arguments *a, const char *url, struct gba *g)
 {
 	char impi[GBA_IMPI_MAX], btid[GBA_BTID_MAX];
-	uint8_t raw[NAF_ID_MAX];
-	struct buf naf_id = BUF_OF(raw);
 	enum prose_result r;
 	int rc;
 
@@ -345,15 +360,15 @@ int gba_connect(struct arguments *a, const char *url, struct gba *g)
 		return complain(a, "gba", "EF_IMSI", r);
 	if ((rc = bootstrap(a, impi, btid)) != 0)
 		return rc;
-	buf_put(&naf_id, bytes_str(a->naf));
-	buf_put(&naf_id, a->ca != NULL ? BYTES_STR(UA_DIGEST_PROTOCOL) : BYTES_STR(UA_PROTOCOL));
 	g->exchange.digest = a->ca != NULL;
 	g->exchange.ca = a->ca;
-	g->key.len = 32;
-	if (naf_id.failed || (r = prose_gba_naf_key(a->card, raw, naf_id.len, impi, g->key.data)) != PROSE_OK)
-		return naf_id.failed ? EXIT_USAGE : complain(a, "gba", a->naf, r);
+	r = naf_key(a, impi, BYTES_STR(UA_PROTOCOL_13), &g->key13);
+	if (r == PROSE_OK) /* the last one: what the card has of it is not the first to be overwritten */
+		r = naf_key(a, impi, a->ca != NULL ? BYTES_STR(UA_DIGEST_PROTOCOL) : BYTES_STR(UA_PROTOCOL), &g->key);
+	if (r != PROSE_OK)
+		return complain(a, "gba", a->naf, r);
 	(void)snprintf(g->identity, sizeof g->identity, "%s%s", UA_IDENTITY, btid);
 	g->exchange.url = url;
-	g->exchange.key = (struct tls_key){ g->identity, &g->key };
+	g->exchange.key = (struct tls_key){ g->identity, &g->key, &g->key13 };
 	return 0;
 }

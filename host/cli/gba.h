@@ -30,7 +30,7 @@ bool gba_talk(struct exchange *, const char *path);
 /* Bootstrap with --bsf, and make the key for --naf: what gba_talk with a server at `url` needs. 0, or an exit code and a
  * sentence. */
 struct gba {
-	struct secret key;
+	struct secret key, key13; /* of TLS 1.2 or HTTP Digest, and of TLS 1.3 */
 	char identity[GBA_BTID_MAX + 32];
 	struct exchange exchange;
 };

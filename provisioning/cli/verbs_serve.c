@@ -59,9 +59,9 @@ int bsf_serve(struct arguments *a)
 	return serve(a, "serve bsf", a->http, h);
 }
 
-static bool kms_key(void *context, const char *identity, struct secret *out)
+static bool kms_key(void *context, const char *identity, bool tls13, struct secret *out)
 {
-	return kms_service_key(context, now(), identity, out);
+	return kms_service_key(context, now(), identity, tls13, out);
 }
 
 static void on_kms(void *context, const struct http_request *q, struct http_reply *r)
@@ -94,9 +94,9 @@ int kms_serve(struct arguments *a)
 	return rc;
 }
 
-static bool group_key(void *context, const char *identity, struct secret *out)
+static bool group_key(void *context, const char *identity, bool tls13, struct secret *out)
 {
-	return group_service_key(context, now(), identity, out);
+	return group_service_key(context, now(), identity, tls13, out);
 }
 
 static void on_group(void *context, const struct http_request *q, struct http_reply *r)
@@ -118,9 +118,9 @@ int group_serve(struct arguments *a)
 	return serve(a, "serve group", a->https, h);
 }
 
-static bool function_key(void *context, const char *identity, struct secret *out)
+static bool function_key(void *context, const char *identity, bool tls13, struct secret *out)
 {
-	return function_service_key(context, now(), identity, out);
+	return function_service_key(context, now(), identity, tls13, out);
 }
 
 static void on_function(void *context, const struct http_request *q, struct http_reply *r)

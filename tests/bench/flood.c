@@ -51,9 +51,9 @@ struct server {
 	clockid_t clock;
 };
 
-static bool find_key(void *context, const char *name, struct secret *out)
+static bool find_key(void *context, const char *name, bool tls13, struct secret *out)
 {
-	(void)context;
+	(void)context, (void)tls13;
 	return strcmp(name, "good") == 0 && secret_set(out, BYTES_OF(key)) == OK;
 }
 
