@@ -213,6 +213,9 @@ static int call_start(struct arguments *a)
 	pressed = now_microseconds();
 	t.media.session.ssrc = (uint32_t)(pressed * 2654435761U >> 3) | 1;
 	r = talk(&t, samples, pressed);
+	if (t.media.asked > 0)
+		(void)printf(
+		        "{\"event\": \"ciphered\", \"packets\": %lu, \"p99_us\": %lu}\n", t.media.asked, media_p99(&t.media));
 	media_close(&t.media);
 	multicast_close(&t.out);
 	multicast_close(&t.offers);
@@ -273,7 +276,7 @@ static bool listen(struct arguments *a, const struct multicast *in, struct media
 	for (size_t i = 0; i < m->heard_count; i++)
 		(void)printf("%s%lu", i > 0 ? ", " : "", (unsigned long)m->heard[i]);
 	media_count(m, &packets, &lost);
-	(void)printf("], \"packets\": %lu, \"lost\": %lu}\n", packets, lost);
+	(void)printf("], \"packets\": %lu, \"lost\": %lu, \"p99_us\": %lu}\n", packets, lost, media_p99(m));
 	if (lost > 0 && a->rtp_to != NULL)
 		(void)fprintf(stderr, "prose-ue call join: %lu of %lu packets were lost on the way\n", lost, packets + lost);
 	return heard;

@@ -132,7 +132,7 @@ static bool talk_once(struct exchange *x, const char *path)
 	curl_slist_free_all(headers);
 	if (rc != CURLE_OK)
 		(void)fprintf(stderr, "prose-ue: %s: %s\n", url,
-		        rc == CURLE_RECV_ERROR && x->certificate != NULL
+		        (rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR) && x->certificate != NULL
 		                ? "the server does not accept this certificate" /* TLS 1.3 says so late */
 		                : curl_easy_strerror(rc));
 	return rc == CURLE_OK;

@@ -1,5 +1,6 @@
 #include "host/cli/media.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { RTP_HEADER = 12, MKI_LEN = 8 };
@@ -69,12 +70,36 @@ static enum prose_result stream(struct media *m, uint32_t guk_id, uint32_t ssrc,
 	return *out != NULL ? PROSE_OK : PROSE_NO_SPACE;
 }
 
+static void took(struct media *m, uint64_t began)
+{
+	m->took[m->asked++ % MEDIA_TOOK] = (uint32_t)(now_microseconds() - began);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+unsigned long media_p99(struct media *m)
+{
+	size_t n = m->asked < MEDIA_TOOK ? m->asked : MEDIA_TOOK;
+
+	qsort(m->took, n, sizeof *m->took, by_value);
+	return n > 0 ? m->took[n * 99 / 100] : 0;
+}
+
 enum prose_result media_protect(struct media *m, uint8_t *packet, size_t *n)
 {
+	uint64_t began = now_microseconds();
 	enum prose_result r;
 
-	if (media_in_card(m))
-		return prose_call_protect(m->card, m->session.id, packet, n, *n + SRTP_OVERHEAD);
+	if (media_in_card(m)) {
+		r = prose_call_protect(m->card, m->session.id, packet, n, *n + SRTP_OVERHEAD);
+		took(m, began);
+		return r;
+	}
 	if (m->out == NULL && (r = stream(m, 0, m->session.ssrc, &m->out)) != PROSE_OK)
 		return r;
 	return srtp_stream_protect(m->out, packet, n) == OK ? PROSE_OK : PROSE_FORMAT;
@@ -113,11 +138,15 @@ void media_count(const struct media *m, unsigned long *packets, unsigned long *l
 static enum prose_result unprotect(struct media *m, uint8_t *packet, size_t *n)
 {
 	const uint32_t guk_id = media_talker(m, packet, *n);
+	uint64_t began = now_microseconds();
 	size_t i = 0;
 	enum prose_result r;
 
-	if (media_in_card(m))
-		return prose_call_unprotect(m->card, m->session.id, packet, n, *n);
+	if (media_in_card(m)) {
+		r = prose_call_unprotect(m->card, m->session.id, packet, n, *n);
+		took(m, began);
+		return r;
+	}
 	if (direct(m) && (guk_id == 0 || bytes_uint((struct bytes){ packet + *n - MKI_LEN, 4 }) != m->session.gmk_id))
 		return PROSE_NOT_FOUND;
 	while (i < m->talkers && m->talker[i].guk_id != guk_id)

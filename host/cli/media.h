@@ -5,7 +5,7 @@
 #include "crypto/srtp.h"
 #include "host/cli/cli.h"
 
-enum { MEDIA_TALKERS = 8, MEDIA_KEY_MAX = SRTP_KEY_LEN + SRTP_SALT_LEN };
+enum { MEDIA_TOOK = 1024, MEDIA_TALKERS = 8, MEDIA_KEY_MAX = SRTP_KEY_LEN + SRTP_SALT_LEN };
 
 struct media {
 	struct prose_card *card;
@@ -23,7 +23,9 @@ struct media {
 	struct {
 		uint32_t first, highest; /* sequence numbers, the rounds counted in */
 		unsigned long packets;
-	} count[64]; /* of each SSRC that was heard */
+	} count[64];               /* of each SSRC that was heard */
+	uint32_t took[MEDIA_TOOK]; /* microseconds of the card for a packet, the last ones */
+	unsigned long asked;
 };
 
 /* The group's policy, as its record on the card has it; 0 if there is none. */
@@ -39,6 +41,8 @@ enum prose_result media_unprotect(struct media *, uint8_t *packet, size_t *n);
 uint32_t media_talker(const struct media *, const uint8_t *packet, size_t n);
 /* Packets that came, and how many between them did not, of all talkers. */
 void media_count(const struct media *, unsigned long *packets, unsigned long *lost);
+/* How long the card took for 99 of 100 packets at most, in microseconds; 0: it was not asked. */
+unsigned long media_p99(struct media *);
 void media_close(struct media *);
 
 #endif
