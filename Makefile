@@ -113,6 +113,7 @@ $(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
 
 $(O)/card/io/profile.o: card/profiles/standard.json
+$(O)/mikey/kms_xml.o: mikey/kms.rng
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 -include tests/tests.mk

@@ -1,6 +1,7 @@
 #include "mikey/kms_xml.h"
 
 #include <libxml/parser.h>
+#include <libxml/relaxng.h>
 #include <libxml/xmlwriter.h>
 #include <stdio.h>
 #include <string.h>
@@ -244,7 +245,33 @@ static void quiet(void *context, const char *format, ...)
 	(void)context, (void)format;
 }
 
-/* The root element of a document without a document type. */
+/* The schema is compiled in. */
+__asm__(".section .rodata\n"
+        "kms_schema: .incbin \"mikey/kms.rng\"\n"
+        "kms_schema_end: .byte 0\n"
+        ".text\n");
+extern const char kms_schema[], kms_schema_end[];
+
+static bool fits_schema(xmlDocPtr d)
+{
+	static xmlRelaxNGPtr schema;
+	xmlRelaxNGParserCtxtPtr parser;
+	xmlRelaxNGValidCtxtPtr v;
+	bool ok;
+
+	if (schema == NULL && (parser = xmlRelaxNGNewMemParserCtxt(kms_schema, (int)(kms_schema_end - kms_schema))) != NULL) {
+		schema = xmlRelaxNGParse(parser);
+		xmlRelaxNGFreeParserCtxt(parser);
+	}
+	if (schema == NULL || (v = xmlRelaxNGNewValidCtxt(schema)) == NULL)
+		return false;
+	xmlRelaxNGSetValidErrors(v, NULL, NULL, NULL);
+	ok = xmlRelaxNGValidateDoc(v, d) == 0;
+	xmlRelaxNGFreeValidCtxt(v);
+	return ok;
+}
+
+/* The root element of a document without a document type, as the schema has it. */
 static xmlDocPtr document_read(struct bytes xml, const char *root, xmlNode **node)
 {
 	xmlDocPtr d = NULL;
@@ -254,7 +281,7 @@ static xmlDocPtr document_read(struct bytes xml, const char *root, xmlNode **nod
 		d = xmlReadMemory(
 		        (const char *)xml.p, (int)xml.n, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 	*node = d != NULL ? xmlDocGetRootElement(d) : NULL;
-	if (*node != NULL && d->intSubset == NULL && d->extSubset == NULL && is(*node, NAMESPACE, root))
+	if (*node != NULL && d->intSubset == NULL && d->extSubset == NULL && is(*node, NAMESPACE, root) && fits_schema(d))
 		return d;
 	xmlFreeDoc(d);
 	return NULL;

@@ -1,6 +1,7 @@
 /* kms_xml.h - the messages of the KMS interface (TS 33.180 annex D), XML 1.0 by libxml2. Key sets and certificates travel as
  * the card's sealed objects in an element of ours, SealedObject in urn:prose-uicc:kms:1.0, so that nothing between the KMS and
- * the card can read or change them. Elements that are not known are passed over; document types and entities are refused. */
+ * the card can read or change them. Messages are
+ * checked against mikey/kms.rng; elements that are not known are passed over; document types and entities are refused. */
 #ifndef MIKEY_KMS_XML_H
 #define MIKEY_KMS_XML_H
 
