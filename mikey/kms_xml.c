@@ -11,6 +11,7 @@
 
 #define NAMESPACE "urn:3gpp:ns:mcsecKMSInterface:1.0"
 #define NAMESPACE_OURS "urn:prose-uicc:kms:1.0"
+#define YEAR_9999 INT64_C(253402300799)
 enum { HEX_MAX = 2 * 257 + 1, BASE64_MAX = (KMS_OBJECTS_MAX / 3 + 1) * 4 };
 
 /* By enum kms_message: path, and the element that holds the answer. */
@@ -233,10 +234,13 @@ static bool take_time(const xmlNode *parent, const char *name, uint64_t *out)
 	char text[40];
 	struct tm tm = { 0 };
 	const char *end;
+	time_t at;
 
 	if (!take_text(parent, name, text, sizeof text) || (end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL)
 		return false;
-	*out = (uint64_t)timegm(&tm);
+	if ((at = timegm(&tm)) < 0 || at > YEAR_9999)
+		return false;
+	*out = (uint64_t)at;
 	return end[strspn(end, ".0123456789")] == 'Z';
 }
 
@@ -248,9 +252,9 @@ static void quiet(void *context, const char *format, ...)
 /* The schema is compiled in. */
 __asm__(".section .rodata\n"
         "kms_schema: .incbin \"mikey/kms.rng\"\n"
-        "kms_schema_end: .byte 0\n"
+        ".byte 0\n"
         ".text\n");
-extern const char kms_schema[], kms_schema_end[];
+extern const char kms_schema[];
 
 static bool fits_schema(xmlDocPtr d)
 {
@@ -259,7 +263,7 @@ static bool fits_schema(xmlDocPtr d)
 	xmlRelaxNGValidCtxtPtr v;
 	bool ok;
 
-	if (schema == NULL && (parser = xmlRelaxNGNewMemParserCtxt(kms_schema, (int)(kms_schema_end - kms_schema))) != NULL) {
+	if (schema == NULL && (parser = xmlRelaxNGNewMemParserCtxt(kms_schema, (int)strlen(kms_schema))) != NULL) {
 		schema = xmlRelaxNGParse(parser);
 		xmlRelaxNGFreeParserCtxt(parser);
 	}

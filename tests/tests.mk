@@ -67,13 +67,13 @@ requirements: ## docs/requirements.md from what the tests covered
 format: ## clang-format everything
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-FUZZERS := tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms
+FUZZERS := tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms import
 T ?= apdu
 TIME ?= 60
 FUZZ_HOST := host/lib/eap.c host/lib/eap_message.c host/lib/usim.c host/lib/session.c host/lib/files.c
 FUZZ_SOURCES := $(wildcard card/os/*.c card/applets/*.c) $(filter-out card/io/main.c card/io/cli_%.c card/io/farm.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
   $(wildcard mikey/*.c) $(wildcard ota/*.c crypto/*.c apdu/*.c) $(FUZZ_HOST)
-fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms)
+fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms import)
 	@packaging/install-deps fuzz
 	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)
 	clang -g -O1 -std=c11 $(CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(T) \

@@ -276,6 +276,7 @@ START_TEST(kms_messages)
 		KMS_OPEN KMS_FIELDS "<UserUri>sip:c@d</UserUri></KmsRequest>",
 		KMS_OPEN "<UserUri>sip:a@b<x/></UserUri><KmsUri>k</KmsUri><Time>2026-11-21T12:00:00Z</Time></KmsRequest>",
 		KMS_OPEN "<UserUri>sip:a@b</UserUri><KmsUri>k</KmsUri><Time>yesterday</Time></KmsRequest>",
+		KMS_OPEN "<UserUri>sip:a@b</UserUri><KmsUri>k</KmsUri><Time>0586-01-15T08:00:00Z</Time></KmsRequest>",
 		KMS_OPEN KMS_FIELDS "what the schema does not have</KmsRequest>",
 		KMS_OPEN KMS_FIELDS "<KmsMessage/></KmsRequest>",
 		KMS_OPEN "<UserUri>sip:a@b</UserUri><KmsUri>k</KmsUri><Time>2026-11-21T12:00:00+01:00</Time></KmsRequest>",
