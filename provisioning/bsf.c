@@ -221,6 +221,18 @@ enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_k
 	return gba_naf_key(kind, ks, buf_bytes(&rand), bytes_str(g.impi), naf_id, key->data);
 }
 
+/* A card's certificate, whose private key it has proved to hold: there is no other key. */
+static enum status certified_user(struct db *db, const char *iccid, struct naf_user *u)
+{
+	struct db_card card;
+
+	*u = (struct naf_user){ .expires = UINT64_MAX };
+	TRY(db_card_get(db, iccid, &card, NULL));
+	(void)snprintf(u->imsi, sizeof u->imsi, "%s", card.imsi);
+	(void)snprintf(u->iccid, sizeof u->iccid, "%s", card.iccid);
+	return card.revoked == 0 ? OK : ERR_NOT_FOUND;
+}
+
 enum status ua_user(
         struct db *db, uint64_t now, const char *naf, const char *identity, bool tls13, struct naf_user *u, struct secret *key)
 {
@@ -228,6 +240,8 @@ enum status ua_user(
 	struct buf naf_id = BUF_OF(raw);
 	size_t n = sizeof UA_HINT - 1;
 
+	if (strncmp(identity, HTTP_CERTIFICATE, sizeof HTTP_CERTIFICATE - 1) == 0)
+		return certified_user(db, identity + sizeof HTTP_CERTIFICATE - 1, u);
 	if (strncmp(identity, UA_HINT, n) != 0 || identity[n] != ';')
 		return ERR_NOT_FOUND;
 	buf_put(&naf_id, bytes_str(naf));

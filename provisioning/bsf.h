@@ -29,7 +29,8 @@ MUST_USE enum status naf_lookup(
         struct db *, uint64_t now, const char *btid, enum gba_key, struct bytes naf_id, struct naf_user *, struct secret *key);
 
 /* Ua: TLS_PSK_WITH_AES_128_GCM_SHA256 and its security protocol (TS 33.220 annex H); whose connection this is, by the identity
- * that its key has ("3GPP-bootstrapping;B-TID", TS 33.222 5.4). ERR_NOT_FOUND. */
+ * that its key has ("3GPP-bootstrapping;B-TID", TS 33.222 5.4) or by its certificate (http.h), which has none. ERR_NOT_FOUND.
+ */
 #define UA_SUITE "PSK-AES128-GCM-SHA256"
 #define UA_PROTOCOL "\x01\x00\x01\x00\xA8"
 #define UA_PROTOCOL_13 "\x01\x00\x01\x13\x01" /* TLS_AES_128_GCM_SHA256 */

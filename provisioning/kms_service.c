@@ -22,13 +22,6 @@ static enum status ue_of(
 	struct naf_user u;
 
 	*ue = (struct ue){ 0 };
-	if (strncmp(identity, HTTP_CERTIFICATE, sizeof HTTP_CERTIFICATE - 1) == 0) {
-		struct db_card card;
-
-		TRY(db_card_get(s->db, identity + sizeof HTTP_CERTIFICATE - 1, &card, NULL));
-		(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", card.iccid);
-		return card.revoked == 0 ? OK : ERR_NOT_FOUND;
-	}
 	if (strncmp(identity, ENROL_PREFIX, sizeof ENROL_PREFIX - 1) != 0) {
 		TRY(ua_user(s->db, now, s->naf, identity, tls13, &u, key));
 		(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", u.iccid);

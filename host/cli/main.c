@@ -107,7 +107,9 @@ static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL",
 	{ 0 } };
 static const struct argp_option permission_options[] = { JSON, { "bsf", OPT_BSF, "URL", 0, "fetch: bootstrapping server", 0 },
 	{ "from", OPT_FROM, "URL", 0, "fetch: the ProSe Function", 0 },
-	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 }, { 0 } };
+	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 },
+	{ "certificate", OPT_CERTIFICATE, "FILE", 0, "fetch: the card's certificate (PEM), instead of --bsf and --naf", 0 },
+	{ "ca", OPT_CA, "FILE", 0, "fetch: who certifies the server (PEM)", 0 }, { 0 } };
 static const struct argp_option group_options[] = { JSON, { "bsf", OPT_BSF, "URL", 0, "fetch: bootstrapping server", 0 },
 	{ "from", OPT_FROM, "URL", 0, "fetch: the group manager's service", 0 },
 	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 },

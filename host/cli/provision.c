@@ -109,11 +109,25 @@ static bool sign_by_card(void *context, const uint8_t hash[static 32], uint8_t s
 	return prose_certificate_sign(context, hash, signature) == PROSE_OK;
 }
 
+/* A connection by certificate, code or bootstrapping. 0, or an exit code and a sentence. */
+static int come_to(struct arguments *a, const char *url, struct tls_certificate *certificate, struct gba *g)
+{
+	if (a->certificate == NULL)
+		return a->code != NULL ? enrol(a, g) : gba_connect(a, url, g);
+	if (strncmp(url, "https://", 8) != 0)
+		return gba_refused(url, "must be https://: keys do not travel in the clear");
+	*certificate = (struct tls_certificate){ a->certificate, sign_by_card, a->card };
+	g->exchange.url = url;
+	g->exchange.certificate = certificate;
+	g->exchange.ca = a->ca;
+	return 0;
+}
+
 static int from_kms(struct arguments *a, size_t *done)
 {
-	const struct tls_certificate certificate = { a->certificate, sign_by_card, a->card };
-	GBA g = { .exchange = { .url = a->kms, .certificate = a->certificate != NULL ? &certificate : NULL, .ca = a->ca } };
-	int rc = a->certificate != NULL ? 0 : a->code != NULL ? enrol(a, &g) : gba_connect(a, a->kms, &g);
+	struct tls_certificate certificate;
+	GBA g = { 0 };
+	int rc = come_to(a, a->kms, &certificate, &g);
 
 	if (rc == 0)
 		rc = ask_kms(a, &g.exchange, KMS_INIT, a->kms_uri, done);
@@ -124,10 +138,11 @@ static int from_kms(struct arguments *a, size_t *done)
 
 static int from_function(struct arguments *a)
 {
+	struct tls_certificate certificate;
 	GBA g = { 0 };
 	size_t done = 0;
 	enum prose_result r = PROSE_OK;
-	int rc = gba_connect(a, a->from, &g);
+	int rc = come_to(a, a->from, &certificate, &g);
 
 	if (rc != 0)
 		return rc;
@@ -168,13 +183,15 @@ static int show_permission(struct arguments *a, const char *current, const char 
 
 int verb_permission(struct arguments *a)
 {
-	if (a->word_count == 1 && strcmp(a->words[0], "fetch") == 0 && a->bsf != NULL && a->from != NULL && a->naf != NULL)
+	if (a->word_count == 1 && strcmp(a->words[0], "fetch") == 0 && a->from != NULL &&
+	        (a->certificate != NULL ? a->ca != NULL : a->bsf != NULL && a->naf != NULL && a->ca == NULL))
 		return from_function(a);
 	if (a->word_count == 2 && strcmp(a->words[0], "in") == 0)
 		return show_permission(a, a->words[1], NULL);
 	if (a->word_count >= 1 && a->word_count <= 2 && strcmp(a->words[0], "out") == 0)
 		return show_permission(a, NULL, a->word_count == 2 ? a->words[1] : NULL);
-	return usage_error("permission", "say `fetch` with --bsf, --from and --naf, `in PLMN`, or `out [LAST-PLMN]`");
+	return usage_error("permission",
+	        "say `fetch` with --from and: --bsf and --naf, or --certificate and --ca; `in PLMN`, or `out [LAST-PLMN]`");
 }
 
 /* The card's public key, as PEM, for whoever makes its certificate. */

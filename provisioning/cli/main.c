@@ -284,9 +284,6 @@ static const struct argp_option serve_bsf_options[] = { { "http", OPT_HTTP, "ADD
 	{ "valid", OPT_VALID, "SECONDS", 0, "Life of a bootstrapping (default 2592000)", 0 }, LIMIT, { 0 } };
 static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "ADDRESS:PORT", 0, "Where UEs ask (Ua: TLS-PSK)",
 	                                                        0 },
-	{ "name", OPT_NAME, "FQDN", 0, "Our name, for which UEs make their keys", 0 }, LIMIT, { 0 } };
-static const struct argp_option serve_certified_options[] = { { "https", OPT_HTTPS, "ADDRESS:PORT", 0,
-	                                                              "Where UEs ask (Ua: TLS-PSK)", 0 },
 	{ "name", OPT_NAME, "FQDN", 0, "Our name, for which UEs make their keys", 0 }, LIMIT,
 	{ "certificate", OPT_CERTIFICATE, "FILE", 0, "Ours (PEM): UEs with a certificate may ask, too", 0 },
 	{ "certificate-key", OPT_CERTIFICATE_KEY, "FILE", 0, "Its private key (PEM)", 0 },
@@ -457,7 +454,7 @@ static const struct verb {
 	        "prose-net serve hss --socket /run/prose/hss.sock", true },
 	{ "serve", "bsf", bsf_serve, serve_bsf_options, "", "Bootstrapping server function, until SIGTERM",
 	        "prose-net serve bsf --http 127.0.0.1:8080 --name bsf.mnc001.mcc001.pub.3gppnetwork.org", true },
-	{ "serve", "kms", kms_serve, serve_certified_options, "", "Key management server, until SIGTERM",
+	{ "serve", "kms", kms_serve, serve_kms_options, "", "Key management server, until SIGTERM",
 	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", true },
 	{ "serve", "group", group_serve, serve_kms_options, "", "Group records and keys for phones to fetch, until SIGTERM",
 	        "prose-net serve group --https 127.0.0.1:8444 --name groups.example.org", true },

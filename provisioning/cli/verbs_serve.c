@@ -27,7 +27,13 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 
 	if (a->limit < 0 || a->limit > 1000000)
 		return fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
+	if ((a->certificate == NULL) != (a->certificate_key == NULL) || (a->certificate == NULL) != (a->client_ca == NULL))
+		return fail(verb, NULL, "--certificate, --certificate-key and --client-ca go together", EXIT_USAGE);
 	h.limit = (unsigned)a->limit;
+	h.certificate = a->certificate;
+	h.certificate_key = a->certificate_key;
+	h.client_ca = a->client_ca;
+	h.anonymous = h.anonymous && a->certificate != NULL;
 	if ((s = http_serve(where, &h, reason, sizeof reason)) == NULL)
 		return fail(verb, NULL, reason, EXIT_REFUSED);
 	(void)sigaction(SIGTERM, &action, NULL);
@@ -72,21 +78,13 @@ static void on_kms(void *context, const struct http_request *q, struct http_repl
 int kms_serve(struct arguments *a)
 {
 	static struct kms_service s;
-	const struct http_handler h = { .context = &s,
-		.key = kms_key,
-		.request = on_kms,
-		.suite = UA_SUITE,
-		.hint = UA_HINT,
-		.certificate = a->certificate,
-		.certificate_key = a->certificate_key,
-		.client_ca = a->client_ca,
-		.anonymous = a->certificate != NULL };
+	const struct http_handler h = {
+		.context = &s, .key = kms_key, .request = on_kms, .suite = UA_SUITE, .hint = UA_HINT, .anonymous = true
+	};
 	int rc;
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
 		return fail("serve kms", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
-	if ((a->certificate == NULL) != (a->certificate_key == NULL) || (a->certificate == NULL) != (a->client_ca == NULL))
-		return fail("serve kms", NULL, "--certificate, --certificate-key and --client-ca go together", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
 	rc = serve(a, "serve kms", a->https, h);
