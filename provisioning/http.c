@@ -15,13 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "provisioning/limit.h"
 
-enum { IDLE_SECONDS = 60, IDENTITY_MAX = 128, WAITING_MAX = 256 };
+enum { IDLE_SECONDS = 20, REST_MS = 100, DESCRIPTORS = 65536, IDENTITY_MAX = 128, WAITING_MAX = 256 };
 
 #define SUITES_12                                                                                                              \
 	"PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:ECDHE-PSK-AES128-CBC-SHA256"
@@ -41,7 +42,7 @@ struct http_server {
 	unsigned first, count;
 	struct bufferevent *fresh[WAITING_MAX];
 	size_t fresh_count;
-	struct event *swap;
+	struct event *swap, *rested;
 	unsigned port;
 };
 
@@ -198,6 +199,35 @@ static void on_client(struct evconnlistener *l, int fd, struct sockaddr *from, i
 	s->waiting[(s->first + s->count++) % WAITING_MAX] = fd;
 }
 
+/* No descriptor left, most likely: others have to end first, and asking again at once would only burn time. */
+static void on_trouble(struct evconnlistener *l, void *context)
+{
+	const struct timeval rest = { 0, REST_MS * 1000L };
+	struct http_server *s = context;
+
+	(void)evconnlistener_disable(l);
+	(void)event_add(s->rested, &rest);
+}
+
+static void on_rested(evutil_socket_t none, short what, void *context)
+{
+	struct http_server *s = context;
+
+	(void)none, (void)what;
+	(void)evconnlistener_enable(s->door);
+}
+
+/* Whoever opens connections and says nothing has IDLE_SECONDS for each. */
+static void want_descriptors(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < DESCRIPTORS) {
+		l.rlim_cur = l.rlim_max < DESCRIPTORS ? l.rlim_max : DESCRIPTORS;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
 static struct bufferevent *make_connection(struct http_server *s)
 {
 	struct bufferevent *b;
@@ -326,6 +356,7 @@ static bool bind_to(struct http_server *s, const char *where)
 	        LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, SOMAXCONN, (const struct sockaddr *)&at, n);
 	if (s->door == NULL)
 		return false;
+	evconnlistener_set_error_cb(s->door, on_trouble);
 	/* What it accepts inherits it. */
 	(void)setsockopt(evconnlistener_get_fd(s->door), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	set_port(s, evconnlistener_get_fd(s->door));
@@ -342,9 +373,11 @@ struct http_server *http_serve(const char *where, const struct http_handler *han
 	s->base = event_base_new();
 	s->http = s->base != NULL ? evhttp_new(s->base) : NULL;
 	s->swap = s->base != NULL ? event_new(s->base, -1, 0, on_fresh, s) : NULL;
+	s->rested = s->base != NULL ? event_new(s->base, -1, 0, on_rested, s) : NULL;
+	want_descriptors();
 	if (handler->limit > 0)
 		s->limit = limit_new(handler->limit);
-	if (s->http == NULL || s->swap == NULL || (handler->key != NULL && !start_tls(s)) ||
+	if (s->http == NULL || s->swap == NULL || s->rested == NULL || (handler->key != NULL && !start_tls(s)) ||
 	        (handler->limit > 0 && s->limit == NULL)) {
 		(void)snprintf(reason, n,
 		        handler->certificate != NULL ? "the certificate, its key or the clients' CA cannot be used"
@@ -375,6 +408,8 @@ void http_free(struct http_server **s)
 		(void)close((*s)->waiting[((*s)->first + (*s)->count - 1) % WAITING_MAX]);
 	if ((*s)->swap != NULL)
 		event_free((*s)->swap);
+	if ((*s)->rested != NULL)
+		event_free((*s)->rested);
 	if ((*s)->http != NULL)
 		evhttp_free((*s)->http);
 	limit_free(&(*s)->limit);

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "apdu/push.h"
@@ -113,6 +115,48 @@ static const char *ask(struct http_server *s, uint8_t x, const char *request)
 	return answer;
 }
 
+/* Connections that say nothing until no descriptor is left: the server waits, and serves again when they are gone. */
+static bool survives_a_crowd(void)
+{
+	enum { CROWD = 60 };
+	unsigned asked = 0;
+	const struct http_handler h = { .context = &asked, .request = say_yes };
+	const struct rlimit limit = { CROWD, CROWD };
+	char reason[200];
+	int crowd[CROWD], n = 0;
+	struct sockaddr_in to = v4(0x7F000001);
+	struct http_server *s;
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || (s = http_serve("127.0.0.1:0", &h, reason, sizeof reason)) == NULL)
+		return false;
+	to.sin_port = htons((uint16_t)http_port(s));
+	while (n < CROWD && (crowd[n] = socket(AF_INET, SOCK_STREAM, 0)) >= 0 &&
+	        connect(crowd[n], (const struct sockaddr *)&to, sizeof to) == 0)
+		n++;
+	for (int i = 0; i < 50; i++)
+		http_run(s, 0);
+	if (n < 5)
+		return false;
+	while (n > 0)
+		(void)close(crowd[--n]);
+	for (int i = 0; i < 50; i++)
+		http_run(s, 10);
+	return strncmp(ask(s, 1, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 200", 12) == 0;
+}
+
+/* Connections that say nothing until no descriptor is left: the server waits, and serves again when they are gone. */
+START_TEST(silent_crowds_pass)
+{
+	int status = -1;
+	pid_t pid = fork(); /* the limit is this process's only */
+
+	if (pid == 0)
+		_exit(survives_a_crowd() ? 0 : 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(who_asks_too_often_is_not_heard)
 {
 	const char *get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -199,6 +243,7 @@ Suite *suite_network(void)
 	tcase_add_test(c, a_crowd_does_not_help_the_busy);
 	tcase_add_test(c, a_household_is_one_source);
 	tcase_add_test(c, who_asks_too_often_is_not_heard);
+	tcase_add_test(c, silent_crowds_pass);
 	tcase_add_test(c, push_messages);
 	suite_add_tcase(s, c);
 	return s;
