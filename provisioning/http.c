@@ -104,6 +104,16 @@ static void answer(struct evhttp_request *raw, const struct http_reply *r)
 		evbuffer_free(body);
 }
 
+/* Whose key it was that the client has proved; a name that was looked up and then not used is nobody's. */
+static const char *proved(const SSL *ssl)
+{
+	const bool used = SSL_version(ssl) >= TLS1_3_VERSION
+	                          ? SSL_session_reused(ssl) == 1
+	                          : SSL_CIPHER_get_auth_nid(SSL_get_current_cipher(ssl)) == NID_auth_psk;
+
+	return used ? SSL_get_ex_data(ssl, identity_index) : NULL;
+}
+
 /* The name in the certificate that the client has proved, behind HTTP_CERTIFICATE. */
 static const char *certified(const SSL *ssl, char out[IDENTITY_MAX])
 {
@@ -143,14 +153,13 @@ static void on_request(struct evhttp_request *raw, void *context)
 	const SSL *ssl = s->tls != NULL ? bufferevent_openssl_get_ssl(connection) : NULL;
 	struct http_request q = { .method = method_name(evhttp_request_get_command(raw)),
 		.path = evhttp_request_get_uri(raw),
-		.identity = ssl != NULL ? SSL_get_ex_data(ssl, identity_index) : NULL,
+		.identity = ssl != NULL ? proved(ssl) : NULL,
 		.headers = evhttp_request_get_input_headers(raw) };
 	struct http_reply r = { .status = 403 };
 	char name[IDENTITY_MAX];
 
 	if (ssl != NULL && q.identity == NULL)
 		q.identity = certified(ssl, name);
-
 	q.body.n = evbuffer_get_length(in);
 	q.body.p = evbuffer_pullup(in, -1);
 	if (!within_limit(s, connection))
