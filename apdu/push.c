@@ -1,8 +1,9 @@
 #include "apdu/push.h"
 
+#include "apdu/ids.h"
 #include "apdu/prose.h"
 
-enum { BTID_MAX = 160, NAF_ID_MAX = 200, TAG_USER = 0x84, TAG_MAC = 0x8E };
+enum { TAG_USER = 0x84, TAG_MAC = 0x8E };
 
 /* ---- the push message ----------------------------------------------------------------------------------------------- */
 
@@ -84,6 +85,11 @@ void vouched_put_body(struct buf *b, const struct vouched *v)
 void vouched_put(struct buf *b, struct bytes body, const uint8_t mac[static PUSH_MAC_LEN])
 {
 	put_whole(b, TAG_VOUCHED, body, mac);
+}
+
+void vouched_put_user(struct buf *users, struct bytes uri)
+{
+	tlv_put(users, TAG_USER, uri);
 }
 
 bool vouched_user(struct bytes *users, struct bytes *uri)

@@ -2,7 +2,7 @@
  * towards the key server. The octets of TS 33.223's GBA-Push-Info could not be verified: this layout is ours, and this file is
  * the only one that knows it.
  *
- * Push message: 7F51 { 80 RAND(16), 81 AUTN*(16), 82 NAF_ID, 83 life(8), 84 sealed objects, 8E MAC(16) }
+ * Push message: 7F51 { 80 RAND(16), 81 AUTN*(16), 82 NAF_ID, 83 expiry(8), 84 sealed objects, 8E MAC(16) }
  *   MAC: HMAC-SHA-256 under Ks_ext_NAF over 80..84, for the phone. The objects are for the card, under TrK-ID 0: keys from
  *   Ks_int_NAF (crypto/gba.h). Ks is used for this one message.
  * Vouched message: 7F52 { 80 type(1), 81 group, 82 user, 83 B-TID, 84 a user (any number), 85 expiry(8), 86 nonce(8),
@@ -44,7 +44,8 @@ struct vouched {
 void vouched_put_body(struct buf *, const struct vouched *);
 void vouched_put(struct buf *, struct bytes body, const uint8_t mac[static PUSH_MAC_LEN]);
 MUST_USE enum status vouched_parse(struct bytes in, struct vouched *out);
-/* The next of users; false at their end. */
+/* Append one to users; the next of them, false at their end. */
+void vouched_put_user(struct buf *users, struct bytes uri);
 bool vouched_user(struct bytes *users, struct bytes *uri);
 
 #endif

@@ -4,6 +4,7 @@
 #include "crypto/tls_key.h"
 
 #include <openssl/ec.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 enum { HASH_LEN = 32, SCALAR_LEN = 32 };
@@ -72,5 +73,20 @@ bool tls_use_certificate(void *ssl_ctx, const struct tls_certificate *c)
 	          (key = key_of(SSL_CTX_get0_certificate(ssl_ctx), c)) != NULL && SSL_CTX_use_PrivateKey(ssl_ctx, key) == 1;
 
 	EVP_PKEY_free(key);
+	return ok;
+}
+
+bool tls_public_key(const uint8_t point[static 65], char *pem, size_t room)
+{
+	EC_KEY *key = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+	BIO *b = BIO_new(BIO_s_mem());
+	int n = key != NULL && b != NULL && EC_KEY_oct2key(key, point, 65, NULL) == 1 && PEM_write_bio_EC_PUBKEY(b, key) == 1
+	                ? BIO_read(b, pem, (int)room - 1)
+	                : -1;
+	bool ok = n > 0 && BIO_pending(b) == 0;
+
+	pem[ok ? n : 0] = 0;
+	BIO_free(b);
+	EC_KEY_free(key);
 	return ok;
 }

@@ -16,4 +16,7 @@ struct tls_certificate {
 /* False: the file is no certificate with a P-256 key. The structure must outlive the context. */
 MUST_USE bool tls_use_certificate(void *ssl_ctx, const struct tls_certificate *);
 
+/* A P-256 point as the PEM of a public key, with a zero. False: it is none, or no room. */
+MUST_USE bool tls_public_key(const uint8_t point[static 65], char *pem, size_t room);
+
 #endif

@@ -35,9 +35,9 @@ static bool take_context(const struct secret_large *keys, struct bytes *res, str
 	return bytes_take_field(&in, res) && bytes_take(&in, KS_LEN, ks) && in.n == 0;
 }
 
-static void btid_of(const char *name, struct bytes rand, char out[BSF_BTID_MAX])
+static void btid_of(const char *name, struct bytes rand, char out[BTID_MAX])
 {
-	struct buf b = { (uint8_t *)out, 0, BSF_BTID_MAX - 1, false };
+	struct buf b = { (uint8_t *)out, 0, BTID_MAX - 1, false };
 
 	base64_encode(rand, &b);
 	buf_put_u8(&b, '@');
@@ -51,14 +51,14 @@ static bool imsi_of(const char *impi, char out[16])
 	size_t n = strspn(impi, "0123456789");
 
 	(void)snprintf(out, 16, "%.*s", (int)n, impi);
-	return n >= 6 && n <= 15 && impi[n] == '@' && strlen(impi) < BSF_IMPI_MAX;
+	return n >= 6 && n <= 15 && impi[n] == '@' && strlen(impi) < IMPI_MAX;
 }
 
 static enum status challenge(struct bsf *s, uint64_t now, const char *impi, struct http_reply *r)
 {
 	uint8_t raw[RAND_LEN + AUTN_LEN], opaque[OPAQUE_LEN];
 	struct buf header = { (uint8_t *)s->header, 0, sizeof s->header - 1, false };
-	char nonce[64], btid[BSF_BTID_MAX], opaque_hex[2 * OPAQUE_LEN + 1];
+	char nonce[64], btid[BTID_MAX], opaque_hex[2 * OPAQUE_LEN + 1];
 	struct buf n = { (uint8_t *)nonce, 0, sizeof nonce - 1, false };
 	struct hss_vector v = { 0 };
 	struct db_gba g = { .expires = now + s->lifetime };
@@ -92,7 +92,7 @@ static enum status challenge(struct bsf *s, uint64_t now, const char *impi, stru
 }
 
 /* The challenge that this nonce was: its RAND names the context. */
-static enum status context_of(struct bsf *s, const struct http_digest *d, char btid[BSF_BTID_MAX], struct bytes *rand,
+static enum status context_of(struct bsf *s, const struct http_digest *d, char btid[BTID_MAX], struct bytes *rand,
         uint8_t raw[static 64], struct db_gba *g, struct secret_large *keys)
 {
 	struct buf b = { raw, 0, 64, false };
@@ -152,7 +152,7 @@ static enum status answer(
 {
 	SECRET_LARGE
 	keys = { 0 };
-	char btid[BSF_BTID_MAX], expected[DIGEST_RESPONSE_LEN];
+	char btid[BTID_MAX], expected[DIGEST_RESPONSE_LEN];
 	uint8_t raw[64];
 	struct bytes rand, res, ks;
 	struct db_gba g;
@@ -191,6 +191,15 @@ void bsf_request(struct bsf *s, uint64_t now, const struct http_request *q, stru
 	}
 	if (st != OK)
 		*r = (struct http_reply){ .status = st == ERR_MALFORMED ? 400 : st == ERR_IO ? 503 : 403 };
+}
+
+enum { PROTOCOL_LEN = 5 }; /* zeros are octets like others */
+
+enum status naf_id_of(const char *naf, const char *protocol, struct buf *out)
+{
+	buf_put(out, bytes_str(naf));
+	buf_put(out, (struct bytes){ (const uint8_t *)protocol, PROTOCOL_LEN });
+	return buf_status(out);
 }
 
 enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_key kind, struct bytes naf_id,
@@ -238,14 +247,12 @@ enum status ua_user(
 {
 	uint8_t raw[NAF_ID_MAX];
 	struct buf naf_id = BUF_OF(raw);
-	size_t n = sizeof UA_HINT - 1;
+	size_t n = sizeof UA_IDENTITY - 1;
 
 	if (strncmp(identity, HTTP_CERTIFICATE, sizeof HTTP_CERTIFICATE - 1) == 0)
 		return certified_user(db, identity + sizeof HTTP_CERTIFICATE - 1, u);
-	if (strncmp(identity, UA_HINT, n) != 0 || identity[n] != ';')
+	if (strncmp(identity, UA_IDENTITY, n) != 0)
 		return ERR_NOT_FOUND;
-	buf_put(&naf_id, bytes_str(naf));
-	buf_put(&naf_id, tls13 ? BYTES_STR(UA_PROTOCOL_13) : BYTES_STR(UA_PROTOCOL));
-	TRY(buf_status(&naf_id));
-	return naf_lookup(db, now, identity + n + 1, GBA_ME, buf_bytes(&naf_id), u, key);
+	TRY(naf_id_of(naf, tls13 ? UA_PROTOCOL_13 : UA_PROTOCOL, &naf_id));
+	return naf_lookup(db, now, identity + n, GBA_ME, buf_bytes(&naf_id), u, key);
 }

@@ -4,11 +4,10 @@
 #ifndef PROVISIONING_BSF_H
 #define PROVISIONING_BSF_H
 
+#include "apdu/ids.h"
 #include "crypto/gba.h"
 #include "provisioning/db.h"
 #include "provisioning/http.h"
-
-enum { BSF_BTID_MAX = 160, BSF_IMPI_MAX = 100, NAF_ID_MAX = 200 };
 
 /* One request on Ub. name: the BSF's own, behind the @ of B-TIDs; lifetime in seconds. In its own transaction. */
 struct bsf {
@@ -19,10 +18,13 @@ struct bsf {
 };
 void bsf_request(struct bsf *, uint64_t now, const struct http_request *, struct http_reply *);
 
+/* FQDN and Ua protocol (apdu/ids.h). */
+MUST_USE enum status naf_id_of(const char *naf, const char *protocol, struct buf *out);
+
 /* Zn: the key of a B-TID for a NAF (FQDN and five octets of Ua protocol) and whose it is. ERR_NOT_FOUND: nobody's, or not any
  * more. */
 struct naf_user {
-	char imsi[16], iccid[21], impi[BSF_IMPI_MAX];
+	char imsi[16], iccid[21], impi[IMPI_MAX];
 	uint64_t expires; /* seconds since 1970 */
 };
 MUST_USE enum status naf_lookup(
@@ -31,17 +33,11 @@ MUST_USE enum status naf_lookup(
 /* Ua: TLS_PSK_WITH_AES_128_GCM_SHA256 and its security protocol (TS 33.220 annex H); whose connection this is, by the identity
  * that its key has ("3GPP-bootstrapping;B-TID", TS 33.222 5.4) or by its certificate (http.h), which has none. ERR_NOT_FOUND.
  */
-#define UA_SUITE "PSK-AES128-GCM-SHA256"
-#define UA_PROTOCOL "\x01\x00\x01\x00\xA8"
-#define UA_PROTOCOL_13 "\x01\x00\x01\x13\x01" /* TLS_AES_128_GCM_SHA256 */
-#define UA_HINT "3GPP-bootstrapping"
 MUST_USE enum status ua_user(
         struct db *, uint64_t now, const char *naf, const char *identity, bool tls13, struct naf_user *, struct secret *key);
 
 /* Ua by HTTP Digest inside TLS with a server's certificate (TS 33.222 5.3, TS 24.109 5.2): B-TID and Ks_NAF are name and
  * password. ERR_DENIED: *r asks for them. header is memory of the reply. */
-#define UA_DIGEST_PROTOCOL "\x01\x00\x00\x00\x02"
-#define UA_DIGEST_REALM "3GPP-bootstrapping@"
 enum { UA_DIGEST_HEADER = 512 };
 MUST_USE enum status ua_digest(struct db *, uint64_t now, const char *naf, const struct http_request *, struct http_reply *r,
         char header[UA_DIGEST_HEADER], struct naf_user *);

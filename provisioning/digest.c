@@ -69,9 +69,7 @@ static enum status expected(struct db *db, uint64_t now, const char *naf, const 
 	uint8_t raw[NAF_ID_MAX];
 	struct buf naf_id = BUF_OF(raw);
 
-	buf_put(&naf_id, bytes_str(naf));
-	buf_put(&naf_id, BYTES_STR(UA_DIGEST_PROTOCOL));
-	TRY(buf_status(&naf_id));
+	TRY(naf_id_of(naf, UA_DIGEST_PROTOCOL, &naf_id));
 	TRY(naf_lookup(db, now, d->username, GBA_ME, buf_bytes(&naf_id), u, &key));
 	base64_encode(secret_bytes(&key), &text);
 	TRY(buf_status(&text));

@@ -34,13 +34,6 @@ enum status function_permissions(struct db *db, uint64_t now, const char *iccid,
 	return db_permission_each(db, iccid, seal_one, &g);
 }
 
-bool function_service_key(struct function_service *s, uint64_t now, const char *identity, bool tls13, struct secret *key)
-{
-	struct naf_user u;
-
-	return ua_user(s->db, now, s->naf, identity, tls13, &u, key) == OK;
-}
-
 void function_service_request(struct function_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
 {
 	SECRET

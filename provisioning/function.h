@@ -12,7 +12,6 @@ struct function_service {
 	const char *naf; /* our FQDN, as UEs make their keys for it */
 	uint8_t body[16384];
 };
-bool function_service_key(struct function_service *, uint64_t now, const char *identity, bool tls13, struct secret *key);
 void function_service_request(struct function_service *, uint64_t now, const struct http_request *, struct http_reply *);
 /* Append the permissions of a card. */
 MUST_USE enum status function_permissions(struct db *, uint64_t now, const char *iccid, struct buf *out);

@@ -9,13 +9,6 @@
 #define DONE "/outbox/v1/done/"
 #define VOUCHED "/groups/v1/vouched"
 
-bool group_service_key(struct group_service *s, uint64_t now, const char *identity, bool tls13, struct secret *key)
-{
-	struct naf_user u;
-
-	return ua_user(s->db, now, s->naf, identity, tls13, &u, key) == OK;
-}
-
 static enum status next(struct group_service *s, uint64_t now, const struct naf_user *u, struct http_reply *r)
 {
 	struct buf body = BUF_OF(s->body);

@@ -16,7 +16,6 @@ struct group_service {
 	uint8_t body[OUTBOX_ITEM_MAX];
 	char item[20];
 };
-bool group_service_key(struct group_service *, uint64_t now, const char *identity, bool tls13, struct secret *key);
 void group_service_request(struct group_service *, uint64_t now, const struct http_request *, struct http_reply *);
 
 #endif

@@ -12,13 +12,6 @@
 
 enum { KEY_LIFE = 7 * 86400, PUSH_LIFE = 30 * 86400, MEMBERS_MAX = 4096 };
 
-static enum status naf_id_of(const char *naf, struct buf *out)
-{
-	buf_put(out, bytes_str(naf));
-	buf_put(out, BYTES_STR(UA_PROTOCOL));
-	return buf_status(out);
-}
-
 /* ---- push ----------------------------------------------------------------------------------------------------------- */
 
 struct pusher {
@@ -66,14 +59,14 @@ static enum status begin(struct pusher *p, const char *iccid, const char *naf)
 	struct hss_vector v = { 0 };
 	struct buf naf_id = BUF_OF(p->naf_id);
 	struct db_card card;
-	char impi[BSF_IMPI_MAX];
+	char impi[IMPI_MAX];
 	enum status st;
 
 	TRY(db_card_get(p->db, iccid, &card, NULL));
 	if (card.revoked != 0)
 		return ERR_DENIED;
 	TRY(db_gba_impi(p->db, card.imsi, impi));
-	TRY(naf_id_of(naf, &naf_id));
+	TRY(naf_id_of(naf, UA_PROTOCOL, &naf_id));
 	p->naf_id_len = naf_id.len;
 	(void)snprintf(p->iccid, sizeof p->iccid, "%s", iccid);
 	if ((st = hss_vector(p->db, card.imsi, &v)) == OK &&
@@ -137,7 +130,7 @@ enum status join_naf(struct db *db, uint64_t now, const char *iccid, const char 
 	uint8_t id_raw[NAF_ID_MAX], raw[NAF_ID_MAX + 8];
 	struct buf id = BUF_OF(id_raw), payload = BUF_OF(raw);
 
-	TRY(naf_id_of(naf, &id));
+	TRY(naf_id_of(naf, UA_PROTOCOL, &id));
 	tlv_put(&payload, NAF_ID, buf_bytes(&id));
 	TRY(operator_seal(db, iccid, SEALED_NAF, BYTES_STR("naf"), 0, UINT64_MAX, buf_bytes(&payload), out));
 	return waits ? put_away(db, now, ITEM_SEALED, iccid, buf_bytes(out)) : OK;
@@ -289,10 +282,10 @@ static enum status check_voucher(struct request *q, const struct vouched *v, cha
 	key = { 0 };
 	uint8_t raw[NAF_ID_MAX], mac[SHA256_LEN];
 	struct buf naf_id = BUF_OF(raw);
-	char btid[BSF_BTID_MAX], user[129], holder[21];
+	char btid[BTID_MAX], user[129], holder[21];
 	struct naf_user u;
 
-	TRY(naf_id_of(q->naf, &naf_id));
+	TRY(naf_id_of(q->naf, UA_PROTOCOL, &naf_id));
 	if (!text_of(v->btid, btid, sizeof btid) || !text_of(v->user, user, sizeof user))
 		return denied(q, "a name that is none");
 	if (naf_lookup(q->db, q->now, btid, GBA_U, buf_bytes(&naf_id), &u, &internal) != OK)

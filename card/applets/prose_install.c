@@ -58,14 +58,24 @@ static enum sw install_kms(struct applet *a, struct bytes payload)
 	return SW_OK;
 }
 
+/* Records whose names begin so, without this one. */
+static size_t others(struct applet *a, struct bytes prefix, const struct record_name *name)
+{
+	struct record_name each = { 0 };
+	size_t n = 0;
+
+	while (applet_next(a, prefix, name_bytes(&each), &each) == OK)
+		n += bytes_equal(name_bytes(&each), name_bytes(name)) ? 0 : 1;
+	return n;
+}
+
 /* Another agency's, whose users may sign and be written to. It does not take the place of our own. */
 static enum sw install_external_kms(struct applet *a, struct bytes payload)
 {
 	KMS_CERTIFICATE own = { 0 };
 	KMS_CERTIFICATE k = { 0 };
 	uint8_t digest[DIGEST_LEN];
-	struct record_name name, each = { 0 };
-	size_t others = 0;
+	struct record_name name;
 	enum status st;
 
 	if (prose_load_kms(a, &own) != OK)
@@ -76,9 +86,8 @@ static enum sw install_external_kms(struct applet *a, struct bytes payload)
 	if (k.domain.n == 0 || k.domain.n > PROSE_URI_MAX || bytes_equal(k.kms.uri, own.kms.uri))
 		return SW_WRONG_DATA;
 	name = prose_record_name("kx", digest);
-	while (applet_next(a, BYTES_STR("kx/"), name_bytes(&each), &each) == OK)
-		others += bytes_equal(name_bytes(&each), name_bytes(&name)) ? 0 : 1;
-	return others >= EXTERNAL_MAX ? sw_of(ERR_NO_SPACE) : sw_of(applet_put(a, name_bytes(&name), payload));
+	return others(a, BYTES_STR("kx/"), &name) >= EXTERNAL_MAX ? sw_of(ERR_NO_SPACE)
+	                                                          : sw_of(applet_put(a, name_bytes(&name), payload));
 }
 
 /* Of the records whose names begin so, the first, which is of the earliest period. */
@@ -179,9 +188,8 @@ static enum sw install_permission(struct applet *a, const struct sealed_header *
 	SECRET_LARGE
 	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
-	struct record_name name, each = { 0 };
+	struct record_name name;
 	struct bytes plmn, rights, radio;
-	size_t others = 0;
 
 	if (tlv_find(payload, PERMISSION_PLMN, &plmn) != OK || plmn.n < 5 || plmn.n > 6 || !bytes_equal(plmn, h->name) ||
 	        tlv_find(payload, PERMISSION_RIGHTS, &rights) != OK || rights.n != 1 || rights.p[0] > 7 ||
@@ -193,9 +201,7 @@ static enum sw install_permission(struct applet *a, const struct sealed_header *
 	name = name_format("pl/%.*s", (int)plmn.n, (const char *)plmn.p);
 	if (rights.p[0] == 0)
 		return sw_of(applet_erase(a, name_bytes(&name)));
-	while (applet_next(a, BYTES_STR("pl/"), name_bytes(&each), &each) == OK)
-		others += bytes_equal(name_bytes(&each), name_bytes(&name)) ? 0 : 1;
-	if (others >= PERMISSIONS_MAX)
+	if (others(a, BYTES_STR("pl/"), &name) >= PERMISSIONS_MAX)
 		return sw_of(ERR_NO_SPACE);
 	tlv_put_uint(&b, TAG_NOT_AFTER, 8, h->not_after);
 	buf_put(&b, payload);

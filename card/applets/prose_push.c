@@ -37,7 +37,7 @@ enum sw prose_install_naf(struct applet *a, struct bytes payload)
 {
 	struct bytes id;
 
-	if (tlv_find(payload, NAF_ID, &id) != OK || id.n < 6 || id.n > 200)
+	if (tlv_find(payload, NAF_ID, &id) != OK || id.n < 6 || id.n > NAF_ID_MAX)
 		return SW_WRONG_DATA;
 	return sovereign(a) ? SW_PROSE_POLICY : sw_of(applet_put(a, naf_name, id));
 }
@@ -79,7 +79,7 @@ static enum status take_users(struct bytes in, struct buf *out)
 	while (in.n > 0) {
 		TRY(tlv_next(&in, &t));
 		if (t.tag == TAG_USER_URI)
-			tlv_put(out, 0x84, t.value);
+			vouched_put_user(out, t.value);
 	}
 	return buf_status(out);
 }

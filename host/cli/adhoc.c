@@ -1,6 +1,5 @@
 /* prose-ue adhoc: groups that the members' cards make alone. prose-ue group rekey and invite: groups of the network's that are
  * managed with this card. */
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,16 +28,10 @@ static int invite(struct arguments *a, const char *verb, const char *member, con
 	uint8_t message[MESSAGE_ROOM];
 	size_t n = sizeof message;
 	enum prose_result r = prose_adhoc_invite(a->card, now_seconds(), a->words[1], member, message, &n);
-	int fd;
-	bool ok;
 
 	if (r != PROSE_OK)
 		return complain(a, verb, member, r);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ok = fd >= 0 && write(fd, message, n) == (ssize_t)n;
-	if (fd >= 0)
-		ok = close(fd) == 0 && ok;
-	return ok ? 0 : usage_error(verb, "--out cannot be written");
+	return write_private(path, message, n) ? 0 : usage_error(verb, "--out cannot be written");
 }
 
 /* One message a member: FOLDER/URI.mikey. */

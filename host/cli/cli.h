@@ -103,6 +103,8 @@ enum prose_result open_reader(const char *name, struct prose_transport *);
 /* A whole file into a buffer of room octets. False, with a message, if it cannot be read or is too large. */
 bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, size_t *n);
 
+/* A whole file of mode 0600. */
+bool write_private(const char *path, const uint8_t *data, size_t n);
 /* The first line of a file of mode 0600, at most 63 octets, with a zero behind it. */
 bool read_secret(const char *path, struct secret *out);
 

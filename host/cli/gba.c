@@ -11,13 +11,7 @@
 #include "crypto/http_digest.h"
 #include "crypto/rng.h"
 
-enum { NAF_ID_MAX = 200, PATIENCE_S = 20, AUTS_LEN = 14 };
-#define UA_SUITE "PSK-AES128-GCM-SHA256"
-#define UA_PROTOCOL "\x01\x00\x01\x00\xA8"
-#define UA_PROTOCOL_13 "\x01\x00\x01\x13\x01"
-#define UA_SUITE_13 "TLS_AES_128_GCM_SHA256"
-#define UA_DIGEST_PROTOCOL "\x01\x00\x00\x00\x02"
-#define UA_IDENTITY "3GPP-bootstrapping;"
+enum { PATIENCE_S = 20, AUTS_LEN = 14 };
 
 /* ---- HTTP ----------------------------------------------------------------------------------------------------------- */
 
@@ -141,7 +135,7 @@ static bool talk_once(struct exchange *x, const char *path)
 /* ---- bootstrapping -------------------------------------------------------------------------------------------------- */
 
 /* The IMPI that belongs to the IMSI (TS 23.003 13.3): the MNC has as many digits as EF_AD says. */
-enum prose_result gba_impi(struct arguments *a, char out[GBA_IMPI_MAX])
+enum prose_result gba_impi(struct arguments *a, char out[IMPI_MAX])
 {
 	static const uint16_t imsi_path[] = { FID_CURRENT_ADF, 0x6F07 }, ad_path[] = { FID_CURRENT_ADF, 0x6FAD };
 	uint8_t raw[16], ad[16];
@@ -161,7 +155,7 @@ enum prose_result gba_impi(struct arguments *a, char out[GBA_IMPI_MAX])
 	if (strlen(digits) < 6 || ad_len < 4)
 		return PROSE_FORMAT;
 	(void)snprintf(mnc, sizeof mnc, ad[3] == 3 ? "%.3s" : "0%.2s", digits + 3);
-	(void)snprintf(out, GBA_IMPI_MAX, "%s@ims.mnc%s.mcc%.3s.3gppnetwork.org", digits, mnc, digits);
+	(void)snprintf(out, IMPI_MAX, "%s@ims.mnc%s.mcc%.3s.3gppnetwork.org", digits, mnc, digits);
 	return PROSE_OK;
 }
 
@@ -262,8 +256,7 @@ bool gba_talk(struct exchange *x, const char *path)
 }
 
 /* The answer to one challenge. *again: the card was ahead, and there is a new challenge. */
-static int answer_challenge(
-        struct arguments *a, struct exchange *x, struct http_digest *d, char btid[GBA_BTID_MAX], bool *again)
+static int answer_challenge(struct arguments *a, struct exchange *x, struct http_digest *d, char btid[BTID_MAX], bool *again)
 {
 	__attribute__((cleanup(secret_wipe))) struct secret res = { 0 };
 	struct prose_aka k;
@@ -301,14 +294,14 @@ static int answer_challenge(
 	        http_digest_response(d, secret_bytes(&res), NULL, (struct bytes){ x->answer, x->n }, response) != OK ||
 	        strcmp(response, info.rspauth) != 0)
 		return gba_refused(a->bsf, "its answer does not prove that it knows the card");
-	if (!between((char *)x->answer, "<btid>", "</btid>", btid, GBA_BTID_MAX) ||
+	if (!between((char *)x->answer, "<btid>", "</btid>", btid, BTID_MAX) ||
 	        !between((char *)x->answer, "<lifetime>", "</lifetime>", life, sizeof life))
 		return gba_refused(a->bsf, "its answer has no B-TID");
 	r = remember(a, nonce, btid, life);
 	return r == PROSE_OK ? 0 : complain(a, "gba", "EF_GBABP", r);
 }
 
-static int bootstrap(struct arguments *a, const char *impi, char btid[GBA_BTID_MAX])
+static int bootstrap(struct arguments *a, const char *impi, char btid[BTID_MAX])
 {
 	static struct exchange x;
 	struct http_digest d = { .uri = "/" };
@@ -350,7 +343,7 @@ static enum prose_result naf_key(struct arguments *a, const char *impi, struct b
 
 int gba_connect(struct arguments *a, const char *url, struct gba *g)
 {
-	char impi[GBA_IMPI_MAX], btid[GBA_BTID_MAX];
+	char impi[IMPI_MAX], btid[BTID_MAX];
 	enum prose_result r;
 	int rc;
 

@@ -2,12 +2,13 @@
 #ifndef HOST_CLI_GBA_H
 #define HOST_CLI_GBA_H
 
+#include "apdu/ids.h"
 #include "apdu/secret.h"
 #include "crypto/tls.h"
 #include "crypto/tls_key.h"
 #include "host/cli/cli.h"
 
-enum { GBA_ANSWER_MAX = 65536, GBA_BTID_MAX = 160 };
+enum { GBA_ANSWER_MAX = 65536 };
 
 /* One HTTP server, and what it said last. */
 struct exchange {
@@ -31,14 +32,13 @@ bool gba_talk(struct exchange *, const char *path);
  * sentence. */
 struct gba {
 	struct secret key, key13; /* of TLS 1.2 or HTTP Digest, and of TLS 1.3 */
-	char identity[GBA_BTID_MAX + 32];
+	char identity[BTID_MAX + 32];
 	struct exchange exchange;
 };
 void gba_wipe(struct gba *);
 #define GBA __attribute__((cleanup(gba_wipe))) struct gba
 /* The IMPI that belongs to the card's IMSI (TS 23.003 13.3). */
-enum { GBA_IMPI_MAX = 100 };
-enum prose_result gba_impi(struct arguments *, char out[GBA_IMPI_MAX]);
+enum prose_result gba_impi(struct arguments *, char out[IMPI_MAX]);
 int gba_connect(struct arguments *, const char *url, struct gba *);
 /* fetch.c: what waits for this card, handed over, confirmed and printed. 0, or the last exit code. */
 int fetch_items(struct arguments *, struct exchange *);

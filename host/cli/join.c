@@ -1,10 +1,8 @@
 /* prose-ue group create, invitation, join and expel: groups whose keys the network makes and pushes (seed S-3.2); and what a
  * phone does with a pushed message. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "apdu/push.h"
 #include "crypto/hash.h"
@@ -26,7 +24,7 @@ static bool genuine(const struct push *p, const uint8_t external[32])
 
 enum prose_result take_push(struct arguments *a, struct bytes message, size_t *done)
 {
-	char impi[GBA_IMPI_MAX];
+	char impi[IMPI_MAX];
 	uint8_t external[32];
 	struct prose_aka k;
 	struct push p;
@@ -35,6 +33,8 @@ enum prose_result take_push(struct arguments *a, struct bytes message, size_t *d
 
 	if (push_parse(message, &p) != OK)
 		return PROSE_FORMAT;
+	if (p.expires <= now_seconds())
+		return PROSE_REPLAYED;
 	if ((r = gba_impi(a, impi)) != PROSE_OK || (r = prose_gba_bootstrap(a->card, p.rand.p, p.autn.p, &k)) != PROSE_OK)
 		return r;
 	ok = !k.synchronisation_failure; /* else seen before, or overtaken by others: nothing has changed */
@@ -131,16 +131,10 @@ static int invitation(struct arguments *a)
 		.life = a->valid > 0 ? (uint64_t)a->valid : INVITATION_LIFE };
 	size_t n = sizeof message;
 	int rc = vouch(a, &g, &w, message, &n);
-	int fd;
-	bool ok;
 
 	if (rc != 0)
 		return rc;
-	fd = open(a->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ok = fd >= 0 && write(fd, message, n) == (ssize_t)n;
-	if (fd >= 0)
-		ok = close(fd) == 0 && ok;
-	return ok ? 0 : usage_error("group invitation", "--out cannot be written");
+	return write_private(a->out, message, n) ? 0 : usage_error("group invitation", "--out cannot be written");
 }
 
 static int create(struct arguments *a)

@@ -197,22 +197,17 @@ int verb_permission(struct arguments *a)
 /* The card's public key, as PEM, for whoever makes its certificate. */
 int verb_certificate(struct arguments *a)
 {
-	/* SubjectPublicKeyInfo of a P-256 key (RFC 5480), in front of the point. */
-	static const uint8_t head[] = { 0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01, 0x06,
-		0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00 };
-	uint8_t info[sizeof head + 65];
-	char text[200];
-	struct buf b = { (uint8_t *)text, 0, sizeof text - 1, false };
+	uint8_t point[65];
+	char pem[400];
 	enum prose_result r;
 
 	if (a->word_count != 1 || strcmp(a->words[0], "key") != 0)
 		return usage_error("certificate", "say `key`: the public key as PEM, for whoever makes the certificate");
-	if ((r = prose_certificate_key(a->card, info + sizeof head)) != PROSE_OK)
+	if ((r = prose_certificate_key(a->card, point)) != PROSE_OK)
 		return complain(a, "certificate", NULL, r);
-	memcpy(info, head, sizeof head);
-	base64_encode(BYTES_OF(info), &b);
-	text[b.len] = 0;
-	(void)printf("-----BEGIN PUBLIC KEY-----\n%.64s\n%s\n-----END PUBLIC KEY-----\n", text, text + 64);
+	if (!tls_public_key(point, pem, sizeof pem))
+		return complain(a, "certificate", "its key", PROSE_FORMAT);
+	(void)fputs(pem, stdout);
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,14 @@ bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, si
 		(void)fprintf(stderr, "prose-ue %s: %s: larger than %zu octets, or unreadable\n", verb, path, room);
 	(void)fclose(f);
 	return ok;
+}
+
+bool write_private(const char *path, const uint8_t *data, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	bool ok = fd >= 0 && write(fd, data, n) == (ssize_t)n;
+
+	return fd >= 0 && close(fd) == 0 && ok;
 }
 
 bool read_secret(const char *path, struct secret *out)

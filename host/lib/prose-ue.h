@@ -26,7 +26,7 @@ enum prose_result {
 	PROSE_FORMAT,     /* an argument or an answer is malformed */
 	PROSE_NOT_FOUND,
 	PROSE_NO_SPACE, /* a buffer is too small, or no memory */
-	PROSE_REPLAYED  /* the card has seen this message, or a later one, before */
+	PROSE_REPLAYED  /* too old, or the card has seen this message, or a later one, before */
 };
 const char *prose_result_text(enum prose_result);
 
@@ -227,7 +227,7 @@ enum prose_result prose_adhoc_accept(struct prose_card *, const char *group, con
 /* What this card vouches for towards the key server that its domain has named (GBA push, seed S-3.2): the type is 1 to create a
  * group (users: its white list), 2 an invitation of one user, 3 to join (invitation, or NULL), 4 to remove users. user: whose
  * card this is; btid: of the last bootstrapping, after prose_gba_naf_key for that server. *n: room in, length out.
- * PROSE_REFUSED with 9C0A: no server was named, or there is no key for it. */
+ * PROSE_REFUSED with 9C07: no server was named, or there is no key for it. */
 enum prose_result prose_vouch(struct prose_card *, unsigned type, const char *group, const char *user, const char *btid,
         const char *const *users, size_t user_count, uint64_t expires, const uint8_t *invitation, size_t invitation_len,
         uint8_t *message, size_t *n);

@@ -23,7 +23,7 @@ const char *prose_result_text(enum prose_result r)
 		[PROSE_FORMAT] = "malformed data",
 		[PROSE_NOT_FOUND] = "not found",
 		[PROSE_NO_SPACE] = "not enough room",
-		[PROSE_REPLAYED] = "the card has seen this message, or a later one, before",
+		[PROSE_REPLAYED] = "the message is too old, or the card has seen it, or a later one, before",
 	};
 	return (size_t)r < sizeof text / sizeof *text ? text[r] : "unknown result";
 }

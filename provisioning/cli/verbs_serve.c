@@ -19,6 +19,17 @@ static void on_signal(int number)
 	stop = 1;
 }
 
+static const struct arguments *served;
+
+/* Ks_NAF, for servers that know no other keys. */
+static bool ua_key(void *context, const char *identity, bool tls13, struct secret *out)
+{
+	struct naf_user u;
+
+	(void)context;
+	return ua_user(served->db, now(), served->name, identity, tls13, &u, out) == OK;
+}
+
 static int serve(const struct arguments *a, const char *verb, const char *where, struct http_handler h)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -29,6 +40,7 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 		return fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
 	if ((a->certificate == NULL) != (a->certificate_key == NULL) || (a->certificate == NULL) != (a->client_ca == NULL))
 		return fail(verb, NULL, "--certificate, --certificate-key and --client-ca go together", EXIT_USAGE);
+	served = a;
 	h.limit = (unsigned)a->limit;
 	h.certificate = a->certificate;
 	h.certificate_key = a->certificate_key;
@@ -92,11 +104,6 @@ int kms_serve(struct arguments *a)
 	return rc;
 }
 
-static bool group_key(void *context, const char *identity, bool tls13, struct secret *out)
-{
-	return group_service_key(context, now(), identity, tls13, out);
-}
-
 static void on_group(void *context, const struct http_request *q, struct http_reply *r)
 {
 	group_service_request(context, now(), q, r);
@@ -105,20 +112,13 @@ static void on_group(void *context, const struct http_request *q, struct http_re
 int group_serve(struct arguments *a)
 {
 	static struct group_service s;
-	const struct http_handler h = {
-		.context = &s, .key = group_key, .request = on_group, .suite = UA_SUITE, .hint = UA_HINT
-	};
+	const struct http_handler h = { .context = &s, .key = ua_key, .request = on_group, .suite = UA_SUITE, .hint = UA_HINT };
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
 		return fail("serve group", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
 	return serve(a, "serve group", a->https, h);
-}
-
-static bool function_key(void *context, const char *identity, bool tls13, struct secret *out)
-{
-	return function_service_key(context, now(), identity, tls13, out);
 }
 
 static void on_function(void *context, const struct http_request *q, struct http_reply *r)
@@ -130,7 +130,7 @@ int function_serve(struct arguments *a)
 {
 	static struct function_service s;
 	const struct http_handler h = {
-		.context = &s, .key = function_key, .request = on_function, .suite = UA_SUITE, .hint = UA_HINT
+		.context = &s, .key = ua_key, .request = on_function, .suite = UA_SUITE, .hint = UA_HINT
 	};
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)

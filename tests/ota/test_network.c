@@ -213,8 +213,8 @@ START_TEST(push_messages)
 	for (size_t n = 0; n < b.len; n++)
 		ck_assert_int_ne(push_parse(exact_copy((struct bytes){ raw, n }), &q), OK);
 	ck_assert_int_ne(vouched_parse(buf_bytes(&b), &w), OK);
-	tlv_put(&users, 0x84, BYTES_STR("sip:a@x"));
-	tlv_put(&users, 0x84, BYTES_STR("sip:b@x"));
+	vouched_put_user(&users, BYTES_STR("sip:a@x"));
+	vouched_put_user(&users, BYTES_STR("sip:b@x"));
 	v.users = buf_bytes(&users);
 	b = BUF_OF(raw);
 	body = BUF_OF(body_raw);
