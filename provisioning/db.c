@@ -304,5 +304,6 @@ enum status db_card_next_counter(struct db *db, const char *iccid, uint64_t *out
 enum status db_card_revoke(struct db *db, const char *iccid, uint64_t now)
 {
 	TRY(sql_done(sql_query(db->sql, "UPDATE card SET revoked=$1 WHERE iccid=$2 AND revoked=0", "is", now, iccid)));
+	TRY(sql_done(sql_query(db->sql, "DELETE FROM enrol WHERE iccid=$1", "s", iccid)));
 	return sql_done(sql_query(db->sql, "DELETE FROM outbox WHERE iccid=$1 AND confirmed=0", "s", iccid));
 }

@@ -142,12 +142,14 @@ enum status kms_issue(struct db *db, struct kms_tables *tables, uint64_t now, co
 	__attribute__((cleanup(kms_signer_wipe))) struct kms_signer s = { 0 };
 	uint8_t uid[MIKEY_UID_LEN];
 	uint64_t number;
+	struct db_card card;
 	char holder[21];
 	enum status st;
 
 	if (strlen(uri) == 0 || strlen(uri) > PROSE_URI_MAX)
 		return ERR_MALFORMED;
-	if (db_user_card(db, uri, holder) == ERR_DENIED)
+	TRY(db_card_get(db, iccid, &card, NULL));
+	if (card.revoked != 0 || db_user_card(db, uri, holder) == ERR_DENIED)
 		return ERR_DENIED;
 	TRY(kms_load(db, &k));
 	number = mikey_period_number(&k.identity, when);

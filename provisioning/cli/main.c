@@ -174,7 +174,7 @@ static int kms_keys(struct arguments *a)
 	if (st == OK)
 		st = write_file(a->out, buf_bytes(&b));
 	if (st == ERR_DENIED)
-		return fail("kms issue", a->user, "is revoked: `kms allow` first", EXIT_REFUSED);
+		return fail("kms issue", a->user, "is revoked: `kms allow` first; or the card is lost", EXIT_REFUSED);
 	return report("kms issue", a->user, st);
 }
 
