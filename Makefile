@@ -95,7 +95,7 @@ $(O)/libota.a: $(OTA)
 SHARED := $(O)/libmikey.a $(O)/libota.a $(O)/libcrypto-prose.a $(O)/libapdu.a
 # What the phone links: no card-secret objects (tests/check-layers lists them too).
 PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_ring.o %/pages.o %/sakke_set1.o %/fp1024.o %/fp1024_kernel.o %/fp1024_x86_64.o %/inverse.o %/curve1024.o %/pairing1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o %/tls.o %/tls_key.o %/ecdsa.o %/gba.o %/enrol.o %/http_digest.o %/diversify.o,$(CRYPTO))
-PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o %/kms_xml.o,$(MIKEY)) $(OTA) $(PHONE_CRYPTO) $(APDU)
+PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o %_xml.o,$(MIKEY)) $(OTA) $(PHONE_CRYPTO) $(APDU)
 $(O)/libprose-card.a: $(CARD) $(MIKEY) $(OTA) $(CRYPTO) $(APDU)
 	$(archive)
 $(O)/libcard-io.a: $(CARD_IO)
@@ -107,7 +107,7 @@ $(O)/libprose-ue.so: $(PHONE)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,libprose-ue.so.0 -Wl,--version-script=host/lib/exports.map -o $@ $^ $(LIBS_HOST)
 $(O)/prose-card: $(call src,card/io/main.c card/io/cli_*.c) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
-$(O)/prose-ue: $(HOST_CLI) $(O)/mikey/kms_xml.o $(O)/crypto/http_digest.o $(O)/crypto/enrol.o $(O)/crypto/tls.o $(O)/crypto/tls_key.o $(O)/libprose-ue.a
+$(O)/prose-ue: $(HOST_CLI) $(O)/mikey/kms_xml.o $(O)/mikey/signature_xml.o $(O)/crypto/http_digest.o $(O)/crypto/enrol.o $(O)/crypto/tls.o $(O)/crypto/tls_key.o $(O)/libprose-ue.a
 	$(link) $(LIBS_CLI) $(LIBS_HOST)
 $(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)

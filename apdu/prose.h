@@ -19,7 +19,8 @@ enum prose_instruction {
 	INS_PROSE_PROTECT = 0x2C,       /* RTP to SRTP on the card */
 	INS_PROSE_UNPROTECT = 0x2E,     /* SRTP to RTP on the card */
 	INS_PROSE_VOUCH = 0x30,         /* P1: enum vouched_type of apdu/push.h */
-	INS_PROSE_CERTIFICATE = 0x32    /* P1: enum prose_certificate */
+	INS_PROSE_CERTIFICATE = 0x32,   /* P1: enum prose_certificate */
+	INS_PROSE_CHECK = 0x34          /* whether a MAC under InK is right */
 };
 
 enum prose_adhoc { ADHOC_CREATE = 1, ADHOC_INVITE, ADHOC_ACCEPT };
@@ -64,7 +65,8 @@ enum prose_tag {
 	TAG_RADIO = 0x9F21,
 	TAG_PUBLIC_KEY = 0x9F22, /* 04 || x || y on P-256 */
 	TAG_HASH = 0x9F23,       /* 32 octets */
-	TAG_SIGNATURE = 0x9F24,  /* r || s */
+	TAG_SIGNATURE = 0x9F24,  /* r || s; a MAC of 32 octets */
+	TAG_TRK_ID = 0x9F25,
 	TAG_ENTRY = 0xA0,
 	TAG_IMPORT = 0xA2 /* over the air: the data of IMPORT GMK as one object */
 };

@@ -25,7 +25,7 @@ enum status sealed_parse(struct bytes in, struct sealed *out)
 		{ CARD_ID_LEN, CARD_ID_LEN },
 		{ 1, 1 },
 		{ 1, 1 },
-		{ 1, 64 },
+		{ 1, SEALED_NAME_MAX },
 		{ 8, 8 },
 		{ 8, 8 },
 		{ 8, 8 },

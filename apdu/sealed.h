@@ -22,14 +22,14 @@ enum sealed_kind {
 };
 
 enum { TAG_SEALED = 0x7F50, SEALED_IV_LEN = 12, SEALED_TAG_LEN = 16, SEALED_MAC_LEN = 32, SEALED_VERSION = 1 };
-enum { SEALED_KEY_LEN = 32, SEALED_MAX = 2048, SEALED_TRK_GBA = 0 /* TrK and InK from Ks_int_NAF */ };
+enum { SEALED_KEY_LEN = 32, SEALED_NAME_MAX = 64, SEALED_MAX = 2048, SEALED_TRK_GBA = 0 /* TrK and InK from Ks_int_NAF */ };
 
 struct sealed_header {
 	struct bytes domain;  /* AID, 5..16 */
 	struct bytes card_id; /* 10 */
 	uint8_t trk_id;
 	enum sealed_kind kind;
-	struct bytes name; /* 1..64, what it replaces */
+	struct bytes name; /* 1..SEALED_NAME_MAX, what it replaces */
 	uint64_t sequence;
 	uint64_t not_before, not_after; /* seconds since 1970 */
 };

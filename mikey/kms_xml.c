@@ -4,13 +4,18 @@
 #include <libxml/relaxng.h>
 #include <libxml/xmlwriter.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "apdu/hex.h"
 
 #define NAMESPACE "urn:3gpp:ns:mcsecKMSInterface:1.0"
-#define NAMESPACE_OURS "urn:prose-uicc:kms:1.0"
+#define NAMESPACE_XENC "http://www.w3.org/2001/04/xmlenc#"
+#define SEALED_ALGORITHM "urn:prose-uicc:sealed:1"
+#define NAMESPACE_DSIG "http://www.w3.org/2000/09/xmldsig#"
+#define RESPONSE_ID "response"
+#define KEY_NAME "ink." /* and the number of TrK, a dot, the user */
 #define YEAR_9999 INT64_C(253402300799)
 enum { HEX_MAX = 2 * 257 + 1, BASE64_MAX = (KMS_OBJECTS_MAX / 3 + 1) * 4 };
 
@@ -21,6 +26,7 @@ static const struct kind {
 	[KMS_INIT] = { "init", "KmsInit" },
 	[KMS_KEY_PROVISION] = { "keyprov", "KmsKeyProv" },
 	[KMS_CERTIFICATES] = { "certcache", "KmsCertCache" },
+	[KMS_INSTALLED] = { "installed", NULL },
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -88,29 +94,52 @@ static void put_hex(xmlTextWriterPtr w, const char *name, struct bytes v)
 }
 
 struct document {
-	xmlBufferPtr memory;
+	xmlDocPtr tree;
 	xmlTextWriterPtr writer;
 };
 
 static bool document_open(struct document *d, const char *root)
 {
-	d->memory = xmlBufferCreate();
-	d->writer = d->memory != NULL ? xmlNewTextWriterMemory(d->memory, 0) : NULL;
+	d->tree = NULL;
+	d->writer = xmlNewTextWriterDoc(&d->tree, 0);
 	return d->writer != NULL && xmlTextWriterStartDocument(d->writer, NULL, "UTF-8", NULL) >= 0 &&
-	       xmlTextWriterStartElementNS(d->writer, NULL, x(root), x(NAMESPACE)) >= 0 &&
-	       xmlTextWriterWriteAttribute(d->writer, x("Version"), x("1.0.0")) >= 0;
+	       xmlTextWriterStartElementNS(d->writer, NULL, x(root), x(NAMESPACE)) >= 0;
 }
 
-static enum status document_close(struct document *d, bool ok, struct buf *out)
+static void put_attribute(xmlTextWriterPtr w, const char *name, const char *value)
 {
+	(void)xmlTextWriterWriteAttribute(w, x(name), x(value));
+}
+
+/* Sign what is inside the root. */
+static enum status sign(const struct document *d, const struct kms_response *r, const struct kms_integrity_key *k)
+{
+	char name[SIGNATURE_KEY_NAME_MAX];
+	xmlNode *root = xmlDocGetRootElement(d->tree);
+
+	(void)snprintf(name, sizeof name, KEY_NAME "%u.%s", k->trk_id, r->user_uri);
+	return root != NULL && root->children != NULL ? xml_sign(root, root->children, RESPONSE_ID, name, k->key)
+	                                              : ERR_NO_SPACE;
+}
+
+static enum status document_close(
+        struct document *d, bool ok, const struct kms_response *r, const struct kms_integrity_key *k, struct buf *out)
+{
+	enum status st;
+	xmlChar *text = NULL;
+	int n = 0;
+
 	ok = ok && xmlTextWriterEndDocument(d->writer) >= 0 && xmlTextWriterFlush(d->writer) >= 0;
-	if (ok)
-		buf_put(out, (struct bytes){ xmlBufferContent(d->memory), (size_t)xmlBufferLength(d->memory) });
 	if (d->writer != NULL)
 		xmlFreeTextWriter(d->writer);
-	if (d->memory != NULL)
-		xmlBufferFree(d->memory);
-	return ok ? buf_status(out) : ERR_NO_SPACE;
+	st = !ok || d->tree == NULL ? ERR_NO_SPACE : k != NULL ? sign(d, r, k) : OK;
+	if (st == OK)
+		xmlDocDumpMemoryEnc(d->tree, &text, &n, "UTF-8");
+	if (text != NULL)
+		buf_put(out, (struct bytes){ text, (size_t)n });
+	xmlFree(text);
+	xmlFreeDoc(d->tree);
+	return st != OK ? st : text != NULL ? buf_status(out) : ERR_NO_SPACE;
 }
 
 enum status kms_request_put(const struct kms_request *r, struct buf *out)
@@ -119,27 +148,44 @@ enum status kms_request_put(const struct kms_request *r, struct buf *out)
 	bool ok = document_open(&d, "KmsRequest");
 
 	if (ok) {
+		put_attribute(d.writer, "Version", "1.0.0");
 		put_element(d.writer, "UserUri", r->user_uri);
 		put_element(d.writer, "KmsUri", r->kms_uri);
 		put_time(d.writer, "Time", r->time);
 		put_optional(d.writer, "ClientReqUrl", r->client_url);
+		if (r->installed != 0)
+			put_number(d.writer, "KeyPeriodNo", r->installed);
 	}
-	return document_close(&d, ok, out);
+	return document_close(&d, ok, NULL, NULL, out);
 }
 
+/* What stands inside a KmsCertificate. */
 static void put_certificate(xmlTextWriterPtr w, const struct kms_certificate_info *c)
 {
-	(void)xmlTextWriterStartElement(w, x("KmsCertificate"));
-	(void)xmlTextWriterWriteAttribute(w, x("Version"), x("1.1.0"));
-	(void)xmlTextWriterWriteAttribute(w, x("Role"), x("Root"));
+	put_attribute(w, "Version", "1.1.0");
+	put_attribute(w, "Role", c->domain[0] != 0 ? "External" : "Root");
 	put_element(w, "KmsUri", c->kms_uri);
 	put_element(w, "UserIdFormat", "2");
 	put_number(w, "UserKeyPeriod", c->period);
 	put_number(w, "UserKeyOffset", c->offset);
-	put_hex(w, "PubEncKey", c->pub_enc_key);
-	put_hex(w, "PubAuthKey", c->pub_auth_key);
+	put_hex(w, "PubEncKey", BYTES_OF(c->pub_enc_key));
+	put_hex(w, "PubAuthKey", BYTES_OF(c->pub_auth_key));
 	put_element(w, "ParameterSet", "1");
-	(void)xmlTextWriterEndElement(w);
+	if (c->domain[0] != 0) {
+		(void)xmlTextWriterStartElement(w, x("KmsDomainList"));
+		put_element(w, "KmsDomain", c->domain);
+		(void)xmlTextWriterEndElement(w);
+	}
+}
+
+enum status kms_certificate_put(const struct kms_certificate_info *c, struct buf *out)
+{
+	struct document d;
+	bool ok = document_open(&d, "KmsCertificate");
+
+	if (ok)
+		put_certificate(d.writer, c);
+	return document_close(&d, ok, NULL, NULL, out);
 }
 
 static void put_objects(xmlTextWriterPtr w, struct bytes objects)
@@ -151,43 +197,69 @@ static void put_objects(xmlTextWriterPtr w, struct bytes objects)
 		return;
 	base64_encode(objects, &b);
 	text[b.len] = 0;
-	(void)xmlTextWriterWriteElementNS(w, x("prose"), x("SealedObject"), x(NAMESPACE_OURS), text);
+	(void)xmlTextWriterStartElementNS(w, NULL, x("EncryptedKey"), x(NAMESPACE_XENC));
+	(void)xmlTextWriterStartElement(w, x("EncryptionMethod"));
+	put_attribute(w, "Algorithm", SEALED_ALGORITHM);
+	(void)xmlTextWriterEndElement(w);
+	(void)xmlTextWriterStartElement(w, x("CipherData"));
+	put_element(w, "CipherValue", (const char *)text);
+	(void)xmlTextWriterEndElement(w);
+	(void)xmlTextWriterEndElement(w);
 }
 
-enum status kms_response_put(const struct kms_response *r, struct buf *out)
+static void put_message(xmlTextWriterPtr w, const struct kms_response *r)
+{
+	(void)xmlTextWriterStartElement(w, x(kinds[r->kind].element));
+	if (r->transport_keys.n > 0) {
+		(void)xmlTextWriterStartElement(w, x("NewTransportKey"));
+		put_objects(w, r->transport_keys);
+		(void)xmlTextWriterEndElement(w);
+	}
+	if (r->kind == KMS_KEY_PROVISION) {
+		(void)xmlTextWriterStartElement(w, x("KmsKeySet"));
+		put_element(w, "KmsUri", r->kms_uri);
+		put_element(w, "UserUri", r->user_uri);
+		put_hex(w, "UserID", r->user_id);
+		put_number(w, "KeyPeriodNo", r->period_number);
+		put_objects(w, r->objects);
+		(void)xmlTextWriterEndElement(w);
+	} else {
+		for (size_t i = 0; i < r->certificates; i++) {
+			(void)xmlTextWriterStartElement(w, x("KmsCertificate"));
+			put_certificate(w, &r->certificate[i]);
+			(void)xmlTextWriterEndElement(w);
+		}
+		put_objects(w, r->objects);
+	}
+	(void)xmlTextWriterEndElement(w);
+}
+
+static void put_response(xmlTextWriterPtr w, const struct kms_response *r)
+{
+	put_attribute(w, "Version", "1.0.0");
+	put_attribute(w, "Id", RESPONSE_ID);
+	put_element(w, "UserUri", r->user_uri);
+	put_element(w, "KmsUri", r->kms_uri);
+	put_time(w, "Time", r->time);
+	put_optional(w, "ClientReqUrl", r->client_url);
+	(void)xmlTextWriterStartElement(w, x(r->error[0] != 0 ? "KmsError" : "KmsMessage"));
+	if (r->error[0] != 0)
+		put_element(w, "ErrorMsg", r->error);
+	else
+		put_message(w, r);
+	(void)xmlTextWriterEndElement(w);
+}
+
+enum status kms_response_put(const struct kms_response *r, const struct kms_integrity_key *k, struct buf *out)
 {
 	struct document d;
-	bool ok = document_open(&d, "KmsResponse");
+	bool ok = document_open(&d, k != NULL ? "SignedKmsResponse" : "KmsResponse");
 
-	if (!ok)
-		return document_close(&d, ok, out);
-	put_element(d.writer, "UserUri", r->user_uri);
-	put_element(d.writer, "KmsUri", r->kms_uri);
-	put_time(d.writer, "Time", r->time);
-	put_optional(d.writer, "ClientReqUrl", r->client_url);
-	if (r->error[0] != 0) {
-		(void)xmlTextWriterStartElement(d.writer, x("KmsError"));
-		put_element(d.writer, "ErrorMsg", r->error);
-		(void)xmlTextWriterEndElement(d.writer);
-		return document_close(&d, true, out);
-	}
-	(void)xmlTextWriterStartElement(d.writer, x("KmsMessage"));
-	(void)xmlTextWriterStartElement(d.writer, x(kinds[r->kind].element));
-	if (r->kind == KMS_KEY_PROVISION) {
-		(void)xmlTextWriterStartElement(d.writer, x("KmsKeySet"));
-		put_element(d.writer, "KmsUri", r->kms_uri);
-		put_element(d.writer, "UserUri", r->user_uri);
-		put_hex(d.writer, "UserID", r->user_id);
-		put_number(d.writer, "KeyPeriodNo", r->period_number);
-		put_objects(d.writer, r->objects);
-		(void)xmlTextWriterEndElement(d.writer);
-	} else {
-		put_certificate(d.writer, &r->certificate);
-		put_objects(d.writer, r->objects);
-	}
-	(void)xmlTextWriterEndElement(d.writer);
-	(void)xmlTextWriterEndElement(d.writer);
-	return document_close(&d, true, out);
+	if (ok && k != NULL)
+		ok = xmlTextWriterStartElement(d.writer, x("KmsResponse")) >= 0;
+	if (ok)
+		put_response(d.writer, r);
+	return document_close(&d, ok, r, k, out);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
@@ -276,7 +348,7 @@ static bool fits_schema(xmlDocPtr d)
 }
 
 /* The root element of a document without a document type, as the schema has it. */
-static xmlDocPtr document_read(struct bytes xml, const char *root, xmlNode **node)
+static xmlDocPtr document_read(struct bytes xml, xmlNode **root)
 {
 	xmlDocPtr d = NULL;
 
@@ -284,59 +356,160 @@ static xmlDocPtr document_read(struct bytes xml, const char *root, xmlNode **nod
 	if (xml.n > 0 && xml.n <= KMS_XML_MAX)
 		d = xmlReadMemory(
 		        (const char *)xml.p, (int)xml.n, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-	*node = d != NULL ? xmlDocGetRootElement(d) : NULL;
-	if (*node != NULL && d->intSubset == NULL && d->extSubset == NULL && is(*node, NAMESPACE, root) && fits_schema(d))
+	*root = d != NULL ? xmlDocGetRootElement(d) : NULL;
+	if (*root != NULL && d->intSubset == NULL && d->extSubset == NULL && fits_schema(d))
 		return d;
 	xmlFreeDoc(d);
 	return NULL;
 }
 
+static bool take_number(const xmlNode *parent, const char *name, uint64_t *out)
+{
+	char text[24], *end;
+
+	if (!take_text(parent, name, text, sizeof text) || text[strspn(text, "0123456789")] != 0)
+		return false;
+	*out = strtoull(text, &end, 10);
+	return *end == 0 && strlen(text) < 20;
+}
+
+static bool read_request(const xmlNode *root, struct kms_request *out)
+{
+	return is(root, NAMESPACE, "KmsRequest") && take_text(root, "UserUri", out->user_uri, sizeof out->user_uri) &&
+	       take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) && take_time(root, "Time", &out->time) &&
+	       (child(root, NAMESPACE, "ClientReqUrl") == NULL ||
+	               take_text(root, "ClientReqUrl", out->client_url, sizeof out->client_url)) &&
+	       (child(root, NAMESPACE, "KeyPeriodNo") == NULL || take_number(root, "KeyPeriodNo", &out->installed));
+}
+
 enum status kms_request_parse(struct bytes xml, struct kms_request *out)
 {
 	xmlNode *root;
-	xmlDocPtr d = document_read(xml, "KmsRequest", &root);
-	bool ok = d != NULL;
+	xmlDocPtr d = document_read(xml, &root);
+	bool ok;
 
 	*out = (struct kms_request){ .time = 0 };
-	ok = ok && take_text(root, "UserUri", out->user_uri, sizeof out->user_uri) &&
-	     take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) && take_time(root, "Time", &out->time);
-	if (ok && child(root, NAMESPACE, "ClientReqUrl") != NULL)
-		ok = take_text(root, "ClientReqUrl", out->client_url, sizeof out->client_url);
+	ok = d != NULL && read_request(root, out);
 	xmlFreeDoc(d);
 	return ok ? OK : ERR_MALFORMED;
 }
 
-static bool take_objects(const xmlNode *n, struct buf *objects)
+static bool take_hex(const xmlNode *parent, const char *name, uint8_t *out, size_t n)
+{
+	char text[HEX_MAX];
+	struct buf b = { out, 0, n, false };
+
+	return take_text(parent, name, text, sizeof text) && hex_decode(bytes_str(text), &b) == OK && b.len == n;
+}
+
+static bool read_certificate(const xmlNode *root, struct kms_certificate_info *out)
+{
+	const xmlNode *domains = child(root, NAMESPACE, "KmsDomainList");
+	uint64_t format, set;
+
+	return is(root, NAMESPACE, "KmsCertificate") && take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) &&
+	       take_number(root, "UserIdFormat", &format) && format == 2 && take_number(root, "ParameterSet", &set) &&
+	       set == 1 && take_number(root, "UserKeyPeriod", &out->period) &&
+	       take_number(root, "UserKeyOffset", &out->offset) && out->period > 0 && out->offset < out->period &&
+	       take_hex(root, "PubEncKey", out->pub_enc_key, sizeof out->pub_enc_key) && out->pub_enc_key[0] == 4 &&
+	       take_hex(root, "PubAuthKey", out->pub_auth_key, sizeof out->pub_auth_key) && out->pub_auth_key[0] == 4 &&
+	       (domains == NULL || take_text(domains, "KmsDomain", out->domain, sizeof out->domain));
+}
+
+enum status kms_certificate_parse(struct bytes xml, struct kms_certificate_info *out)
+{
+	xmlNode *root;
+	xmlDocPtr d = document_read(xml, &root);
+	bool ok;
+
+	*out = (struct kms_certificate_info){ .period = 0 };
+	ok = d != NULL && read_certificate(root, out);
+	xmlFreeDoc(d);
+	return ok ? OK : ERR_MALFORMED;
+}
+
+/* One EncryptedKey: sealed objects, or something of another algorithm that is not for us. */
+static bool take_encrypted(const xmlNode *n, struct buf *out)
 {
 	static char text[BASE64_MAX + 1];
+	const xmlNode *method = child(n, NAMESPACE_XENC, "EncryptionMethod"), *data = child(n, NAMESPACE_XENC, "CipherData");
+	xmlChar *algorithm = method != NULL ? xmlGetNoNsProp(method, x("Algorithm")) : NULL;
+	bool ours = algorithm != NULL && strcmp((const char *)algorithm, SEALED_ALGORITHM) == 0;
 
-	for (; n != NULL; n = n->next) {
-		if (is(n, NAMESPACE_OURS, "SealedObject") &&
-		        (!text_of(n, text, sizeof text) || base64_decode(bytes_str(text), objects) != OK))
-			return false;
-		if (n->type == XML_ELEMENT_NODE && is(n, NAMESPACE, "KmsKeySet") && !take_objects(n->children, objects))
-			return false;
-	}
-	return !objects->failed;
+	xmlFree(algorithm);
+	return !ours || (data != NULL && text_of(child(data, NAMESPACE_XENC, "CipherValue"), text, sizeof text) &&
+	                        base64_decode(bytes_str(text), out) == OK && !out->failed);
 }
 
-enum status kms_response_parse(struct bytes xml, struct kms_response *out, struct buf *objects)
+/* All that are here, and in these elements here. */
+static bool take_objects(const xmlNode *parent, const char *inside, struct buf *out)
 {
-	xmlNode *root, *error, *message, *body = NULL;
-	xmlDocPtr d = document_read(xml, "KmsResponse", &root);
-	bool ok = d != NULL;
+	for (const xmlNode *n = parent->children; n != NULL; n = n->next)
+		if ((is(n, NAMESPACE_XENC, "EncryptedKey") && !take_encrypted(n, out)) ||
+		        (inside != NULL && is(n, NAMESPACE, inside) && !take_objects(n, NULL, out)))
+			return false;
+	return true;
+}
 
-	*out = (struct kms_response){ .time = 0 };
-	ok = ok && take_text(root, "UserUri", out->user_uri, sizeof out->user_uri) &&
-	     take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) && take_time(root, "Time", &out->time);
-	error = ok ? child(root, NAMESPACE, "KmsError") : NULL;
+static bool read_message(const xmlNode *body, struct kms_received *out)
+{
+	const xmlNode *transport = child(body, NAMESPACE, "NewTransportKey"), *set = child(body, NAMESPACE, "KmsKeySet");
+	struct buf t = BUF_OF(out->transport_keys), b = BUF_OF(out->objects);
+
+	if ((transport != NULL && !take_objects(transport, NULL, &t)) || !take_objects(body, "KmsKeySet", &b) ||
+	        (set != NULL && !take_number(set, "KeyPeriodNo", &out->response.period_number)))
+		return false;
+	out->response.transport_keys = buf_bytes(&t);
+	out->response.objects = buf_bytes(&b);
+	return true;
+}
+
+static bool read_response(const xmlNode *root, struct kms_received *received)
+{
+	struct kms_response *out = &received->response;
+	const xmlNode *error = child(root, NAMESPACE, "KmsError"), *message = child(root, NAMESPACE, "KmsMessage"),
+	              *body = NULL;
+
+	if (!take_text(root, "UserUri", out->user_uri, sizeof out->user_uri) ||
+	        !take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) || !take_time(root, "Time", &out->time))
+		return false;
 	if (error != NULL && !take_text(error, "ErrorMsg", out->error, sizeof out->error))
 		(void)snprintf(out->error, sizeof out->error, "the KMS refuses, without a reason");
-	message = ok && error == NULL ? child(root, NAMESPACE, "KmsMessage") : NULL;
 	for (unsigned i = 0; message != NULL && body == NULL && i < KINDS; i++)
-		if ((body = child(message, NAMESPACE, kinds[i].element)) != NULL)
+		if (kinds[i].element != NULL && (body = child(message, NAMESPACE, kinds[i].element)) != NULL)
 			out->kind = (enum kms_message)i;
-	ok = ok && (error != NULL || (body != NULL && take_objects(body->children, objects)));
+	return error != NULL || (body != NULL && read_message(body, received));
+}
+
+static enum status read_signature(const xmlNode *root, xmlNode *response, struct kms_received *out)
+{
+	const char *name = out->signature.key_name;
+	char *end;
+
+	TRY(xml_signature_read(child(root, NAMESPACE_DSIG, "Signature"), response, &out->signature));
+	if (strncmp(name, KEY_NAME, sizeof KEY_NAME - 1) != 0 || name[sizeof KEY_NAME - 1] < '0' ||
+	        name[sizeof KEY_NAME - 1] > '9')
+		return ERR_MALFORMED;
+	out->trk_id = (unsigned)strtoul(name + sizeof KEY_NAME - 1, &end, 10);
+	out->is_signed = true;
+	return *end == '.' && out->trk_id <= UINT8_MAX ? OK : ERR_MALFORMED;
+}
+
+enum status kms_response_parse(struct bytes xml, struct kms_received *out)
+{
+	xmlNode *root, *response = NULL;
+	xmlDocPtr d = document_read(xml, &root);
+	enum status st = OK;
+
+	memset(out, 0, sizeof *out);
+	if (d != NULL)
+		response = is(root, NAMESPACE, "SignedKmsResponse") ? child(root, NAMESPACE, "KmsResponse")
+		           : is(root, NAMESPACE, "KmsResponse")     ? root
+		                                                    : NULL;
+	if (response == NULL || !read_response(response, out))
+		st = ERR_MALFORMED;
+	else if (response != root)
+		st = read_signature(root, response, out);
 	xmlFreeDoc(d);
-	return ok ? OK : ERR_MALFORMED;
+	return st;
 }

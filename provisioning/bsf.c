@@ -222,12 +222,33 @@ enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_k
 	*u = (struct naf_user){ .expires = g.expires };
 	(void)snprintf(u->imsi, sizeof u->imsi, "%s", g.imsi);
 	(void)snprintf(u->impi, sizeof u->impi, "%s", g.impi);
+	(void)snprintf(u->btid, sizeof u->btid, "%s", btid);
 	TRY(db_card_by_imsi(db, g.imsi, u->iccid));
 	TRY(db_card_get(db, u->iccid, &card, NULL));
 	if (card.revoked != 0)
 		return ERR_NOT_FOUND;
 	key->len = GBA_KEY_LEN;
 	return gba_naf_key(kind, ks, buf_bytes(&rand), bytes_str(g.impi), naf_id, key->data);
+}
+
+enum status gba_seal_keys(const struct secret *ks_int_naf, struct seal_keys *out)
+{
+	out->trk_id = SEALED_TRK_GBA;
+	TRY(gba_label_key(ks_int_naf, GBA_LABEL_TRK, &out->trk));
+	return gba_label_key(ks_int_naf, GBA_LABEL_INK, &out->ink);
+}
+
+enum status naf_seal_keys(struct db *db, uint64_t now, const char *naf, const char *btid, struct seal_keys *out)
+{
+	SECRET
+	internal = { 0 };
+	uint8_t raw[NAF_ID_MAX];
+	struct buf naf_id = BUF_OF(raw);
+	struct naf_user u;
+
+	TRY(naf_id_of(naf, UA_PROTOCOL, &naf_id));
+	TRY(naf_lookup(db, now, btid, GBA_U, buf_bytes(&naf_id), &u, &internal));
+	return gba_seal_keys(&internal, out);
 }
 
 /* A card's certificate, whose private key it has proved to hold: there is no other key. */
@@ -255,4 +276,18 @@ enum status ua_user(
 		return ERR_NOT_FOUND;
 	TRY(naf_id_of(naf, tls13 ? UA_PROTOCOL_13 : UA_PROTOCOL, &naf_id));
 	return naf_lookup(db, now, identity + n, GBA_ME, buf_bytes(&naf_id), u, key);
+}
+
+enum status ua_who(struct db *db, uint64_t now, const char *naf, const struct http_request *q, struct http_reply *r,
+        char header[UA_DIGEST_HEADER], struct naf_user *u)
+{
+	SECRET
+	key = { 0 };
+	enum status st;
+
+	if (q->identity == NULL)
+		return ua_digest(db, now, naf, q, r, header, u);
+	if ((st = ua_user(db, now, naf, q->identity, false, u, &key)) != OK)
+		r->status = 403; /* it has expired since the handshake */
+	return st;
 }

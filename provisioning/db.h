@@ -86,18 +86,22 @@ struct db_user {
 	char uri[129], iccid[21];
 	uint64_t revoked, card_revoked; /* seconds since 1970; 0: it is not */
 	uint64_t keys, period;          /* key sets given out, and the period number of the last one */
+	uint64_t installed;             /* that of the last one which the phone has confirmed; 0: none */
 };
+/* The phone says that the card has the keys of this period. */
+MUST_USE enum status db_user_installed(struct db *, const char *uri, uint64_t period);
 MUST_USE enum status db_user_each(struct db *, void (*each)(void *, const struct db_user *), void *);
 
 /* One-time enrolment codes, by what names them; their keys are wrapped. */
 struct db_enrolment {
 	char iccid[21], uri[129];
 	uint64_t expires; /* seconds since 1970 */
+	bool used;        /* good for a confirmation only */
 };
 MUST_USE enum status db_enrolment_add(struct db *, const char *id, const struct db_enrolment *, const struct secret *key);
 MUST_USE enum status db_enrolment_get(struct db *, uint64_t now, const char *id, struct db_enrolment *, struct secret *key);
 /* Used up. ERR_NOT_FOUND: somebody else was faster. */
-MUST_USE enum status db_enrolment_drop(struct db *, const char *id);
+MUST_USE enum status db_enrolment_use(struct db *, const char *id);
 
 struct db_group {
 	char uri[129], manager_uri[129];
@@ -178,8 +182,10 @@ MUST_USE enum status db_outbox_add(struct db *, const struct db_item *, struct b
 MUST_USE enum status db_outbox_next(struct db *, uint64_t now, const char *iccid, struct db_item *, struct buf *body);
 /* The card has it, or refuses it for good with this status word. ERR_NOT_FOUND: not this card's. */
 MUST_USE enum status db_outbox_confirm(struct db *, uint64_t now, const char *iccid, uint64_t id, unsigned refused);
-/* OK: something of this kind has not been confirmed yet; ERR_NOT_FOUND: nothing. */
-MUST_USE enum status db_outbox_has(struct db *, const char *iccid, enum db_item_kind);
+/* All of this kind. */
+MUST_USE enum status db_outbox_confirm_kind(struct db *, uint64_t now, const char *iccid, enum db_item_kind);
+/* OK: something of this kind has not been confirmed yet, here it is (body may be NULL); ERR_NOT_FOUND: nothing. */
+MUST_USE enum status db_outbox_has(struct db *, const char *iccid, enum db_item_kind, struct buf *body);
 /* What a user has not got yet of a group. */
 MUST_USE enum status db_outbox_withdraw(struct db *, const char *group, const char *uri);
 MUST_USE enum status db_outbox_each(struct db *, const char *group, void (*each)(void *, const struct db_item *), void *);

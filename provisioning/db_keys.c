@@ -98,18 +98,25 @@ enum status db_user_revoke(struct db *db, const char *uri, uint64_t now)
 	return sql_done(sql_query(db->sql, "UPDATE users SET revoked=$1 WHERE uri=$2 AND revoked=0", "is", now, uri));
 }
 
+enum status db_user_installed(struct db *db, const char *uri, uint64_t period)
+{
+	return sql_done(sql_query(db->sql, "UPDATE users SET installed=$1 WHERE uri=$2", "is", period, uri));
+}
+
 enum status db_user_each(struct db *db, void (*each)(void *, const struct db_user *), void *context)
 {
 	struct sql_rows *s = sql_query(db->sql,
-	        "SELECT u.uri, u.iccid, u.revoked, c.revoked, count(l.n), coalesce(max(l.period), 0) FROM users u"
+	        "SELECT u.uri, u.iccid, u.revoked, c.revoked, count(l.n), coalesce(max(l.period), 0), u.installed FROM users u"
 	        " JOIN card c ON c.iccid=u.iccid LEFT JOIN kms_log l ON l.uri=u.uri"
-	        " GROUP BY u.uri, u.iccid, u.revoked, c.revoked ORDER BY u.uri",
+	        " GROUP BY u.uri, u.iccid, u.revoked, c.revoked, u.installed ORDER BY u.uri",
 	        "");
 
 	while (sql_row(s)) {
-		struct db_user u = {
-			.revoked = sql_int(s, 2), .card_revoked = sql_int(s, 3), .keys = sql_int(s, 4), .period = sql_int(s, 5)
-		};
+		struct db_user u = { .revoked = sql_int(s, 2),
+			.card_revoked = sql_int(s, 3),
+			.keys = sql_int(s, 4),
+			.period = sql_int(s, 5),
+			.installed = sql_int(s, 6) };
 
 		sql_text(s, 0, u.uri, sizeof u.uri);
 		sql_text(s, 1, u.iccid, sizeof u.iccid);
@@ -141,14 +148,14 @@ enum status db_enrolment_add(struct db *db, const char *id, const struct db_enro
 	TRY(db_wrap(db, label, secret_bytes(key), &b));
 	wrapped = buf_bytes(&b);
 	return sql_done(sql_query(
-	        db->sql, "INSERT INTO enrol VALUES($1,$2,$3,$4,$5)", "sssib", id, e->iccid, e->uri, e->expires, &wrapped));
+	        db->sql, "INSERT INTO enrol VALUES($1,$2,$3,$4,$5,0)", "sssib", id, e->iccid, e->uri, e->expires, &wrapped));
 }
 
 enum status db_enrolment_get(struct db *db, uint64_t now, const char *id, struct db_enrolment *e, struct secret *key)
 {
 	SECRET_LARGE
 	plain = { 0 };
-	struct sql_rows *s = sql_query(db->sql, "SELECT iccid, uri, expires, key FROM enrol WHERE id=$1", "s", id);
+	struct sql_rows *s = sql_query(db->sql, "SELECT iccid, uri, expires, key, used FROM enrol WHERE id=$1", "s", id);
 	enum status st = ERR_NOT_FOUND;
 	char label[DB_LABEL_MAX];
 
@@ -157,6 +164,7 @@ enum status db_enrolment_get(struct db *db, uint64_t now, const char *id, struct
 		sql_text(s, 0, e->iccid, sizeof e->iccid);
 		sql_text(s, 1, e->uri, sizeof e->uri);
 		e->expires = sql_int(s, 2);
+		e->used = sql_int(s, 4) != 0;
 		db_label("enrol", id, label);
 		st = db_unwrap(db, label, sql_blob(s, 3), &plain);
 		if (st == OK)
@@ -167,9 +175,9 @@ enum status db_enrolment_get(struct db *db, uint64_t now, const char *id, struct
 	return st == OK && e->expires <= now ? ERR_NOT_FOUND : st;
 }
 
-enum status db_enrolment_drop(struct db *db, const char *id)
+enum status db_enrolment_use(struct db *db, const char *id)
 {
-	struct sql_rows *s = sql_query(db->sql, "DELETE FROM enrol WHERE id=$1 RETURNING id", "s", id);
+	struct sql_rows *s = sql_query(db->sql, "UPDATE enrol SET used=1 WHERE id=$1 AND used=0 RETURNING id", "s", id);
 	enum status st = sql_row(s) ? OK : ERR_NOT_FOUND;
 
 	return sql_done(s) == OK ? st : ERR_IO;

@@ -7,7 +7,7 @@
 
 #include "provisioning/campaign_schema.h"
 
-#define SCHEMA_VERSION "7"
+#define SCHEMA_VERSION "8"
 
 static const char *const schema[] = {
 	"CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BYTEA NOT NULL);"
@@ -17,7 +17,7 @@ static const char *const schema[] = {
 	"CREATE TABLE IF NOT EXISTS kms(uri TEXT PRIMARY KEY, period BIGINT NOT NULL, period_offset BIGINT NOT NULL,"
 	" keys BYTEA NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS users(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid),"
-	" revoked BIGINT NOT NULL DEFAULT 0);"
+	" revoked BIGINT NOT NULL DEFAULT 0, installed BIGINT NOT NULL DEFAULT 0);"
 	"CREATE TABLE IF NOT EXISTS grp(uri TEXT PRIMARY KEY, manager TEXT NOT NULL, policy BIGINT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS member(grp TEXT NOT NULL REFERENCES grp(uri), uri TEXT NOT NULL REFERENCES users(uri),"
 	" PRIMARY KEY(grp, uri));"
@@ -48,7 +48,7 @@ static const char *const schema[] = {
 	"CREATE TABLE IF NOT EXISTS vouched(card TEXT NOT NULL, nonce BIGINT NOT NULL, expires BIGINT NOT NULL,"
 	" PRIMARY KEY(card, nonce));"
 	"CREATE TABLE IF NOT EXISTS enrol(id TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid), uri TEXT NOT NULL,"
-	" expires BIGINT NOT NULL, key BYTEA NOT NULL);"
+	" expires BIGINT NOT NULL, key BYTEA NOT NULL, used BIGINT NOT NULL DEFAULT 0);"
 	"CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);"
 	"CREATE UNIQUE INDEX IF NOT EXISTS card_msisdn ON card(msisdn) WHERE msisdn<>'';",
 	CAMPAIGN_SCHEMA,

@@ -36,16 +36,16 @@ enum status function_permissions(struct db *db, uint64_t now, const char *iccid,
 
 void function_service_request(struct function_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
 {
-	SECRET
-	key = { 0 };
 	struct buf out = BUF_OF(s->body);
 	struct naf_user u;
 	enum status st;
 
-	r->status = strcmp(q->method, "GET") != 0 || strcmp(q->path, "/function/v1/permissions") != 0 ? 404
-	            : ua_user(s->db, now, s->naf, q->identity, false, &u, &key) != OK                 ? 403
-	                                                                                              : 503;
-	if (r->status != 503 || db_begin(s->db) != OK)
+	r->status = 404;
+	if (strcmp(q->method, "GET") != 0 || strcmp(q->path, "/function/v1/permissions") != 0 ||
+	        ua_who(s->db, now, s->naf, q, r, s->header, &u) != OK)
+		return;
+	r->status = 503;
+	if (db_begin(s->db) != OK)
 		return;
 	st = function_permissions(s->db, now, u.iccid, &out);
 	if (st == OK)

@@ -6,16 +6,18 @@
 #include <string.h>
 
 #define NEXT "/outbox/v1/next"
+#define WAIT "/outbox/v1/wait/"
 #define DONE "/outbox/v1/done/"
 #define VOUCHED "/groups/v1/vouched"
 
-static enum status next(struct group_service *s, uint64_t now, const struct naf_user *u, struct http_reply *r)
+static enum status next(struct group_service *s, uint64_t now, const struct naf_user *u, const char *wait, struct http_reply *r)
 {
 	struct buf body = BUF_OF(s->body);
 	struct db_item i;
 	enum status st = db_outbox_next(s->db, now, u->iccid, &i, &body);
 
-	r->status = 204;
+	r->status = wait != NULL ? HTTP_LATER : 204;
+	r->hold = wait != NULL ? (unsigned)strtoul(wait, NULL, 10) : 0;
 	if (st != OK)
 		return st == ERR_NOT_FOUND ? OK : st;
 	(void)snprintf(s->item, sizeof s->item, "%016llx", (unsigned long long)i.id);
@@ -41,10 +43,11 @@ static enum status done(struct group_service *s, uint64_t now, const struct naf_
 }
 
 /* What a card vouches for; refusals are a sentence. */
-static enum status vouched(struct group_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
+static enum status vouched(
+        struct group_service *s, uint64_t now, const struct naf_user *u, struct bytes body, struct http_reply *r)
 {
-	const char *btid = strchr(q->identity, ';'), *why;
-	enum status st = join_request(s->db, now, s->naf, btid != NULL ? btid + 1 : "", q->body, &why);
+	const char *why;
+	enum status st = join_request(s->db, now, s->naf, u->btid, body, &why);
 
 	r->status = st == OK ? 204 : 403;
 	if (st == ERR_DENIED) {
@@ -56,18 +59,22 @@ static enum status vouched(struct group_service *s, uint64_t now, const struct h
 
 void group_service_request(struct group_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
 {
-	SECRET
-	key = { 0 };
-	bool get = strcmp(q->method, "GET") == 0 && strcmp(q->path, NEXT) == 0;
+	bool wait = strcmp(q->method, "GET") == 0 && strncmp(q->path, WAIT, sizeof WAIT - 1) == 0;
+	bool get = wait || (strcmp(q->method, "GET") == 0 && strcmp(q->path, NEXT) == 0);
 	bool post = strcmp(q->method, "POST") == 0 && strncmp(q->path, DONE, sizeof DONE - 1) == 0;
 	bool ask = strcmp(q->method, "POST") == 0 && strcmp(q->path, VOUCHED) == 0;
 	struct naf_user u;
 	enum status st;
 
-	r->status = !get && !post && !ask ? 404 : ua_user(s->db, now, s->naf, q->identity, false, &u, &key) != OK ? 403 : 503;
-	if (r->status != 503 || db_begin(s->db) != OK)
+	r->status = 404;
+	if ((!get && !post && !ask) || ua_who(s->db, now, s->naf, q, r, s->header, &u) != OK)
 		return;
-	st = ask ? vouched(s, now, q, r) : get ? next(s, now, &u, r) : done(s, now, &u, q->path + sizeof DONE - 1, r);
+	r->status = 503;
+	if (db_begin(s->db) != OK)
+		return;
+	st = ask   ? vouched(s, now, &u, q->body, r)
+	     : get ? next(s, now, &u, wait ? q->path + sizeof WAIT - 1 : NULL, r)
+	           : done(s, now, &u, q->path + sizeof DONE - 1, r);
 	if (st == OK)
 		st = db_commit(s->db);
 	else if (db_rollback(s->db) != OK)

@@ -43,7 +43,15 @@ struct http_server {
 	struct bufferevent *fresh[WAITING_MAX];
 	size_t fresh_count;
 	struct event *swap, *rested;
+	struct held *held, **held_end; /* a queue */
 	unsigned port;
+};
+
+/* A request that waits for something to tell. */
+struct held {
+	struct held *next;
+	struct evhttp_request *raw;
+	uint64_t until; /* milliseconds */
 };
 
 static int identity_index = -1;
@@ -145,9 +153,9 @@ static bool within_limit(struct http_server *s, struct bufferevent *connection)
 	                                   limit_take(s->limit, (const struct sockaddr *)&from, milliseconds()));
 }
 
-static void on_request(struct evhttp_request *raw, void *context)
+/* Ask the handler, and answer unless it says later. */
+static bool handle(struct http_server *s, struct evhttp_request *raw, bool at_first, unsigned *for_seconds)
 {
-	struct http_server *s = context;
 	struct bufferevent *connection = evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw));
 	struct evbuffer *in = evhttp_request_get_input_buffer(raw);
 	const SSL *ssl = s->tls != NULL ? bufferevent_openssl_get_ssl(connection) : NULL;
@@ -162,11 +170,63 @@ static void on_request(struct evhttp_request *raw, void *context)
 		q.identity = certified(ssl, name);
 	q.body.n = evbuffer_get_length(in);
 	q.body.p = evbuffer_pullup(in, -1);
-	if (!within_limit(s, connection))
+	if (at_first && !within_limit(s, connection))
 		r.status = 429;
 	else if ((q.identity != NULL || s->tls == NULL || s->handler.anonymous) && (q.body.n == 0 || q.body.p != NULL))
 		s->handler.request(s->handler.context, &q, &r);
-	answer(raw, &r);
+	*for_seconds = r.hold < HTTP_HOLD_SECONDS ? r.hold : HTTP_HOLD_SECONDS;
+	if (r.status != HTTP_LATER)
+		answer(raw, &r);
+	return r.status != HTTP_LATER;
+}
+
+static void hold(struct http_server *s, struct held *h)
+{
+	h->next = NULL;
+	*s->held_end = h;
+	s->held_end = &h->next;
+}
+
+static void on_request(struct evhttp_request *raw, void *context)
+{
+	struct http_server *s = context;
+	unsigned seconds;
+	struct held *h;
+
+	if (handle(s, raw, true, &seconds))
+		return;
+	if ((h = malloc(sizeof *h)) == NULL) {
+		answer(raw, &(struct http_reply){ .status = 204 });
+		return;
+	}
+	*h = (struct held){ .raw = raw, .until = milliseconds() + seconds * 1000U };
+	hold(s, h);
+}
+
+/* Those that have waited longest since they were asked. A client that is gone has a request without a connection, which
+ * answering ends. */
+static void ask_held(struct http_server *s)
+{
+	const uint64_t now = milliseconds();
+	size_t n = 0;
+
+	for (const struct held *h = s->held; h != NULL && n < HTTP_HELD_TURN; h = h->next)
+		n++;
+	for (struct held *h; n > 0; n--) {
+		unsigned seconds;
+		bool over;
+
+		h = s->held;
+		over = evhttp_request_get_connection(h->raw) == NULL || h->until <= now;
+		if ((s->held = h->next) == NULL)
+			s->held_end = &s->held;
+		if (over)
+			answer(h->raw, &(struct http_reply){ .status = 204 });
+		if (over || handle(s, h->raw, false, &seconds))
+			free(h);
+		else
+			hold(s, h);
+	}
 }
 
 /* ---- connections ----------------------------------------------------------------------------------------------------
@@ -379,6 +439,7 @@ struct http_server *http_serve(const char *where, const struct http_handler *han
 	if (s == NULL)
 		return NULL;
 	s->handler = *handler;
+	s->held_end = &s->held;
 	s->base = event_base_new();
 	s->http = s->base != NULL ? evhttp_new(s->base) : NULL;
 	s->swap = s->base != NULL ? event_new(s->base, -1, 0, on_fresh, s) : NULL;
@@ -413,6 +474,11 @@ void http_free(struct http_server **s)
 		return;
 	if ((*s)->door != NULL)
 		evconnlistener_free((*s)->door);
+	for (struct held *h = (*s)->held, *next; h != NULL; h = next) {
+		next = h->next;
+		answer(h->raw, &(struct http_reply){ .status = 204 });
+		free(h);
+	}
 	for (; (*s)->count > 0; (*s)->count--)
 		(void)close((*s)->waiting[((*s)->first + (*s)->count - 1) % WAITING_MAX]);
 	if ((*s)->swap != NULL)
@@ -443,4 +509,5 @@ void http_run(struct http_server *s, int ms)
 	(void)event_base_loop(s->base, ms > 0 ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
 	for (int i = 0; i < 3 && s->count > 0; i++) /* from the door to evhttp, and on */
 		(void)event_base_loop(s->base, EVLOOP_NONBLOCK);
+	ask_held(s);
 }

@@ -6,6 +6,9 @@
 #include "apdu/secret.h"
 
 enum { HTTP_BODY_MAX = 65536, HTTP_HEAD_MAX = 8192, HTTP_HEADERS_MAX = 8 };
+/* Requests that are answered later (long polling, RFC 6202): each is asked again HTTP_HELD_TURN a turn of http_run, in turns,
+ * and is answered 204 in the end. */
+enum { HTTP_LATER = 0, HTTP_HOLD_SECONDS = 15, HTTP_HELD_TURN = 200 };
 
 struct http_request {
 	const char *method, *path; /* path with its query */
@@ -16,8 +19,9 @@ struct http_request {
 /* NULL: it has none of this name. */
 const char *http_header(const struct http_request *, const char *name);
 
-struct http_reply { /* filled by the handler; views must live until it returns */
-	unsigned status;
+struct http_reply {      /* filled by the handler; views must live until it returns */
+	unsigned status; /* HTTP_LATER: there is nothing yet; the handler is asked again */
+	unsigned hold;   /* with HTTP_LATER: for so many seconds, at most HTTP_HOLD_SECONDS */
 	const char *name[HTTP_HEADERS_MAX], *value[HTTP_HEADERS_MAX];
 	size_t headers;
 	struct bytes body;

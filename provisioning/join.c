@@ -49,9 +49,7 @@ static enum status make_keys(struct pusher *p, const struct hss_vector *v, const
 	internal.len = p->external.len = GBA_KEY_LEN;
 	TRY(gba_naf_key(GBA_ME, buf_bytes(&b), BYTES_OF(v->rand), bytes_str(impi), naf_id, p->external.data));
 	TRY(gba_naf_key(GBA_U, buf_bytes(&b), BYTES_OF(v->rand), bytes_str(impi), naf_id, internal.data));
-	p->keys.trk_id = SEALED_TRK_GBA;
-	TRY(gba_label_key(&internal, GBA_LABEL_TRK, &p->keys.trk));
-	return gba_label_key(&internal, GBA_LABEL_INK, &p->keys.ink);
+	return gba_seal_keys(&internal, &p->keys);
 }
 
 static enum status begin(struct pusher *p, const char *iccid, const char *naf)

@@ -59,6 +59,23 @@ enum status kms_load(struct db *db, struct kms *k)
 	return OK;
 }
 
+void kms_describe(const struct kms *k, struct kms_certificate_info *c)
+{
+	*c = (struct kms_certificate_info){ .period = k->record.period, .offset = k->record.offset };
+	(void)snprintf(c->kms_uri, sizeof c->kms_uri, "%s", k->record.uri);
+	memcpy(c->pub_enc_key, k->public_key, sizeof c->pub_enc_key);
+	memcpy(c->pub_auth_key, k->kpak, sizeof c->pub_auth_key);
+}
+
+void kms_describe_external(const struct db_external_kms *k, struct kms_certificate_info *c)
+{
+	*c = (struct kms_certificate_info){ .period = k->period, .offset = k->offset };
+	(void)snprintf(c->kms_uri, sizeof c->kms_uri, "%s", k->uri);
+	(void)snprintf(c->domain, sizeof c->domain, "%s", k->domain);
+	memcpy(c->pub_enc_key, k->keys, sizeof c->pub_enc_key);
+	memcpy(c->pub_auth_key, k->keys + sizeof c->pub_enc_key, sizeof c->pub_auth_key);
+}
+
 enum status kms_signer_new(const struct kms *k, const char *uri, uint64_t when, struct kms_signer *s)
 {
 	uint8_t uid[MIKEY_UID_LEN];

@@ -3,6 +3,7 @@
 #define PROVISIONING_KMS_H
 
 #include "mikey/identity.h"
+#include "mikey/kms_xml.h"
 #include "provisioning/operator.h"
 
 /* In the last quarter of a period the next one's keys are given out, too. */
@@ -21,6 +22,9 @@ void kms_wipe(struct kms *);
 #define KMS __attribute__((cleanup(kms_wipe))) struct kms
 
 MUST_USE enum status kms_load(struct db *, struct kms *);
+/* What others have to know of it, and of another agency's. */
+void kms_describe(const struct kms *, struct kms_certificate_info *);
+void kms_describe_external(const struct db_external_kms *, struct kms_certificate_info *);
 
 /* What makes issuing fast, of the KMS that was used last. All zero at first. */
 struct kms_tables {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apdu/sealed.h"
 #include "crypto/enrol.h"
 #include "provisioning/kms.h"
 
@@ -11,25 +12,32 @@
 /* Whom a connection belongs to. */
 struct ue {
 	char iccid[21];
-	char code[ENROL_IDENTITY_MAX]; /* "": by GBA */
+	char btid[BTID_MAX];           /* "": not by GBA */
+	char code[ENROL_IDENTITY_MAX]; /* "": without one */
 	char uri[129];                 /* with a code: the one user it is for */
+	bool used;                     /* the code was, and is good for a confirmation only */
 };
 
-static enum status ue_of(
-        struct kms_service *s, uint64_t now, const char *identity, bool tls13, struct ue *ue, struct secret *key)
+static void ue_by_gba(const struct naf_user *u, struct ue *ue)
+{
+	*ue = (struct ue){ .used = false };
+	(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", u->iccid);
+	(void)snprintf(ue->btid, sizeof ue->btid, "%s", u->btid);
+}
+
+static bool is_code(const char *identity)
+{
+	return identity != NULL && strncmp(identity, ENROL_PREFIX, sizeof ENROL_PREFIX - 1) == 0;
+}
+
+static enum status ue_by_code(struct kms_service *s, uint64_t now, const char *identity, struct ue *ue, struct secret *key)
 {
 	struct db_enrolment e;
-	struct naf_user u;
 
-	*ue = (struct ue){ 0 };
-	if (strncmp(identity, ENROL_PREFIX, sizeof ENROL_PREFIX - 1) != 0) {
-		TRY(ua_user(s->db, now, s->naf, identity, tls13, &u, key));
-		(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", u.iccid);
-		return OK;
-	}
 	if (strlen(identity) >= sizeof ue->code)
 		return ERR_NOT_FOUND;
 	TRY(db_enrolment_get(s->db, now, identity, &e, key));
+	*ue = (struct ue){ .used = e.used };
 	(void)snprintf(ue->code, sizeof ue->code, "%s", identity);
 	(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", e.iccid);
 	(void)snprintf(ue->uri, sizeof ue->uri, "%s", e.uri);
@@ -38,18 +46,12 @@ static enum status ue_of(
 
 bool kms_service_key(struct kms_service *s, uint64_t now, const char *identity, bool tls13, struct secret *key)
 {
+	struct naf_user u;
 	struct ue ue;
+	enum status st = is_code(identity) ? ue_by_code(s, now, identity, &ue, key)
+	                                   : ua_user(s->db, now, s->naf, identity, tls13, &u, key);
 
-	return ue_of(s, now, identity, tls13, &ue, key) == OK && key->len > 0;
-}
-
-static void certificate_of(const struct kms *k, struct kms_certificate_info *c)
-{
-	(void)snprintf(c->kms_uri, sizeof c->kms_uri, "%s", k->record.uri);
-	c->period = k->record.period;
-	c->offset = k->record.offset;
-	c->pub_enc_key = (struct bytes){ k->public_key, 257 };
-	c->pub_auth_key = (struct bytes){ k->kpak, 65 };
+	return st == OK && key->len > 0;
 }
 
 /* Which identities a card may hold is the operator's table of users (`prose-net kms allow`). */
@@ -61,95 +63,165 @@ static bool may_hold(struct kms_service *s, const struct ue *ue, const char *uri
 	       (ue->code[0] == 0 || strcmp(ue->uri, uri) == 0);
 }
 
-static enum status fill(struct kms_service *s, uint64_t now, const struct ue *ue, const struct kms_request *q,
-        struct kms_response *r, uint8_t uid[MIKEY_UID_LEN], struct kms *k, struct buf *objects)
+static enum status add_external(void *context, const struct db_external_kms *k)
 {
-	if (kms_load(s->db, k) != OK || strcmp(q->kms_uri, k->record.uri) != 0) {
-		(void)snprintf(r->error, sizeof r->error, "this is not the KMS %.80s", q->kms_uri);
-		return OK;
-	}
-	if (r->kind != KMS_CERTIFICATES && !may_hold(s, ue, q->user_uri)) {
-		(void)snprintf(r->error, sizeof r->error, "this card may not hold %.80s", q->user_uri);
-		return OK;
-	}
-	certificate_of(k, &r->certificate);
-	if (r->kind == KMS_INIT)
-		TRY(kms_seal_certificate(s->db, k, NULL, ue->iccid, objects));
-	if (r->kind == KMS_KEY_PROVISION) {
-		r->period_number = mikey_period_number(&k->identity, now);
-		TRY(mikey_uid(&k->identity, bytes_str(q->user_uri), r->period_number, uid));
-		r->user_id = (struct bytes){ uid, MIKEY_UID_LEN };
-		TRY(kms_issue(s->db, &s->tables, now, NULL, ue->iccid, q->user_uri, now, objects));
-		if (mikey_period_number(&k->identity, now + k->record.period / KMS_EARLY) != r->period_number)
-			TRY(kms_issue(s->db, &s->tables, now, NULL, ue->iccid, q->user_uri, now + k->record.period / KMS_EARLY,
-			        objects));
-		if (ue->code[0] != 0)
-			TRY(db_enrolment_drop(s->db, ue->code));
-	}
-	r->objects = buf_bytes(objects);
+	struct kms_response *r = context;
+
+	if (r->certificates < KMS_CERTIFICATES_MAX)
+		kms_describe_external(k, &r->certificate[r->certificates++]);
+	return OK;
+}
+
+/* One answer in the making. */
+struct answer {
+	struct kms_service *s;
+	uint64_t now;
+	const struct ue *ue;
+	const struct kms_request *q;
+	struct kms_response *r;
+	struct buf transport, objects;
+	uint8_t uid[MIKEY_UID_LEN];
+};
+
+/* NewTransportKey: the first ones of a card that has them by GBA, or those that wait for it. */
+static enum status add_transport_keys(struct answer *a)
+{
+	SEAL_KEYS under = { 0 };
+	enum status st = ERR_NOT_FOUND;
+
+	if (a->ue->btid[0] != 0 && (st = naf_seal_keys(a->s->db, a->now, a->s->naf, a->ue->btid, &under)) == OK)
+		st = order_keys_by_gba(a->s->db, a->ue->iccid, &under, &a->transport);
+	if (st == ERR_NOT_FOUND) /* what is pushed waits for GBA's next run instead */
+		st = db_outbox_has(a->s->db, a->ue->iccid, ITEM_TRANSPORT, &a->transport);
+	if (st == OK && a->transport.len > 1 && bytes_uint((struct bytes){ a->transport.p, 2 }) != TAG_SEALED)
+		a->transport.len = 0;
+	a->r->transport_keys = buf_bytes(&a->transport);
+	return st == ERR_NOT_FOUND ? OK : st;
+}
+
+static enum status add_key_sets(struct answer *a, const struct kms *k)
+{
+	const uint64_t early = a->now + k->record.period / KMS_EARLY;
+	struct db *db = a->s->db;
+
+	a->r->period_number = mikey_period_number(&k->identity, a->now);
+	TRY(mikey_uid(&k->identity, bytes_str(a->q->user_uri), a->r->period_number, a->uid));
+	a->r->user_id = BYTES_OF(a->uid);
+	TRY(kms_issue(db, &a->s->tables, a->now, NULL, a->ue->iccid, a->q->user_uri, a->now, &a->objects));
+	if (mikey_period_number(&k->identity, early) != a->r->period_number)
+		TRY(kms_issue(db, &a->s->tables, a->now, NULL, a->ue->iccid, a->q->user_uri, early, &a->objects));
+	return a->ue->code[0] != 0 ? db_enrolment_use(db, a->ue->code) : OK;
+}
+
+static enum status refuse(struct answer *a, const char *format, const char *what)
+{
+	(void)snprintf(a->r->error, sizeof a->r->error, format, what);
+	return OK;
+}
+
+static enum status fill(struct answer *a, struct kms *k, struct seal_keys *card)
+{
+	struct db *db = a->s->db;
+
+	if (kms_load(db, k) != OK || strcmp(a->q->kms_uri, k->record.uri) != 0)
+		return refuse(a, "this is not the KMS %.80s", a->q->kms_uri);
+	if (a->r->kind != KMS_CERTIFICATES && !may_hold(a->s, a->ue, a->q->user_uri))
+		return refuse(a, "this card may not hold %.80s", a->q->user_uri);
+	if (a->r->kind == KMS_INIT)
+		TRY(add_transport_keys(a));
+	if (operator_seal_keys(db, a->ue->iccid, card) != OK)
+		return refuse(a, "the first keys of this card come by %s", "GBA");
+	if (a->r->kind == KMS_INIT)
+		TRY(kms_seal_certificate(db, k, NULL, a->ue->iccid, &a->objects));
+	if (a->r->kind == KMS_KEY_PROVISION)
+		TRY(add_key_sets(a, k));
+	kms_describe(k, &a->r->certificate[a->r->certificates++]);
+	TRY(db_external_kms_each(db, add_external, a->r));
+	a->r->objects = buf_bytes(&a->objects);
 	return OK;
 }
 
 static enum status answer(struct kms_service *s, uint64_t now, const struct ue *ue, const struct kms_request *q,
         enum kms_message kind, struct buf *out)
 {
-	static uint8_t objects_raw[KMS_OBJECTS_MAX];
-	struct buf objects = BUF_OF(objects_raw);
-	struct kms_response r = { .kind = kind, .time = now };
+	static uint8_t objects_raw[KMS_OBJECTS_MAX], transport_raw[KMS_TRANSPORT_MAX];
+	static struct kms_response r;
+	struct answer a = { .s = s,
+		.now = now,
+		.ue = ue,
+		.q = q,
+		.r = &r,
+		.transport = BUF_OF(transport_raw),
+		.objects = BUF_OF(objects_raw) };
+	SEAL_KEYS card = { 0 };
 	KMS k = { 0 };
-	uint8_t uid[MIKEY_UID_LEN];
 
+	r = (struct kms_response){ .kind = kind, .time = now };
 	(void)snprintf(r.user_uri, sizeof r.user_uri, "%s", q->user_uri);
 	(void)snprintf(r.kms_uri, sizeof r.kms_uri, "%s", q->kms_uri);
 	(void)snprintf(r.client_url, sizeof r.client_url, "%s", q->client_url[0] != 0 ? q->client_url : s->naf);
-	TRY(fill(s, now, ue, q, &r, uid, &k, &objects));
-	return kms_response_put(&r, out);
+	TRY(fill(&a, &k, &card));
+	/* Nothing that could be installed goes without a signature. */
+	return kms_response_put(
+	        &r, card.ink.len > 0 ? &(struct kms_integrity_key){ card.trk_id, secret_bytes(&card.ink) } : NULL, out);
 }
 
-/* A UE that proves itself by HTTP Digest: the status, and in *r what to ask it. */
-static unsigned digest_user(
-        struct kms_service *s, uint64_t now, const struct http_request *q, struct http_reply *r, struct ue *ue)
+/* The phone says what its card has. */
+static enum status confirm(
+        struct kms_service *s, uint64_t now, const struct ue *ue, const struct kms_request *q, unsigned *status)
 {
-	struct naf_user u;
-	enum status st = ua_digest(s->db, now, s->naf, q, r, s->header, &u);
+	*status = q->installed == 0 ? 400 : !may_hold(s, ue, q->user_uri) ? 403 : 204;
+	if (*status != 204)
+		return OK;
+	/* It has checked our signature under the last InK, so it has that, too. */
+	TRY(db_outbox_confirm_kind(s->db, now, ue->iccid, ITEM_TRANSPORT));
+	return db_user_installed(s->db, q->user_uri, q->installed);
+}
 
-	*ue = (struct ue){ 0 };
-	if (st == OK)
-		(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", u.iccid);
-	return st == OK ? 200 : st == ERR_DENIED ? 401 : 503;
+/* Whose request it is; false: *r says why it is nobody's. */
+static bool whose(struct kms_service *s, uint64_t now, const struct http_request *q, struct http_reply *r, struct ue *ue)
+{
+	SECRET
+	key = { 0 };
+	struct naf_user u;
+	bool ok;
+
+	if (is_code(q->identity)) {
+		ok = ue_by_code(s, now, q->identity, ue, &key) == OK;
+		r->status = 403;
+		return ok;
+	}
+	ok = ua_who(s->db, now, s->naf, q, r, s->header, &u) == OK;
+	ue_by_gba(&u, ue);
+	return ok;
 }
 
 void kms_service_request(struct kms_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
 {
-	SECRET
-	key = { 0 };
 	struct buf out = BUF_OF(s->body);
 	struct kms_request request;
 	enum kms_message kind;
 	struct ue ue;
 	enum status st;
 
-	r->status = strcmp(q->method, "POST") != 0         ? 405
-	            : kms_message_of(q->path, &kind) != OK ? 404
-	            : q->identity == NULL                  ? digest_user(s, now, q, r, &ue)
-	            : ue_of(s, now, q->identity, false, &ue, &key) != OK
-	                    ? 403 /* it has expired, or was used up, since the handshake */
-	                    : 200;
-	if (r->status == 200 && kms_request_parse(q->body, &request) != OK)
-		r->status = 400;
+	r->status = strcmp(q->method, "POST") != 0 ? 405 : kms_message_of(q->path, &kind) != OK ? 404 : 200;
+	if (r->status != 200 || !whose(s, now, q, r, &ue))
+		return;
+	r->status = ue.used && kind != KMS_INSTALLED ? 403 : kms_request_parse(q->body, &request) != OK ? 400 : 200;
 	if (r->status != 200)
 		return;
 	if ((st = db_begin(s->db)) == OK) {
-		st = answer(s, now, &ue, &request, kind, &out);
+		st = kind == KMS_INSTALLED ? confirm(s, now, &ue, &request, &r->status)
+		                           : answer(s, now, &ue, &request, kind, &out);
 		if (st == OK)
 			st = db_commit(s->db);
 		else if (db_rollback(s->db) != OK)
 			st = ERR_IO;
 	}
-	if (st != OK) {
+	if (st != OK)
 		r->status = 503;
+	if (r->status != 200)
 		return;
-	}
 	r->body = buf_bytes(&out);
 	http_reply_header(r, "Content-Type", "application/xml");
 }

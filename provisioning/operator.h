@@ -19,8 +19,8 @@ struct hss_vector {
 
 /* order.c - a new card: random K, OPc (tuak: 32 octets each), PIN, PUK, OTA keys, TrK, InK; secrets as apdu/birth.h TLVs and,
  * encrypted to the card maker's certificate (PEM), as CMS AuthEnvelopedData in DER. letter gets the digits for the user; wipe
- * it. */
-MUST_USE enum status order_new(struct db *, const char *iccid, const char *imsi, bool tuak, uint64_t now,
+ * it. naf: no TrK and InK; the card's first ones come from this server by GBA; or NULL. */
+MUST_USE enum status order_new(struct db *, const char *iccid, const char *imsi, bool tuak, const char *naf, uint64_t now,
         const char *maker_certificate, struct buf *cms, struct pin_letter *letter);
 
 /* list.c - a card vendor's list: CSV whose first line names the columns (iccid, imsi, msisdn, algorithm, and the names of
@@ -39,6 +39,10 @@ struct seal_keys {
 	uint8_t trk_id;
 	struct secret trk, ink;
 };
+/* Those of the card's record. ERR_NOT_FOUND: it has none yet. Wipe them. */
+MUST_USE enum status operator_seal_keys(struct db *, const char *iccid, struct seal_keys *);
+void seal_keys_wipe(struct seal_keys *);
+#define SEAL_KEYS __attribute__((cleanup(seal_keys_wipe))) struct seal_keys
 MUST_USE enum status operator_seal_under(struct db *, const char *iccid, const struct seal_keys *, enum sealed_kind,
         struct bytes name, uint64_t not_before, uint64_t not_after, struct bytes payload, struct buf *out);
 
@@ -47,6 +51,9 @@ MUST_USE enum status operator_seal_under(struct db *, const char *iccid, const s
  * the last such object has not been delivered yet. */
 MUST_USE enum status order_new_transport_keys(
         struct db *, const char *iccid, uint64_t now, const struct seal_keys *under, struct buf *out);
+/* The same, at KmsInit, for a card whose first keys come by GBA (apdu/birth.h, BIRTH_NAF): those of its record, made now if
+ * there are none, sealed under what a bootstrapping has given. ERR_NOT_FOUND: its keys come otherwise. */
+MUST_USE enum status order_keys_by_gba(struct db *, const char *iccid, const struct seal_keys *under, struct buf *out);
 
 /* kms.c */
 MUST_USE enum status kms_init(struct db *, const char *uri, uint64_t period, uint64_t offset);

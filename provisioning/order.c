@@ -8,6 +8,7 @@
 #include "apdu/tlv.h"
 #include "crypto/aka.h"
 #include "crypto/seal.h"
+#include "provisioning/bsf.h"
 #include "provisioning/operator.h"
 
 static enum status put_random(struct buf *b, uint32_t tag, size_t n)
@@ -42,11 +43,11 @@ static void put_pin(struct buf *b, uint32_t tag, const char *digits)
 }
 
 static enum status make_secrets(
-        const struct db_card *c, bool tuak, uint64_t now, struct secret_large *out, struct pin_letter *letter)
+        const struct db_card *c, bool tuak, const char *naf, uint64_t now, struct secret_large *out, struct pin_letter *letter)
 {
 	struct buf b = { out->data, 0, sizeof out->data, false };
-	uint8_t raw[8];
-	struct buf aka = BUF_OF(raw);
+	uint8_t raw[8], id_raw[NAF_ID_MAX];
+	struct buf aka = BUF_OF(raw), id = BUF_OF(id_raw);
 
 	TRY(random_digits(letter->pin1, 4));
 	TRY(random_digits(letter->puk1, 8));
@@ -66,9 +67,14 @@ static enum status make_secrets(
 	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
 	TRY(put_random(&b, BIRTH_OTA_KIC, 16));
 	TRY(put_random(&b, BIRTH_OTA_KID, 16));
-	tlv_put_uint(&b, BIRTH_TRK_ID, 1, 1);
-	TRY(put_random(&b, BIRTH_TRK, SEALED_KEY_LEN));
-	TRY(put_random(&b, BIRTH_INK, SEALED_KEY_LEN));
+	if (naf != NULL) {
+		TRY(naf_id_of(naf, UA_PROTOCOL, &id));
+		tlv_put(&b, BIRTH_NAF, buf_bytes(&id));
+	} else {
+		tlv_put_uint(&b, BIRTH_TRK_ID, 1, 1);
+		TRY(put_random(&b, BIRTH_TRK, SEALED_KEY_LEN));
+		TRY(put_random(&b, BIRTH_INK, SEALED_KEY_LEN));
+	}
 	tlv_put_uint(&b, BIRTH_TIME, 8, now);
 	for (uint32_t tag = BIRTH_ISD_ENC; tag <= BIRTH_ISD_DEK; tag++)
 		TRY(put_random(&b, tag, 16));
@@ -99,7 +105,7 @@ static enum status encrypt(struct bytes plain, const char *certificate, struct b
 	return n > 0 ? buf_status(out) : ERR_CRYPTO;
 }
 
-enum status order_new(struct db *db, const char *iccid, const char *imsi, bool tuak, uint64_t now,
+enum status order_new(struct db *db, const char *iccid, const char *imsi, bool tuak, const char *naf, uint64_t now,
         const char *maker_certificate, struct buf *cms, struct pin_letter *letter)
 {
 	SECRET_LARGE
@@ -111,7 +117,7 @@ enum status order_new(struct db *db, const char *iccid, const char *imsi, bool t
 	(void)snprintf(c.iccid, sizeof c.iccid, "%s", iccid);
 	(void)snprintf(c.imsi, sizeof c.imsi, "%s", imsi);
 	TRY(bcd_encode(iccid, c.card_id, sizeof c.card_id));
-	TRY(make_secrets(&c, tuak, now, &secrets, letter));
+	TRY(make_secrets(&c, tuak, naf, now, &secrets, letter));
 	TRY(encrypt(secret_large_bytes(&secrets), maker_certificate, cms));
 	return db_card_add(db, &c, secret_large_bytes(&secrets));
 }
@@ -133,17 +139,15 @@ enum status operator_seal_under(struct db *db, const char *iccid, const struct s
 	return seal(&rng_system, secret_bytes(&k->trk), secret_bytes(&k->ink), &h, payload, out);
 }
 
-static void seal_keys_wipe(struct seal_keys *k)
+void seal_keys_wipe(struct seal_keys *k)
 {
 	secret_clean(k, sizeof *k);
 }
 
-enum status operator_seal(struct db *db, const char *iccid, enum sealed_kind kind, struct bytes name, uint64_t not_before,
-        uint64_t not_after, struct bytes payload, struct buf *out)
+enum status operator_seal_keys(struct db *db, const char *iccid, struct seal_keys *k)
 {
 	SECRET_LARGE
 	secrets = { 0 };
-	__attribute__((cleanup(seal_keys_wipe))) struct seal_keys k = { 0 };
 	struct bytes id, trk, ink;
 	struct db_card c;
 
@@ -151,17 +155,33 @@ enum status operator_seal(struct db *db, const char *iccid, enum sealed_kind kin
 	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_TRK_ID, &id));
 	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_TRK, &trk));
 	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_INK, &ink));
-	k.trk_id = (uint8_t)bytes_uint(id);
-	TRY(secret_set(&k.trk, trk));
-	TRY(secret_set(&k.ink, ink));
+	k->trk_id = (uint8_t)bytes_uint(id);
+	TRY(secret_set(&k->trk, trk));
+	return secret_set(&k->ink, ink);
+}
+
+enum status operator_seal(struct db *db, const char *iccid, enum sealed_kind kind, struct bytes name, uint64_t not_before,
+        uint64_t not_after, struct bytes payload, struct buf *out)
+{
+	SEAL_KEYS k = { 0 };
+
+	TRY(operator_seal_keys(db, iccid, &k));
 	return operator_seal_under(db, iccid, &k, kind, name, not_before, not_after, payload, out);
 }
 
-/* Everything but the transport keys, and these. */
-static enum status with_transport_keys(
-        struct bytes secrets, uint8_t id, const struct secret *trk, const struct secret *ink, struct secret_large *changed)
+static void put_transport_keys(struct buf *b, const struct seal_keys *k)
 {
-	struct buf b = { changed->data, 0, sizeof changed->data, false };
+	tlv_put_uint(b, BIRTH_TRK_ID, 1, k->trk_id);
+	tlv_put(b, BIRTH_TRK, secret_bytes(&k->trk));
+	tlv_put(b, BIRTH_INK, secret_bytes(&k->ink));
+}
+
+/* Everything but the transport keys, and these. */
+static enum status keep_transport_keys(struct db *db, const char *iccid, struct bytes secrets, const struct seal_keys *k)
+{
+	SECRET_LARGE
+	changed = { 0 };
+	struct buf b = { changed.data, 0, sizeof changed.data, false };
 	struct tlv t;
 
 	while (secrets.n > 0) {
@@ -169,11 +189,29 @@ static enum status with_transport_keys(
 		if (t.tag != BIRTH_TRK_ID && t.tag != BIRTH_TRK && t.tag != BIRTH_INK)
 			tlv_put(&b, t.tag, t.value);
 	}
-	tlv_put_uint(&b, BIRTH_TRK_ID, 1, id);
-	tlv_put(&b, BIRTH_TRK, secret_bytes(trk));
-	tlv_put(&b, BIRTH_INK, secret_bytes(ink));
-	changed->len = b.len;
-	return buf_status(&b);
+	put_transport_keys(&b, k);
+	TRY(buf_status(&b));
+	return db_card_set_secrets(db, iccid, buf_bytes(&b));
+}
+
+static enum status make_transport_keys(uint8_t id, struct seal_keys *k)
+{
+	k->trk_id = id;
+	TRY(rng_secret(&rng_system, &k->trk, SEALED_KEY_LEN));
+	return rng_secret(&rng_system, &k->ink, SEALED_KEY_LEN);
+}
+
+static enum status seal_transport_keys(
+        struct db *db, const char *iccid, const struct seal_keys *under, const struct seal_keys *k, struct buf *out)
+{
+	SECRET_LARGE
+	payload = { 0 };
+	struct buf b = { payload.data, 0, sizeof payload.data, false };
+
+	put_transport_keys(&b, k);
+	TRY(buf_status(&b));
+	return operator_seal_under(
+	        db, iccid, under, SEALED_TRANSPORT_KEYS, BYTES_STR("trk"), 0, UINT64_MAX, buf_bytes(&b), out);
 }
 
 enum status order_new_transport_keys(
@@ -181,34 +219,35 @@ enum status order_new_transport_keys(
 {
 	SECRET_LARGE
 	secrets = { 0 };
-	SECRET_LARGE
-	changed = { 0 };
-	SECRET_LARGE
-	payload = { 0 };
-	SECRET
-	trk = { 0 };
-	SECRET
-	ink = { 0 };
-	struct buf b = { payload.data, 0, sizeof payload.data, false };
+	SEAL_KEYS k = { 0 };
 	struct db_item item = { .at = now, .kind = ITEM_TRANSPORT };
 	struct db_card c;
 	struct bytes id;
-	uint8_t next;
 
-	TRY(db_outbox_has(db, iccid, ITEM_TRANSPORT) == ERR_NOT_FOUND ? OK : ERR_DENIED);
+	TRY(db_outbox_has(db, iccid, ITEM_TRANSPORT, NULL) == ERR_NOT_FOUND ? OK : ERR_DENIED);
 	TRY(db_card_get(db, iccid, &c, &secrets));
 	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_TRK_ID, &id));
-	next = (uint8_t)(bytes_uint(id) % 255 + 1);
-	TRY(rng_secret(&rng_system, &trk, SEALED_KEY_LEN));
-	TRY(rng_secret(&rng_system, &ink, SEALED_KEY_LEN));
-	tlv_put_uint(&b, BIRTH_TRK_ID, 1, next);
-	tlv_put(&b, BIRTH_TRK, secret_bytes(&trk));
-	tlv_put(&b, BIRTH_INK, secret_bytes(&ink));
-	TRY(buf_status(&b));
-	TRY(operator_seal_under(db, iccid, under, SEALED_TRANSPORT_KEYS, BYTES_STR("trk"), 0, UINT64_MAX, buf_bytes(&b), out));
+	TRY(make_transport_keys((uint8_t)(bytes_uint(id) % 255 + 1), &k));
+	TRY(seal_transport_keys(db, iccid, under, &k, out));
 	(void)snprintf(item.iccid, sizeof item.iccid, "%s", iccid);
 	if (under == NULL)
 		TRY(db_outbox_add(db, &item, buf_bytes(out)));
-	TRY(with_transport_keys(secret_large_bytes(&secrets), next, &trk, &ink, &changed));
-	return db_card_set_secrets(db, iccid, secret_large_bytes(&changed));
+	return keep_transport_keys(db, iccid, secret_large_bytes(&secrets), &k);
+}
+
+enum status order_keys_by_gba(struct db *db, const char *iccid, const struct seal_keys *under, struct buf *out)
+{
+	SECRET_LARGE
+	secrets = { 0 };
+	SEAL_KEYS k = { 0 };
+	struct db_card c;
+	struct bytes naf;
+	enum status st;
+
+	TRY(db_card_get(db, iccid, &c, &secrets));
+	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_NAF, &naf));
+	if ((st = operator_seal_keys(db, iccid, &k)) == ERR_NOT_FOUND && (st = make_transport_keys(1, &k)) == OK)
+		st = keep_transport_keys(db, iccid, secret_large_bytes(&secrets), &k);
+	TRY(st);
+	return seal_transport_keys(db, iccid, under, &k, out);
 }

@@ -14,30 +14,25 @@ struct prose_state *prose_state(struct applet *a)
 	return a->transient;
 }
 
-/* The keys that sealed objects come under: BIRTH_TRK_ID, BIRTH_TRK, BIRTH_INK, BIRTH_TIME. At birth, or by STORE DATA from the
- * instance's security domain; time does not go back. */
+/* The keys that sealed objects come under (BIRTH_TRK_ID, BIRTH_TRK, BIRTH_INK), or the server from which they come by GBA
+ * (BIRTH_NAF), or both; BIRTH_TIME. At birth, or by STORE DATA from the instance's security domain; time does not go back. */
 static enum status prose_store_data(struct applet *a, struct bytes parameters)
 {
 	uint64_t old_floor, latest;
-	SECRET_LARGE
-	record = { 0 };
-	struct buf b = { record.data, 0, sizeof record.data, false };
 	uint8_t raw[16];
 	struct buf time = BUF_OF(raw);
-	struct bytes id, trk, ink, floor;
+	struct bytes trk, naf, floor;
+	bool by_gba = tlv_find(parameters, BIRTH_NAF, &naf) == OK;
 
-	TRY(tlv_find(parameters, BIRTH_TRK_ID, &id));
-	TRY(tlv_find(parameters, BIRTH_TRK, &trk));
-	TRY(tlv_find(parameters, BIRTH_INK, &ink));
 	TRY(tlv_find(parameters, BIRTH_TIME, &floor));
-	if (id.n != 1 || id.p[0] == SEALED_TRK_GBA || trk.n != 32 || ink.n != 32 || floor.n != 8)
+	if (floor.n != 8)
 		return ERR_MALFORMED;
-	buf_put(&b, id);
-	buf_put(&b, trk);
-	buf_put(&b, ink);
 	buf_put(&time, floor);
 	buf_put(&time, floor);
-	TRY(applet_put(a, BYTES_STR("trk"), buf_bytes(&b)));
+	if (by_gba)
+		TRY(prose_set_naf(a, naf));
+	if (!by_gba || tlv_find(parameters, BIRTH_TRK, &trk) == OK)
+		TRY(prose_set_transport_keys(a, parameters, SEALED_TRK_GBA));
 	if (prose_time_read(a, &old_floor, &latest) == OK)
 		return OK;
 	return applet_put(a, BYTES_STR("time"), buf_bytes(&time));
@@ -177,7 +172,8 @@ static enum sw cmd_prose_list(struct command *c)
 		0x80, 0x80, ins, p1_mask, 0x00, apdu_case, lc_min, lc_max, needs, handler, name                                \
 	}
 
-/* Guards: INSTALL and IMPORT are authenticated by what they carry; the rest acts for the user, who has verified PIN1. */
+/* Guards: INSTALL and IMPORT are authenticated by what they carry, CHECK only says yes or no; the rest acts for the user, who
+ * has verified PIN1. */
 static const struct command_row rows[] = {
 	ROW(INS_PROSE_STATUS, 0x00, CASE_2, 0, 0, NEEDS_NOTHING, cmd_prose_status, "PROSE STATUS"),
 	ROW(INS_PROSE_INSTALL, 0x00, CASE_3, 1, SEALED_MAX + 512, NEEDS_NOTHING, prose_cmd_install, "INSTALL SEALED OBJECT"),
@@ -196,6 +192,7 @@ static const struct command_row rows[] = {
 	ROW(INS_PROSE_UNPROTECT, 0x00, CASE_4, 1, 1600, NEEDS_PIN, prose_cmd_unprotect, "UNPROTECT"),
 	ROW(INS_PROSE_VOUCH, 0x07, CASE_4, 1, 4096, NEEDS_PIN, prose_cmd_vouch, "VOUCH"),
 	ROW(INS_PROSE_CERTIFICATE, 0x03, CASE_4, 1, 64, NEEDS_PIN, prose_cmd_certificate, "CERTIFICATE"),
+	ROW(INS_PROSE_CHECK, 0x00, CASE_3, 1, 2048, NEEDS_NOTHING, prose_cmd_check, "CHECK SIGNATURE"),
 };
 
 static void prose_forget(struct applet *a)

@@ -85,6 +85,9 @@ MUST_USE enum status prose_time_read(struct applet *, uint64_t *floor, uint64_t 
 
 /* prose_install.c */
 enum sw prose_cmd_install(struct command *);
+enum sw prose_cmd_check(struct command *);
+/* TrK and InK (BIRTH_ tags) whose number is another than this. ERR_MALFORMED. */
+MUST_USE enum status prose_set_transport_keys(struct applet *, struct bytes tlvs, uint8_t other_than);
 
 /* prose_records.c - loading and naming */
 MUST_USE enum status prose_digest(const struct bytes *parts, size_t n, uint8_t out[static DIGEST_LEN]);
@@ -150,6 +153,8 @@ enum sw prose_cmd_unprotect(struct command *);
 /* prose_push.c: a key of Ks_int_NAF's for the server that this domain has named. ERR_NOT_FOUND: none. */
 MUST_USE enum status prose_gba_key(struct applet *, const char *label, struct secret *out);
 enum sw prose_install_naf(struct applet *, struct bytes payload);
+/* The NAF_ID itself. ERR_DENIED: in a sovereign domain. */
+MUST_USE enum status prose_set_naf(struct applet *, struct bytes id);
 enum sw prose_install_group_key(struct applet *, struct bytes payload);
 enum sw prose_cmd_vouch(struct command *);
 

@@ -6,6 +6,7 @@
 #include "card/applets/prose.h"
 #include "crypto/eccsi.h"
 #include "crypto/gba.h"
+#include "crypto/hash.h"
 #include "crypto/sakke_ring.h"
 #include "crypto/seal.h"
 
@@ -218,23 +219,42 @@ static enum sw install_time(struct applet *a, struct bytes payload)
 	return prose_time_set_floor(a, bytes_uint(floor)) == OK ? SW_OK : SW_PROSE_TIME;
 }
 
-/* New TrK and InK in the place of those that have just proved who sends them (TS 33.180 D.3.1: NewTransportKey,
- * NewIntegrityKey). */
-static enum sw install_transport_keys(struct applet *a, const struct sealed_header *h, struct bytes payload)
+enum status prose_set_transport_keys(struct applet *a, struct bytes tlvs, uint8_t other_than)
 {
 	SECRET_LARGE
 	record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	struct bytes id, trk, ink;
 
-	if (tlv_find(payload, BIRTH_TRK_ID, &id) != OK || id.n != 1 || id.p[0] == h->trk_id || id.p[0] == SEALED_TRK_GBA ||
-	        tlv_find(payload, BIRTH_TRK, &trk) != OK || trk.n != SEALED_KEY_LEN ||
-	        tlv_find(payload, BIRTH_INK, &ink) != OK || ink.n != SEALED_KEY_LEN)
-		return SW_WRONG_DATA;
+	if (tlv_find(tlvs, BIRTH_TRK_ID, &id) != OK || id.n != 1 || id.p[0] == other_than || id.p[0] == SEALED_TRK_GBA ||
+	        tlv_find(tlvs, BIRTH_TRK, &trk) != OK || trk.n != SEALED_KEY_LEN || tlv_find(tlvs, BIRTH_INK, &ink) != OK ||
+	        ink.n != SEALED_KEY_LEN)
+		return ERR_MALFORMED;
 	buf_put(&b, id);
 	buf_put(&b, trk);
 	buf_put(&b, ink);
-	return sw_of(applet_put(a, BYTES_STR("trk"), buf_bytes(&b)));
+	return applet_put(a, BYTES_STR("trk"), buf_bytes(&b));
+}
+
+/* A MAC under InK over what the phone cannot check itself: the SignedInfo of an XML signature (TS 33.180 annex D). */
+enum sw prose_cmd_check(struct command *c)
+{
+	SECRET
+	trk = { 0 };
+	SECRET
+	ink = { 0 };
+	struct bytes id, message, said;
+	uint8_t mac[SHA256_LEN];
+	enum status st;
+
+	if (tlv_find(c->data, TAG_TRK_ID, &id) != OK || id.n != 1 || tlv_find(c->data, TAG_MESSAGE, &message) != OK ||
+	        tlv_find(c->data, TAG_SIGNATURE, &said) != OK || said.n != sizeof mac)
+		return SW_WRONG_DATA;
+	if (load_transport_keys(c->applet, id.p[0], &trk, &ink) != OK)
+		return SW_PROSE_NO_KEY;
+	if ((st = hmac_sha256(secret_bytes(&ink), &message, 1, mac)) != OK)
+		return sw_of(st);
+	return secret_equals(BYTES_OF(mac), said) ? SW_OK : SW_PROSE_SIGNATURE;
 }
 
 static enum sw install(struct applet *a, const struct sealed_header *h, struct bytes payload)
@@ -250,7 +270,8 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 	case SEALED_EXTERNAL_KMS: return install_external_kms(a, payload);
 	case SEALED_NAF: return prose_install_naf(a, payload);
 	case SEALED_GROUP_KEY: return prose_install_group_key(a, payload);
-	case SEALED_TRANSPORT_KEYS: return install_transport_keys(a, h, payload);
+	case SEALED_TRANSPORT_KEYS: /* instead of those that have just proved who sends them (TS 33.180 D.3.1) */
+		return sw_of(prose_set_transport_keys(a, payload, h->trk_id));
 	default: return SW_FUNCTION_NOT_SUPPORTED;
 	}
 }

@@ -33,13 +33,22 @@ enum status prose_gba_key(struct applet *a, const char *label, struct secret *ou
 	return gba_label_key(&internal, label, out);
 }
 
+enum status prose_set_naf(struct applet *a, struct bytes id)
+{
+	if (id.n < 6 || id.n > NAF_ID_MAX)
+		return ERR_MALFORMED;
+	return sovereign(a) ? ERR_DENIED : applet_put(a, naf_name, id);
+}
+
 enum sw prose_install_naf(struct applet *a, struct bytes payload)
 {
 	struct bytes id;
+	enum status st;
 
-	if (tlv_find(payload, NAF_ID, &id) != OK || id.n < 6 || id.n > NAF_ID_MAX)
+	if (tlv_find(payload, NAF_ID, &id) != OK)
 		return SW_WRONG_DATA;
-	return sovereign(a) ? SW_PROSE_POLICY : sw_of(applet_put(a, naf_name, id));
+	st = prose_set_naf(a, id);
+	return st == ERR_DENIED ? SW_PROSE_POLICY : sw_of(st);
 }
 
 /* A GMK whole: for a group of the network's that this card knows. RAND, for gmk-direct, is of the key. */

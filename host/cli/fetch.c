@@ -1,5 +1,5 @@
-/* prose-ue group fetch: what waits for this card at its operator, by HTTPS under a key of GBA's; each item is confirmed when
- * the card has it. */
+/* prose-ue group fetch and listen: what waits for this card at its operator, by HTTPS under a key of GBA's, now or when it
+ * comes; each item is confirmed when the card has it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "host/cli/cli.h"
 #include "host/cli/gba.h"
 
-enum { ITEMS_MAX = 1000 };
+enum { ITEMS_MAX = 1000, WAIT_MAX = 15 };
 
 /* An item that the card has seen before is one whose confirmation was lost. */
 static bool has_it(const struct arguments *a, enum prose_result r)
@@ -43,14 +43,14 @@ static enum prose_result hand_over(struct arguments *a, struct bytes item)
 }
 
 /* One item. 0 and *more, or an exit code and a sentence. */
-static int one(struct arguments *a, struct exchange *x, bool *more)
+static int one(struct arguments *a, struct exchange *x, const char *from, bool *more)
 {
 	char path[100];
 	enum prose_result r;
 	int refused = 0;
 
 	x->post = false;
-	if (!gba_talk(x, "/outbox/v1/next"))
+	if (!gba_talk(x, from))
 		return EXIT_FAILURE;
 	*more = x->status == 200;
 	if (!*more)
@@ -77,8 +77,28 @@ int fetch_items(struct arguments *a, struct exchange *x)
 	int rc = 0;
 
 	for (int i = 0; (rc == 0 || rc == EXIT_REFUSED) && more && i < ITEMS_MAX; i++) {
-		int last = one(a, x, &more);
+		int last = one(a, x, "/outbox/v1/next", &more);
 
+		rc = last != 0 ? last : rc;
+	}
+	return rc;
+}
+
+/* The server answers when there is something, and every few seconds when there is not. */
+static int listen_for_items(struct arguments *a, struct exchange *x)
+{
+	const uint64_t end = now_seconds() + (uint64_t)(a->seconds > 0 ? a->seconds : 0);
+	int rc = 0;
+	bool more;
+
+	for (uint64_t now = now_seconds(); (rc == 0 || rc == EXIT_REFUSED) && now < end; now = now_seconds()) {
+		char path[40];
+		int last;
+
+		(void)snprintf(
+		        path, sizeof path, "/outbox/v1/wait/%u", (unsigned)(end - now < WAIT_MAX ? end - now : WAIT_MAX));
+		last = one(a, x, path, &more);
+		(void)fflush(stdout);
 		rc = last != 0 ? last : rc;
 	}
 	return rc;
@@ -86,11 +106,16 @@ int fetch_items(struct arguments *a, struct exchange *x)
 
 int group_fetch(struct arguments *a)
 {
+	const bool listens = strcmp(a->words[0], "listen") == 0;
 	GBA g = { 0 };
 	int rc;
 
 	if (a->bsf == NULL || a->from == NULL || a->naf == NULL)
-		return usage_error("group fetch", "needs --bsf, --from and --naf");
+		return usage_error("group fetch", "(and listen) needs --bsf, --from and --naf");
 	rc = gba_connect(a, a->from, &g);
-	return rc == 0 ? fetch_items(a, &g.exchange) : rc;
+	if (rc == 0 && listens) {
+		(void)printf("listening\n");
+		(void)fflush(stdout);
+	}
+	return rc != 0 ? rc : listens ? listen_for_items(a, &g.exchange) : fetch_items(a, &g.exchange);
 }

@@ -119,7 +119,7 @@ int verb_group(struct arguments *a)
 	size_t n;
 	enum prose_result r;
 
-	if (a->word_count == 1 && strcmp(a->words[0], "fetch") == 0)
+	if (a->word_count == 1 && (strcmp(a->words[0], "fetch") == 0 || strcmp(a->words[0], "listen") == 0))
 		return group_fetch(a);
 	if (a->word_count > 0 && (strcmp(a->words[0], "rekey") == 0 || strcmp(a->words[0], "invite") == 0))
 		return group_manage(a);

@@ -356,8 +356,12 @@ int gba_connect(struct arguments *a, const char *url, struct gba *g)
 	g->exchange.digest = a->ca != NULL;
 	g->exchange.ca = a->ca;
 	r = naf_key(a, impi, BYTES_STR(UA_PROTOCOL_13), &g->key13);
-	if (r == PROSE_OK) /* the last one: what the card has of it is not the first to be overwritten */
-		r = naf_key(a, impi, a->ca != NULL ? BYTES_STR(UA_DIGEST_PROTOCOL) : BYTES_STR(UA_PROTOCOL), &g->key);
+	if (r == PROSE_OK && a->ca != NULL)
+		r = naf_key(a, impi, BYTES_STR(UA_DIGEST_PROTOCOL), &g->key);
+	/* The last one: what the card has of it, from which sealed objects' keys may come, is not the first to be overwritten.
+	 */
+	if (r == PROSE_OK)
+		r = naf_key(a, impi, BYTES_STR(UA_PROTOCOL), a->ca != NULL ? &g->key13 : &g->key);
 	if (r != PROSE_OK)
 		return complain(a, "gba", a->naf, r);
 	(void)snprintf(g->identity, sizeof g->identity, "%s%s", UA_IDENTITY, btid);

@@ -58,13 +58,12 @@ static int from_files(struct arguments *a, size_t *done)
 
 /* ---- keys ----------------------------------------------------------------------------------------------------------- */
 
-static int ask_kms(struct arguments *a, struct exchange *x, enum kms_message m, const char *kms_uri, size_t *done)
+/* Post a request. False, with a sentence. */
+static bool post(struct arguments *a, struct exchange *x, enum kms_message m, const char *kms_uri, uint64_t installed)
 {
-	static uint8_t body[2048], objects_raw[KMS_OBJECTS_MAX];
-	struct buf b = BUF_OF(body), objects = BUF_OF(objects_raw);
-	struct kms_request q = { .time = (uint64_t)time(NULL) };
-	struct kms_response response;
-	enum prose_result r;
+	static uint8_t body[2048];
+	struct buf b = BUF_OF(body);
+	struct kms_request q = { .time = (uint64_t)time(NULL), .installed = installed };
 	char path[100];
 
 	(void)snprintf(q.user_uri, sizeof q.user_uri, "%s", a->user);
@@ -72,17 +71,53 @@ static int ask_kms(struct arguments *a, struct exchange *x, enum kms_message m, 
 	(void)snprintf(path, sizeof path, "%s%s", KMS_PATH, kms_message_path(m));
 	(void)snprintf(q.client_url, sizeof q.client_url, "%.120s", a->kms);
 	if (kms_request_put(&q, &b) != OK)
-		return EXIT_FAILURE;
+		return false;
 	x->post = true;
 	x->body = buf_bytes(&b);
-	if (!gba_talk(x, path))
+	return gba_talk(x, path);
+}
+
+static enum prose_result check(struct arguments *a, const struct kms_received *k)
+{
+	return prose_check_signature(
+	        a->card, (uint8_t)k->trk_id, k->signature.signed_info, k->signature.signed_info_len, k->signature.value);
+}
+
+/* Only the card can tell whether its KMS has signed this: with new keys, if they come along. */
+static enum prose_result hand_over(struct arguments *a, const struct kms_received *k, size_t *done)
+{
+	enum prose_result r = check(a, k);
+
+	if (r == PROSE_REFUSED && k->response.transport_keys.n > 0 &&
+	        (r = install_objects(a, k->response.transport_keys, done)) == PROSE_OK)
+		r = check(a, k);
+	return r == PROSE_OK ? install_objects(a, k->response.objects, done) : r;
+}
+
+static int ask_kms(struct arguments *a, struct exchange *x, enum kms_message m, const char *kms_uri, size_t *done)
+{
+	static struct kms_received k;
+	enum prose_result r;
+	enum status st;
+
+	if (!post(a, x, m, kms_uri, 0))
 		return EXIT_FAILURE;
-	if (x->status != 200 || kms_response_parse((struct bytes){ x->answer, x->n }, &response, &objects) != OK)
-		return gba_refused(a->kms, "this is no answer of a KMS");
-	if (response.error[0] != 0)
-		return gba_refused(a->kms, response.error);
-	r = install_objects(a, buf_bytes(&objects), done);
-	return r == PROSE_OK ? 0 : complain(a, "provision", a->kms, r);
+	if (x->status == 403)
+		return gba_refused(a->kms, a->code != NULL ? "this code was used before: each is good once"
+		                                           : "it does not know this card, or not any more");
+	st = x->status == 200 ? kms_response_parse((struct bytes){ x->answer, x->n }, &k) : ERR_MALFORMED;
+	if (st != OK)
+		return gba_refused(
+		        a->kms, st == ERR_CRYPTO ? "its answer is not what it has signed" : "this is no answer of a KMS");
+	if (k.response.error[0] != 0)
+		return gba_refused(a->kms, k.response.error);
+	if (!k.is_signed)
+		return gba_refused(a->kms, "its answer is not signed");
+	if ((r = hand_over(a, &k, done)) != PROSE_OK)
+		return complain(a, "provision", a->kms, r);
+	if (m == KMS_KEY_PROVISION && (!post(a, x, KMS_INSTALLED, kms_uri, k.response.period_number) || x->status != 204))
+		return gba_refused(a->kms, "the card has the keys, but this does not take the confirmation");
+	return 0;
 }
 
 /* A connection under a one-time code. 0, or an exit code and a sentence. */
@@ -184,14 +219,15 @@ static int show_permission(struct arguments *a, const char *current, const char 
 int verb_permission(struct arguments *a)
 {
 	if (a->word_count == 1 && strcmp(a->words[0], "fetch") == 0 && a->from != NULL &&
-	        (a->certificate != NULL ? a->ca != NULL : a->bsf != NULL && a->naf != NULL && a->ca == NULL))
+	        (a->certificate != NULL ? a->ca != NULL : a->bsf != NULL && a->naf != NULL))
 		return from_function(a);
 	if (a->word_count == 2 && strcmp(a->words[0], "in") == 0)
 		return show_permission(a, a->words[1], NULL);
 	if (a->word_count >= 1 && a->word_count <= 2 && strcmp(a->words[0], "out") == 0)
 		return show_permission(a, NULL, a->word_count == 2 ? a->words[1] : NULL);
 	return usage_error("permission",
-	        "say `fetch` with --from and: --bsf and --naf, or --certificate and --ca; `in PLMN`, or `out [LAST-PLMN]`");
+	        "say `fetch` with --from and: --bsf and --naf (with --ca: by HTTP Digest), or --certificate and --ca;"
+	        " `in PLMN`, or `out [LAST-PLMN]`");
 }
 
 /* The card's public key, as PEM, for whoever makes its certificate. */

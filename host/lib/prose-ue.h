@@ -232,6 +232,11 @@ enum prose_result prose_vouch(struct prose_card *, unsigned type, const char *gr
         const char *const *users, size_t user_count, uint64_t expires, const uint8_t *invitation, size_t invitation_len,
         uint8_t *message, size_t *n);
 
+/* Whether a MAC (HMAC-SHA-256 under InK, which only the card has) over a message is right: the signature of a KMS's response,
+ * TS 33.180 annex D. trk_id: which InK. PROSE_REFUSED with 9C01: it is not; with 9C07: the card has no InK of this number. */
+enum prose_result prose_check_signature(
+        struct prose_card *, uint8_t trk_id, const uint8_t *message, size_t n, const uint8_t mac[32]);
+
 /* The card's own key pair for a TLS client certificate (P-256), made when it is first asked for: 04 || x || y. */
 enum prose_result prose_certificate_key(struct prose_card *, uint8_t public_key[65]);
 /* r || s over a hash of 32 octets, as TLS asks for it. PROSE_REFUSED with 9C07: there is no key yet. */

@@ -176,6 +176,18 @@ enum prose_result prose_certificate_sign(struct prose_card *c, const uint8_t has
 	return r == PROSE_OK ? take_octets(c, TAG_SIGNATURE, signature, 64) : r;
 }
 
+enum prose_result prose_check_signature(
+        struct prose_card *c, uint8_t trk_id, const uint8_t *message, size_t n, const uint8_t mac[32])
+{
+	uint8_t raw[REQUEST_MAX];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put_uint(&b, TAG_TRK_ID, 1, trk_id);
+	tlv_put(&b, TAG_MESSAGE, (struct bytes){ message, n });
+	tlv_put(&b, TAG_SIGNATURE, (struct bytes){ mac, 32 });
+	return b.failed ? PROSE_NO_SPACE : session_command(c, INS_PROSE_CHECK, 0, buf_bytes(&b), 0);
+}
+
 enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out)
 {
 	enum prose_result r = session_command(c, INS_PROSE_STATUS, 0, (struct bytes){ 0 }, 256);

@@ -244,6 +244,7 @@ static int discovery_give(struct arguments *a)
 static const struct argp_option card_new_options[] = { CARD, { "imsi", OPT_IMSI, "IMSI", 0, "15 digits", 0 },
 	{ "maker-cert", OPT_MAKER, "FILE", 0, "Card maker's certificate (PEM)", 0 },
 	{ "algorithm", OPT_ALGORITHM, "NAME", 0, "milenage (default) or tuak", 0 },
+	{ "name", OPT_NAME, "FQDN", 0, "Its first TrK and InK come by GBA from this KMS, instead of in the order", 0 },
 	OUT("Folder for order, secrets and PIN letter"), { 0 } };
 static const struct argp_option card_time_options[] = { CARD, OUT("Sealed object"), { 0 } };
 static const struct argp_option kms_init_options[] = { { "uri", OPT_URI, "URI", 0, "The KMS's identity", 0 },
@@ -290,7 +291,7 @@ static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "A
 	{ "client-ca", OPT_CLIENT_CA, "FILE", 0, "Who certifies cards: their common name is the ICCID (PEM)", 0 }, { 0 } };
 static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys",
 	                                                           0 },
-	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b, shared, direct, export", 0 }, { 0 } };
+	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b, shared, direct, export=period", 0 }, { 0 } };
 static const struct argp_option group_add_options[] = { OUT("Sealed group record for the member's card"), { 0 } };
 static const struct argp_option delegate_options[] = { OUT("Sealed objects for that user's card"), { 0 } };
 static const struct argp_option rekey_options[] = { OUT("Folder, one message a member"), VALID,

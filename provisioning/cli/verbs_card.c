@@ -27,8 +27,8 @@ int card_new(struct arguments *a)
 		return fail("card new", a->algorithm, "--algorithm is milenage or tuak", EXIT_USAGE);
 	if (a->card == NULL || a->imsi == NULL || a->maker == NULL || a->out == NULL)
 		return fail("card new", NULL, "needs --card ICCID, --imsi, --maker-cert and --out DIR", EXIT_USAGE);
-	st = order_new(a->db, a->card, a->imsi, a->algorithm != NULL && strcmp(a->algorithm, "tuak") == 0, now(), a->maker,
-	        &cms, &letter);
+	st = order_new(a->db, a->card, a->imsi, a->algorithm != NULL && strcmp(a->algorithm, "tuak") == 0, a->name, now(),
+	        a->maker, &cms, &letter);
 	if (st == ERR_CRYPTO)
 		return fail("card new", a->maker, "is not a certificate to encrypt to", EXIT_REFUSED);
 	if (st != OK)

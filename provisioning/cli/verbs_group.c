@@ -17,7 +17,7 @@ static const char *policy_wrong(unsigned policy)
 	const bool direct = (policy & GROUP_POLICY_DIRECT) != 0;
 
 	if ((policy & GROUP_POLICY_EXPORT) != 0 && (!direct || (policy & GROUP_POLICY_IN_CARD) != 0))
-		return "`export` is for `direct` groups that are not `in-card`";
+		return "`export=period` is for `direct` groups that are not `in-card`";
 	if (direct && (policy & (GROUP_POLICY_SHARED | GROUP_POLICY_PROFILE_B | GROUP_POLICY_SIGN)) != 0)
 		return "`direct` groups have no offers: nothing to sign, share or have a profile of";
 	return NULL;
@@ -25,14 +25,16 @@ static const char *policy_wrong(unsigned policy)
 
 int group_create(struct arguments *a)
 {
-	static const char *const names[] = { "sign", "in-card", "profile-b", "(ad-hoc)", "direct", "export", "shared", NULL };
+	static const char *const names[] = { "sign", "in-card", "profile-b", "(ad-hoc)", "direct", "export=period", "shared",
+		NULL };
 	struct db_group g = { 0 };
 
 	if (a->count != 1 || a->manager == NULL || strlen(a->words[0]) > PROSE_URI_MAX || strlen(a->manager) > PROSE_URI_MAX)
 		return fail("group create", NULL, "needs GROUP and --manager URI", EXIT_USAGE);
 	if (!flags_of(a->policy, names, &g.policy) || (g.policy & GROUP_POLICY_ADHOC) != 0)
 		return fail("group create", a->policy,
-		        "a policy is a list of sign, in-card, profile-b, shared, direct, export, with commas", EXIT_USAGE);
+		        "a policy is a list of sign, in-card, profile-b, shared, direct, export=period, with commas",
+		        EXIT_USAGE);
 	if (policy_wrong(g.policy) != NULL)
 		return fail("group create", a->policy, policy_wrong(g.policy), EXIT_USAGE);
 	(void)snprintf(g.uri, sizeof g.uri, "%s", a->words[0]);

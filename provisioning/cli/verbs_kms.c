@@ -9,6 +9,7 @@
 #include "provisioning/cli/net.h"
 #include "crypto/enrol.h"
 #include "provisioning/join.h"
+#include "provisioning/kms.h"
 #include "provisioning/kms_log.h"
 
 enum { HEAD_FILE_MAX = 4096, ENROL_VALID_MAX = 31536000 };
@@ -36,14 +37,22 @@ static enum status allow(struct arguments *a)
 	struct db_card card;
 
 	TRY(db_card_get(a->db, a->card, &card, NULL));
+	if (card.revoked != 0)
+		return ERR_DENIED;
 	return db_user_allow(a->db, a->user, a->card);
+}
+
+static int allowed(const char *verb, const char *card, enum status st)
+{
+	return st == ERR_DENIED ? fail(verb, card, "is a lost card: its users need another", EXIT_REFUSED)
+	                        : report(verb, card, st);
 }
 
 int kms_allow(struct arguments *a)
 {
 	if (a->card == NULL || a->user == NULL || a->count != 0)
 		return fail("kms allow", NULL, "needs --card ICCID and --user URI", EXIT_USAGE);
-	return report("kms allow", a->card, allow(a));
+	return allowed("kms allow", a->card, allow(a));
 }
 
 int kms_enrol(struct arguments *a)
@@ -67,7 +76,7 @@ int kms_enrol(struct arguments *a)
 		(void)printf("%s\n", text);
 		secret_clean(text, sizeof text);
 	}
-	return report("kms enrol", a->card, st);
+	return allowed("kms enrol", a->card, st);
 }
 
 int kms_push(struct arguments *a)
@@ -127,13 +136,17 @@ static void user_line(void *context, const struct db_user *u)
 		                               : "",
 		        since);
 		if (u->keys > 0)
-			(void)printf("%s%llu key set%s, last of period %llu", *since != 0 ? "; " : "",
-			        (unsigned long long)u->keys, u->keys == 1 ? "" : "s", (unsigned long long)u->period);
+			(void)printf("%s%llu key set%s, last of period %llu, %s", *since != 0 ? "; " : "",
+			        (unsigned long long)u->keys, u->keys == 1 ? "" : "s", (unsigned long long)u->period,
+			        u->installed == u->period ? "installed"
+			        : u->installed == 0       ? "not confirmed"
+			                                  : "installed an earlier one");
 		(void)putchar('\n');
 		return;
 	}
-	j = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "user", u->uri, "iccid", u->iccid, "revoked", (json_int_t)u->revoked,
-	        "card_revoked", (json_int_t)u->card_revoked, "key_sets", (json_int_t)u->keys, "period", (json_int_t)u->period);
+	j = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "user", u->uri, "iccid", u->iccid, "revoked",
+	        (json_int_t)u->revoked, "card_revoked", (json_int_t)u->card_revoked, "key_sets", (json_int_t)u->keys, "period",
+	        (json_int_t)u->period, "installed", (json_int_t)u->installed);
 	(void)json_dumpf(j, stdout, JSON_COMPACT);
 	(void)putchar('\n');
 	json_decref(j);
@@ -151,48 +164,48 @@ int kms_status(struct arguments *a)
 int kms_certificate(struct arguments *a)
 {
 	KMS k = { 0 };
-	char z[2 * 257 + 1], kpak[2 * 65 + 1];
+	struct kms_certificate_info c;
+	struct buf b = BUF_OF(output);
 	enum status st;
-	json_t *j;
-	char *text;
 
 	if (a->out == NULL || a->count != 0)
 		return fail("kms certificate", NULL, "needs --out FILE", EXIT_USAGE);
 	if ((st = kms_load(a->db, &k)) == OK) {
-		j = json_pack("{s:s, s:I, s:I, s:s, s:s}", "kms", k.record.uri, "period", (json_int_t)k.record.period, "offset",
-		        (json_int_t)k.record.offset, "pub_enc_key", hex_encode((struct bytes){ k.public_key, 257 }, z),
-		        "pub_auth_key", hex_encode((struct bytes){ k.kpak, 65 }, kpak));
-		text = json_dumps(j, JSON_INDENT(2));
-		st = text != NULL ? write_file(a->out, bytes_str(text)) : ERR_NO_SPACE;
-		free(text);
-		json_decref(j);
+		kms_describe(&k, &c);
+		if ((st = kms_certificate_put(&c, &b)) == OK)
+			st = write_file(a->out, buf_bytes(&b));
 	}
 	return report("kms certificate", a->out, st);
+}
+
+static bool read_certificate(const char *path, struct kms_certificate_info *c)
+{
+	FILE *f = fopen(path, "re");
+	size_t n = f != NULL ? fread(output, 1, sizeof output, f) : 0;
+
+	if (f != NULL)
+		(void)fclose(f);
+	return n > 0 && n < sizeof output && kms_certificate_parse((struct bytes){ output, n }, c) == OK;
 }
 
 int kms_trust(struct arguments *a)
 {
 	struct db_external_kms k = { 0 };
+	struct kms_certificate_info c;
 	KMS own = { 0 };
-	json_t *j = a->count == 1 ? json_load_file(a->words[0], JSON_REJECT_DUPLICATES, NULL) : NULL;
-	json_int_t period = 0, offset = 0;
-	const char *uri = "", *z = "", *kpak = "";
-	bool ok;
 
 	if (a->count != 1 || a->domain == NULL || strlen(a->domain) == 0 || strlen(a->domain) >= sizeof k.domain)
 		return fail("kms trust", NULL, "needs FILE and --domain NAME", EXIT_USAGE);
-	ok = j != NULL &&
-	     json_unpack(j, "{s:s, s:I, s:I, s:s, s:s}", "kms", &uri, "period", &period, "offset", &offset, "pub_enc_key", &z,
-	             "pub_auth_key", &kpak) == 0 &&
-	     strlen(uri) > 0 && strlen(uri) <= 64 && period > 0 && offset >= 0 && offset < period &&
-	     octets_of(z, k.keys, 257) && octets_of(kpak, k.keys + 257, 65) && k.keys[0] == 4 && k.keys[257] == 4;
-	(void)snprintf(k.uri, sizeof k.uri, "%s", uri);
+	/* Which users it speaks for is ours to say, not its own. */
+	if (!read_certificate(a->words[0], &c) || strlen(c.kms_uri) > SEALED_NAME_MAX)
+		return fail("kms trust", a->words[0], "is no KmsCertificate (`kms certificate --out`, TS 33.180 annex D)",
+		        EXIT_REFUSED);
+	(void)snprintf(k.uri, sizeof k.uri, "%s", c.kms_uri);
 	(void)snprintf(k.domain, sizeof k.domain, "%s", a->domain);
-	k.period = (uint64_t)period;
-	k.offset = (uint64_t)offset;
-	json_decref(j);
-	if (!ok)
-		return fail("kms trust", a->words[0], "is no file that `kms certificate --out` has written", EXIT_REFUSED);
+	k.period = c.period;
+	k.offset = c.offset;
+	memcpy(k.keys, c.pub_enc_key, sizeof c.pub_enc_key);
+	memcpy(k.keys + sizeof c.pub_enc_key, c.pub_auth_key, sizeof c.pub_auth_key);
 	if (kms_load(a->db, &own) == OK && strcmp(own.record.uri, k.uri) == 0)
 		return fail("kms trust", a->words[0], "is our own", EXIT_REFUSED);
 	return report("kms trust", k.domain, db_external_kms_set(a->db, &k));

@@ -112,7 +112,9 @@ static void on_group(void *context, const struct http_request *q, struct http_re
 int group_serve(struct arguments *a)
 {
 	static struct group_service s;
-	const struct http_handler h = { .context = &s, .key = ua_key, .request = on_group, .suite = UA_SUITE, .hint = UA_HINT };
+	const struct http_handler h = {
+		.context = &s, .key = ua_key, .request = on_group, .suite = UA_SUITE, .hint = UA_HINT, .anonymous = true
+	};
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
 		return fail("serve group", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
@@ -130,7 +132,7 @@ int function_serve(struct arguments *a)
 {
 	static struct function_service s;
 	const struct http_handler h = {
-		.context = &s, .key = ua_key, .request = on_function, .suite = UA_SUITE, .hint = UA_HINT
+		.context = &s, .key = ua_key, .request = on_function, .suite = UA_SUITE, .hint = UA_HINT, .anonymous = true
 	};
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)

@@ -126,6 +126,17 @@ static struct bytes transport_keys(const char *trk, const char *ink)
 	return buf_bytes(&b);
 }
 
+/* No keys, but the server from which the first ones come. */
+static struct bytes gba_keys(void)
+{
+	static uint8_t raw[60];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put(&b, BIRTH_NAF, hex("6E61662E780100010001"));
+	tlv_put_uint(&b, BIRTH_TIME, 8, 1800000000);
+	return buf_bytes(&b);
+}
+
 static unsigned personalise(struct rig *r, const char *aid, struct bytes data)
 {
 	unsigned sw = gp(r, INS_INSTALL, 0x20, 0, fields("", "", aid, "", ""));
@@ -197,6 +208,10 @@ START_TEST(an_instance_lives_and_goes)
 	ck_assert_uint_eq(gp(r, INS_INSTALL, 0x08, 0, fields("", "", OWN_AID, "00", "")), 0x9000);
 	ck_assert_uint_eq(gp(r, INS_INSTALL, 0x08, 0, fields("", "", OWN_AID, "00", "")), 0x6985); /* it is */
 	ck_assert_uint_eq(install_sealed(r, sealed_time(r, hex(TRK), hex(INK), 4, 1)), 0x9C07);    /* no key */
+	as_issuer(r);
+	ck_assert_uint_eq(personalise(r, OWN_AID, gba_keys()), 0x9000);
+	ck_assert_uint_eq(
+	        install_sealed(r, sealed_time(r, hex(TRK), hex(INK), 4, 1)), 0x9C07); /* still none, but from a server */
 	as_issuer(r);
 	ck_assert_uint_eq(personalise(r, OWN_AID, transport_keys(TRK, INK)), 0x9000);
 	rig_reboot(r);
@@ -568,7 +583,10 @@ START_TEST(a_hostile_operator)
 	/* Objects under every key that the operator has. */
 	ck_assert_uint_eq(install_sealed(r, sealed_time(r, secret_of(r, BIRTH_TRK), secret_of(r, BIRTH_INK), 4, 9)), 0x9C01);
 	ck_assert_uint_eq(install_sealed(r, sealed_time(r, secret_of(r, BIRTH_TRK), secret_of(r, BIRTH_INK), 1, 9)), 0x9C07);
-	/* Nor does the brigade name a server of the operator's, whose GBA keys would be good there. */
+	/* Nor does the brigade name a server of the operator's, whose GBA keys would be good there: not even instead of keys.
+	 */
+	as_fire(r);
+	ck_assert_uint_eq(personalise(r, OWN_AID, gba_keys()), 0x6985);
 	ck_assert_uint_eq(install_sealed(r, sealed_object(r, hex(TRK), hex(INK), 4, 2, SEALED_NAF, hex("8003616263"))), 0x6A80);
 	ck_assert_uint_eq(
 	        install_sealed(r, sealed_object(r, hex(TRK), hex(INK), 4, 2, SEALED_NAF, hex("800A6E61662E780100010001"))),

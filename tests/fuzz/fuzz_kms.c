@@ -20,18 +20,19 @@ static void request_again(const struct kms_request *q)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static uint8_t objects_raw[KMS_OBJECTS_MAX];
-	struct buf objects = BUF_OF(objects_raw);
+	static struct kms_received r;
 	struct bytes in = { data, n };
+	struct kms_certificate_info c;
 	struct kms_request q;
-	struct kms_response r;
 	struct http_digest d;
 	struct secret code;
 	char text[1024];
 
 	if (kms_request_parse(in, &q) == OK)
 		request_again(&q);
-	if (kms_response_parse(in, &r, &objects) == OK && objects.len > sizeof objects_raw)
+	if (kms_response_parse(in, &r) == OK && r.is_signed && r.signature.signed_info_len == 0)
+		abort();
+	if (kms_certificate_parse(in, &c) == OK && (c.period == 0 || c.pub_enc_key[0] != 4))
 		abort();
 	if (enrol_code(in, &code) == OK && code.len != ENROL_CODE_LEN)
 		abort();

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "crypto/eccsi.h"
+#include "crypto/hash.h"
 #include "crypto/sakke.h"
 #include "mikey/kms_xml.h"
 #include "mikey/prf.h"
@@ -285,10 +286,9 @@ START_TEST(kms_messages)
 		"<!DOCTYPE l [<!ENTITY l0 \"l\"><!ENTITY l1 \"&l0;&l0;&l0;&l0;&l0;&l0;&l0;&l0;&l0;&l0;\"><!ENTITY l2 "
 		"\"&l1;&l1;&l1;&l1;&l1;&l1;&l1;&l1;&l1;&l1;\">]><l>&l2;</l>",
 		"<!DOCTYPE KmsRequest SYSTEM \"file:///etc/passwd\">" KMS_OPEN KMS_FIELDS "</KmsRequest>" };
-	static uint8_t raw[KMS_XML_MAX + 10], objects_raw[KMS_OBJECTS_MAX];
-	struct buf b = BUF_OF(raw), objects = BUF_OF(objects_raw);
-	struct kms_request q = { "sip:a@b", "kms.example.org", "https://x/<&\"", 1795262400 }, again;
-	struct kms_response r = { .user_uri = "sip:a@b", .kms_uri = "k", .client_url = "c", .time = 1795262400 }, parsed;
+	static uint8_t raw[KMS_XML_MAX + 10];
+	struct buf b = BUF_OF(raw);
+	struct kms_request q = { "sip:a@b", "kms.example.org", "https://x/<&\"", 1795262400, 1541 }, again;
 	enum kms_message m;
 	char deep[4000];
 	size_t n = 0;
@@ -312,27 +312,139 @@ START_TEST(kms_messages)
 	b = BUF_OF(raw);
 	ck_assert_int_eq(kms_request_put(&q, &b), OK);
 	ck_assert_int_eq(kms_request_parse(buf_bytes(&b), &again), OK);
-	r.certificate = (struct kms_certificate_info){ "k", 2592000, 0, counting(4, 64), counting(4, 64) };
-	for (r.kind = KMS_INIT; r.kind <= KMS_CERTIFICATES; r.kind++) {
-		r.user_id = counting(1, 32);
-		r.objects = counting(7, 61);
-		b.len = objects.len = 0;
-		ck_assert_int_eq(kms_response_put(&r, &b), OK);
-		ck_assert_int_eq(kms_response_parse(exact_copy(buf_bytes(&b)), &parsed, &objects), OK);
-		ck_assert_int_eq(parsed.kind, r.kind);
-		ck_assert(bytes_equal(buf_bytes(&objects), r.objects));
-		ck_assert_str_eq(parsed.error, "");
-	}
-	r.kind = KMS_INIT;
-	(void)snprintf(r.error, sizeof r.error, "no");
-	b.len = objects.len = 0;
-	ck_assert_int_eq(kms_response_put(&r, &b), OK);
-	ck_assert_int_eq(kms_response_parse(buf_bytes(&b), &parsed, &objects), OK);
-	ck_assert_str_eq(parsed.error, "no");
-	ck_assert_uint_eq(objects.len, 0);
 	ck_assert_int_eq(kms_message_of("/keymanagement/identity/v1/keyprov", &m), OK);
 	ck_assert_int_eq(m, KMS_KEY_PROVISION);
 	ck_assert_int_eq(kms_message_of("/keymanagement/identity/v1/keyprov/", &m), ERR_NOT_FOUND);
+}
+END_TEST
+
+static const struct kms_certificate_info certificate = { "k", "", 2592000, 100, { 4, 1 }, { 4, 2 } },
+                                         external = { "kms.police.example", "police.example", 86400, 0, { 4, 3 }, { 4, 4 } };
+
+static struct kms_response a_response(enum kms_message kind)
+{
+	return (struct kms_response){ .user_uri = "sip:a@b",
+		.kms_uri = "k",
+		.client_url = "c",
+		.time = 1795262400,
+		.kind = kind,
+		.certificate = { certificate, external },
+		.certificates = 2,
+		.period_number = 1541,
+		.user_id = counting(1, 32),
+		.transport_keys = kind == KMS_INIT ? counting(3, 60) : (struct bytes){ 0 },
+		.objects = counting(7, 61) };
+}
+
+START_TEST(kms_responses)
+{
+	static uint8_t raw[KMS_XML_MAX];
+	static struct kms_received got;
+	struct buf b = BUF_OF(raw);
+	struct kms_response r;
+	struct kms_certificate_info c;
+
+	for (enum kms_message kind = KMS_INIT; kind <= KMS_CERTIFICATES; kind++) {
+		r = a_response(kind);
+		b.len = 0;
+		ck_assert_int_eq(kms_response_put(&r, NULL, &b), OK);
+		ck_assert_int_eq(kms_response_parse(exact_copy(buf_bytes(&b)), &got), OK);
+		ck_assert_int_eq(got.response.kind, kind);
+		ck_assert(bytes_equal(got.response.objects, r.objects));
+		ck_assert(bytes_equal(got.response.transport_keys, r.transport_keys));
+		ck_assert_uint_eq(got.response.period_number, kind == KMS_KEY_PROVISION ? 1541 : 0);
+		ck_assert_str_eq(got.response.error, "");
+		ck_assert(!got.is_signed);
+	}
+	r = a_response(KMS_INIT);
+	(void)snprintf(r.error, sizeof r.error, "no");
+	b.len = 0;
+	ck_assert_int_eq(kms_response_put(&r, NULL, &b), OK);
+	ck_assert_int_eq(kms_response_parse(buf_bytes(&b), &got), OK);
+	ck_assert_str_eq(got.response.error, "no");
+	ck_assert_uint_eq(got.response.objects.n, 0);
+	for (int i = 0; i < 2; i++) {
+		b.len = 0;
+		ck_assert_int_eq(kms_certificate_put(i == 0 ? &certificate : &external, &b), OK);
+		ck_assert_int_eq(kms_certificate_parse(exact_copy(buf_bytes(&b)), &c), OK);
+		ck_assert_mem_eq(&c, i == 0 ? &certificate : &external, sizeof c);
+	}
+	c = certificate;
+	c.offset = c.period; /* of no period */
+	b.len = 0;
+	ck_assert_int_eq(kms_certificate_put(&c, &b), OK);
+	ck_assert_int_eq(kms_certificate_parse(buf_bytes(&b), &c), ERR_MALFORMED);
+}
+END_TEST
+
+/* In text, what stands for what; the length of the result. */
+static size_t replaced(struct bytes text, const char *old, const char *new, char *out)
+{
+	const char *at = memmem(text.p, text.n, old, strlen(old));
+	size_t before;
+
+	ck_assert_msg(at != NULL, "%s", old);
+	before = (size_t)(at - (const char *)text.p);
+	memcpy(out, text.p, before);
+	memcpy(out + before, new, strlen(new));
+	memcpy(out + before + strlen(new), at + strlen(old), text.n - before - strlen(old));
+	return text.n - strlen(old) + strlen(new);
+}
+
+/* XML signatures of responses: every octet of the response counts, and the signature has one form. Whoever has the key accepts
+ * it; xmlsec1 does, too (tests/e2e/kms). */
+START_TEST(kms_signatures)
+{
+	static const struct {
+		const char *old, *new;
+		enum status expected;
+	} changes[] = {
+		{ ">sip:a@b<", ">sip:A@b<", ERR_CRYPTO },
+		{ "<KmsUri>", "<KmsUri >", OK }, /* not in the canonical form */
+		{ "<UserUri>", "<!-- a comment --><UserUri>", OK },
+		{ "<UserUri>", " <UserUri>", ERR_CRYPTO },
+		{ "Id=\"response\"", "Id=\"other\"", ERR_MALFORMED },
+		{ "<KmsMessage>", "<New/><KmsMessage>", ERR_CRYPTO },
+		{ "hmac-sha256\"/>", "hmac-sha256\"><HMACOutputLength>8</HMACOutputLength></SignatureMethod>", ERR_MALFORMED },
+		{ "xmldsig-more#hmac-sha256", "xmldsig#hmac-sha1", ERR_MALFORMED },
+		{ "<Transforms>", "<Transforms><Transform Algorithm=\"http://www.w3.org/TR/1999/REC-xpath-19991116\"/>",
+		        ERR_MALFORMED },
+		{ "URI=\"#response\"", "URI=\"\"", ERR_MALFORMED },
+		{ "</SignedInfo>", "<Reference/></SignedInfo>", ERR_MALFORMED },
+		{ "<DigestValue>", "<DigestValue>A", ERR_CRYPTO },
+		{ "ink.7.", "trk.7.", ERR_MALFORMED },
+		{ "ink.7.", "ink.700.", ERR_MALFORMED },
+		{ "ink.7.", "ink..", ERR_MALFORMED },
+		{ "</KeyInfo>", "<RetrievalMethod/></KeyInfo>", OK }, /* passed over */
+		{ "<SignatureValue>", "<SignatureValue>AAAA", ERR_MALFORMED },
+		{ "<Signature ", "<Signature2 ", ERR_MALFORMED },
+		/* The signed response wrapped away, and another in its place. */
+		{ "<KmsResponse ", "<KmsResponse Id=\"response\"/><KmsResponse ", ERR_MALFORMED },
+	};
+	static uint8_t raw[KMS_XML_MAX];
+	static char changed[KMS_XML_MAX];
+	static struct kms_received got;
+	const struct kms_integrity_key k = { 7, counting(9, 32) };
+	struct kms_response r = a_response(KMS_INIT);
+	struct buf b = BUF_OF(raw);
+	uint8_t mac[32];
+	struct bytes info;
+
+	ck_assert_int_eq(kms_response_put(&r, &k, &b), OK);
+	ck_assert_int_eq(kms_response_parse(exact_copy(buf_bytes(&b)), &got), OK);
+	ck_assert(got.is_signed && got.trk_id == 7 && bytes_equal(got.response.objects, r.objects));
+	info = (struct bytes){ got.signature.signed_info, got.signature.signed_info_len };
+	ck_assert_int_eq(hmac_sha256(k.key, &info, 1, mac), OK);
+	ck_assert_mem_eq(mac, got.signature.value, sizeof mac);
+	ck_assert(memcmp(info.p, "<SignedInfo xmlns=", 18) == 0); /* never the start of what else InK signs */
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		size_t n = replaced(buf_bytes(&b), changes[i].old, changes[i].new, changed);
+		enum status st = kms_response_parse(exact_copy((struct bytes){ (uint8_t *)changed, n }), &got);
+
+		ck_assert_msg(st == changes[i].expected, "%s -> %s: %d", changes[i].old, changes[i].new, (int)st);
+	}
+	for (size_t i = 0; i < b.len - 1; i++)
+		ck_assert_int_ne(kms_response_parse(exact_copy((struct bytes){ raw, i }), &got), OK);
 }
 END_TEST
 
@@ -352,6 +464,8 @@ Suite *suite_mikey(void)
 	tcase_add_test(t, truncated_messages_are_refused);
 	tcase_add_test(t, sdp_round_trips);
 	tcase_add_test(t, kms_messages);
+	tcase_add_test(t, kms_responses);
+	tcase_add_test(t, kms_signatures);
 	suite_add_tcase(s, t);
 	return s;
 }

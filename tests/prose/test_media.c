@@ -183,7 +183,7 @@ START_TEST(direct_keys_are_those_of_the_specification)
 }
 END_TEST
 
-/* Without `export` the keys stay, and the card ciphers: what one protects, the other opens; nothing else. */
+/* Without `export=period` the keys stay, and the card ciphers: what one protects, the other opens; nothing else. */
 START_TEST(the_card_ciphers_where_keys_stay)
 {
 	struct rig *r = member(GROUP_POLICY_DIRECT), *t;

@@ -8,6 +8,7 @@
 
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
+#include "crypto/hash.h"
 #include "mikey/message.h"
 #include "tests/support/operator.h"
 
@@ -304,6 +305,43 @@ START_TEST(permissions_of_plmns)
 }
 END_TEST
 
+/* The signature of a KMS's response: the card, which has InK, says yes or no, and nothing else happens. */
+START_TEST(signatures_are_checked_by_the_card)
+{
+	static const struct {
+		uint8_t id;
+		size_t mac_len, flipped; /* 32: no octet */
+		unsigned sw;
+	} cases[] = {
+		{ 1, 32, 32, 0x9000 }, { 1, 32, 0, SW_PROSE_SIGNATURE }, { 1, 32, 31, SW_PROSE_SIGNATURE },
+		{ 1, 16, 32, 0x6A80 }, /* shorter is not as good */
+		{ 1, 0, 32, 0x6A80 }, { 2, 32, 32, SW_PROSE_NO_KEY },
+		{ SEALED_TRK_GBA, 32, 32, SW_PROSE_NO_KEY }, /* no server was named */
+	};
+	struct rig *r = known_card();
+	const struct bytes message = BYTES_STR("<SignedInfo xmlns=\"http://www.w3.org/2000/09/xmldsig#\">");
+	SEAL_KEYS k = { 0 };
+	size_t rows = r->store.count;
+
+	ck_assert_int_eq(operator_seal_keys(db, ICCID_1, &k), OK);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint8_t raw[200], mac[SHA256_LEN + 1];
+		struct buf b = BUF_OF(raw);
+
+		ck_assert_int_eq(hmac_sha256(secret_bytes(&k.ink), &message, 1, mac), OK);
+		mac[cases[i].flipped] ^= 1;
+		tlv_put_uint(&b, TAG_TRK_ID, 1, cases[i].id);
+		tlv_put(&b, TAG_MESSAGE, message);
+		tlv_put(&b, TAG_SIGNATURE, (struct bytes){ mac, cases[i].mac_len });
+		ck_assert_uint_eq(rig_prose(r, INS_PROSE_CHECK, 0, buf_bytes(&b)), cases[i].sw);
+		ck_assert_uint_eq(rig_data().n, 0);
+		ck_assert_uint_eq(rig_prose(r, INS_PROSE_CHECK, 1, buf_bytes(&b)), 0x6A86);
+	}
+	ck_assert_uint_eq(r->store.count, rows);
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(transport_keys_are_replaced)
 {
 	struct rig *r = known_card();
@@ -595,6 +633,7 @@ Suite *suite_prose(void)
 	tcase_add_test(t, provisioning_order_and_replays);
 	tcase_add_test(t, adhoc_groups);
 	tcase_add_test(t, a_certificate_key);
+	tcase_add_test(t, signatures_are_checked_by_the_card);
 	tcase_add_test(t, permissions_of_plmns);
 	tcase_add_test(t, external_kms_certificates);
 	tcase_add_test(t, a_group_is_managed_from_a_card);

@@ -355,7 +355,7 @@ unsigned rig_prose(struct rig *r, uint8_t ins, uint8_t p1, struct bytes data)
 		.ins = ins,
 		.p1 = p1,
 		.data = data,
-		.has_le = ins != INS_PROSE_INSTALL,
+		.has_le = ins != INS_PROSE_INSTALL && ins != INS_PROSE_CHECK,
 		.ne = 65536,
 		.extended = true };
 
