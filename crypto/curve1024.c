@@ -149,9 +149,9 @@ void point_add_affine(struct field *f, struct point *r, const struct point *a, c
 	fp_mul(f, t, a->x, zz);
 	fp_mul(f, zz, zz, h);
 	fp_mul(f, r->x, e, e);
-	fp_sub(f, r->x, r->x, zz);
-	fp_sub(f, r->x, r->x, t);
-	fp_sub(f, r->x, r->x, t);
+	fp_add(f, h, t, t); /* sums first: where OpenSSL computes, a difference costs half as much again */
+	fp_add(f, h, h, zz);
+	fp_sub(f, r->x, r->x, h);
 	fp_sub(f, t, t, r->x);
 	fp_dot(f, r->y, (const struct fp_term[]){ { t, e }, { a->y, zz, true } }, 2);
 	if (slope != NULL)

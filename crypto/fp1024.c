@@ -225,6 +225,14 @@ void fp_copy(struct field *f, struct fp *r, const struct fp *a)
 		check(f, BN_copy(r->n, a->n) != NULL);
 }
 
+void fp_move(struct field *f, struct fp *r, struct fp *a)
+{
+	if (KERNEL(f))
+		memcpy(r->w, a->w, sizeof r->w);
+	else
+		BN_swap(r->n, a->n);
+}
+
 static void dot_kernel(struct field *f, struct fp *r, const struct fp_term *t, size_t n)
 {
 	fp1024_multiply(f->wide[0], t[0].a->w, t[0].b->w);

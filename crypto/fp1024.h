@@ -61,6 +61,8 @@ void fp_invert(struct field *, struct fp *r, const struct fp *a); /* 0 gives 0 *
 /* a[i] = 1 / a[i] by one inversion; f->failed if one is 0. scratch has n elements. */
 void fp_invert_many(struct field *, struct fp *a, size_t n, struct fp *scratch);
 void fp_copy(struct field *, struct fp *r, const struct fp *a);
+/* The same; a has no particular value afterwards. */
+void fp_move(struct field *, struct fp *r, struct fp *a);
 
 /* r = the sum of +- a b over n terms, n >= 1; the first is +. r may be among them. Cheaper than its parts. */
 struct fp_term {

@@ -22,7 +22,7 @@ static void pair_mul(struct field *f, struct pair *r, const struct pair *x, cons
 
 	fp_dot(f, t, (const struct fp_term[]){ { x->a, y->a }, { x->b, y->b, true } }, 2);
 	fp_dot(f, r->b, (const struct fp_term[]){ { x->a, y->b }, { x->b, y->a } }, 2);
-	fp_copy(f, r->a, t);
+	fp_move(f, r->a, t);
 	f->used = mark;
 }
 
@@ -372,7 +372,7 @@ void lines_close(struct lines *l)
 void lines_pairing(struct field *f, struct fp *out, const struct lines *l, const struct point *s)
 {
 	const size_t mark = f->used;
-	struct fp *x2 = fp_new(f), *x3 = fp_new(f), *yx = fp_new(f), *yx2 = fp_new(f);
+	struct fp *x2 = fp_new(f), *x3 = fp_new(f), *yx = fp_new(f), *yx2 = fp_new(f), *minus_x3 = fp_new(f), *minus_yx2 = fp_new(f);
 	struct pair v = pair_new(f), g = pair_new(f);
 	const struct fp *c = l->row;
 	int digits[STEPS];
@@ -382,6 +382,9 @@ void lines_pairing(struct field *f, struct fp *out, const struct lines *l, const
 	fp_mul(f, x3, x2, s->x);
 	fp_mul(f, yx, s->x, s->y);
 	fp_mul(f, yx2, yx, s->x);
+	fp_sub(f, minus_x3, f->one, f->one);
+	fp_sub(f, minus_yx2, minus_x3, yx2);
+	fp_sub(f, minus_x3, minus_x3, x3);
 	fp_mul(f, v.a, &c[0], s->x);
 	fp_add(f, v.a, v.a, &c[1]);
 	fp_copy(f, v.b, s->y);
@@ -389,16 +392,15 @@ void lines_pairing(struct field *f, struct fp *out, const struct lines *l, const
 	for (int i = 1; i < STEPS; i++) {
 		const int d = digits[i];
 		const struct fp *b = c + (d == 2 ? 4 : 3);
-
 		fp_dot(f, g.a, (const struct fp_term[]){ { &c[1], s->x }, { &c[2], x2 }, { &c[3], x3 } }, d == 2 ? 3 : 2);
 		fp_add(f, g.a, g.a, &c[0]);
 		if (d == -1 || d == 1)
-			fp_sub(f, g.a, g.a, x3);
+			fp_add(f, g.a, g.a, minus_x3);
 		fp_dot(f, g.b, (const struct fp_term[]){ { &b[0], s->y }, { &b[1], yx } }, d == 0 ? 1 : 2);
 		if (d == 0)
 			fp_add(f, g.b, g.b, yx);
 		if (d == 2)
-			fp_sub(f, g.b, g.b, yx2);
+			fp_add(f, g.b, g.b, minus_yx2);
 		c += rows_of(d);
 		pair_square(f, &v, &v);
 		pair_square(f, &v, &v);
