@@ -54,6 +54,9 @@ MUST_USE enum status order_new_transport_keys(
 /* The same, at KmsInit, for a card whose first keys come by GBA (apdu/birth.h, BIRTH_NAF): those of its record, made now if
  * there are none, sealed under what a bootstrapping has given. ERR_NOT_FOUND: its keys come otherwise. */
 MUST_USE enum status order_keys_by_gba(struct db *, const char *iccid, const struct seal_keys *under, struct buf *out);
+/* The same over the air, as a secured packet for the card manager; sent again, it carries the same keys. */
+MUST_USE enum status order_keys_over_the_air(
+        struct db *, const char *iccid, uint64_t now, struct buf *packet, uint64_t *counter);
 
 /* kms.c */
 MUST_USE enum status kms_init(struct db *, const char *uri, uint64_t period, uint64_t offset);

@@ -8,6 +8,7 @@
 #include "apdu/tlv.h"
 #include "crypto/aka.h"
 #include "crypto/seal.h"
+#include "ota/gp_key.h"
 #include "provisioning/bsf.h"
 #include "provisioning/operator.h"
 
@@ -235,6 +236,17 @@ enum status order_new_transport_keys(
 	return keep_transport_keys(db, iccid, secret_large_bytes(&secrets), &k);
 }
 
+/* The keys of the card's record, made now if there are none. */
+static enum status first_keys(struct db *db, const char *iccid, struct bytes secrets, struct seal_keys *k)
+{
+	enum status st = operator_seal_keys(db, iccid, k);
+
+	if (st != ERR_NOT_FOUND)
+		return st;
+	TRY(make_transport_keys(1, k));
+	return keep_transport_keys(db, iccid, secrets, k);
+}
+
 enum status order_keys_by_gba(struct db *db, const char *iccid, const struct seal_keys *under, struct buf *out)
 {
 	SECRET_LARGE
@@ -242,12 +254,38 @@ enum status order_keys_by_gba(struct db *db, const char *iccid, const struct sea
 	SEAL_KEYS k = { 0 };
 	struct db_card c;
 	struct bytes naf;
-	enum status st;
 
 	TRY(db_card_get(db, iccid, &c, &secrets));
 	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_NAF, &naf));
-	if ((st = operator_seal_keys(db, iccid, &k)) == ERR_NOT_FOUND && (st = make_transport_keys(1, &k)) == OK)
-		st = keep_transport_keys(db, iccid, secret_large_bytes(&secrets), &k);
-	TRY(st);
+	TRY(first_keys(db, iccid, secret_large_bytes(&secrets), &k));
 	return seal_transport_keys(db, iccid, under, &k, out);
+}
+
+/* INSTALL [for personalization] and STORE DATA (GlobalPlatform 2.3 11.5.2.3.6, 11.11) for the ProSe applet. */
+enum status order_keys_over_the_air(struct db *db, const char *iccid, uint64_t now, struct buf *packet, uint64_t *counter)
+{
+	SECRET_LARGE
+	secrets = { 0 };
+	SECRET_LARGE
+	script = { 0 };
+	SECRET_LARGE
+	data = { 0 };
+	SEAL_KEYS k = { 0 };
+	struct buf s = { script.data, 0, sizeof script.data, false }, b = { data.data, 0, sizeof data.data, false };
+	struct db_card c;
+
+	TRY(db_card_get(db, iccid, &c, &secrets));
+	TRY(first_keys(db, iccid, secret_large_bytes(&secrets), &k));
+	put_transport_keys(&b, &k);
+	tlv_put_uint(&b, BIRTH_TIME, 8, now);
+	buf_put(&s, (struct bytes){ (const uint8_t[]){ 0x80, INS_INSTALL, 0x20, 0x00, sizeof AID_PROSE - 1 + 6, 0x00, 0x00,
+		                                    sizeof AID_PROSE - 1 },
+	                    8 });
+	buf_put(&s, BYTES_STR(AID_PROSE));
+	buf_put(&s, (struct bytes){ (const uint8_t[]){ 0x00, 0x00, 0x00 }, 3 });
+	buf_put(&s, (struct bytes){ (const uint8_t[]){ 0x80, INS_STORE_DATA, 0x80, 0x00, (uint8_t)b.len }, 5 });
+	buf_put(&s, buf_bytes(&b));
+	TRY(buf_status(&b));
+	TRY(buf_status(&s));
+	return ota_send(db, iccid, (const uint8_t *)TAR_CARD_MANAGER, SPI2_DEFAULT, buf_bytes(&s), packet, counter);
 }

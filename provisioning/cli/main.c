@@ -246,6 +246,7 @@ static const struct argp_option card_new_options[] = { CARD, { "imsi", OPT_IMSI,
 	{ "algorithm", OPT_ALGORITHM, "NAME", 0, "milenage (default) or tuak", 0 },
 	{ "name", OPT_NAME, "FQDN", 0, "Its first TrK and InK come by GBA from this KMS, instead of in the order", 0 },
 	OUT("Folder for order, secrets and PIN letter"), { 0 } };
+static const struct argp_option ota_transport_options[] = { CARD, OUT("Short message"), { 0 } };
 static const struct argp_option card_time_options[] = { CARD, OUT("Sealed object"), { 0 } };
 static const struct argp_option kms_init_options[] = { { "uri", OPT_URI, "URI", 0, "The KMS's identity", 0 },
 	{ "period", OPT_PERIOD, "SECONDS", 0, "Key period (default 2592000)", 0 },
@@ -426,6 +427,9 @@ static const struct verb {
 	        "prose-net ota verify --card 8900101000000000017 push.por" },
 	{ "ota", "rotate", ota_new_keys, rotate_options, "", "A new key set for the card, over the air (PUT KEY)",
 	        "prose-net ota rotate --card 8900101000000000017 --kvn 2 --out push.sms" },
+	{ "ota", "transport", ota_transport, ota_transport_options, "",
+	        "TrK and InK over the air (STORE DATA), for a card that has none yet",
+	        "prose-net ota transport --card 8900101000000000017 --out push.sms" },
 	{ "ota", "rotated", ota_confirm, verify_options, "FILE", "The card took it: use the new key set from now on",
 	        "prose-net ota rotated --card 8900101000000000017 push.por" },
 	{ "ota", "explain", ota_explain, explain_options, "HEX...", "Any OTA message in words, and what a card will answer",

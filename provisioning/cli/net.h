@@ -113,6 +113,7 @@ int ota_push(struct arguments *);
 int ota_check(struct arguments *);
 int ota_new_keys(struct arguments *);
 int ota_confirm(struct arguments *);
+int ota_transport(struct arguments *);
 int ota_explain(struct arguments *);
 uint8_t por_of(const struct arguments *); /* SPI2 for --por */
 int print_verdict(const struct ota_verdict *);

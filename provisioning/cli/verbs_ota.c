@@ -104,6 +104,21 @@ int ota_new_keys(struct arguments *a)
 	return report("ota rotate", a->card, st);
 }
 
+int ota_transport(struct arguments *a)
+{
+	uint8_t raw[OTA_PACKET_MAX];
+	struct buf packet = BUF_OF(raw);
+	uint64_t counter;
+	enum status st;
+
+	if (a->card == NULL || a->out == NULL || a->count != 0)
+		return fail("ota transport", NULL, "needs --card ICCID and --out FILE", EXIT_USAGE);
+	st = order_keys_over_the_air(a->db, a->card, now(), &packet, &counter);
+	if (st == OK)
+		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
+	return report("ota transport", a->card, st);
+}
+
 int ota_confirm(struct arguments *a)
 {
 	uint8_t raw[512];
