@@ -82,7 +82,13 @@ enum kms_certificate_tag {
 };
 enum key_set_tag { KEYSET_KMS_URI = 0x80, KEYSET_USER_URI, KEYSET_PERIOD_NUMBER, KEYSET_RSK, KEYSET_SSK, KEYSET_PVT };
 /* A group signer's keys are a key set without RSK: USER_URI is the identity that signs the group's messages. */
-enum group_record_tag { GROUP_URI = 0x80, GROUP_SIGNER_URI, GROUP_POLICY, GROUP_KMS_URI };
+enum group_record_tag {
+	GROUP_URI = 0x80,
+	GROUP_SIGNER_URI,
+	GROUP_POLICY,
+	GROUP_KMS_URI,
+	GROUP_MEMBER_URI /* as whom the card talks if it has no key set; optional */
+};
 enum discovery_key_tag {
 	DISC_PROFILE = 0x80,
 	DISC_RIGHTS,

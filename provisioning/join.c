@@ -195,6 +195,7 @@ static enum status push_key(
 	tlv_put(&record, GROUP_URI, bytes_str(g->uri));
 	tlv_put(&record, GROUP_SIGNER_URI, bytes_str(g->manager_uri));
 	tlv_put_uint(&record, GROUP_POLICY, 1, g->policy);
+	tlv_put(&record, GROUP_MEMBER_URI, bytes_str(user));
 	TRY(pusher_add(p, SEALED_GROUP, bytes_str(g->uri), buf_bytes(&record)));
 	tlv_put(&b, GROUP_KEY_URI, bytes_str(g->uri));
 	tlv_put_uint(&b, GROUP_KEY_ID, 4, k->id);

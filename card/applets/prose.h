@@ -68,7 +68,7 @@ struct prose_key_set { /* of a user, or (without RSK) of a group's signer */
 
 struct prose_group {
 	struct secret_large record;
-	struct bytes uri, signer_uri;
+	struct bytes uri, signer_uri, member_uri; /* the last may be empty */
 	uint8_t policy;
 	uint8_t digest[DIGEST_LEN];
 };
@@ -103,6 +103,10 @@ struct record_name prose_signer_name(const uint8_t signer[static DIGEST_LEN], ui
 MUST_USE enum status prose_load_signer(struct applet *, struct bytes uri, uint64_t period_number, struct prose_key_set *);
 MUST_USE enum status prose_load_group(struct applet *, struct bytes uri, struct prose_group *);
 MUST_USE enum status prose_parse_group(struct prose_group *);
+/* Who talks in a group: the user whose key set the card has, else the one whom the group's record names, who has no keys to
+ * sign with. `out` views the group's record then. */
+MUST_USE enum status prose_load_talker(
+        struct applet *, const struct prose_group *, uint64_t now, struct prose_key_set *out);
 /* A ring of the last n digests under a name: whether this one is in it, and put it in. */
 MUST_USE enum status prose_ring_seen(struct applet *, struct bytes name, const uint8_t digest[static DIGEST_LEN], bool *seen);
 MUST_USE enum status prose_ring_add(struct applet *, struct bytes name, const uint8_t digest[static DIGEST_LEN]);

@@ -81,7 +81,6 @@ enum sw prose_cmd_open_direct(struct command *c)
 {
 	struct bytes time, uri;
 	struct prose_session *s;
-	KMS_CERTIFICATE kms = { 0 };
 	KEY_SET keys = { 0 };
 	GROUP g = { 0 };
 	GMK gmk = { 0 };
@@ -97,8 +96,7 @@ enum sw prose_cmd_open_direct(struct command *c)
 		return SW_PROSE_NO_KEY;
 	if ((g.policy & GROUP_POLICY_DIRECT) == 0)
 		return SW_PROSE_POLICY;
-	if (prose_load_kms(c->applet, &kms) != OK ||
-	        prose_load_key_set(c->applet, mikey_period_number(&kms.kms, now), &keys) != OK)
+	if (prose_load_talker(c->applet, &g, now, &keys) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
 	if ((sw = prose_gmk_current(c->applet, g.digest, now, &gmk)) != SW_OK)
 		return sw;

@@ -148,7 +148,20 @@ enum status prose_parse_group(struct prose_group *g)
 	        policy.n != 1)
 		return ERR_MALFORMED;
 	g->policy = policy.p[0];
+	if (tlv_find(all, GROUP_MEMBER_URI, &g->member_uri) != OK || g->member_uri.n > PROSE_URI_MAX)
+		g->member_uri.n = 0;
 	return prose_digest(&g->uri, 1, g->digest);
+}
+
+enum status prose_load_talker(struct applet *a, const struct prose_group *g, uint64_t now, struct prose_key_set *out)
+{
+	KMS_CERTIFICATE kms = { 0 };
+
+	if (prose_load_kms(a, &kms) == OK && prose_load_key_set(a, mikey_period_number(&kms.kms, now), out) == OK)
+		return OK;
+	prose_key_set_wipe(out);
+	*out = (struct prose_key_set){ .user_uri = g->member_uri };
+	return g->member_uri.n > 0 ? OK : ERR_NOT_FOUND;
 }
 
 enum status prose_load_group(struct applet *a, struct bytes uri, struct prose_group *out)

@@ -111,7 +111,6 @@ enum sw prose_cmd_start_session(struct command *c)
 {
 	struct start_request r;
 	struct prose_session *s;
-	KMS_CERTIFICATE kms = { 0 };
 	KEY_SET keys = { 0 };
 	GROUP g = { 0 };
 	GMK gmk = { 0 };
@@ -128,8 +127,7 @@ enum sw prose_cmd_start_session(struct command *c)
 		return sw_of(st);
 	if (prose_load_group(c->applet, r.group_uri, &g) != OK)
 		return SW_PROSE_NO_KEY;
-	if (prose_load_kms(c->applet, &kms) != OK ||
-	        prose_load_key_set(c->applet, mikey_period_number(&kms.kms, now), &keys) != OK)
+	if (prose_load_talker(c->applet, &g, now, &keys) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
 	if ((g.policy & GROUP_POLICY_DIRECT) != 0)
 		return SW_PROSE_POLICY; /* no GSK there */

@@ -342,6 +342,53 @@ START_TEST(signatures_are_checked_by_the_card)
 }
 END_TEST
 
+static unsigned put_group(struct rig *r, unsigned policy, const char *member)
+{
+	uint8_t raw[300], sealed_raw[700];
+	struct buf b = BUF_OF(raw), sealed = BUF_OF(sealed_raw);
+
+	tlv_put(&b, GROUP_URI, BYTES_STR(GROUP));
+	tlv_put(&b, GROUP_SIGNER_URI, BYTES_STR("groups.example.org"));
+	tlv_put_uint(&b, GROUP_POLICY, 1, policy);
+	if (member != NULL)
+		tlv_put(&b, GROUP_MEMBER_URI, bytes_str(member));
+	ck_assert_int_eq(
+	        operator_seal(db, ICCID_1, SEALED_GROUP, BYTES_STR(GROUP), 0, UINT64_MAX, buf_bytes(&b), &sealed), OK);
+	return install(r, buf_bytes(&sealed));
+}
+
+/* A card without any keys of a KMS talks in a group whose key was pushed, as the member whom the record names; it cannot sign,
+ * and where nobody is named it does not talk. */
+START_TEST(members_without_key_sets)
+{
+	struct rig *r = known_card();
+	uint8_t raw[200], sealed_raw[700];
+	struct buf b = BUF_OF(raw), sealed = BUF_OF(sealed_raw);
+	struct bytes m;
+	struct mikey offer;
+
+	ck_assert_uint_eq(put_group(r, 0, NULL), 0x9000);
+	tlv_put(&b, GROUP_KEY_URI, BYTES_STR(GROUP));
+	tlv_put_uint(&b, GROUP_KEY_ID, 4, 0x01020304);
+	tlv_put(&b, GROUP_KEY_GMK, BYTES_STR("0123456789abcdef"));
+	tlv_put_uint(&b, GROUP_KEY_NOT_BEFORE, 8, NOW);
+	tlv_put_uint(&b, GROUP_KEY_NOT_AFTER, 8, NOW + 86400);
+	tlv_put_uint(&b, GROUP_KEY_MADE, 8, NOW);
+	ck_assert_int_eq(
+	        operator_seal(db, ICCID_1, SEALED_GROUP_KEY, BYTES_STR(GROUP), 0, UINT64_MAX, buf_bytes(&b), &sealed), OK);
+	ck_assert_uint_eq(install(r, buf_bytes(&sealed)), 0x9000);
+	ck_assert_uint_eq(start(r, NOW), SW_PROSE_NOT_PROVISIONED);
+	ck_assert_uint_eq(put_group(r, GROUP_POLICY_SIGN, ALICE), 0x9000);
+	ck_assert_uint_eq(start(r, NOW), SW_PROSE_NOT_PROVISIONED);
+	ck_assert_uint_eq(put_group(r, 0, ALICE), 0x9000);
+	ck_assert_uint_eq(start(r, NOW), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MESSAGE, &m), OK);
+	ck_assert_int_eq(mikey_parse(m, &offer), OK);
+	ck_assert(bytes_equal(offer.id[0], BYTES_STR(ALICE)));
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(transport_keys_are_replaced)
 {
 	struct rig *r = known_card();
@@ -634,6 +681,7 @@ Suite *suite_prose(void)
 	tcase_add_test(t, adhoc_groups);
 	tcase_add_test(t, a_certificate_key);
 	tcase_add_test(t, signatures_are_checked_by_the_card);
+	tcase_add_test(t, members_without_key_sets);
 	tcase_add_test(t, permissions_of_plmns);
 	tcase_add_test(t, external_kms_certificates);
 	tcase_add_test(t, a_group_is_managed_from_a_card);
