@@ -372,7 +372,8 @@ void lines_close(struct lines *l)
 void lines_pairing(struct field *f, struct fp *out, const struct lines *l, const struct point *s)
 {
 	const size_t mark = f->used;
-	struct fp *x2 = fp_new(f), *x3 = fp_new(f), *yx = fp_new(f), *yx2 = fp_new(f), *minus_x3 = fp_new(f), *minus_yx2 = fp_new(f);
+	struct fp *x2 = fp_new(f), *x3 = fp_new(f), *yx = fp_new(f), *yx2 = fp_new(f), *minus_x3 = fp_new(f),
+	          *minus_yx2 = fp_new(f);
 	struct pair v = pair_new(f), g = pair_new(f);
 	const struct fp *c = l->row;
 	int digits[STEPS];

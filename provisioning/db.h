@@ -186,6 +186,8 @@ MUST_USE enum status db_outbox_confirm(struct db *, uint64_t now, const char *ic
 MUST_USE enum status db_outbox_confirm_kind(struct db *, uint64_t now, const char *iccid, enum db_item_kind);
 /* OK: something of this kind has not been confirmed yet, here it is (body may be NULL); ERR_NOT_FOUND: nothing. */
 MUST_USE enum status db_outbox_has(struct db *, const char *iccid, enum db_item_kind, struct buf *body);
+/* OK: something that was added at this time or later has not been confirmed yet. ERR_NOT_FOUND: nothing. */
+MUST_USE enum status db_outbox_since(struct db *, uint64_t at);
 /* What a user has not got yet of a group. */
 MUST_USE enum status db_outbox_withdraw(struct db *, const char *group, const char *uri);
 MUST_USE enum status db_outbox_each(struct db *, const char *group, void (*each)(void *, const struct db_item *), void *);

@@ -171,6 +171,15 @@ enum status db_outbox_confirm(struct db *db, uint64_t now, const char *iccid, ui
 	return found ? OK : ERR_NOT_FOUND;
 }
 
+enum status db_outbox_since(struct db *db, uint64_t at)
+{
+	struct sql_rows *r = sql_query(db->sql, "SELECT id FROM outbox WHERE confirmed=0 AND at>=$1 LIMIT 1", "i", at);
+	bool found = sql_row(r);
+
+	TRY(sql_done(r));
+	return found ? OK : ERR_NOT_FOUND;
+}
+
 enum status db_outbox_confirm_kind(struct db *db, uint64_t now, const char *iccid, enum db_item_kind kind)
 {
 	return sql_done(sql_query(db->sql, "UPDATE outbox SET confirmed=$1 WHERE iccid=$2 AND kind=$3 AND confirmed=0", "isi",

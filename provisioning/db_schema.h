@@ -34,6 +34,7 @@ static const char *const schema[] = {
 	" fetched BIGINT NOT NULL DEFAULT 0, confirmed BIGINT NOT NULL DEFAULT 0, refused BIGINT NOT NULL DEFAULT 0);"
 	"CREATE INDEX IF NOT EXISTS outbox_card ON outbox(iccid, at) WHERE confirmed=0;"
 	"CREATE INDEX IF NOT EXISTS outbox_group ON outbox(grp);"
+	"CREATE INDEX IF NOT EXISTS outbox_at ON outbox(at) WHERE confirmed=0;"
 	"CREATE TABLE IF NOT EXISTS kms_log(n BIGINT PRIMARY KEY, at BIGINT NOT NULL, iccid TEXT NOT NULL, uri TEXT NOT NULL,"
 	" period BIGINT NOT NULL, hash BYTEA NOT NULL);"
 	"CREATE INDEX IF NOT EXISTS kms_log_uri ON kms_log(uri, n);"

@@ -57,6 +57,14 @@ static enum status vouched(
 	return st;
 }
 
+/* Servers of one database may have clocks that differ by so much. */
+enum { NEWS_SECONDS = 5 };
+
+bool group_service_news(struct group_service *s, uint64_t now)
+{
+	return db_outbox_since(s->db, now - NEWS_SECONDS) != ERR_NOT_FOUND;
+}
+
 void group_service_request(struct group_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
 {
 	bool wait = strcmp(q->method, "GET") == 0 && strncmp(q->path, WAIT, sizeof WAIT - 1) == 0;

@@ -20,5 +20,7 @@ struct group_service {
 	char item[20], header[UA_DIGEST_HEADER];
 };
 void group_service_request(struct group_service *, uint64_t now, const struct http_request *, struct http_reply *);
+/* Whether something has come for anybody within the last seconds. */
+bool group_service_news(struct group_service *, uint64_t now);
 
 #endif

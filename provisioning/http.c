@@ -203,26 +203,42 @@ static void on_request(struct evhttp_request *raw, void *context)
 	hold(s, h);
 }
 
-/* Those that have waited longest since they were asked. A client that is gone has a request without a connection, which
- * answering ends. */
-static void ask_held(struct http_server *s)
+/* A client that is gone has a request without a connection, which answering ends. */
+static size_t end_held(struct http_server *s)
 {
 	const uint64_t now = milliseconds();
-	size_t n = 0;
+	size_t left = 0;
 
-	for (const struct held *h = s->held; h != NULL && n < HTTP_HELD_TURN; h = h->next)
-		n++;
-	for (struct held *h; n > 0; n--) {
-		unsigned seconds;
-		bool over;
+	s->held_end = &s->held;
+	while (*s->held_end != NULL) {
+		struct held *h = *s->held_end;
 
-		h = s->held;
-		over = evhttp_request_get_connection(h->raw) == NULL || h->until <= now;
+		if (evhttp_request_get_connection(h->raw) != NULL && h->until > now) {
+			s->held_end = &h->next;
+			left++;
+			continue;
+		}
+		*s->held_end = h->next;
+		answer(h->raw, &(struct http_reply){ .status = 204 });
+		free(h);
+	}
+	return left;
+}
+
+/* Those that have waited longest since they were asked. */
+static void ask_held(struct http_server *s)
+{
+	size_t n = end_held(s);
+	unsigned seconds;
+
+	if (n == 0 || (s->handler.news != NULL && !s->handler.news(s->handler.context)))
+		return;
+	for (n = n < HTTP_HELD_TURN ? n : HTTP_HELD_TURN; n > 0; n--) {
+		struct held *h = s->held;
+
 		if ((s->held = h->next) == NULL)
 			s->held_end = &s->held;
-		if (over)
-			answer(h->raw, &(struct http_reply){ .status = 204 });
-		if (over || handle(s, h->raw, false, &seconds))
+		if (handle(s, h->raw, false, &seconds))
 			free(h);
 		else
 			hold(s, h);

@@ -33,6 +33,8 @@ struct http_handler {
 	/* False: nobody we know. NULL: no TLS at all. */
 	bool (*key)(void *, const char *identity, bool tls13, struct secret *out);
 	void (*request)(void *, const struct http_request *, struct http_reply *);
+	/* Asked once a turn while requests wait: may any of them be answered now? NULL: they may. */
+	bool (*news)(void *);
 	/* In TLS 1.2 this suite alone and this hint, where a key depends on them (TS 33.220 annex H); NULL: what is good. */
 	const char *suite, *hint;
 	/* Connections and requests a second that one source may make (limit.h); 0: any number. More connections are closed

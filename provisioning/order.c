@@ -279,7 +279,7 @@ enum status order_keys_over_the_air(struct db *db, const char *iccid, uint64_t n
 	put_transport_keys(&b, &k);
 	tlv_put_uint(&b, BIRTH_TIME, 8, now);
 	buf_put(&s, (struct bytes){ (const uint8_t[]){ 0x80, INS_INSTALL, 0x20, 0x00, sizeof AID_PROSE - 1 + 6, 0x00, 0x00,
-		                                    sizeof AID_PROSE - 1 },
+	                                    sizeof AID_PROSE - 1 },
 	                    8 });
 	buf_put(&s, BYTES_STR(AID_PROSE));
 	buf_put(&s, (struct bytes){ (const uint8_t[]){ 0x00, 0x00, 0x00 }, 3 });

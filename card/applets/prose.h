@@ -105,8 +105,7 @@ MUST_USE enum status prose_load_group(struct applet *, struct bytes uri, struct 
 MUST_USE enum status prose_parse_group(struct prose_group *);
 /* Who talks in a group: the user whose key set the card has, else the one whom the group's record names, who has no keys to
  * sign with. `out` views the group's record then. */
-MUST_USE enum status prose_load_talker(
-        struct applet *, const struct prose_group *, uint64_t now, struct prose_key_set *out);
+MUST_USE enum status prose_load_talker(struct applet *, const struct prose_group *, uint64_t now, struct prose_key_set *out);
 /* A ring of the last n digests under a name: whether this one is in it, and put it in. */
 MUST_USE enum status prose_ring_seen(struct applet *, struct bytes name, const uint8_t digest[static DIGEST_LEN], bool *seen);
 MUST_USE enum status prose_ring_add(struct applet *, struct bytes name, const uint8_t digest[static DIGEST_LEN]);

@@ -109,12 +109,21 @@ static void on_group(void *context, const struct http_request *q, struct http_re
 	group_service_request(context, now(), q, r);
 }
 
+static bool on_news(void *context)
+{
+	return group_service_news(context, now());
+}
+
 int group_serve(struct arguments *a)
 {
 	static struct group_service s;
-	const struct http_handler h = {
-		.context = &s, .key = ua_key, .request = on_group, .suite = UA_SUITE, .hint = UA_HINT, .anonymous = true
-	};
+	const struct http_handler h = { .context = &s,
+		.key = ua_key,
+		.request = on_group,
+		.news = on_news,
+		.suite = UA_SUITE,
+		.hint = UA_HINT,
+		.anonymous = true };
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
 		return fail("serve group", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);

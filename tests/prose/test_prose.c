@@ -352,8 +352,7 @@ static unsigned put_group(struct rig *r, unsigned policy, const char *member)
 	tlv_put_uint(&b, GROUP_POLICY, 1, policy);
 	if (member != NULL)
 		tlv_put(&b, GROUP_MEMBER_URI, bytes_str(member));
-	ck_assert_int_eq(
-	        operator_seal(db, ICCID_1, SEALED_GROUP, BYTES_STR(GROUP), 0, UINT64_MAX, buf_bytes(&b), &sealed), OK);
+	ck_assert_int_eq(operator_seal(db, ICCID_1, SEALED_GROUP, BYTES_STR(GROUP), 0, UINT64_MAX, buf_bytes(&b), &sealed), OK);
 	return install(r, buf_bytes(&sealed));
 }
 
