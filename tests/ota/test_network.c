@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -182,6 +183,102 @@ START_TEST(who_asks_too_often_is_not_heard)
 }
 END_TEST
 
+static struct {
+	unsigned asked, hold;
+	bool ready, news;
+} patience;
+
+static void say_later(void *context, const struct http_request *q, struct http_reply *r)
+{
+	(void)context, (void)q;
+	patience.asked++;
+	r->status = patience.ready ? 200 : HTTP_LATER;
+	r->hold = patience.hold;
+}
+
+static bool news(void *context)
+{
+	(void)context;
+	return patience.news;
+}
+
+static int say(const struct http_server *s, const char *request)
+{
+	struct sockaddr_in to = v4(0x7F000001);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	to.sin_port = htons((uint16_t)http_port(s));
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
+	ck_assert_int_gt(send(fd, request, strlen(request), MSG_NOSIGNAL), 0);
+	return fd;
+}
+
+/* 0: nothing yet. */
+static unsigned said(int fd)
+{
+	char answer[200];
+	ssize_t n = recv(fd, answer, sizeof answer - 1, MSG_DONTWAIT);
+
+	if (n <= 0)
+		return 0;
+	answer[n] = 0;
+	return (unsigned)strtoul(answer + sizeof "HTTP/1.1", NULL, 10);
+}
+
+static void turns(struct http_server *s, int n)
+{
+	while (n-- > 0)
+		http_run(s, 5);
+}
+
+/* Long polling: who waits is asked again when there is news and not before, is answered when there is something, or when his
+ * time is over; who goes away does no harm, and neither does the end of the server. */
+START_TEST(answers_may_come_later)
+{
+	const char *get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+	const struct http_handler h = { .context = &patience, .request = say_later, .news = news };
+	char reason[200];
+	struct http_server *s = http_serve("127.0.0.1:0", &h, reason, sizeof reason);
+	int client[3], many[HTTP_HELD_TURN + 50];
+
+	ck_assert_msg(s != NULL, "%s", reason);
+	patience.hold = 60; /* longer than any server waits */
+	for (int i = 0; i < 3; i++)
+		client[i] = say(s, get);
+	turns(s, 20);
+	ck_assert_uint_eq(patience.asked, 3);
+	(void)close(client[1]);
+	patience.news = true; /* for somebody else */
+	turns(s, 4);
+	ck_assert_uint_ge(patience.asked, 5);
+	ck_assert(said(client[0]) == 0 && said(client[2]) == 0);
+	patience.ready = true;
+	turns(s, 4);
+	ck_assert(said(client[0]) == 200 && said(client[2]) == 200);
+	patience.ready = patience.news = false;
+	patience.hold = 0;
+	client[1] = say(s, get);
+	turns(s, 20);
+	ck_assert_uint_eq(said(client[1]), 204);
+	patience.hold = 60;
+	patience.asked = 0;
+	for (int i = 0; i < HTTP_HELD_TURN + 50; i++) /* more than are asked in one turn: all have theirs */
+		many[i] = say(s, get);
+	turns(s, 100);
+	ck_assert_uint_eq(patience.asked, HTTP_HELD_TURN + 50);
+	patience.news = true;
+	http_run(s, 0);
+	ck_assert_uint_eq(patience.asked, 2 * HTTP_HELD_TURN + 50);
+	http_run(s, 0);
+	ck_assert_uint_eq(patience.asked, 3 * HTTP_HELD_TURN + 50);
+	http_free(&s);
+	for (size_t i = 0; i < sizeof many / sizeof *many; i++)
+		(void)close(many[i]);
+	for (int i = 0; i < 3; i++)
+		(void)close(client[i]);
+}
+END_TEST
+
 /* Every octet of a message changed, and every beginning of it, is refused or says what it says; what is read is what was put.
  */
 START_TEST(push_messages)
@@ -244,6 +341,7 @@ Suite *suite_network(void)
 	tcase_add_test(c, a_household_is_one_source);
 	tcase_add_test(c, who_asks_too_often_is_not_heard);
 	tcase_add_test(c, silent_crowds_pass);
+	tcase_add_test(c, answers_may_come_later);
 	tcase_add_test(c, push_messages);
 	suite_add_tcase(s, c);
 	return s;
