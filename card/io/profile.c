@@ -15,7 +15,7 @@
 #include "card/os/access.h"
 #include "card/os/pin.h"
 
-enum { UST_MAX = 32, PATH_DEPTH = 5, SPN_MAX = 16, TOOLKIT_MAX = 4096 };
+enum { UST_MAX = 32, PATH_DEPTH = 5, SPN_MAX = 16, KMS_NAME_MAX = 120, TOOLKIT_MAX = 4096 };
 
 /* The text of card/profiles/standard.json, by the assembler: no generated source, no file to lose. */
 __asm__(".section .rodata\n"
@@ -161,18 +161,32 @@ static enum status field_acc(struct job *j, struct buf *out)
 	return hex_value(j, json_object_get(j->root, "acc"), "acc", out);
 }
 
+/* Where keys come from (the FQDN of a KMS, of 1 to 120 characters); a card need not know that. */
+static enum status field_kms(struct job *j, struct buf *out)
+{
+	const json_t *v = json_object_get(j->who->profile, "kms");
+	const char *kms = json_string_value(v);
+
+	if (v == NULL)
+		return OK;
+	if (kms == NULL || kms[0] == 0 || strlen(kms) > KMS_NAME_MAX)
+		return fail(j, "\"kms\" must be a name of up to %d characters", KMS_NAME_MAX);
+	tlv_put(out, EF_PROSE_KMS_TAG, bytes_str(kms));
+	return OK;
+}
+
 static const struct field {
 	const char *name;
 	enum status (*put)(struct job *, struct buf *);
 } fields[] = { { "iccid", field_iccid }, { "imsi", field_imsi }, { "services", field_services }, { "spn", field_spn },
-	{ "acc", field_acc } };
+	{ "acc", field_acc }, { "kms", field_kms } };
 
 static enum status put_field(struct job *j, const char *name, struct buf *out)
 {
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		if (strcmp(fields[i].name, name) == 0)
 			return fields[i].put(j, out);
-	return fail(j, "\"field\" must be iccid, imsi, services, spn or acc");
+	return fail(j, "\"field\" must be iccid, imsi, services, spn, acc or kms");
 }
 
 /* The parent and file id of a path such as 7FF0/5F90/4F01; the parent must have come before. */

@@ -8,6 +8,8 @@
 
 #include "apdu/hex.h"
 #include "apdu/ids.h"
+#include "apdu/prose.h"
+#include "apdu/tlv.h"
 #include "crypto/http_digest.h"
 #include "crypto/rng.h"
 
@@ -157,6 +159,49 @@ enum prose_result gba_impi(struct arguments *a, char out[IMPI_MAX])
 	(void)snprintf(mnc, sizeof mnc, ad[3] == 3 ? "%.3s" : "0%.2s", digits + 3);
 	(void)snprintf(out, IMPI_MAX, "%s@ims.mnc%s.mcc%.3s.3gppnetwork.org", digits, mnc, digits);
 	return PROSE_OK;
+}
+
+/* The name in EF_PROSE_KMS, or that of the KMS's certificate; "" if there is none. */
+static void kms_name(struct arguments *a, char *out, size_t room)
+{
+	static const uint16_t path[] = { FID_CURRENT_ADF, FID_DF_PROSE, FID_PROSE_KMS };
+	uint8_t raw[EF_PROSE_KMS_MAX];
+	size_t n = sizeof raw;
+	struct bytes name;
+	struct prose_state s;
+
+	out[0] = 0;
+	if (prose_file_read(a->card, path, 3, raw, &n) == PROSE_OK &&
+	        tlv_find((struct bytes){ raw, n }, EF_PROSE_KMS_TAG, &name) == OK)
+		(void)snprintf(out, room, "%.*s", (int)name.n, (const char *)name.p);
+	else if (prose_state_read(a->card, &s) == PROSE_OK)
+		(void)snprintf(out, room, "%s", s.kms_uri);
+}
+
+int gba_defaults(struct arguments *a, const char **url)
+{
+	static char bsf[IMPI_MAX + 20], naf[PROSE_URI_MAX + 1], here[PROSE_URI_MAX + 16];
+	char impi[IMPI_MAX];
+	enum prose_result r;
+
+	if (a->bsf == NULL) {
+		if ((r = gba_impi(a, impi)) != PROSE_OK)
+			return complain(a, "gba", "EF_IMSI", r);
+		(void)snprintf(bsf, sizeof bsf, "http://bsf.%.13s.pub.3gppnetwork.org",
+		        strstr(impi, "@ims.") + 5); /* "mncXXX.mccYYY" */
+		a->bsf = bsf;
+	}
+	if (a->naf == NULL) {
+		kms_name(a, naf, sizeof naf);
+		if (naf[0] == 0)
+			return gba_refused("the card", "it names no KMS: say --naf");
+		a->naf = naf;
+	}
+	if (*url == NULL) {
+		(void)snprintf(here, sizeof here, "https://%s", a->naf);
+		*url = here;
+	}
+	return 0;
 }
 
 static bool nonce_of(const struct http_digest *d, uint8_t out[64])

@@ -95,9 +95,10 @@ static const struct argp_option modem_options[] = { { "smsc", OPT_SMSC, "HOST:PO
 	{ "count", OPT_COUNT, "N", 0, "Cards of the farm at --reader unix:SOCKET (default 1)", 0 },
 	{ "system-id", OPT_SYSTEM_ID, "NAME", 0, "Our name there (default handset)", 0 },
 	{ "password-file", OPT_PASSWORD, "FILE", 0, "0600 file with our password there", 0 }, { 0 } };
-static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL", 0, "Bootstrapping server", 0 },
-	{ "kms", OPT_KMS, "URL", 0, "Key management server", 0 },
-	{ "naf", OPT_NAF, "FQDN", 0, "Its name, for which the card makes its key", 0 },
+static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL", 0,
+	                                                        "Bootstrapping server (default: the home network's)", 0 },
+	{ "kms", OPT_KMS, "URL", 0, "Key management server (default: https:// and --naf)", 0 },
+	{ "naf", OPT_NAF, "FQDN", 0, "Its name, for which the card makes its key (default: as EF_PROSE_KMS says)", 0 },
 	{ "kms-uri", OPT_KMS_URI, "URI", 0, "Its KMS URI (default: --naf)", 0 },
 	{ "user", OPT_USER, "URI", 0, "Whose keys", 0 },
 	{ "certificate", OPT_CERTIFICATE, "FILE", 0, "The card's certificate (PEM), instead of --bsf and --naf", 0 },

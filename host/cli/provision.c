@@ -247,25 +247,34 @@ int verb_certificate(struct arguments *a)
 	return 0;
 }
 
+static bool has_files_or_way(const struct arguments *a)
+{
+	const bool certified = a->certificate != NULL, code = a->code != NULL;
+
+	if (a->user == NULL)
+		return a->word_count > 0;
+	return a->word_count == 0 && (a->bsf != NULL) + code + certified <= 1 &&
+	       (!(code || certified) || (a->kms != NULL && a->kms_uri != NULL)) && (!certified || a->ca != NULL) &&
+	       !(code && a->ca != NULL);
+}
+
 int verb_provision(struct arguments *a)
 {
-	bool certified = a->certificate != NULL, network = a->bsf != NULL || a->code != NULL || certified;
 	size_t done = 0;
-	int rc;
+	int rc = 0;
 
-	if (network ? a->kms == NULL || a->user == NULL || a->word_count > 0 ||
-	                        (a->bsf != NULL) + (a->code != NULL) + certified != 1 ||
-	                        (a->bsf != NULL ? a->naf == NULL : a->kms_uri == NULL) || (certified && a->ca == NULL) ||
-	                        (a->code != NULL && a->ca != NULL)
-	            : a->word_count == 0)
+	if (!has_files_or_way(a))
 		return usage_error("provision",
-		        "needs files of sealed objects; or --kms, --user and: --bsf and --naf (with --ca: by HTTP Digest);"
-		        " --code-file and --kms-uri; or --certificate, --ca and --kms-uri");
-	if (network && strncmp(a->kms, "https://", 8) != 0)
+		        "needs files of sealed objects; or --user, and --kms, --bsf and --naf where the card does not know them"
+		        " (with --ca: by HTTP Digest); or --user, --kms, --kms-uri and: --code-file; or --certificate and --ca");
+	if (a->user != NULL && a->code == NULL && a->certificate == NULL)
+		rc = gba_defaults(a, &a->kms);
+	if (rc == 0 && a->user != NULL && strncmp(a->kms, "https://", 8) != 0)
 		return usage_error("provision", "--kms must be https://: keys do not travel in the clear");
 	if (a->kms_uri == NULL)
 		a->kms_uri = a->naf;
-	rc = network ? from_kms(a, &done) : from_files(a, &done);
+	if (rc == 0)
+		rc = a->user != NULL ? from_kms(a, &done) : from_files(a, &done);
 	if (rc == 0)
 		(void)printf("%zu object%s installed\n", done, done == 1 ? "" : "s");
 	return rc;

@@ -69,6 +69,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_CERTIFICATE: a->certificate = arg; return 0;
 	case OPT_CERTIFICATE_KEY: a->certificate_key = arg; return 0;
 	case OPT_CLIENT_CA: a->client_ca = arg; return 0;
+	case OPT_KMS: a->kms = arg; return 0;
+	case OPT_WITHOUT_KEYS: a->without_keys = true; return 0;
 	case OPT_RADIO: a->radio = arg; return 0;
 	case OPT_DOMAIN: a->domain = arg; return 0;
 	case OPT_VERIFY: a->verify = arg; return 0;
@@ -244,7 +246,9 @@ static int discovery_give(struct arguments *a)
 static const struct argp_option card_new_options[] = { CARD, { "imsi", OPT_IMSI, "IMSI", 0, "15 digits", 0 },
 	{ "maker-cert", OPT_MAKER, "FILE", 0, "Card maker's certificate (PEM)", 0 },
 	{ "algorithm", OPT_ALGORITHM, "NAME", 0, "milenage (default) or tuak", 0 },
-	{ "name", OPT_NAME, "FQDN", 0, "Its first TrK and InK come by GBA from this KMS, instead of in the order", 0 },
+	{ "kms", OPT_KMS, "FQDN", 0, "The KMS that it is to ask, in EF_PROSE_KMS", 0 },
+	{ "no-transport-keys", OPT_WITHOUT_KEYS, NULL, 0,
+	        "No TrK and InK in the order: the first ones come by GBA from --kms, or by `ota transport`", 0 },
 	OUT("Folder for order, secrets and PIN letter"), { 0 } };
 static const struct argp_option ota_transport_options[] = { CARD, OUT("Short message"), { 0 } };
 static const struct argp_option card_time_options[] = { CARD, OUT("Sealed object"), { 0 } };

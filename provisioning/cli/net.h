@@ -10,9 +10,9 @@ struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
 	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio, *certificate, *certificate_key,
-	        *client_ca;
+	        *client_ca, *kms;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
-	bool json, csv, failed, once;
+	bool json, csv, failed, once, without_keys;
 	const char *words[WORDS_MAX];
 	size_t count;
 	struct db *db;
@@ -76,7 +76,9 @@ enum option_key {
 	OPT_RADIO,
 	OPT_CERTIFICATE,
 	OPT_CERTIFICATE_KEY,
-	OPT_CLIENT_CA
+	OPT_CLIENT_CA,
+	OPT_KMS,
+	OPT_WITHOUT_KEYS
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */

@@ -25,10 +25,14 @@ int card_new(struct arguments *a)
 
 	if (a->algorithm != NULL && strcmp(a->algorithm, "milenage") != 0 && strcmp(a->algorithm, "tuak") != 0)
 		return fail("card new", a->algorithm, "--algorithm is milenage or tuak", EXIT_USAGE);
-	if (a->card == NULL || a->imsi == NULL || a->maker == NULL || a->out == NULL)
-		return fail("card new", NULL, "needs --card ICCID, --imsi, --maker-cert and --out DIR", EXIT_USAGE);
-	st = order_new(a->db, a->card, a->imsi, a->algorithm != NULL && strcmp(a->algorithm, "tuak") == 0, a->name, now(),
-	        a->maker, &cms, &letter);
+	if (a->card == NULL || a->imsi == NULL || a->maker == NULL || a->out == NULL || (a->without_keys && a->kms == NULL))
+		return fail("card new", NULL,
+		        "needs --card ICCID, --imsi, --maker-cert and --out DIR; --no-transport-keys needs --kms", EXIT_USAGE);
+	if (a->kms != NULL &&
+	        (a->kms[0] == 0 || strlen(a->kms) > EF_PROSE_KMS_MAX - 8 || a->kms[strcspn(a->kms, "\"\\ /:")] != 0))
+		return fail("card new", a->kms, "--kms is a host's name", EXIT_USAGE);
+	st = order_new(a->db, a->card, a->imsi, a->algorithm != NULL && strcmp(a->algorithm, "tuak") == 0,
+	        a->without_keys ? a->kms : NULL, now(), a->maker, &cms, &letter);
 	if (st == ERR_CRYPTO)
 		return fail("card new", a->maker, "is not a certificate to encrypt to", EXIT_REFUSED);
 	if (st != OK)
@@ -38,7 +42,8 @@ int card_new(struct arguments *a)
 	(void)snprintf(path, sizeof path, "%s/%s.secrets", a->out, a->card);
 	st = write_file(path, buf_bytes(&cms));
 	(void)snprintf(path, sizeof path, "%s/%s.json", a->out, a->card);
-	(void)snprintf(text, sizeof text, "{\"iccid\": \"%s\", \"imsi\": \"%s\", \"pin1_enabled\": true}\n", a->card, a->imsi);
+	(void)snprintf(text, sizeof text, "{\"iccid\": \"%s\", \"imsi\": \"%s\", \"pin1_enabled\": true%s%s%s}\n", a->card,
+	        a->imsi, a->kms != NULL ? ", \"kms\": \"" : "", a->kms != NULL ? a->kms : "", a->kms != NULL ? "\"" : "");
 	if (st == OK)
 		st = write_file(path, bytes_str(text));
 	(void)snprintf(path, sizeof path, "%s/%s.pin", a->out, a->card);
