@@ -98,10 +98,12 @@ struct db_enrolment {
 	uint64_t expires; /* seconds since 1970 */
 	bool used;        /* good for a confirmation only */
 };
-MUST_USE enum status db_enrolment_add(struct db *, const char *id, const struct db_enrolment *, const struct secret *key);
+MUST_USE enum status db_enrolment_add(
+        struct db *, uint64_t now, const char *id, const struct db_enrolment *, const struct secret *key);
 MUST_USE enum status db_enrolment_get(struct db *, uint64_t now, const char *id, struct db_enrolment *, struct secret *key);
 /* Used up. ERR_NOT_FOUND: somebody else was faster. */
 MUST_USE enum status db_enrolment_use(struct db *, const char *id);
+MUST_USE enum status db_enrolment_drop(struct db *, const char *id);
 
 struct db_group {
 	char uri[129], manager_uri[129];
@@ -182,10 +184,12 @@ MUST_USE enum status db_outbox_add(struct db *, const struct db_item *, struct b
 MUST_USE enum status db_outbox_next(struct db *, uint64_t now, const char *iccid, struct db_item *, struct buf *body);
 /* The card has it, or refuses it for good with this status word. ERR_NOT_FOUND: not this card's. */
 MUST_USE enum status db_outbox_confirm(struct db *, uint64_t now, const char *iccid, uint64_t id, unsigned refused);
-/* All of this kind. */
+/* All of this kind that were fetched. */
 MUST_USE enum status db_outbox_confirm_kind(struct db *, uint64_t now, const char *iccid, enum db_item_kind);
-/* OK: something of this kind has not been confirmed yet, here it is (body may be NULL); ERR_NOT_FOUND: nothing. */
-MUST_USE enum status db_outbox_has(struct db *, const char *iccid, enum db_item_kind, struct buf *body);
+/* OK: something of this kind has not been confirmed yet; ERR_NOT_FOUND: nothing. */
+MUST_USE enum status db_outbox_has(struct db *, const char *iccid, enum db_item_kind);
+/* The same, and here it is. */
+MUST_USE enum status db_outbox_fetch(struct db *, uint64_t now, const char *iccid, enum db_item_kind, struct buf *body);
 /* OK: something that was added at this time or later has not been confirmed yet. ERR_NOT_FOUND: nothing. */
 MUST_USE enum status db_outbox_since(struct db *, uint64_t at);
 /* What a user has not got yet of a group. */

@@ -137,13 +137,15 @@ enum status db_user_card(struct db *db, const char *uri, char iccid[21])
 	return sql_done(s) == OK ? st : ERR_IO;
 }
 
-enum status db_enrolment_add(struct db *db, const char *id, const struct db_enrolment *e, const struct secret *key)
+enum status db_enrolment_add(
+        struct db *db, uint64_t now, const char *id, const struct db_enrolment *e, const struct secret *key)
 {
 	uint8_t raw[WRAPPED_MAX];
 	struct buf b = BUF_OF(raw);
 	struct bytes wrapped;
 	char label[DB_LABEL_MAX];
 
+	TRY(sql_done(sql_query(db->sql, "DELETE FROM enrol WHERE expires<=$1", "i", now)));
 	db_label("enrol", id, label);
 	TRY(db_wrap(db, label, secret_bytes(key), &b));
 	wrapped = buf_bytes(&b);
@@ -173,6 +175,11 @@ enum status db_enrolment_get(struct db *db, uint64_t now, const char *id, struct
 	if (sql_done(s) != OK)
 		return ERR_IO;
 	return st == OK && e->expires <= now ? ERR_NOT_FOUND : st;
+}
+
+enum status db_enrolment_drop(struct db *db, const char *id)
+{
+	return sql_done(sql_query(db->sql, "DELETE FROM enrol WHERE id=$1", "s", id));
 }
 
 enum status db_enrolment_use(struct db *db, const char *id)

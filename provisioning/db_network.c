@@ -182,8 +182,9 @@ enum status db_outbox_since(struct db *db, uint64_t at)
 
 enum status db_outbox_confirm_kind(struct db *db, uint64_t now, const char *iccid, enum db_item_kind kind)
 {
-	return sql_done(sql_query(db->sql, "UPDATE outbox SET confirmed=$1 WHERE iccid=$2 AND kind=$3 AND confirmed=0", "isi",
-	        now, iccid, (uint64_t)kind));
+	return sql_done(
+	        sql_query(db->sql, "UPDATE outbox SET confirmed=$1 WHERE iccid=$2 AND kind=$3 AND confirmed=0 AND fetched<>0",
+	                "isi", now, iccid, (uint64_t)kind));
 }
 
 enum status db_outbox_withdraw(struct db *db, const char *group, const char *uri)
@@ -205,14 +206,25 @@ enum status db_outbox_each(struct db *db, const char *group, void (*each)(void *
 	return sql_done(r);
 }
 
-enum status db_outbox_has(struct db *db, const char *iccid, enum db_item_kind kind, struct buf *body)
+enum status db_outbox_has(struct db *db, const char *iccid, enum db_item_kind kind)
 {
 	struct sql_rows *r = sql_query(
-	        db->sql, "SELECT body FROM outbox WHERE iccid=$1 AND kind=$2 AND confirmed=0", "si", iccid, (uint64_t)kind);
+	        db->sql, "SELECT id FROM outbox WHERE iccid=$1 AND kind=$2 AND confirmed=0", "si", iccid, (uint64_t)kind);
 	bool found = sql_row(r);
 
-	if (found && body != NULL)
-		buf_put(body, sql_blob(r, 0));
 	TRY(sql_done(r));
 	return found ? OK : ERR_NOT_FOUND;
+}
+
+enum status db_outbox_fetch(struct db *db, uint64_t now, const char *iccid, enum db_item_kind kind, struct buf *body)
+{
+	struct sql_rows *r =
+	        sql_query(db->sql, "UPDATE outbox SET fetched=$1 WHERE iccid=$2 AND kind=$3 AND confirmed=0 RETURNING body",
+	                "isi", now, iccid, (uint64_t)kind);
+	bool found = sql_row(r);
+
+	if (found)
+		buf_put(body, sql_blob(r, 0));
+	TRY(sql_done(r));
+	return found ? buf_status(body) : ERR_NOT_FOUND;
 }

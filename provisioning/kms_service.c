@@ -91,10 +91,10 @@ static enum status add_transport_keys(struct answer *a)
 
 	if (a->ue->btid[0] != 0 && (st = naf_seal_keys(a->s->db, a->now, a->s->naf, a->ue->btid, &under)) == OK)
 		st = order_keys_by_gba(a->s->db, a->ue->iccid, &under, &a->transport);
-	if (st == ERR_NOT_FOUND) /* what is pushed waits for GBA's next run instead */
-		st = db_outbox_has(a->s->db, a->ue->iccid, ITEM_TRANSPORT, &a->transport);
+	if (st == ERR_NOT_FOUND)
+		st = db_outbox_fetch(a->s->db, a->now, a->ue->iccid, ITEM_TRANSPORT, &a->transport);
 	if (st == OK && a->transport.len > 1 && bytes_uint((struct bytes){ a->transport.p, 2 }) != TAG_SEALED)
-		a->transport.len = 0;
+		a->transport.len = 0; /* a push, which the phone has to take first */
 	a->r->transport_keys = buf_bytes(&a->transport);
 	return st == ERR_NOT_FOUND ? OK : st;
 }
@@ -130,7 +130,7 @@ static enum status fill(struct answer *a, struct kms *k, struct seal_keys *card)
 	if (a->r->kind == KMS_INIT)
 		TRY(add_transport_keys(a));
 	if (operator_seal_keys(db, a->ue->iccid, card) != OK)
-		return refuse(a, "the first keys of this card come by %s", "GBA");
+		return refuse(a, "%s", "the first keys of this card come by GBA");
 	if (a->r->kind == KMS_INIT)
 		TRY(kms_seal_certificate(db, k, NULL, a->ue->iccid, &a->objects));
 	if (a->r->kind == KMS_KEY_PROVISION)
@@ -173,8 +173,10 @@ static enum status confirm(
 	*status = q->installed == 0 ? 400 : !may_hold(s, ue, q->user_uri) ? 403 : 204;
 	if (*status != 204)
 		return OK;
-	/* It has checked our signature under the last InK, so it has that, too. */
+	/* It has checked our signature under the InK that went out with KmsInit, so it has that, too. */
 	TRY(db_outbox_confirm_kind(s->db, now, ue->iccid, ITEM_TRANSPORT));
+	if (ue->code[0] != 0)
+		TRY(db_enrolment_drop(s->db, ue->code));
 	return db_user_installed(s->db, q->user_uri, q->installed);
 }
 

@@ -225,7 +225,7 @@ enum status order_new_transport_keys(
 	struct db_card c;
 	struct bytes id;
 
-	TRY(db_outbox_has(db, iccid, ITEM_TRANSPORT, NULL) == ERR_NOT_FOUND ? OK : ERR_DENIED);
+	TRY(db_outbox_has(db, iccid, ITEM_TRANSPORT) == ERR_NOT_FOUND ? OK : ERR_DENIED);
 	TRY(db_card_get(db, iccid, &c, &secrets));
 	TRY(tlv_find(secret_large_bytes(&secrets), BIRTH_TRK_ID, &id));
 	TRY(make_transport_keys((uint8_t)(bytes_uint(id) % 255 + 1), &k));

@@ -71,7 +71,8 @@ int kms_enrol(struct arguments *a)
 	(void)snprintf(e.iccid, sizeof e.iccid, "%s", a->card);
 	(void)snprintf(e.uri, sizeof e.uri, "%s", a->user);
 	if ((st = allow(a)) == OK && (st = rng_secret(&rng_system, &code, ENROL_CODE_LEN)) == OK &&
-	        (st = enrol_key(&code, identity, &key)) == OK && (st = db_enrolment_add(a->db, identity, &e, &key)) == OK) {
+	        (st = enrol_key(&code, identity, &key)) == OK &&
+	        (st = db_enrolment_add(a->db, now(), identity, &e, &key)) == OK) {
 		enrol_text(&code, text);
 		(void)printf("%s\n", text);
 		secret_clean(text, sizeof text);
