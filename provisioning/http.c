@@ -44,7 +44,16 @@ struct http_server {
 	size_t fresh_count;
 	struct event *swap, *rested;
 	struct held *held, **held_end; /* a queue */
+	struct life *life, **life_end; /* likewise, in order of their ends */
 	unsigned port;
+};
+
+/* A connection: a descriptor and who is there, for descriptors have several lives. */
+struct life {
+	struct life *next;
+	int fd;
+	struct sockaddr_storage peer;
+	uint64_t until; /* milliseconds */
 };
 
 /* A request that waits for something to tell. */
@@ -342,6 +351,44 @@ static struct bufferevent *new_connection(struct event_base *base, void *context
 	return b;
 }
 
+static bool peer_of(int fd, struct sockaddr_storage *out)
+{
+	socklen_t n = sizeof *out;
+
+	memset(out, 0, sizeof *out);
+	return getpeername(fd, (struct sockaddr *)out, &n) == 0;
+}
+
+static void begin_life(struct http_server *s, int fd)
+{
+	const unsigned seconds = s->handler.life != 0 ? s->handler.life : HTTP_LIFE_SECONDS;
+	struct life *l = malloc(sizeof *l);
+
+	if (l == NULL || !peer_of(fd, &l->peer)) {
+		free(l);
+		return;
+	}
+	l->next = NULL;
+	l->fd = fd;
+	l->until = milliseconds() + seconds * 1000U;
+	*s->life_end = l;
+	s->life_end = &l->next;
+}
+
+/* evhttp hears of it as of any client that goes. */
+static void end_lives(struct http_server *s, uint64_t now)
+{
+	struct sockaddr_storage peer;
+
+	for (struct life *l = s->life; l != NULL && l->until <= now; l = s->life) {
+		if (peer_of(l->fd, &peer) && memcmp(&peer, &l->peer, sizeof peer) == 0)
+			(void)shutdown(l->fd, SHUT_RDWR);
+		if ((s->life = l->next) == NULL)
+			s->life_end = &s->life;
+		free(l);
+	}
+}
+
 /* What evhttp has just taken becomes the clients'. One without a client gets a closed end, and ends. */
 static void on_fresh(evutil_socket_t none, short what, void *context)
 {
@@ -361,6 +408,7 @@ static void on_fresh(evutil_socket_t none, short what, void *context)
 			(void)dup3(client, fd, O_CLOEXEC);
 			(void)close(client);
 			(void)bufferevent_setfd(b, fd);
+			begin_life(s, fd);
 		}
 		bufferevent_decref(b);
 	}
@@ -456,6 +504,7 @@ struct http_server *http_serve(const char *where, const struct http_handler *han
 		return NULL;
 	s->handler = *handler;
 	s->held_end = &s->held;
+	s->life_end = &s->life;
 	s->base = event_base_new();
 	s->http = s->base != NULL ? evhttp_new(s->base) : NULL;
 	s->swap = s->base != NULL ? event_new(s->base, -1, 0, on_fresh, s) : NULL;
@@ -490,6 +539,7 @@ void http_free(struct http_server **s)
 		return;
 	if ((*s)->door != NULL)
 		evconnlistener_free((*s)->door);
+	end_lives(*s, UINT64_MAX);
 	for (struct held *h = (*s)->held, *next; h != NULL; h = next) {
 		next = h->next;
 		answer(h->raw, &(struct http_reply){ .status = 204 });
@@ -525,5 +575,6 @@ void http_run(struct http_server *s, int ms)
 	(void)event_base_loop(s->base, ms > 0 ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
 	for (int i = 0; i < 3 && s->count > 0; i++) /* from the door to evhttp, and on */
 		(void)event_base_loop(s->base, EVLOOP_NONBLOCK);
+	end_lives(s, milliseconds());
 	ask_held(s);
 }

@@ -5,7 +5,7 @@
 
 #include "apdu/secret.h"
 
-enum { HTTP_BODY_MAX = 65536, HTTP_HEAD_MAX = 8192, HTTP_HEADERS_MAX = 8 };
+enum { HTTP_BODY_MAX = 65536, HTTP_HEAD_MAX = 8192, HTTP_HEADERS_MAX = 8, HTTP_LIFE_SECONDS = 60 };
 /* Requests that are answered later (long polling, RFC 6202): each is asked again HTTP_HELD_TURN a turn of http_run, in turns,
  * and is answered 204 in the end. */
 enum { HTTP_LATER = 0, HTTP_HOLD_SECONDS = 15, HTTP_HELD_TURN = 200 };
@@ -40,6 +40,9 @@ struct http_handler {
 	/* Connections and requests a second that one source may make (limit.h); 0: any number. More connections are closed
 	 * before TLS begins, more requests get 429. */
 	unsigned limit;
+	/* How many seconds a connection may live, so that who sends an octet now and then holds none for ever; 0:
+	 * HTTP_LIFE_SECONDS. So an address has at most (life + LIMIT_BURST_SECONDS) times `limit` connections open. */
+	unsigned life;
 	/* Besides keys: clients with a certificate of this CA's, whose identity is HTTP_CERTIFICATE and their common name.
 	 * NULL: none. All three are PEM files. */
 	const char *certificate, *certificate_key, *client_ca;

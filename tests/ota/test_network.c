@@ -279,6 +279,31 @@ START_TEST(answers_may_come_later)
 }
 END_TEST
 
+/* One who sends an octet now and then is not idle, and is gone in the end, while who asks and asks again meanwhile is served.
+ */
+START_TEST(connections_do_not_live_for_ever)
+{
+	const char *get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+	unsigned asked = 0, sent = 0;
+	const struct http_handler h = { .context = &asked, .request = say_yes, .life = 1 };
+	char reason[200];
+	struct http_server *s = http_serve("127.0.0.1:0", &h, reason, sizeof reason);
+	int fd;
+
+	ck_assert_msg(s != NULL, "%s", reason);
+	fd = say(s, "G");
+	for (; sent < 5000 && send(fd, "E", 1, MSG_NOSIGNAL) == 1; sent++) {
+		turns(s, 2);
+		if (sent % 20 == 0)
+			ck_assert_int_eq(strncmp(ask(s, 1, get), "HTTP/1.1 200", 12), 0);
+	}
+	ck_assert_uint_gt(sent, 10);
+	ck_assert_uint_lt(sent, 5000);
+	(void)close(fd);
+	http_free(&s);
+}
+END_TEST
+
 /* Every octet of a message changed, and every beginning of it, is refused or says what it says; what is read is what was put.
  */
 START_TEST(push_messages)
@@ -342,6 +367,7 @@ Suite *suite_network(void)
 	tcase_add_test(c, who_asks_too_often_is_not_heard);
 	tcase_add_test(c, silent_crowds_pass);
 	tcase_add_test(c, answers_may_come_later);
+	tcase_add_test(c, connections_do_not_live_for_ever);
 	tcase_add_test(c, push_messages);
 	suite_add_tcase(s, c);
 	return s;
