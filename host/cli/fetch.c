@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "apdu/push.h"
 #include "apdu/sealed.h"
@@ -85,23 +86,43 @@ int fetch_items(struct arguments *a, struct exchange *x)
 }
 
 /* The server answers when there is something, and every few seconds when there is not. */
-static int listen_for_items(struct arguments *a, struct exchange *x)
+static int listen_once(struct arguments *a, struct exchange *x, uint64_t seconds)
+{
+	char path[40];
+	bool more;
+	int rc;
+
+	(void)snprintf(path, sizeof path, "/outbox/v1/wait/%u", (unsigned)(seconds < WAIT_MAX ? seconds : WAIT_MAX));
+	x->status = 0;
+	rc = one(a, x, path, &more);
+	(void)fflush(stdout);
+	return rc;
+}
+
+/* A server that is away, or does not know this B-TID any more, is met again under a new one. */
+static int listen_for_items(struct arguments *a, struct gba *g)
 {
 	const uint64_t end = now_seconds() + (uint64_t)(a->seconds > 0 ? a->seconds : 0);
+	bool lost = false;
 	int rc = 0;
-	bool more;
 
-	for (uint64_t now = now_seconds(); (rc == 0 || rc == EXIT_REFUSED) && now < end; now = now_seconds()) {
-		char path[40];
+	for (uint64_t now = now_seconds(); now < end; now = now_seconds()) {
 		int last;
 
-		(void)snprintf(
-		        path, sizeof path, "/outbox/v1/wait/%u", (unsigned)(end - now < WAIT_MAX ? end - now : WAIT_MAX));
-		last = one(a, x, path, &more);
-		(void)fflush(stdout);
-		rc = last != 0 ? last : rc;
+		if (lost) {
+			(void)sleep(1);
+			gba_wipe(g);
+			lost = gba_connect(a, a->from, g) != 0;
+			continue;
+		}
+		last = listen_once(a, &g->exchange, end - now);
+		lost = last != 0 && g->exchange.status != 200 && g->exchange.status != 204;
+		if (last == EXIT_REFUSED && !lost)
+			rc = last; /* of this item; others may come */
+		else if (last != 0 && !lost)
+			return last;
 	}
-	return rc;
+	return lost ? EXIT_FAILURE : rc;
 }
 
 int group_fetch(struct arguments *a)
@@ -117,5 +138,5 @@ int group_fetch(struct arguments *a)
 		(void)printf("listening\n");
 		(void)fflush(stdout);
 	}
-	return rc != 0 ? rc : listens ? listen_for_items(a, &g.exchange) : fetch_items(a, &g.exchange);
+	return rc != 0 ? rc : listens ? listen_for_items(a, &g) : fetch_items(a, &g.exchange);
 }
