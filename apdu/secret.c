@@ -64,6 +64,18 @@ void secret_declassify(const void *p, size_t n)
 #endif
 }
 
+bool secret_repeats(struct bytes key)
+{
+	uint8_t difference = 0;
+	bool same;
+
+	for (size_t i = 1; i < key.n; i++)
+		difference |= key.p[i] ^ key.p[0];
+	same = difference == 0;
+	secret_declassify(&same, sizeof same); /* it is what the caller may act on */
+	return same;
+}
+
 bool secret_equals(struct bytes a, struct bytes b)
 {
 	bool equal = a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);

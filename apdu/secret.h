@@ -34,6 +34,9 @@ MUST_USE enum status secret_large_set(struct secret_large *, struct bytes);
 /* Constant-time for equal lengths; lengths are public. */
 MUST_USE bool secret_equals(struct bytes a, struct bytes b);
 
+/* All octets are the same, none, or only one: no generator made that key. Constant-time. */
+MUST_USE bool secret_repeats(struct bytes key);
+
 /* These octets are public from here on: for the taint check (tests/taint); nothing else happens. Say why where it is called. */
 void secret_declassify(const void *p, size_t n);
 

@@ -123,7 +123,9 @@ enum status key_parameters_open(struct bytes key, struct bytes data, struct secr
 	TRY(parameters_key(key, (struct bytes){ aad.p + 28, 4 }, &k));
 	TRY(aes_gcm_open(secret_bytes(&k), (struct bytes){ aad.p + 12, PARAMETERS_IV_LEN }, aad, text, plain->data));
 	plain->len = text.n - GCM_TAG_LEN;
-	return parse_plain(secret_large_bytes(plain), out);
+	TRY(parse_plain(secret_large_bytes(plain), out));
+	out->key_id = (uint32_t)bytes_uint((struct bytes){ aad.p + 28, 4 });
+	return OK;
 }
 
 enum status gmk_message_build(struct rng *rng, const struct gmk_message *g, struct buf *out)

@@ -23,6 +23,7 @@ void sakke_message_put(struct buf *, const struct sakke_message *);
 
 struct key_parameters {
 	uint8_t key_type; /* purpose: 0 GMK */
+	uint32_t key_id;  /* only when opened: the CSB ID that they were made for */
 	bool revoked;
 	uint64_t activation, expiry; /* seconds since 1970; expiry 0: none given */
 	struct bytes text;

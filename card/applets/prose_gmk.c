@@ -88,16 +88,6 @@ static enum sw check_replay(struct import *i)
 	return seen ? SW_PROSE_REPLAY : SW_OK;
 }
 
-/* All octets equal: no generator made that. */
-static bool weak(const struct secret *key)
-{
-	uint8_t difference = 0;
-
-	for (size_t i = 1; i < key->len; i++)
-		difference |= key->data[i] ^ key->data[0];
-	return difference == 0;
-}
-
 static enum sw decapsulate(struct import *i)
 {
 	uint8_t uid[MIKEY_UID_LEN];
@@ -106,11 +96,13 @@ static enum sw decapsulate(struct import *i)
 	if (mikey_uid(&i->kms.kms, i->key_set.user_uri, i->key_set.period_number, uid) != OK ||
 	        sakke_ring_decapsulate(
 	                i->a->card->env.ring, i->kms.z, BYTES_OF(uid), i->key_set.rsk, i->m.sakke.data, &i->gmk) != OK ||
-	        weak(&i->gmk))
+	        secret_repeats(secret_bytes(&i->gmk)))
 		return SW_PROSE_DECAPSULATION;
 	if (mikey_ext(&i->m, MIKEY_EXT_KEY_PARAMETERS, &ext) != OK ||
 	        key_parameters_open(secret_bytes(&i->gmk), ext, &i->parameters_plain, &i->parameters) != OK ||
-	        i->parameters.key_type != MIKEY_PURPOSE_GMK || i->parameters.group.n == 0)
+	        i->parameters.key_type != MIKEY_PURPOSE_GMK || i->parameters.group.n == 0 ||
+	        i->parameters.key_id != i->m.header.csb_id ||
+	        (i->parameters.expiry != 0 && i->parameters.expiry <= i->parameters.activation))
 		return SW_WRONG_DATA;
 	return SW_OK;
 }

@@ -60,7 +60,7 @@ enum sw prose_install_group_key(struct applet *a, struct bytes payload)
 	enum status st;
 
 	if (tlv_find(payload, GROUP_KEY_URI, &uri) != OK || tlv_find(payload, GROUP_KEY_ID, &id) != OK || id.n != 4 ||
-	        tlv_find(payload, GROUP_KEY_GMK, &key) != OK || key.n != GMK_LEN ||
+	        tlv_find(payload, GROUP_KEY_GMK, &key) != OK || key.n != GMK_LEN || secret_repeats(key) ||
 	        tlv_find(payload, GROUP_KEY_NOT_BEFORE, &from) != OK || from.n != 8 ||
 	        tlv_find(payload, GROUP_KEY_NOT_AFTER, &to) != OK || to.n != 8 ||
 	        tlv_find(payload, GROUP_KEY_MADE, &made) != OK || made.n != 8 || bytes_uint(id) > GMK_ID_RANDOM)

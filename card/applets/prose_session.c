@@ -226,7 +226,7 @@ static enum sw open_offer(struct command *c, const struct prose_group *g, const 
 	        (sw = check_offer_signature(c->applet, g, m)) != SW_OK)
 		return sw;
 	st = mikey_psk_open(secret_bytes(&gmk.key), m, &gsk, &salt);
-	if (st == OK && (gsk.len != GSK_LEN || salt.len != GSK_SALT_LEN))
+	if (st == OK && (gsk.len != GSK_LEN || salt.len != GSK_SALT_LEN || secret_repeats(secret_bytes(&gsk))))
 		return SW_WRONG_DATA;
 	if (st != OK)
 		return st == ERR_CRYPTO ? SW_PROSE_SIGNATURE : sw_of(st);

@@ -93,6 +93,7 @@ Suite *suite_usim(void);
 Suite *suite_profile(void);
 Suite *suite_prose(void);
 Suite *suite_media(void);
+Suite *suite_attacks(void);
 Suite *suite_image(void);
 Suite *suite_power(void);
 Suite *suite_host(void);
