@@ -337,8 +337,8 @@ void flat_add(struct field *f, struct flat *a, const struct flat *b, size_t n, s
 		}
 		fp_mul(f, s, s, &h[i]); /* the slope */
 		fp_mul(f, x3, s, s);
-		fp_sub(f, x3, x3, &a[i].x);
-		fp_sub(f, x3, x3, x2);
+		fp_add(f, t, &a[i].x, x2);
+		fp_sub(f, x3, x3, t);
 		fp_sub(f, t, &a[i].x, x3);
 		fp_mul(f, t, t, s);
 		fp_sub(f, &a[i].y, t, &a[i].y);
@@ -465,6 +465,36 @@ void comb_mul(struct field *f, struct point *r, const struct comb *c, const BIGN
 	point_load(f, r, &a);
 	add_digits(f, r, c, &d, 1);
 	secret_clean(&a, sizeof a);
+	secret_clean(&d, sizeof d);
+}
+
+size_t comb_work(const struct comb *c)
+{
+	return 3 * (size_t)c->count; /* two elements a point, and scratch for half as many */
+}
+
+void comb_mul_pairs(struct field *f, struct point *r, const struct comb *c, const BIGNUM *k, struct fp *work)
+{
+	enum { PAYS = 50 }; /* an inversion is worth twenty additions and more */
+	struct flat *at = (struct flat *)work;
+	struct fp *scratch = work + 2 * (size_t)c->count;
+	struct digits d;
+	size_t n;
+
+	digits_of(f, &d, k, c->width);
+	n = d.count;
+	for (unsigned i = 0; i < n; i++)
+		comb_read(f, c, &d, i, &at[i]);
+	for (; n >= PAYS; n -= n / 2)
+		flat_add(f, at, at + (n - n / 2), n / 2, scratch);
+	fp_copy(f, r->x, &at[0].x);
+	fp_copy(f, r->y, &at[0].y);
+	fp_copy(f, r->z, f->one);
+	for (size_t i = 1; i < n; i++) {
+		const struct point p = { &at[i].x, &at[i].y, f->one };
+
+		point_add_affine(f, r, r, &p, NULL);
+	}
 	secret_clean(&d, sizeof d);
 }
 

@@ -47,7 +47,7 @@ MUST_USE enum status sakke_kms_encapsulate_many(
         const struct sakke_kms *, size_t n, const struct bytes *id, const struct secret *ssv, uint8_t (*data)[SAKKE_DATA_LEN]);
 
 /* Tables of one RSK, worth as much as it is: wiped when they close, never written anywhere. Opening them is sakke_validate,
- * with its errors. */
+ * with its errors. One decapsulation at a time. */
 struct sakke_receiver;
 MUST_USE enum status sakke_receiver_open(
         const uint8_t public_key[static SAKKE_POINT_LEN], struct bytes id, struct bytes rsk, struct sakke_receiver **);

@@ -193,11 +193,13 @@ static void multiples(struct field *f)
 	struct point g = point_new(f), r = point_new(f);
 	BIGNUM *k = scalar_new(f);
 	struct comb five, six;
+	struct fp *work;
 
 	state = 7;
 	point_generator(f, &g);
 	ck_assert_int_eq(comb_open(f, &five, 5, &g), OK);
 	ck_assert_int_eq(comb_open(f, &six, 6, &g), OK);
+	ck_assert_ptr_nonnull(work = fp_array_new(f, comb_work(&five)));
 	for (int n = 0; n < 16; n++) {
 		uint8_t expected[POINT_LEN], out[POINT_LEN];
 
@@ -213,8 +215,12 @@ static void multiples(struct field *f)
 		comb_mul(f, &r, &six, k);
 		point_encode(f, &r, out);
 		ck_assert_msg(memcmp(out, expected, sizeof out) == 0, "six bits, scalar %d", n);
+		comb_mul_pairs(f, &r, &five, k, work);
+		point_encode(f, &r, out);
+		ck_assert_msg(memcmp(out, expected, sizeof out) == 0, "in pairs, scalar %d", n);
 		ck_assert(point_decode(f, BYTES_OF(out), &r)); /* and on the curve */
 	}
+	fp_array_free(work, comb_work(&five));
 	comb_close(&five);
 	comb_close(&six);
 }
