@@ -342,7 +342,7 @@ void flat_add(struct field *f, struct flat *a, const struct flat *b, size_t n, s
 		fp_sub(f, t, &a[i].x, x3);
 		fp_mul(f, t, t, s);
 		fp_sub(f, &a[i].y, t, &a[i].y);
-		fp_copy(f, &a[i].x, x3);
+		fp_move(f, &a[i].x, x3);
 	}
 	f->used = mark;
 }

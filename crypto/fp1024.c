@@ -312,7 +312,7 @@ void fp_invert_many(struct field *f, struct fp *a, size_t n, struct fp *scratch)
 	for (size_t i = n; i-- > 0;) {
 		fp_mul(f, t, &scratch[i], all);
 		fp_mul(f, all, all, &a[i]);
-		fp_copy(f, &a[i], t);
+		fp_move(f, &a[i], t);
 	}
 	f->used = mark;
 }
