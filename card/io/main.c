@@ -511,7 +511,7 @@ static void usage(FILE *out)
 
 static int run_verb(const struct verb *v, int argc, char **argv)
 {
-	char doc[512];
+	char doc[512], called[40];
 	struct arguments a = { 0 };
 	struct argp argp = { v->options, parse, v->words, doc, NULL, NULL, NULL };
 
@@ -523,6 +523,8 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 			argc = i;
 		}
 	}
+	(void)snprintf(called, sizeof called, "prose-card %s", v->name);
+	argv[0] = called; /* what argp says in usage and errors */
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
 		return EXIT_USAGE;
 	return v->run(&a);

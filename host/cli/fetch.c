@@ -131,8 +131,8 @@ int group_fetch(struct arguments *a)
 	GBA g = { 0 };
 	int rc;
 
-	if (a->bsf == NULL || a->from == NULL || a->naf == NULL)
-		return usage_error("group fetch", "(and listen) needs --bsf, --from and --naf");
+	if (a->from == NULL || a->naf == NULL)
+		return usage_error("group fetch", "(and listen) needs --from and --naf");
 	rc = gba_connect(a, a->from, &g);
 	if (rc == 0 && listens) {
 		(void)printf("listening\n");

@@ -180,17 +180,8 @@ static void kms_name(struct arguments *a, char *out, size_t room)
 
 int gba_defaults(struct arguments *a, const char **url)
 {
-	static char bsf[IMPI_MAX + 20], naf[PROSE_URI_MAX + 1], here[PROSE_URI_MAX + 16];
-	char impi[IMPI_MAX];
-	enum prose_result r;
+	static char naf[PROSE_URI_MAX + 1], here[PROSE_URI_MAX + 16];
 
-	if (a->bsf == NULL) {
-		if ((r = gba_impi(a, impi)) != PROSE_OK)
-			return complain(a, "gba", "EF_IMSI", r);
-		(void)snprintf(bsf, sizeof bsf, "http://bsf.%.13s.pub.3gppnetwork.org",
-		        strstr(impi, "@ims.") + 5); /* "mncXXX.mccYYY" */
-		a->bsf = bsf;
-	}
 	if (a->naf == NULL) {
 		kms_name(a, naf, sizeof naf);
 		if (naf[0] == 0)
@@ -388,6 +379,7 @@ static enum prose_result naf_key(struct arguments *a, const char *impi, struct b
 
 int gba_connect(struct arguments *a, const char *url, struct gba *g)
 {
+	static char home[64];
 	char impi[IMPI_MAX], btid[BTID_MAX];
 	enum prose_result r;
 	int rc;
@@ -396,6 +388,11 @@ int gba_connect(struct arguments *a, const char *url, struct gba *g)
 		return gba_refused(url, "must be https://: keys do not travel in the clear");
 	if ((r = gba_impi(a, impi)) != PROSE_OK)
 		return complain(a, "gba", "EF_IMSI", r);
+	if (a->bsf == NULL) {
+		(void)snprintf(home, sizeof home, "http://bsf.%.13s.pub.3gppnetwork.org",
+		        strstr(impi, "@ims.") + 5); /* "mncXXX.mccYYY" */
+		a->bsf = home;
+	}
 	if ((rc = bootstrap(a, impi, btid)) != 0)
 		return rc;
 	g->exchange.digest = a->ca != NULL;

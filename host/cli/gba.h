@@ -28,11 +28,11 @@ struct exchange {
 /* False, with a sentence, if there is no answer. */
 bool gba_talk(struct exchange *, const char *path);
 
-/* What was not said and the card knows: --bsf, the home network's (TS 23.003 16.2); --naf, the KMS that EF_PROSE_KMS names, or
- * the one of its certificate; *url, https:// and that name. 0, or an exit code and a sentence. */
+/* What was not said and the card knows: --naf, the KMS that EF_PROSE_KMS names, or the one of its certificate; *url, https://
+ * and that name. 0, or an exit code and a sentence. */
 int gba_defaults(struct arguments *, const char **url);
-/* Bootstrap with --bsf, and make the key for --naf: what gba_talk with a server at `url` needs. 0, or an exit code and a
- * sentence. */
+/* Bootstrap with --bsf (NULL: the home network's, TS 23.003 16.2), and make the key for --naf: what gba_talk with a server at
+ * `url` needs. 0, or an exit code and a sentence. */
 struct gba {
 	struct secret key, key13; /* of TLS 1.2 or HTTP Digest, and of TLS 1.3 */
 	char identity[BTID_MAX + 32];

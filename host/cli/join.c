@@ -183,10 +183,10 @@ const struct group_verb group_verbs[] = {
 
 int group_join(struct arguments *a, const struct group_verb *v)
 {
-	if (a->word_count < v->words_min || a->word_count > v->words_max || a->user == NULL || a->bsf == NULL ||
-	        a->naf == NULL || (v->online && a->from == NULL) || (v->writes && a->out == NULL))
+	if (a->word_count < v->words_min || a->word_count > v->words_max || a->user == NULL || a->naf == NULL ||
+	        (v->online && a->from == NULL) || (v->writes && a->out == NULL))
 		return usage_error("group",
-		        "create GROUP, invitation GROUP USER, join GROUP [INVITATION] and expel GROUP USER need --user, --bsf and"
-		        " --naf, and --from or (invitation) --out");
+		        "create GROUP, invitation GROUP USER, join GROUP [INVITATION] and expel GROUP USER need --user and --naf,"
+		        " and --from or (invitation) --out");
 	return v->run(a);
 }

@@ -106,14 +106,16 @@ static const struct argp_option provision_options[] = { { "bsf", OPT_BSF, "URL",
 	{ "code-file", OPT_CODE, "FILE", 0,
 	        "A one-time code (`prose-net kms enrol`) in a 0600 file, instead of --bsf and --naf", 0 },
 	{ 0 } };
-static const struct argp_option permission_options[] = { JSON, { "bsf", OPT_BSF, "URL", 0, "fetch: bootstrapping server", 0 },
+static const struct argp_option permission_options[] = { JSON,
+	{ "bsf", OPT_BSF, "URL", 0, "Bootstrapping server (default: the home network's)", 0 },
 	{ "from", OPT_FROM, "URL", 0, "fetch: the ProSe Function", 0 },
 	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 },
 	{ "certificate", OPT_CERTIFICATE, "FILE", 0, "fetch: the card's certificate (PEM), instead of --bsf and --naf", 0 },
 	{ "ca", OPT_CA, "FILE", 0, "fetch: who certifies the server (PEM): with --certificate, or for HTTP Digest with --bsf",
 	        0 },
 	{ 0 } };
-static const struct argp_option group_options[] = { JSON, { "bsf", OPT_BSF, "URL", 0, "fetch: bootstrapping server", 0 },
+static const struct argp_option group_options[] = { JSON,
+	{ "bsf", OPT_BSF, "URL", 0, "Bootstrapping server (default: the home network's)", 0 },
 	{ "from", OPT_FROM, "URL", 0, "fetch: the group manager's service", 0 },
 	{ "naf", OPT_NAF, "FQDN", 0, "fetch: its name, for which the card makes its key", 0 },
 	{ "valid", OPT_VALID, "SECONDS", 0, "rekey: life of the key (default 7 days, at most 30)", 0 },
@@ -284,7 +286,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
 		struct argp common = { .options = common_options, .parser = parse };
 		struct argp_child children[] = { { &common, 0, "Every verb:", 1 }, { 0 } };
-		char doc[512];
+		char doc[512], called[40];
 		struct argp argp = { verbs[i].options, parse, verbs[i].words, doc, children, NULL, NULL };
 
 		if (strcmp(argv[at], verbs[i].name) != 0)
@@ -294,6 +296,8 @@ int main(int argc, char **argv)
 			a.count = 1;
 		/* argp sees the words without the verb. */
 		memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof *argv);
+		(void)snprintf(called, sizeof called, "prose-ue %s", verbs[i].name);
+		argv[0] = called; /* what it says in usage and errors */
 		if (argp_parse(&argp, argc - 1, argv, 0, NULL, &a) != 0)
 			return EXIT_USAGE;
 		return run_verb(&verbs[i], &a);

@@ -219,14 +219,14 @@ static int show_permission(struct arguments *a, const char *current, const char 
 int verb_permission(struct arguments *a)
 {
 	if (a->word_count == 1 && strcmp(a->words[0], "fetch") == 0 && a->from != NULL &&
-	        (a->certificate != NULL ? a->ca != NULL : a->bsf != NULL && a->naf != NULL))
+	        (a->certificate != NULL ? a->ca != NULL : a->naf != NULL))
 		return from_function(a);
 	if (a->word_count == 2 && strcmp(a->words[0], "in") == 0)
 		return show_permission(a, a->words[1], NULL);
 	if (a->word_count >= 1 && a->word_count <= 2 && strcmp(a->words[0], "out") == 0)
 		return show_permission(a, NULL, a->word_count == 2 ? a->words[1] : NULL);
 	return usage_error("permission",
-	        "say `fetch` with --from and: --bsf and --naf (with --ca: by HTTP Digest), or --certificate and --ca;"
+	        "say `fetch` with --from and: --naf (with --ca: by HTTP Digest), or --certificate and --ca;"
 	        " `in PLMN`, or `out [LAST-PLMN]`");
 }
 

@@ -1,6 +1,7 @@
 /* The PC/SC transport: the only file of the phone side that includes winscard.h. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <winscard.h>
 
 #include "host/lib/prose-ue.h"
@@ -42,9 +43,19 @@ static enum prose_result pcsc_transmit(void *context, const uint8_t *c, size_t c
 	return result_of(rc);
 }
 
+/* The protocol is wrong while pcscd has not heard yet what a card speaks that somebody is powering up. */
 static bool is_off(LONG rc)
 {
-	return rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD;
+	return rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD || rc == SCARD_E_PROTO_MISMATCH;
+}
+
+/* Another client's turn; longer each time. */
+static void wait_for_others(int turn)
+{
+	const struct timespec t = { 0, turn * 10000000L };
+
+	if (turn > 0)
+		(void)nanosleep(&t, NULL);
 }
 
 /* After another client's reset the handle is dead until we reconnect; the caller restores what was lost. */
@@ -55,6 +66,7 @@ static enum prose_result pcsc_begin(void *context)
 	bool reset = false;
 
 	for (int i = 0; i < RECONNECTS_MAX && (rc == SCARD_W_RESET_CARD || is_off(rc)); i++) {
+		wait_for_others(i);
 		rc = SCardReconnect(p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1,
 		        is_off(rc) ? SCARD_UNPOWER_CARD : SCARD_LEAVE_CARD, &p->protocol);
 		if (rc == SCARD_S_SUCCESS) {
@@ -135,6 +147,7 @@ static LONG connect_shared(struct pcsc *p, const char *name)
 	LONG rc = SCARD_W_UNPOWERED_CARD;
 
 	for (int i = 0; i < RECONNECTS_MAX && is_off(rc); i++) {
+		wait_for_others(i);
 		rc = SCardConnect(
 		        p->context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &p->card, &p->protocol);
 		if (is_off(rc))
