@@ -48,11 +48,11 @@ struct http_server {
 	unsigned port;
 };
 
-/* A connection: a descriptor and who is there, for descriptors have several lives. */
+/* A connection: a descriptor and who is there (of IPv4, what fits), for descriptors have several lives. */
 struct life {
 	struct life *next;
 	int fd;
-	struct sockaddr_storage peer;
+	struct sockaddr_in6 peer;
 	uint64_t until; /* milliseconds */
 };
 
@@ -351,7 +351,7 @@ static struct bufferevent *new_connection(struct event_base *base, void *context
 	return b;
 }
 
-static bool peer_of(int fd, struct sockaddr_storage *out)
+static bool peer_of(int fd, struct sockaddr_in6 *out)
 {
 	socklen_t n = sizeof *out;
 
@@ -378,7 +378,7 @@ static void begin_life(struct http_server *s, int fd)
 /* evhttp hears of it as of any client that goes. */
 static void end_lives(struct http_server *s, uint64_t now)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_in6 peer;
 
 	for (struct life *l = s->life; l != NULL && l->until <= now; l = s->life) {
 		if (peer_of(l->fd, &peer) && memcmp(&peer, &l->peer, sizeof peer) == 0)
