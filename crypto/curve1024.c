@@ -495,6 +495,7 @@ void comb_mul_pairs(struct field *f, struct point *r, const struct comb *c, cons
 
 		point_add_affine(f, r, r, &p, NULL);
 	}
+	fp_array_wipe(f, work, comb_work(c));
 	secret_clean(&d, sizeof d);
 }
 

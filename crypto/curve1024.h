@@ -67,8 +67,8 @@ MUST_USE enum status comb_open(struct field *, struct comb *, unsigned width, co
 void comb_close(struct comb *); /* wipes */
 /* r = [k]a */
 void comb_mul(struct field *, struct point *r, const struct comb *, const BIGNUM *k);
-/* The same for a scalar that nobody chose, in less time where multiplications are dear: the digits' points are added in pairs,
- * affine, by one inversion for all pairs, as long as that pays. work has comb_work(c) elements. */
+/* The same for a scalar that nobody chose, in less time: the digits' points are added in pairs, affine, by one inversion for
+ * all pairs, as long as that pays. work has comb_work(c) elements, and is wiped. */
 void comb_mul_pairs(struct field *, struct point *r, const struct comb *, const BIGNUM *k, struct fp *work);
 MUST_USE size_t comb_work(const struct comb *);
 /* r += [k]a */

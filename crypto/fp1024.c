@@ -82,6 +82,14 @@ struct fp *fp_array_new(const struct field *f, size_t n)
 	return a;
 }
 
+void fp_array_wipe(const struct field *f, struct fp *a, size_t n)
+{
+	if (KERNEL(f))
+		secret_clean(a, n * sizeof *a);
+	for (size_t i = 0; !KERNEL(f) && i < n; i++)
+		BN_clear(a[i].n);
+}
+
 void fp_array_free(struct fp *a, size_t n)
 {
 	for (size_t i = 0; a != NULL && i < n; i++)

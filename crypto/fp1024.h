@@ -78,6 +78,7 @@ MUST_USE bool fp_equal(struct field *, const struct fp *, const struct fp *);
 /* n elements that outlive calls, for fields opened the same way; NULL without memory. fp_array_free wipes them. */
 MUST_USE struct fp *fp_array_new(const struct field *, size_t n);
 void fp_array_free(struct fp *, size_t n);
+void fp_array_wipe(const struct field *, struct fp *, size_t n);
 
 void fp_load(struct field *, struct fp *r, const fp_words);
 void fp_store(struct field *, const struct fp *, fp_words);

@@ -186,7 +186,7 @@ struct sakke_receiver {
 	uint8_t octets[SAKKE_FIELD_LEN];
 	struct comb i;
 	struct lines k;
-	struct fp *work; /* for comb_mul_pairs, where that pays; else NULL */
+	struct fp *work; /* for comb_mul_pairs */
 };
 
 void sakke_receiver_close(struct sakke_receiver **r)
@@ -219,10 +219,8 @@ static enum status receiver_open(struct sakke_receiver *r, const uint8_t *public
 	if (!pairing_is_g(&f, w))
 		return ERR_CRYPTO;
 	TRY(comb_open(&f, &r->i, RECEIVER_WINDOW, &i));
-	/* The kernel would gain a twentieth, for as much more memory. */
-	if (!f.kernel && (r->work = fp_array_new(&f, comb_work(&r->i))) == NULL)
-		return ERR_CRYPTO;
-	return OK;
+	r->work = fp_array_new(&f, comb_work(&r->i));
+	return r->work != NULL ? OK : ERR_CRYPTO;
 }
 
 enum status sakke_receiver_open(
@@ -247,8 +245,7 @@ enum status sakke_receiver_open(
 
 size_t sakke_receiver_size(const struct sakke_receiver *r)
 {
-	return sizeof *r + comb_size(RECEIVER_WINDOW) + lines_size(&r->k) +
-	       (r->work != NULL ? comb_work(&r->i) * sizeof *r->work : 0);
+	return sizeof *r + comb_size(RECEIVER_WINDOW) + lines_size(&r->k) + comb_work(&r->i) * sizeof *r->work;
 }
 
 /* ---- extraction --------------------------------------------------------------------------------------------------------- */
@@ -498,10 +495,8 @@ static enum status decapsulate(const struct sakke_receiver *ready, const uint8_t
 		pairing(&f, w, &r_point, &k);
 	TRY(mask(&f, w, h.p, candidate.data));
 	TRY(hash_to_q(&f, &candidate, id, r));
-	if (ready != NULL && ready->work != NULL)
+	if (ready != NULL)
 		comb_mul_pairs(&f, &i, &ready->i, r, ready->work);
-	else if (ready != NULL)
-		comb_mul(&f, &i, &ready->i, r);
 	else
 		point_mul(&f, &i, r, &i);
 	point_encode(&f, &i, test);

@@ -13,7 +13,6 @@
 #define NAMESPACE "urn:3gpp:ns:mcsecKMSInterface:1.0"
 #define NAMESPACE_XENC "http://www.w3.org/2001/04/xmlenc#"
 #define SEALED_ALGORITHM "urn:prose-uicc:sealed:1"
-#define NAMESPACE_DSIG "http://www.w3.org/2000/09/xmldsig#"
 #define RESPONSE_ID "response"
 #define KEY_NAME "ink." /* and the number of TrK, a dot, the user */
 #define YEAR_9999 INT64_C(253402300799)
@@ -264,19 +263,13 @@ enum status kms_response_put(const struct kms_response *r, const struct kms_inte
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
 
-static bool is(const xmlNode *n, const char *ns, const char *name)
-{
-	return n->type == XML_ELEMENT_NODE && strcmp((const char *)n->name, name) == 0 && n->ns != NULL &&
-	       strcmp((const char *)n->ns->href, ns) == 0;
-}
-
 /* The only child of this name; NULL: none, or several. */
 static xmlNode *child(const xmlNode *parent, const char *ns, const char *name)
 {
 	xmlNode *found = NULL;
 
 	for (xmlNode *n = parent->children; n != NULL; n = n->next)
-		if (is(n, ns, name)) {
+		if (xml_is(n, ns, name)) {
 			if (found != NULL)
 				return NULL;
 			found = n;
@@ -284,16 +277,12 @@ static xmlNode *child(const xmlNode *parent, const char *ns, const char *name)
 	return found;
 }
 
-/* The text of an element without elements in it. */
+/* A text that is there, and fits. */
 static bool text_of(const xmlNode *n, char *out, size_t room)
 {
-	const xmlNode *t = n != NULL ? n->children : NULL;
-	size_t len = t != NULL && t->type == XML_TEXT_NODE && t->next == NULL ? strlen((const char *)t->content) : 0;
+	const char *text = n != NULL ? xml_text(n) : "";
 
-	if (len == 0 || len >= room)
-		return false;
-	memcpy(out, t->content, len + 1);
-	return true;
+	return *text != 0 && (size_t)snprintf(out, room, "%s", text) < room;
 }
 
 static bool take_text(const xmlNode *parent, const char *name, char *out, size_t room)
@@ -375,7 +364,7 @@ static bool take_number(const xmlNode *parent, const char *name, uint64_t *out)
 
 static bool read_request(const xmlNode *root, struct kms_request *out)
 {
-	return is(root, NAMESPACE, "KmsRequest") && take_text(root, "UserUri", out->user_uri, sizeof out->user_uri) &&
+	return xml_is(root, NAMESPACE, "KmsRequest") && take_text(root, "UserUri", out->user_uri, sizeof out->user_uri) &&
 	       take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) && take_time(root, "Time", &out->time) &&
 	       (child(root, NAMESPACE, "ClientReqUrl") == NULL ||
 	               take_text(root, "ClientReqUrl", out->client_url, sizeof out->client_url)) &&
@@ -407,7 +396,7 @@ static bool read_certificate(const xmlNode *root, struct kms_certificate_info *o
 	const xmlNode *domains = child(root, NAMESPACE, "KmsDomainList");
 	uint64_t format, set;
 
-	return is(root, NAMESPACE, "KmsCertificate") && take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) &&
+	return xml_is(root, NAMESPACE, "KmsCertificate") && take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) &&
 	       take_number(root, "UserIdFormat", &format) && format == 2 && take_number(root, "ParameterSet", &set) &&
 	       set == 1 && take_number(root, "UserKeyPeriod", &out->period) &&
 	       take_number(root, "UserKeyOffset", &out->offset) && out->period > 0 && out->offset < out->period &&
@@ -445,8 +434,8 @@ static bool take_encrypted(const xmlNode *n, struct buf *out)
 static bool take_objects(const xmlNode *parent, const char *inside, struct buf *out)
 {
 	for (const xmlNode *n = parent->children; n != NULL; n = n->next)
-		if ((is(n, NAMESPACE_XENC, "EncryptedKey") && !take_encrypted(n, out)) ||
-		        (inside != NULL && is(n, NAMESPACE, inside) && !take_objects(n, NULL, out)))
+		if ((xml_is(n, NAMESPACE_XENC, "EncryptedKey") && !take_encrypted(n, out)) ||
+		        (inside != NULL && xml_is(n, NAMESPACE, inside) && !take_objects(n, NULL, out)))
 			return false;
 	return true;
 }
@@ -486,7 +475,7 @@ static enum status read_signature(const xmlNode *root, xmlNode *response, struct
 	const char *name = out->signature.key_name;
 	char *end;
 
-	TRY(xml_signature_read(child(root, NAMESPACE_DSIG, "Signature"), response, &out->signature));
+	TRY(xml_signature_read(child(root, XML_DSIG, "Signature"), response, &out->signature));
 	if (strncmp(name, KEY_NAME, sizeof KEY_NAME - 1) != 0 || name[sizeof KEY_NAME - 1] < '0' ||
 	        name[sizeof KEY_NAME - 1] > '9')
 		return ERR_MALFORMED;
@@ -503,9 +492,9 @@ enum status kms_response_parse(struct bytes xml, struct kms_received *out)
 
 	memset(out, 0, sizeof *out);
 	if (d != NULL)
-		response = is(root, NAMESPACE, "SignedKmsResponse") ? child(root, NAMESPACE, "KmsResponse")
-		           : is(root, NAMESPACE, "KmsResponse")     ? root
-		                                                    : NULL;
+		response = xml_is(root, NAMESPACE, "SignedKmsResponse") ? child(root, NAMESPACE, "KmsResponse")
+		           : xml_is(root, NAMESPACE, "KmsResponse")     ? root
+		                                                        : NULL;
 	if (response == NULL || !read_response(response, out))
 		st = ERR_MALFORMED;
 	else if (response != root)

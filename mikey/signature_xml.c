@@ -7,7 +7,6 @@
 #include "apdu/hex.h"
 #include "crypto/hash.h"
 
-#define DSIG "http://www.w3.org/2000/09/xmldsig#"
 #define EXCLUSIVE "http://www.w3.org/2001/10/xml-exc-c14n#"
 #define HMAC_SHA_256 "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
 #define DIGEST_SHA_256 "http://www.w3.org/2001/04/xmlenc#sha256"
@@ -112,7 +111,7 @@ enum status xml_sign(xmlNode *parent, xmlNode *element, const char *id, const ch
 	(void)snprintf(reference, sizeof reference, "#%s", id);
 	TRY(digest_of(element, text));
 	signature = xmlNewChild(parent, NULL, x("Signature"), NULL);
-	ns = signature != NULL ? xmlNewNs(signature, x(DSIG), NULL) : NULL;
+	ns = signature != NULL ? xmlNewNs(signature, x(XML_DSIG), NULL) : NULL;
 	if (ns == NULL)
 		return ERR_NO_SPACE;
 	xmlSetNs(signature, ns);
@@ -141,18 +140,22 @@ static xmlNode *element_from(xmlNode *n)
 	return n != NULL && n->type == XML_ELEMENT_NODE ? n : NULL;
 }
 
-static bool is(const xmlNode *n, const char *name)
+bool xml_is(const xmlNode *n, const char *ns, const char *name)
 {
-	return n != NULL && strcmp((const char *)n->name, name) == 0 && n->ns != NULL &&
-	       strcmp((const char *)n->ns->href, DSIG) == 0;
+	return n->type == XML_ELEMENT_NODE && strcmp((const char *)n->name, name) == 0 && n->ns != NULL &&
+	       strcmp((const char *)n->ns->href, ns) == 0;
 }
 
-/* The text of an element that has nothing else. */
-static const char *text_of(const xmlNode *n)
+const char *xml_text(const xmlNode *n)
 {
 	const xmlNode *t = n->children;
 
 	return t != NULL && t->type == XML_TEXT_NODE && t->next == NULL ? (const char *)t->content : "";
+}
+
+static bool is(const xmlNode *n, const char *name)
+{
+	return n != NULL && xml_is(n, XML_DSIG, name);
 }
 
 /* The only attribute of an element. */
@@ -191,7 +194,7 @@ static bool has_form(xmlNode *info, const char *reference, const char **digest)
 	for (int d = 2; d <= parts[PARTS - 1].depth + 1; d++)
 		if (element_from(open[d]->next) != NULL)
 			return false;
-	*digest = text_of(n);
+	*digest = xml_text(n);
 	return true;
 }
 
@@ -219,10 +222,10 @@ enum status xml_signature_read(const xmlNode *signature, xmlNode *element, struc
 		(void)snprintf(reference, sizeof reference, "#%s", (const char *)id);
 	xmlFree(id);
 	if (reference[0] == 0 || info == NULL || !has_form(info, reference, &digest) || !is(value, "SignatureValue") ||
-	        base64_decode(bytes_str(text_of(value)), &v) != OK || v.len != sizeof out->value || !is(key, "KeyInfo") ||
+	        base64_decode(bytes_str(xml_text(value)), &v) != OK || v.len != sizeof out->value || !is(key, "KeyInfo") ||
 	        element_from(key->next) != NULL || !is(element_from(key->children), "KeyName"))
 		return ERR_MALFORMED;
-	name = text_of(element_from(key->children));
+	name = xml_text(element_from(key->children));
 	if (name[0] == 0 || strlen(name) >= sizeof out->key_name)
 		return ERR_MALFORMED;
 	(void)snprintf(out->key_name, sizeof out->key_name, "%s", name);

@@ -10,6 +10,12 @@ struct _xmlNode; /* libxml2's */
 
 enum { SIGNED_INFO_MAX = 1024, SIGNATURE_VALUE_LEN = 32, SIGNATURE_KEY_NAME_MAX = 160 };
 
+#define XML_DSIG "http://www.w3.org/2000/09/xmldsig#"
+
+/* An element of this namespace and name; the text of one that has nothing else, or "". Not for NULL. */
+bool xml_is(const struct _xmlNode *, const char *ns, const char *name);
+const char *xml_text(const struct _xmlNode *);
+
 struct xml_signature {
 	char key_name[SIGNATURE_KEY_NAME_MAX];
 	uint8_t signed_info[SIGNED_INFO_MAX]; /* what the MAC is over */

@@ -21,6 +21,13 @@ static enum status put_away(struct db *db, uint64_t now, enum db_item_kind kind,
 	return db_outbox_add(db, &i, body);
 }
 
+void group_record_put(struct buf *b, const struct db_group *g)
+{
+	tlv_put(b, GROUP_URI, bytes_str(g->uri));
+	tlv_put(b, GROUP_SIGNER_URI, bytes_str(g->manager_uri));
+	tlv_put_uint(b, GROUP_POLICY, 1, g->policy);
+}
+
 enum status group_record(struct db *db, const char *group, const char *user, uint64_t now, struct buf *out)
 {
 	uint8_t raw[512];
@@ -30,9 +37,7 @@ enum status group_record(struct db *db, const char *group, const char *user, uin
 
 	TRY(db_group_get(db, group, &g));
 	TRY(db_user_card(db, user, iccid));
-	tlv_put(&b, GROUP_URI, bytes_str(g.uri));
-	tlv_put(&b, GROUP_SIGNER_URI, bytes_str(g.manager_uri));
-	tlv_put_uint(&b, GROUP_POLICY, 1, g.policy);
+	group_record_put(&b, &g);
 	TRY(buf_status(&b));
 	TRY(operator_seal(db, iccid, SEALED_GROUP, bytes_str(g.uri), 0, UINT64_MAX, buf_bytes(&b), out));
 	return put_away(db, now, ITEM_SEALED, group, user, iccid, 0, buf_bytes(out));

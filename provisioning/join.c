@@ -192,9 +192,7 @@ static enum status push_key(
 	(void)snprintf(i.uri, sizeof i.uri, "%s", user);
 	TRY(db_user_card(db, user, i.iccid));
 	TRY(pusher_new(db, i.iccid, naf, &p));
-	tlv_put(&record, GROUP_URI, bytes_str(g->uri));
-	tlv_put(&record, GROUP_SIGNER_URI, bytes_str(g->manager_uri));
-	tlv_put_uint(&record, GROUP_POLICY, 1, g->policy);
+	group_record_put(&record, g);
 	tlv_put(&record, GROUP_MEMBER_URI, bytes_str(user));
 	TRY(pusher_add(p, SEALED_GROUP, bytes_str(g->uri), buf_bytes(&record)));
 	tlv_put(&b, GROUP_KEY_URI, bytes_str(g->uri));

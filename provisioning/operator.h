@@ -67,8 +67,9 @@ struct kms_tables;
 MUST_USE enum status kms_issue(struct db *, struct kms_tables *, uint64_t now, const struct seal_keys *, const char *iccid,
         const char *uri, uint64_t when, struct buf *out);
 
-/* group.c - group record for one member's card; a new GMK as one I_MESSAGE a member (each may be NULL; of another agency's
- * members the ICCID is empty). Both also wait in the outbox for the phones of our own members. */
+/* group.c - the payload of a group record; one for one member's card, sealed; a new GMK as one I_MESSAGE a member (each may be
+ * NULL; of another agency's members the ICCID is empty). Both also wait in the outbox for the phones of our own members. */
+void group_record_put(struct buf *, const struct db_group *);
 MUST_USE enum status group_record(struct db *, const char *group, const char *user, uint64_t now, struct buf *out);
 /* The keys of the group's signer (of the next period, too, in the last quarter of this one) for the card of a user who manages
  * the group from there; in the outbox as well. */

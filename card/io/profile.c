@@ -15,7 +15,7 @@
 #include "card/os/access.h"
 #include "card/os/pin.h"
 
-enum { UST_MAX = 32, PATH_DEPTH = 5, SPN_MAX = 16, KMS_NAME_MAX = 120, TOOLKIT_MAX = 4096 };
+enum { UST_MAX = 32, PATH_DEPTH = 5, SPN_MAX = 16, TOOLKIT_MAX = 4096 };
 
 /* The text of card/profiles/standard.json, by the assembler: no generated source, no file to lose. */
 __asm__(".section .rodata\n"
@@ -164,13 +164,13 @@ static enum status field_acc(struct job *j, struct buf *out)
 /* Where keys come from (the FQDN of a KMS, of 1 to 120 characters); a card need not know that. */
 static enum status field_kms(struct job *j, struct buf *out)
 {
-	const json_t *v = json_object_get(j->who->profile, "kms");
+	const json_t *v = json_object_get(j->root, "kms");
 	const char *kms = json_string_value(v);
 
 	if (v == NULL)
 		return OK;
-	if (kms == NULL || kms[0] == 0 || strlen(kms) > KMS_NAME_MAX)
-		return fail(j, "\"kms\" must be a name of up to %d characters", KMS_NAME_MAX);
+	if (kms == NULL || kms[0] == 0 || strlen(kms) > EF_PROSE_KMS_NAME_MAX)
+		return fail(j, "\"kms\" must be a name of up to %d characters", EF_PROSE_KMS_NAME_MAX);
 	tlv_put(out, EF_PROSE_KMS_TAG, bytes_str(kms));
 	return OK;
 }

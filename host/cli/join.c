@@ -14,18 +14,19 @@ enum { USERS_MAX = 256, INVITATION_LIFE = 86400, REQUEST_LIFE = 600 };
 /* ---- push ----------------------------------------------------------------------------------------------------------- */
 
 /* The message is the network's: its MAC is under the key that the card has just made. */
-static bool genuine(const struct push *p, const uint8_t external[32])
+static bool genuine(const struct push *p, const struct secret *external)
 {
 	uint8_t mac[SHA256_LEN];
 
-	return hmac_sha256((struct bytes){ external, 32 }, &p->maced, 1, mac) == OK &&
+	return hmac_sha256(secret_bytes(external), &p->maced, 1, mac) == OK &&
 	       secret_equals((struct bytes){ mac, PUSH_MAC_LEN }, p->mac);
 }
 
 enum prose_result take_push(struct arguments *a, struct bytes message, size_t *done)
 {
+	SECRET
+	external = { .len = 32 };
 	char impi[IMPI_MAX];
-	uint8_t external[32];
 	struct prose_aka k;
 	struct push p;
 	enum prose_result r;
@@ -41,11 +42,9 @@ enum prose_result take_push(struct arguments *a, struct bytes message, size_t *d
 	secret_clean(&k, sizeof k);
 	if (!ok)
 		return PROSE_REPLAYED;
-	if ((r = prose_gba_naf_key(a->card, p.naf_id.p, p.naf_id.n, impi, external)) != PROSE_OK)
+	if ((r = prose_gba_naf_key(a->card, p.naf_id.p, p.naf_id.n, impi, external.data)) != PROSE_OK)
 		return r;
-	ok = genuine(&p, external);
-	secret_clean(external, sizeof external);
-	return ok ? install_objects(a, p.objects, done) : PROSE_FORMAT;
+	return genuine(&p, &external) ? install_objects(a, p.objects, done) : PROSE_FORMAT;
 }
 
 int gba_push(struct arguments *a)

@@ -509,13 +509,13 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 		.answer = 60,
 		.window = 64,
 		.limit = 100 };
-	char doc[512], key[PATH_MAX], reason[512], name[64], called[80];
+	char doc[512], key[PATH_MAX], reason[512], called[80];
 	struct argp argp = { v->options, parse, v->words, doc, children, NULL, NULL };
+	const char *const name = called + sizeof "prose-net";
 	int rc;
 
 	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);
-	(void)snprintf(name, sizeof name, "%s %s", v->noun, v->verb);
-	(void)snprintf(called, sizeof called, "prose-net %s", name);
+	(void)snprintf(called, sizeof called, "prose-net %s %s", v->noun, v->verb);
 	argv[0] = called; /* what argp says in usage and errors */
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
 		return EXIT_USAGE;

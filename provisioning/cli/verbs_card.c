@@ -29,7 +29,7 @@ int card_new(struct arguments *a)
 		return fail("card new", NULL,
 		        "needs --card ICCID, --imsi, --maker-cert and --out DIR; --no-transport-keys needs --kms", EXIT_USAGE);
 	if (a->kms != NULL &&
-	        (a->kms[0] == 0 || strlen(a->kms) > EF_PROSE_KMS_MAX - 8 || a->kms[strcspn(a->kms, "\"\\ /:")] != 0))
+	        (a->kms[0] == 0 || strlen(a->kms) > EF_PROSE_KMS_NAME_MAX || a->kms[strcspn(a->kms, "\"\\ /:")] != 0))
 		return fail("card new", a->kms, "--kms is a host's name", EXIT_USAGE);
 	st = order_new(a->db, a->card, a->imsi, a->algorithm != NULL && strcmp(a->algorithm, "tuak") == 0,
 	        a->without_keys ? a->kms : NULL, now(), a->maker, &cms, &letter);
