@@ -7,6 +7,7 @@
 
 #include "apdu/secret.h"
 #include "card/io/reader.h"
+#include "card/io/store_sqlite.h"
 
 enum { EXIT_USAGE = 2, EXIT_REFUSED = 9 };
 
@@ -35,6 +36,8 @@ struct arguments {
 int refuse(const char *verb, const char *reason, int code);
 /* The image key that the arguments name. 0, or an exit code after a sentence. */
 int load_key(const char *verb, const struct arguments *, const char *image, struct secret *key);
+/* Say on stderr what opening an image has done: that it was upgraded, or why it failed. 0, or an exit code. */
+int report_open(const char *verb, const struct image_options *, enum image_error);
 /* No core dumps, no ptrace by the same user; SIGTERM and SIGINT set `stop`. */
 void harden(void);
 extern volatile sig_atomic_t stop;

@@ -55,15 +55,15 @@ static int serve(const struct arguments *a, const char *image, struct bytes key)
 	struct farm_service s = { .socket = a->socket != NULL ? a->socket : "farm.sock", .readers = a->readers };
 	struct rlimit files;
 	struct farm *farm;
-	enum image_error e;
 	enum status st;
+	int rc;
 
 	if (vpcd_parse(a->reader != NULL ? a->reader : "127.0.0.1:35963", &s.reader) != OK ||
 	        a->readers + s.reader.port > UINT16_MAX)
 		return refuse("farm", "--reader needs ADDRESS:PORT, with room for the ports of --readers", EXIT_USAGE);
 	s.reader.quiet = a->quiet;
-	if ((e = farm_open(&farm, &io)) != IMAGE_OK)
-		return refuse("farm", image_error_text(e), (int)e);
+	if ((rc = report_open("farm", &io, farm_open(&farm, &io))) != 0)
+		return rc;
 	if (a->readers > farm_count(farm)) {
 		farm_close(&farm);
 		return refuse("farm", "--readers is more than the image has cards", EXIT_USAGE);

@@ -11,6 +11,7 @@
 
 #include "apdu/hex.h"
 #include "card/io/image_file.h"
+#include "card/io/image_migration.h"
 #include "crypto/sakke_ring.h"
 
 enum { BATCH = 500, EVENTS = 64, RETRY_MS = 500, NAME_MAX_LEN = 32 };
@@ -108,7 +109,7 @@ enum image_error farm_create(const struct farm_birth *b, char *reason, size_t n)
 
 	if (b->first->keys == KEYS_SEEDED)
 		(void)snprintf(io.seed, sizeof io.seed, "%s", b->first->seed);
-	if ((e = image_file_open(&file, &io)) != IMAGE_OK)
+	if ((e = image_file_open_upgraded(&file, &io)) != IMAGE_OK)
 		return e;
 	st = births(b, file, reason, n);
 	image_file_close(&file);
@@ -128,7 +129,7 @@ enum image_error farm_open(struct farm **out, struct image_options *o)
 	*out = f;
 	if (f == NULL)
 		return e;
-	if ((e = image_file_open(&f->file, o)) == IMAGE_OK &&
+	if ((e = image_file_open_upgraded(&f->file, o)) == IMAGE_OK &&
 	        (f->slot = calloc(image_file_count(f->file), sizeof *f->slot)) == NULL)
 		e = IMAGE_IO;
 	if (e == IMAGE_OK && sakke_ring_new(RING, false, &f->ring) != OK)

@@ -12,6 +12,8 @@ struct image_file {
 	sqlite3 *db;
 	sqlite3_stmt *put, *erase, *read;
 	bool batch; /* one transaction around everything */
+	unsigned format;
+	enum image_error error; /* of the last statement that failed */
 	bool insecure;
 	char seed[SEED_MAX + 1];
 	uint8_t (*cards)[CARD_ID_LEN];
@@ -26,21 +28,33 @@ static enum image_error sqlite_error(int rc)
 	case SQLITE_ERROR: /* a schema that is not ours */
 	case SQLITE_NOTADB:
 	case SQLITE_CORRUPT: return IMAGE_NOT_IMAGE;
-	case SQLITE_CANTOPEN: return IMAGE_MISSING;
+	case SQLITE_CANTOPEN: /* of an image that is open: its log */
+	case SQLITE_READONLY: return IMAGE_READ_ONLY;
+	case SQLITE_FULL: return IMAGE_FULL;
 	default: return IMAGE_IO;
 	}
 }
 
-enum image_error image_file_exec(struct image_file *f, const char *sql)
+static enum image_error exec(struct image_file *f, const char *sql)
 {
 	int rc = sqlite3_exec(f->db, sql, NULL, NULL, NULL);
 
 	return rc == SQLITE_OK ? IMAGE_OK : sqlite_error(rc);
 }
 
+/* Keep why it failed: a rollback forgets it. */
 static bool run(struct image_file *f, const char *sql)
 {
-	return sqlite3_exec(f->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+	enum image_error e = exec(f, sql);
+
+	if (e != IMAGE_OK)
+		f->error = e;
+	return e == IMAGE_OK;
+}
+
+enum image_error image_file_error(const struct image_file *f)
+{
+	return f->error != IMAGE_OK ? f->error : IMAGE_IO;
 }
 
 static enum status key_check(struct bytes key, uint8_t out[SHA256_LEN])
@@ -79,13 +93,61 @@ enum image_error image_file_add(struct image_file *f, struct bytes key, const ui
 	return e;
 }
 
+bool image_file_set_format(struct image_file *f, unsigned format)
+{
+	char sql[40];
+
+	(void)snprintf(sql, sizeof sql, "PRAGMA user_version=%u", format);
+	f->format = format;
+	return run(f, sql);
+}
+
 static enum image_error create_schema(struct image_file *f)
 {
-	return image_file_exec(f,
+	enum image_error e = exec(f,
 	        "PRAGMA application_id=0x50524F53; PRAGMA journal_mode=WAL;"
 	        "CREATE TABLE card(id BLOB PRIMARY KEY, key_check BLOB NOT NULL, insecure INTEGER NOT NULL, seed TEXT NOT NULL);"
 	        "CREATE TABLE record(card BLOB NOT NULL, name BLOB NOT NULL, generation INTEGER NOT NULL,"
 	        " data BLOB NOT NULL, PRIMARY KEY(card, name)) WITHOUT ROWID;");
+
+	if (e != IMAGE_OK)
+		return e;
+	return image_file_set_format(f, IMAGE_FORMAT) ? IMAGE_OK : image_file_error(f);
+}
+
+/* Of every format from 2 on, each root begins with the number that user_version says: no later one may change that. */
+static enum image_error check_newer(const struct image_file *f, sqlite3_stmt *s)
+{
+	struct bytes root = { sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0) };
+	uint64_t format;
+
+	return bytes_take_uint(&root, 4, &format) && format == f->format ? IMAGE_NEWER : IMAGE_TAMPERED;
+}
+
+/* Format 1 was made before there were numbers: its user_version is 0. Nothing of a newer image is changed or relied on. */
+static enum image_error read_format(struct image_file *f)
+{
+	static const char root[] = "SELECT data FROM record WHERE length(name)=0 LIMIT 1";
+	sqlite3_stmt *s = NULL;
+	enum image_error e;
+	int rc = sqlite3_prepare_v2(f->db, "PRAGMA user_version", -1, &s, NULL);
+
+	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW)
+		f->format = (unsigned)sqlite3_column_int(s, 0);
+	(void)sqlite3_finalize(s);
+	if (rc != SQLITE_ROW)
+		return sqlite_error(rc);
+	if (f->format <= IMAGE_FORMAT) {
+		e = f->format == 1 ? IMAGE_TAMPERED : IMAGE_OK;
+		f->format += f->format == 0;
+		return e;
+	}
+	if ((rc = sqlite3_prepare_v2(f->db, root, -1, &s, NULL)) != SQLITE_OK)
+		return sqlite_error(rc);
+	rc = sqlite3_step(s);
+	e = rc == SQLITE_ROW ? check_newer(f, s) : rc == SQLITE_DONE ? IMAGE_NOT_IMAGE : sqlite_error(rc);
+	(void)sqlite3_finalize(s);
+	return e;
 }
 
 static enum image_error first_card(struct image_file *f, sqlite3_stmt *s, struct bytes key)
@@ -131,14 +193,18 @@ static enum image_error open_database(struct image_file *f, const struct image_o
 	if (o->create && access(o->path, F_OK) == 0)
 		return IMAGE_BUSY;
 	if ((rc = sqlite3_open_v2(o->path, &f->db, flags, o->vfs)) != SQLITE_OK)
-		return sqlite_error(rc);
+		return rc == SQLITE_CANTOPEN ? IMAGE_MISSING : sqlite_error(rc);
+	if (sqlite3_db_readonly(f->db, "main") == 1)
+		return IMAGE_READ_ONLY;
 	/* One process, one writer; locking_mode first, so that WAL needs no shared memory file. */
-	e = image_file_exec(f, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+	e = exec(f, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
 	if (e != IMAGE_OK)
 		return e;
 	if (o->create)
 		return create_schema(f);
-	e = image_file_exec(f, "PRAGMA journal_mode=WAL; BEGIN IMMEDIATE; COMMIT;");
+	if ((e = read_format(f)) != IMAGE_OK)
+		return e;
+	e = exec(f, "PRAGMA journal_mode=WAL; BEGIN IMMEDIATE; COMMIT;");
 	return e == IMAGE_OK ? read_cards(f, o->key) : e;
 }
 
@@ -164,7 +230,10 @@ enum image_error image_file_open(struct image_file **out, struct image_options *
 		return IMAGE_IO;
 	f->insecure = o->insecure_test_key;
 	memcpy(f->seed, o->seed, sizeof f->seed);
-	if ((e = open_database(f, o)) != IMAGE_OK || (e = prepare(f)) != IMAGE_OK)
+	if ((e = open_database(f, o)) == IMAGE_OK)
+		e = prepare(f);
+	o->format = f->format;
+	if (e != IMAGE_OK)
 		image_file_close(out);
 	else {
 		o->insecure_test_key = f->insecure;
@@ -186,6 +255,11 @@ void image_file_close(struct image_file **file)
 	free(f->cards);
 	free(f);
 	*file = NULL;
+}
+
+unsigned image_file_format(const struct image_file *f)
+{
+	return f->format;
 }
 
 size_t image_file_count(const struct image_file *f)
@@ -251,24 +325,32 @@ bool image_file_end_batch(struct image_file *f)
 	return whole && run(f, "COMMIT");
 }
 
+static bool step_once(struct image_file *f, sqlite3_stmt *s, bool bound)
+{
+	int rc = bound ? sqlite3_step(s) : SQLITE_NOMEM;
+
+	(void)sqlite3_reset(s);
+	if (rc != SQLITE_DONE)
+		f->error = sqlite_error(rc);
+	return rc == SQLITE_DONE;
+}
+
 bool image_file_put(struct image_file *f, const uint8_t card_id[static CARD_ID_LEN], struct bytes name, uint64_t generation,
         struct bytes data)
 {
-	bool ok =
-	        sqlite3_bind_blob(f->put, 1, card_id, CARD_ID_LEN, SQLITE_STATIC) == SQLITE_OK &&
-	        sqlite3_bind_blob(f->put, 2, name.n > 0 ? (const void *)name.p : "", (int)name.n, SQLITE_STATIC) == SQLITE_OK &&
-	        sqlite3_bind_int64(f->put, 3, (sqlite3_int64)generation) == SQLITE_OK &&
-	        sqlite3_bind_blob(f->put, 4, data.p, (int)data.n, SQLITE_STATIC) == SQLITE_OK &&
-	        sqlite3_step(f->put) == SQLITE_DONE;
+	const void *text = name.n > 0 ? (const void *)name.p : "";
+	bool bound = sqlite3_bind_blob(f->put, 1, card_id, CARD_ID_LEN, SQLITE_STATIC) == SQLITE_OK &&
+	             sqlite3_bind_blob(f->put, 2, text, (int)name.n, SQLITE_STATIC) == SQLITE_OK &&
+	             sqlite3_bind_int64(f->put, 3, (sqlite3_int64)generation) == SQLITE_OK &&
+	             sqlite3_bind_blob(f->put, 4, data.p, (int)data.n, SQLITE_STATIC) == SQLITE_OK;
 
-	return sqlite3_reset(f->put) == SQLITE_OK && ok;
+	return step_once(f, f->put, bound);
 }
 
 bool image_file_erase(struct image_file *f, const uint8_t card_id[static CARD_ID_LEN], struct bytes name)
 {
-	bool ok = sqlite3_bind_blob(f->erase, 1, card_id, CARD_ID_LEN, SQLITE_STATIC) == SQLITE_OK &&
-	          sqlite3_bind_blob(f->erase, 2, name.p, (int)name.n, SQLITE_STATIC) == SQLITE_OK &&
-	          sqlite3_step(f->erase) == SQLITE_DONE;
+	bool bound = sqlite3_bind_blob(f->erase, 1, card_id, CARD_ID_LEN, SQLITE_STATIC) == SQLITE_OK &&
+	             sqlite3_bind_blob(f->erase, 2, name.p, (int)name.n, SQLITE_STATIC) == SQLITE_OK;
 
-	return sqlite3_reset(f->erase) == SQLITE_OK && ok;
+	return step_once(f, f->erase, bound);
 }

@@ -5,9 +5,14 @@
 
 #include "card/io/store_sqlite.h"
 
-/* Open or create the file. Checks the key against the first card, fills in insecure_test_key and seed. */
+/* Open or create the file. Checks the key against the first card, fills in insecure_test_key, seed and format, and refuses a
+ * newer image. An older one is left as it is: image_file_open_upgraded (image_migration.h) is what programs open. */
 enum image_error image_file_open(struct image_file **out, struct image_options *);
 void image_file_close(struct image_file **);
+
+/* What user_version claims; each card's root says whether that is true. Set it in the transaction that changes the roots. */
+unsigned image_file_format(const struct image_file *);
+MUST_USE bool image_file_set_format(struct image_file *, unsigned format);
 
 /* Its cards, in the order of their birth. */
 size_t image_file_count(const struct image_file *);
@@ -30,6 +35,7 @@ MUST_USE bool image_file_erase(struct image_file *, const uint8_t card_id[static
 MUST_USE bool image_file_begin_batch(struct image_file *);
 MUST_USE bool image_file_end_batch(struct image_file *);
 
-enum image_error image_file_exec(struct image_file *, const char *sql);
+/* Why the last write or commit that failed did. */
+enum image_error image_file_error(const struct image_file *);
 
 #endif

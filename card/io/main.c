@@ -17,6 +17,7 @@
 #include "card/io/birth.h"
 #include "card/io/cli.h"
 #include "card/io/image_file.h"
+#include "card/io/image_migration.h"
 #include "card/io/key_file.h"
 #include "card/io/reader.h"
 #include "card/io/secret_table.h"
@@ -79,6 +80,25 @@ int refuse(const char *verb, const char *reason, int code)
 	return code;
 }
 
+int report_open(const char *verb, const struct image_options *o, enum image_error e)
+{
+	char formats[64] = "";
+
+	if (o->upgraded_from > 0) {
+		(void)fprintf(
+		        stderr, "prose-card %s: %s: upgraded from format %u to %u", verb, o->path, o->upgraded_from, o->format);
+		for (unsigned f = o->upgraded_from + 1; f <= o->format; f++)
+			(void)fprintf(stderr, "; %s", image_migration_sentence(f));
+		(void)fputc('\n', stderr);
+	}
+	if (e == IMAGE_NEWER)
+		(void)snprintf(formats, sizeof formats, " (format %u; this one knows %u): use that one", o->format,
+		        (unsigned)IMAGE_FORMAT);
+	if (e != IMAGE_OK)
+		(void)fprintf(stderr, "prose-card %s: %s: %s%s\n", verb, o->path, image_error_text(e), formats);
+	return (int)e;
+}
+
 int load_key(const char *verb, const struct arguments *a, const char *image, struct secret *key)
 {
 	char reason[256];
@@ -104,11 +124,7 @@ static int open_existing(
 	*o = (struct image_options){ .path = path, .key = secret_bytes(&key) };
 	e = image_open(image, o);
 	o->key = (struct bytes){ 0 };
-	if (e != IMAGE_OK) {
-		(void)fprintf(stderr, "prose-card %s: %s: %s\n", verb, path, image_error_text(e));
-		return (int)e;
-	}
-	return 0;
+	return report_open(verb, o, e);
 }
 
 static int birth_secrets(const struct arguments *a, const struct order *o, struct secret_large *secrets)
@@ -310,8 +326,9 @@ static void print_info(const struct arguments *a, struct image_file *file, const
 	if (bcd_decode((struct bytes){ image_file_card(file, 0), CARD_ID_LEN }, iccid) != OK)
 		iccid[0] = 0;
 	if (a->json) {
-		json_t *j = json_pack("{s:s,s:I,s:I,s:b,s:s}", "iccid", iccid, "cards", (json_int_t)cards, "records",
-		        (json_int_t)records, "insecure_test_key", o->insecure_test_key ? 1 : 0, "seed", o->seed);
+		json_t *j = json_pack("{s:s,s:I,s:I,s:b,s:s,s:I}", "iccid", iccid, "cards", (json_int_t)cards, "records",
+		        (json_int_t)records, "insecure_test_key", o->insecure_test_key ? 1 : 0, "seed", o->seed, "format",
+		        (json_int_t)o->format);
 
 		(void)json_dumpf(j, stdout, 0);
 		(void)putchar('\n');
@@ -322,7 +339,7 @@ static void print_info(const struct arguments *a, struct image_file *file, const
 		(void)printf("card      %s\n", iccid);
 	else
 		(void)printf("cards     %zu, the first is %s\n", cards, iccid);
-	(void)printf("records   %zu, all authentic\nimage key %s\n", records,
+	(void)printf("records   %zu, all authentic\nformat    %u\nimage key %s\n", records, o->format,
 	        o->insecure_test_key ? "INSECURE TEST KEY: everybody can read this image" : "secret");
 	if (o->seed[0] != 0)
 		(void)printf("keys      MADE FROM THE SEED \"%s\": whoever knows it has them\n", o->seed);
@@ -343,12 +360,10 @@ static int verb_info(struct arguments *a)
 	if ((rc = load_key("info", a, a->words[0], &key)) != 0)
 		return rc;
 	o = (struct image_options){ .path = a->words[0], .key = secret_bytes(&key) };
-	if ((e = image_file_open(&file, &o)) == IMAGE_OK && (e = check_cards(file, o.key, &records)) == IMAGE_OK)
+	if ((e = image_file_open_upgraded(&file, &o)) == IMAGE_OK && (e = check_cards(file, o.key, &records)) == IMAGE_OK)
 		print_info(a, file, &o, records);
 	image_file_close(&file);
-	if (e != IMAGE_OK)
-		(void)fprintf(stderr, "prose-card info: %s: %s\n", a->words[0], image_error_text(e));
-	return (int)e;
+	return report_open("info", &o, e);
 }
 
 static void dump_secrets(struct store *s, const struct record_name *name, json_t *list)
@@ -506,7 +521,8 @@ static void usage(FILE *out)
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		(void)fprintf(out, "  %s\n", verbs[i].example);
 	(void)fprintf(out, "\n`prose-card VERB --help` explains a verb. Exit status: 0 done, 2 usage, 3 no image, 4 not an\n"
-	                   "image, 5 wrong image key, 6 image tampered with, 7 image in use, 8 I/O, 9 refused.\n");
+	                   "image, 5 wrong image key, 6 image tampered with, 7 image in use, 8 I/O, 9 refused,\n"
+	                   "10 an image of many cards, 11 an image of a newer prose-card.\n");
 }
 
 static int run_verb(const struct verb *v, int argc, char **argv)

@@ -4,12 +4,20 @@
 #include <string.h>
 
 #include "card/io/image_file.h"
+#include "card/io/image_migration.h"
 
 #include "crypto/aes.h"
 #include "crypto/hash.h"
 #include "crypto/rng.h"
 
-enum { ROOT_LEN = 8 + SHA256_LEN };
+enum { ROOT_LEN_1 = 8 + SHA256_LEN, ROOT_LEN = 4 + ROOT_LEN_1 };
+
+/* What lies under the empty name. */
+struct root {
+	unsigned format;
+	uint64_t generation;
+	uint8_t mac[SHA256_LEN];
+};
 
 /* One record, read at open, so that reading never touches the disk: sealed as it lies in the file; files and the file table in
  * clear. */
@@ -27,6 +35,7 @@ struct image {
 	bool owns_file;
 	uint8_t card_id[CARD_ID_LEN];
 	struct secret record_key, root_key;
+	unsigned format;
 	uint64_t generation; /* of the last commit */
 	struct row *rows;    /* sorted by name */
 	size_t count, cap;
@@ -54,6 +63,9 @@ const char *image_error_text(enum image_error e)
 		return "the image was changed behind the card's back (a record edited, replaced, removed or old): it will not be used";
 	case IMAGE_BUSY: return "another process is using this image: stop that card first";
 	case IMAGE_FARM: return "this image holds many cards: use `prose-card farm`";
+	case IMAGE_NEWER: return "was made by a newer prose-card";
+	case IMAGE_READ_ONLY: return "the image's file or folder is read-only: a card must write, so make both writable";
+	case IMAGE_FULL: return "the disk that the image lies on is full: make room there";
 	default: return "the image could not be read or written";
 	}
 }
@@ -207,11 +219,34 @@ static enum status backend_next(struct store_backend *b, struct bytes prefix, st
 	return OK;
 }
 
-/* HMAC over card, generation and every (name, generation) as they will be after the changes. */
-static enum status root_mac(
-        struct image *im, uint64_t generation, const struct store_change *changes, size_t n, uint8_t mac[SHA256_LEN])
+static void root_put(const struct root *r, struct buf *out)
 {
-	size_t room = CARD_ID_LEN + 8 + (im->count + n) * (1 + RECORD_NAME_MAX + 8);
+	if (r->format > 1)
+		buf_put_uint(out, 4, r->format);
+	buf_put_uint(out, 8, r->generation);
+	buf_put(out, BYTES_OF(r->mac));
+}
+
+static bool root_parse(struct bytes in, struct root *r)
+{
+	uint64_t format = 1;
+	struct bytes mac;
+
+	if ((in.n != ROOT_LEN_1 && (!bytes_take_uint(&in, 4, &format) || format < 2 || format > IMAGE_FORMAT)) ||
+	        !bytes_take_uint(&in, 8, &r->generation) || !bytes_take(&in, SHA256_LEN, &mac) || in.n > 0)
+		return false;
+	r->format = (unsigned)format;
+	memcpy(r->mac, mac.p, sizeof r->mac);
+	return true;
+}
+
+/* HMAC over format, card, generation and every (name, generation) as they will be after the changes. Format 1 began with the
+ * card, which is digits in BCD: no octets can be read both ways. */
+static enum status root_mac(
+        struct image *im, const struct root *root, const struct store_change *changes, size_t n, uint8_t mac[SHA256_LEN])
+{
+	static const char label[] = "format";
+	size_t room = sizeof label + 4 + CARD_ID_LEN + 8 + (im->count + n) * (1 + RECORD_NAME_MAX + 8);
 	uint8_t *raw = malloc(room);
 	struct buf b = { raw, 0, room, false };
 	struct bytes part;
@@ -220,13 +255,17 @@ static enum status root_mac(
 
 	if (raw == NULL)
 		return ERR_NO_SPACE;
+	if (root->format > 1) {
+		buf_put(&b, bytes_str(label));
+		buf_put_uint(&b, 4, root->format);
+	}
 	buf_put(&b, BYTES_OF(im->card_id));
-	buf_put_uint(&b, 8, generation);
+	buf_put_uint(&b, 8, root->generation);
 	/* Merge the sorted rows with the changes, which the caller has sorted too. */
 	while (at < im->count || c < n) {
 		int order = at == im->count ? 1 : c == n ? -1 : compare_names(row_name(&im->rows[at]), changes[c].name);
 		struct bytes name = order < 0 ? row_name(&im->rows[at]) : changes[c].name;
-		uint64_t g = order < 0 ? im->rows[at].generation : generation;
+		uint64_t g = order < 0 ? im->rows[at].generation : root->generation;
 		bool erased = order >= 0 && changes[c].erase;
 
 		if (order <= 0)
@@ -309,14 +348,13 @@ fail:
 	return false;
 }
 
-static enum status backend_write(struct store_backend *b, const struct store_change *given, size_t n)
+enum status image_rewrite(struct image *im, unsigned format, const struct store_change *given, size_t n)
 {
-	struct image *im = (struct image *)(void *)b;
 	struct store_change changes[STORE_PENDING_MAX] = { 0 };
 	struct sealed_batch batch = { 0 };
-	uint64_t generation = im->generation + 1;
-	uint8_t raw[ROOT_LEN], mac[SHA256_LEN];
-	struct buf root = BUF_OF(raw);
+	struct root root = { .format = format, .generation = im->generation + 1 };
+	uint8_t raw[ROOT_LEN];
+	struct buf root_record = BUF_OF(raw);
 	enum status st;
 
 	if (n > STORE_PENDING_MAX)
@@ -325,32 +363,39 @@ static enum status backend_write(struct store_backend *b, const struct store_cha
 		memcpy(changes, given, n * sizeof *changes);
 		qsort(changes, n, sizeof *changes, by_name);
 	}
-	if ((st = root_mac(im, generation, changes, n, mac)) != OK ||
-	        (st = seal_batch(im, changes, n, generation, &batch)) != OK)
+	if ((st = root_mac(im, &root, changes, n, root.mac)) != OK ||
+	        (st = seal_batch(im, changes, n, root.generation, &batch)) != OK)
 		goto out;
-	buf_put_uint(&root, 8, generation);
-	buf_put(&root, BYTES_OF(mac));
-	if (!write_batch(im, changes, &batch, n, generation, buf_bytes(&root))) {
+	root_put(&root, &root_record);
+	if (!write_batch(im, changes, &batch, n, root.generation, buf_bytes(&root_record))) {
 		st = ERR_IO;
 		goto out;
 	}
-	im->generation = generation;
+	im->format = format;
+	im->generation = root.generation;
 	for (size_t i = 0; i < n && st == OK; i++) {
 		bool plain = keeps_plain(changes[i].name);
 
 		if (changes[i].erase)
 			drop_row(im, changes[i].name);
 		else
-			st = set_row(im, changes[i].name, generation, plain ? changes[i].value : batch.sealed[i], plain);
+			st = set_row(im, changes[i].name, root.generation, plain ? changes[i].value : batch.sealed[i], plain);
 	}
 out:
 	free(batch.memory);
 	return st;
 }
 
+static enum status backend_write(struct store_backend *b, const struct store_change *changes, size_t n)
+{
+	struct image *im = (struct image *)(void *)b;
+
+	return image_rewrite(im, im->format, changes, n);
+}
+
 struct image_load {
 	struct image *image;
-	uint8_t root[ROOT_LEN];
+	struct root root;
 	bool have_root;
 };
 
@@ -368,19 +413,15 @@ static bool take_record(void *context, struct bytes name, uint64_t generation, s
 	struct buf b = BUF_OF(raw);
 	bool plain = keeps_plain(name), ok;
 
-	if (name.n == 0) {
-		l->have_root = data.n == ROOT_LEN;
-		if (l->have_root)
-			memcpy(l->root, data.p, ROOT_LEN);
-		return l->have_root;
-	}
+	if (name.n == 0)
+		return l->have_root = root_parse(data, &l->root);
 	ok = name.n <= RECORD_NAME_MAX && unseal(l->image, name, generation, data, &b) == OK &&
 	     set_row(l->image, name, generation, plain ? buf_bytes(&b) : data, plain) == OK;
 	secret_clean(raw, b.len);
 	return ok;
 }
 
-/* Read and open all records, then check the root MAC over their generations. */
+/* Read and open all records, then check that the root is of the file's format, and its MAC over their generations. */
 static enum image_error read_rows(struct image *im)
 {
 	struct image_load l = { .image = im };
@@ -389,9 +430,9 @@ static enum image_error read_rows(struct image *im)
 
 	if (e != IMAGE_OK)
 		return e;
-	im->generation = bytes_uint((struct bytes){ l.root, 8 });
-	return l.have_root && root_mac(im, im->generation, NULL, 0, mac) == OK &&
-	                       secret_equals(BYTES_OF(mac), (struct bytes){ l.root + 8, SHA256_LEN })
+	im->generation = l.root.generation;
+	return l.have_root && l.root.format == im->format && root_mac(im, &l.root, NULL, 0, mac) == OK &&
+	                       secret_equals(BYTES_OF(mac), BYTES_OF(l.root.mac))
 	               ? IMAGE_OK
 	               : IMAGE_TAMPERED;
 }
@@ -407,6 +448,7 @@ enum image_error image_open_card(
 		return IMAGE_IO;
 	im->backend = (struct store_backend){ backend_load, backend_next, backend_write };
 	im->file = file;
+	im->format = image_file_format(file);
 	memcpy(im->card_id, card_id, CARD_ID_LEN);
 	if (subkey(key, BYTES_STR("prose-card records"), card_id, &im->record_key) == OK &&
 	        subkey(key, BYTES_STR("prose-card root"), card_id, &im->root_key) == OK) {
@@ -423,7 +465,7 @@ enum image_error image_open_card(
 enum image_error image_open(struct image **out, struct image_options *o)
 {
 	struct image_file *file;
-	enum image_error e = image_file_open(&file, o);
+	enum image_error e = image_file_open_upgraded(&file, o);
 
 	*out = NULL;
 	if (e == IMAGE_OK && !o->create) {
@@ -438,11 +480,6 @@ enum image_error image_open(struct image **out, struct image_options *o)
 	else
 		image_file_close(&file);
 	return e;
-}
-
-enum image_error image_test_pragma(struct image *im, const char *pragma)
-{
-	return image_file_exec(im->file, pragma);
 }
 
 void image_close(struct image **image)

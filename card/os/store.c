@@ -184,11 +184,6 @@ void store_rollback_to(struct store *s, struct store_mark m)
 	s->failed = false;
 }
 
-bool store_is_clean(const struct store *s)
-{
-	return s->count == 0;
-}
-
 void store_abort(struct store *s)
 {
 	secret_clean(s->work->arena, s->used <= STORE_ARENA ? s->used : STORE_ARENA);

@@ -67,7 +67,6 @@ MUST_USE enum status store_put_now(struct store *, struct bytes name, struct byt
 
 struct store_mark store_savepoint(const struct store *);
 void store_rollback_to(struct store *, struct store_mark);
-MUST_USE bool store_is_clean(const struct store *);
 
 /* Write all pending changes in one transaction. No pending changes: no transaction. */
 MUST_USE enum status store_commit(struct store *);

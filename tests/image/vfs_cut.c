@@ -24,6 +24,8 @@ static sqlite3_vfs *real_vfs, cut_vfs;
 static struct cut_file *open_files;
 static long operations, cut_at = -1;
 static bool torn, dead;
+static long full_at = -1, writes;
+static sqlite3 *last_connection;
 
 static void forget(struct cut_file *f)
 {
@@ -85,6 +87,8 @@ static int cut_write(sqlite3_file *file, const void *data, int n, sqlite3_int64 
 	struct cut_file *f = (struct cut_file *)file;
 	struct unsynced *u;
 
+	if (full_at >= 0 && writes++ >= full_at)
+		return SQLITE_FULL;
 	if (tick())
 		return SQLITE_IOERR_WRITE;
 	u = calloc(1, sizeof *u);
@@ -191,8 +195,24 @@ static int cut_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
 	return dead ? SQLITE_IOERR_DELETE : real_vfs->xDelete(real_vfs, name, sync_folder);
 }
 
+static int remember_connection(sqlite3 *db, char **error, const struct sqlite3_api_routines *api)
+{
+	(void)error;
+	(void)api;
+	last_connection = db;
+	return SQLITE_OK;
+}
+
+void vfs_cut_pragma(const char *pragma)
+{
+	if (sqlite3_exec(last_connection, pragma, NULL, NULL, NULL) != SQLITE_OK)
+		abort();
+}
+
 void vfs_cut_register(void)
 {
+	/* SQLite's own way to see every connection; the type is that of an extension's entry point. */
+	(void)sqlite3_auto_extension((void (*)(void))remember_connection);
 	real_vfs = sqlite3_vfs_find(NULL);
 	cut_vfs = *real_vfs;
 	cut_vfs.zName = "cut";
@@ -208,6 +228,14 @@ void vfs_cut_arm(long n, bool with_torn_sectors)
 	cut_at = n;
 	torn = with_torn_sectors;
 	dead = false;
+	full_at = -1;
+}
+
+void vfs_cut_fill(long n)
+{
+	vfs_cut_arm(-1, false);
+	full_at = n;
+	writes = 0;
 }
 
 long vfs_cut_operations(void)

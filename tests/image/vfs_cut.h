@@ -9,6 +9,10 @@
 void vfs_cut_register(void);
 /* Lose power at the n-th write or sync from now (n < 0: never). torn: leave half of each unsynced write on the disk. */
 void vfs_cut_arm(long n, bool torn);
+/* No power cut: from the n-th write on the disk is full. vfs_cut_arm makes room. */
+void vfs_cut_fill(long n);
+/* Run a PRAGMA on the connection that was opened last, for tests that plant a mistake. Not after it is closed. */
+void vfs_cut_pragma(const char *);
 /* How many writes and syncs there were since vfs_cut_arm. */
 long vfs_cut_operations(void);
 

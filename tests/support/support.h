@@ -95,6 +95,7 @@ Suite *suite_prose(void);
 Suite *suite_media(void);
 Suite *suite_attacks(void);
 Suite *suite_image(void);
+Suite *suite_image_migration(void);
 Suite *suite_power(void);
 Suite *suite_host(void);
 Suite *suite_farm(void);
