@@ -1,6 +1,7 @@
 #include "crypto/fp1024.h"
 
 #include "crypto/fp1024_kernel.h"
+#include "crypto/fp1024_way.h"
 #include "crypto/inverse.h"
 #include "crypto/pages.h"
 #include "crypto/sakke_set1.h"

@@ -37,9 +37,6 @@ struct field {
 	struct fp slot[FIELD_SLOTS];
 };
 
-enum fp_way { FP_AUTOMATIC, FP_KERNEL, FP_OPENSSL };
-/* For tests and benchmarks: what field_open takes from now on. FP_KERNEL where it cannot run stops the program. */
-void fp_use(enum fp_way);
 /* Whether this processor runs the kernel. */
 MUST_USE bool fp_has_kernel(void);
 

@@ -28,7 +28,7 @@ static enum image_error sqlite_error(int rc)
 	case SQLITE_ERROR: /* a schema that is not ours */
 	case SQLITE_NOTADB:
 	case SQLITE_CORRUPT: return IMAGE_NOT_IMAGE;
-	case SQLITE_CANTOPEN: /* of an image that is open: its log */
+	case SQLITE_CANTOPEN: return IMAGE_MISSING;
 	case SQLITE_READONLY: return IMAGE_READ_ONLY;
 	case SQLITE_FULL: return IMAGE_FULL;
 	default: return IMAGE_IO;
@@ -193,7 +193,7 @@ static enum image_error open_database(struct image_file *f, const struct image_o
 	if (o->create && access(o->path, F_OK) == 0)
 		return IMAGE_BUSY;
 	if ((rc = sqlite3_open_v2(o->path, &f->db, flags, o->vfs)) != SQLITE_OK)
-		return rc == SQLITE_CANTOPEN ? IMAGE_MISSING : sqlite_error(rc);
+		return sqlite_error(rc);
 	if (sqlite3_db_readonly(f->db, "main") == 1)
 		return IMAGE_READ_ONLY;
 	/* One process, one writer; locking_mode first, so that WAL needs no shared memory file. */

@@ -13,6 +13,7 @@
 
 #include "crypto/eccsi.h"
 #include "crypto/fp1024.h"
+#include "crypto/fp1024_way.h"
 #include "crypto/sakke.h"
 #include "crypto/sakke_set1.h"
 #include "tests/bench/wolf.h"

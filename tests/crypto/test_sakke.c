@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/fp1024_way.h"
 #include "crypto/inverse.h"
 #include "crypto/pairing1024.h"
 #include "crypto/sakke_ring.h"

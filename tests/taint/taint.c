@@ -9,6 +9,7 @@
 #include "crypto/aka.h"
 #include "crypto/eccsi.h"
 #include "crypto/fp1024.h"
+#include "crypto/fp1024_way.h"
 #include "crypto/gba.h"
 #include "crypto/hash.h"
 #include "crypto/sakke.h"
