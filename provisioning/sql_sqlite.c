@@ -59,6 +59,7 @@ static void lite_error(struct sql *s, char *reason, size_t n)
 	case SQLITE_READONLY:
 		(void)snprintf(reason, n, "%s: it and its folder must be there, and writable", sqlite3_errmsg(db));
 		return;
+	case SQLITE_IOERR: (void)snprintf(reason, n, "%s: is the disk full, or broken?", sqlite3_errmsg(db)); return;
 	default: (void)snprintf(reason, n, "%s", db != NULL ? sqlite3_errmsg(db) : "no memory");
 	}
 }
