@@ -48,14 +48,14 @@ void migration_refusal(unsigned version, char *reason, size_t n)
 {
 	if (version > SCHEMA_VERSION)
 		(void)snprintf(reason, n, "was made by a newer prose-net (schema %u; this one knows %u): use that one", version,
-		        SCHEMA_VERSION);
+		        migration_newest());
 	else if (version < SCHEMA_FIRST)
 		(void)snprintf(reason, n,
 		        "is of schema %u, older than any that can be upgraded: start a new one and import its cards", version);
 	else
 		(void)snprintf(reason, n,
 		        "is of schema %u, this prose-net needs %u: stop the servers, keep a copy, run `prose-net db upgrade`",
-		        version, SCHEMA_VERSION);
+		        version, migration_newest());
 }
 
 static enum status set_version(struct sql *s, unsigned version)

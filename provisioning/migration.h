@@ -28,7 +28,7 @@ void migration_refusal(unsigned version, char *reason, size_t n);
 /* Run what is missing, one by one; `done` is told of each before and after. The database must be open alone. ERR_DENIED: it is
  * newer, or older than SCHEMA_FIRST, or somebody else has it open. With a sentence. */
 typedef void migration_step(void *context, const struct migration *, bool done);
-MUST_USE enum status migration_run(struct sql *, migration_step *, void *context, char *reason, size_t n);
+MUST_USE enum status migration_run(struct sql *, migration_step *step, void *context, char *reason, size_t n);
 
 /* A card whose IMSI another card has: that one, `kept`, is the first among those of this IMSI: one that is not revoked before
  * one that is, then the one with the lowest ICCID (what both databases know; only SQLite knows which was imported first). */
