@@ -260,7 +260,7 @@ static enum status certified_user(struct db *db, const char *iccid, struct naf_u
 	TRY(db_card_get(db, iccid, &card, NULL));
 	(void)snprintf(u->imsi, sizeof u->imsi, "%s", card.imsi);
 	(void)snprintf(u->iccid, sizeof u->iccid, "%s", card.iccid);
-	return card.revoked == 0 ? OK : ERR_NOT_FOUND;
+	return card.revoked == 0 && card.duplicate_of[0] == 0 ? OK : ERR_NOT_FOUND;
 }
 
 enum status ua_user(

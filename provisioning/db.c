@@ -1,6 +1,6 @@
 #include "provisioning/db.h"
 
-#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include "provisioning/db_inside.h"
 #include "provisioning/db_schema.h"
 #include "provisioning/master.h"
+#include "provisioning/migration.h"
 #include "provisioning/sql.h"
 
 void db_close(struct db **db)
@@ -27,7 +28,18 @@ void db_close(struct db **db)
 
 enum status db_begin(struct db *db)
 {
-	return sql_begin(db->sql);
+	enum status st = sql_begin(db->sql);
+
+	if (st != ERR_DENIED)
+		return st;
+	db->outdated = true;
+	(void)raise(SIGTERM);
+	return ERR_IO;
+}
+
+bool db_outdated(const struct db *db)
+{
+	return db->outdated;
 }
 
 enum status db_commit(struct db *db)
@@ -123,36 +135,52 @@ static enum status open_token(struct db *db, const char *uri, char *reason, size
 	return st == OK ? master_open(uri, buf_bytes(&found), &db->master, reason, n) : st;
 }
 
-static enum status check_version(struct db *db)
+static enum status check_version(struct db *db, const char *where, char *reason, size_t n)
 {
-	struct sql_rows *r = sql_query(db->sql, "SELECT value FROM meta WHERE name='schema'", "");
-	bool same = sql_row(r) && bytes_equal(sql_blob(r, 0), BYTES_STR(SCHEMA_VERSION));
+	unsigned version = 0;
+	char why[200];
+	enum status st = migration_version(db->sql, &version);
 
-	return sql_done(r) != OK ? ERR_IO : same ? OK : ERR_DENIED;
+	if (st == OK && version == migration_newest())
+		return OK;
+	if (st == OK || st == ERR_NOT_FOUND)
+		migration_refusal(version, why, sizeof why);
+	else
+		sql_error(db->sql, why, sizeof why);
+	(void)snprintf(reason, n, "%s %s", db_name(where), why);
+	return ERR_DENIED;
+}
+
+const char *db_name(const char *where)
+{
+	return sql_is_url(where) ? "the database" : where;
+}
+
+void db_path(const char *where, char out[static DB_PATH_MAX])
+{
+	(void)snprintf(out, DB_PATH_MAX, sql_is_url(where) ? "%s" : "%s/state.db", where);
 }
 
 static enum status open_database(struct db *db, const char *where, const char *key_path, char *reason, size_t n)
 {
-	char path[PATH_MAX];
+	static const struct sql_schema newest = { "SELECT value FROM meta WHERE name='schema'",
+		"SELECT 1 FROM meta WHERE name='schema' AND value='" SCHEMA_TEXT(SCHEMA_VERSION) "'", schema };
+	char path[DB_PATH_MAX];
 	bool url = sql_is_url(where);
 	enum status st;
 
 	if (!url)
 		(void)mkdir(where, 0700);
-	(void)snprintf(path, sizeof path, url ? "%s" : "%s/state.db", where);
+	db_path(where, path);
 	if (!master_is_token(key_path) && (st = master_read(key_path, url || access(path, F_OK) != 0, &db->master)) != OK) {
 		(void)snprintf(reason, n, "%s: %s", key_path,
 		        st == ERR_DENIED ? "must be a 0600 file of 32 octets"
 		                         : "no such master key (it is made together with a new database only)");
 		return st;
 	}
-	if ((db->sql = sql_open(path, "SELECT value FROM meta WHERE name='schema'", schema, reason, n)) == NULL)
+	if ((db->sql = sql_open(path, &newest, reason, n)) == NULL)
 		return ERR_IO;
-	if ((st = check_version(db)) != OK) {
-		(void)snprintf(
-		        reason, n, "%s was made by another version of prose-net: start a new one and import its cards", where);
-		return st;
-	}
+	TRY(check_version(db, where, reason, n));
 	if (master_is_token(key_path) && (st = open_token(db, key_path, reason, n)) != OK)
 		return st;
 	if ((st = check_master(db)) != OK)
@@ -175,6 +203,14 @@ void db_label(const char *table, const char *key, char out[static DB_LABEL_MAX])
 	(void)snprintf(out, DB_LABEL_MAX, "%s/%s", table, key);
 }
 
+/* OK if the statement returns a row, else this. */
+static enum status one_row(struct sql_rows *r, enum status none)
+{
+	enum status st = sql_row(r) ? OK : none, end = sql_done(r);
+
+	return end == OK ? st : end;
+}
+
 enum status db_card_add(struct db *db, const struct db_card *c, struct bytes secrets)
 {
 	uint8_t raw[WRAPPED_MAX];
@@ -185,14 +221,44 @@ enum status db_card_add(struct db *db, const struct db_card *c, struct bytes sec
 	db_label("card", c->iccid, label);
 	TRY(db_wrap(db, label, secrets, &b));
 	wrapped = buf_bytes(&b);
-	return sql_done(sql_query(db->sql, "INSERT INTO card(iccid, imsi, msisdn, secrets) VALUES($1,$2,$3,$4)", "sssb",
-	        c->iccid, c->imsi, c->msisdn, &wrapped));
+	return one_row(sql_query(db->sql,
+	                       "INSERT INTO card(iccid, imsi, msisdn, secrets) VALUES($1,$2,$3,$4) ON CONFLICT DO NOTHING"
+	                       " RETURNING iccid",
+	                       "sssb", c->iccid, c->imsi, c->msisdn, &wrapped),
+	        ERR_DENIED);
+}
+
+enum status db_card_conflict(struct db *db, const struct db_card *c, char out[static DB_SENTENCE_MAX])
+{
+	char other[21];
+
+	(void)snprintf(out, DB_SENTENCE_MAX, "is known already");
+	if (db_card_get(db, c->iccid, &(struct db_card){ 0 }, NULL) == OK)
+		return OK;
+	if (db_card_by_imsi(db, c->imsi, other) == OK)
+		(void)snprintf(
+		        out, DB_SENTENCE_MAX, "its IMSI %s is the one of card %s: no two cards have the same", c->imsi, other);
+	else if (db_card_by_msisdn(db, c->msisdn, other) == OK)
+		(void)snprintf(
+		        out, DB_SENTENCE_MAX, "its number %s is the one of card %s: `card number` moves it", c->msisdn, other);
+	else
+		return ERR_NOT_FOUND;
+	return OK;
+}
+
+void db_card_duplicate(const struct db_card *c, char out[static DB_SENTENCE_MAX])
+{
+	(void)snprintf(out, DB_SENTENCE_MAX,
+	        "has the IMSI of card %s, and only that one is served: order a new card in its place, or, if this is the one in"
+	        " use, `prose-net card revoke %s`",
+	        c->duplicate_of, c->duplicate_of);
 }
 
 enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, struct secret_large *secrets)
 {
-	struct sql_rows *s = sql_query(
-	        db->sql, "SELECT imsi, secrets, ota_counter, sequence, msisdn, revoked FROM card WHERE iccid=$1", "s", iccid);
+	struct sql_rows *s = sql_query(db->sql,
+	        "SELECT imsi, secrets, ota_counter, sequence, msisdn, revoked, duplicate_of FROM card WHERE iccid=$1", "s",
+	        iccid);
 	enum status st = ERR_NOT_FOUND;
 	char label[DB_LABEL_MAX];
 
@@ -204,6 +270,7 @@ enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, str
 		c->sequence = sql_int(s, 3);
 		sql_text(s, 4, c->msisdn, sizeof c->msisdn);
 		c->revoked = sql_int(s, 5);
+		sql_text(s, 6, c->duplicate_of, sizeof c->duplicate_of);
 		db_label("card", iccid, label);
 		st = bcd_encode(iccid, c->card_id, sizeof c->card_id);
 		if (st == OK && secrets != NULL)
@@ -244,7 +311,7 @@ static enum status card_by(struct db *db, const char *text, const char *value, c
 
 enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
 {
-	return card_by(db, "SELECT iccid FROM card WHERE imsi=$1", imsi, iccid);
+	return card_by(db, "SELECT iccid FROM card WHERE imsi=$1 AND duplicate_of=''", imsi, iccid);
 }
 
 enum status db_card_by_msisdn(struct db *db, const char *msisdn, char iccid[21])
@@ -301,9 +368,28 @@ enum status db_card_next_counter(struct db *db, const char *iccid, uint64_t *out
 	return next_number(db, "UPDATE card SET ota_counter=ota_counter+1 WHERE iccid=$1 RETURNING ota_counter", iccid, out);
 }
 
+/* The IMSI of a card that is lost goes to the first duplicate that is not; what was agreed under it was agreed with the other.
+ */
+static enum status bequeath(struct db *db, const char *iccid)
+{
+	char heir[21];
+	enum status st = card_by(db,
+	        "SELECT iccid FROM card WHERE duplicate_of=$1 AND duplicate_of<>'' AND revoked=0 ORDER BY iccid LIMIT 1", iccid,
+	        heir);
+
+	if (st != OK)
+		return st == ERR_NOT_FOUND ? OK : st;
+	TRY(sql_done(sql_query(db->sql, "UPDATE card SET duplicate_of=$1 WHERE iccid=$2", "ss", heir, iccid)));
+	TRY(sql_done(sql_query(db->sql, "UPDATE card SET duplicate_of='' WHERE iccid=$1", "s", heir)));
+	TRY(sql_done(sql_query(
+	        db->sql, "UPDATE card SET duplicate_of=$1 WHERE duplicate_of=$2 AND duplicate_of<>''", "ss", heir, iccid)));
+	return sql_done(sql_query(db->sql, "DELETE FROM gba WHERE imsi=(SELECT imsi FROM card WHERE iccid=$1)", "s", heir));
+}
+
 enum status db_card_revoke(struct db *db, const char *iccid, uint64_t now)
 {
 	TRY(sql_done(sql_query(db->sql, "UPDATE card SET revoked=$1 WHERE iccid=$2 AND revoked=0", "is", now, iccid)));
 	TRY(sql_done(sql_query(db->sql, "DELETE FROM enrol WHERE iccid=$1", "s", iccid)));
-	return sql_done(sql_query(db->sql, "DELETE FROM outbox WHERE iccid=$1 AND confirmed=0", "s", iccid));
+	TRY(sql_done(sql_query(db->sql, "DELETE FROM outbox WHERE iccid=$1 AND confirmed=0", "s", iccid)));
+	return bequeath(db, iccid);
 }

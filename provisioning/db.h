@@ -12,11 +12,18 @@ struct db;
  * NULL on failure, with a sentence in reason. */
 struct db *db_open(const char *where, const char *key_path, char *reason, size_t n);
 void db_close(struct db **);
+/* What sql.h opens for that `where`. */
+enum { DB_PATH_MAX = 4096 };
+void db_path(const char *where, char out[static DB_PATH_MAX]);
+/* What messages call it: a URL may have a password in it. */
+const char *db_name(const char *where);
 
-/* All changes between begin and commit are one transaction; db_close without commit rolls back. */
+/* All changes between begin and commit are one transaction; db_close without commit rolls back. If begin finds, after a lost
+ * connection, that the database was upgraded meanwhile, it raises SIGTERM, which ends servers: db_outdated tells them why. */
 MUST_USE enum status db_begin(struct db *);
 MUST_USE enum status db_commit(struct db *);
 MUST_USE enum status db_rollback(struct db *);
+bool db_outdated(const struct db *);
 
 /* The tables themselves: for campaign.c, which has its own. */
 struct sql *db_sql(struct db *);
@@ -29,16 +36,25 @@ struct db_card {
 	uint64_t ota_counter; /* last one sent */
 	uint64_t sequence;    /* last one used in a sealed object */
 	uint64_t revoked;     /* seconds since 1970; 0: it is not */
+	/* Not empty: another card has the same IMSI, and this is it. That one is the IMSI's (migration.h says why); this one
+	 * gets no vectors, no bootstrapping, no keys. */
+	char duplicate_of[21];
 };
+/* What is wrong with a card that is a duplicate, and what to do, in one sentence behind its ICCID. */
+enum { DB_SENTENCE_MAX = 256 };
+void db_card_duplicate(const struct db_card *, char out[static DB_SENTENCE_MAX]);
 
+/* ERR_DENIED: the ICCID, the IMSI or the number is another card's; db_card_conflict says which. */
 MUST_USE enum status db_card_add(struct db *, const struct db_card *, struct bytes secrets);
 /* secrets may be NULL. */
 MUST_USE enum status db_card_get(struct db *, const char *iccid, struct db_card *, struct secret_large *secrets);
+MUST_USE enum status db_card_conflict(struct db *, const struct db_card *, char out[static DB_SENTENCE_MAX]);
 /* Other secrets for a card that is known. */
 MUST_USE enum status db_card_set_secrets(struct db *, const char *iccid, struct bytes secrets);
 MUST_USE enum status db_card_by_msisdn(struct db *, const char *msisdn, char iccid[21]);
 /* The number that reaches the card; another card that had it has none from now on. */
 MUST_USE enum status db_card_set_msisdn(struct db *, const char *iccid, const char *msisdn);
+/* The one card that the IMSI belongs to. */
 MUST_USE enum status db_card_by_imsi(struct db *, const char *imsi, char iccid[21]);
 /* The next sequence number SQN (SEQ || IND) of a subscriber, and a new place to go on from. */
 MUST_USE enum status db_hss_next_sqn(struct db *, const char *imsi, uint64_t *out);
@@ -49,7 +65,7 @@ MUST_USE enum status db_card_next_counter(struct db *, const char *iccid, uint64
 /* Skip counters that the card is ahead of. */
 MUST_USE enum status db_card_skip_counters(struct db *, const char *iccid, uint64_t count);
 
-/* Lost: it is nobody's any more for HSS, BSF and KMS, and nothing waits for it. */
+/* Lost: HSS, BSF and KMS know it no longer, and nothing waits for it. Its IMSI goes to the first duplicate that is not lost. */
 MUST_USE enum status db_card_revoke(struct db *, const char *iccid, uint64_t now);
 /* The groups in which this card's users are, at most room of them. */
 struct db_member {
@@ -71,14 +87,21 @@ struct db_external_kms {
 	uint64_t period, offset;
 	uint8_t keys[257 + 65];
 };
-MUST_USE enum status db_external_kms_set(struct db *, const struct db_external_kms *);
+/* A new one, or new keys of one that is known. ERR_DENIED: it speaks for another domain, or another speaks for this one
+ * (db_external_kms_conflict says which); move: no longer. */
+MUST_USE enum status db_external_kms_set(struct db *, const struct db_external_kms *, bool move);
+MUST_USE enum status db_external_kms_conflict(
+        struct db *, const struct db_external_kms *, char uri[static 129], char domain[static 129]);
 MUST_USE enum status db_external_kms_get(struct db *, const char *domain, struct db_external_kms *);
 MUST_USE enum status db_external_kms_each(struct db *, enum status (*each)(void *, const struct db_external_kms *), void *);
 
-/* A user's keys belong on this card; a user who was revoked stays so. */
+/* A user's keys belong on this card; a user who was revoked stays so. ERR_DENIED: they belong on another card that is in use
+ * (not lost, no duplicate; db_user_elsewhere). */
 MUST_USE enum status db_user_set(struct db *, const char *uri, const char *iccid);
-/* The same, and no longer revoked. */
-MUST_USE enum status db_user_allow(struct db *, const char *uri, const char *iccid);
+/* The same, and no longer revoked; move: from whatever card. */
+MUST_USE enum status db_user_allow(struct db *, const char *uri, const char *iccid, bool move);
+/* The other card in use that has the user. ERR_NOT_FOUND: none. */
+MUST_USE enum status db_user_elsewhere(struct db *, const char *uri, const char *iccid, char holder[static 21]);
 MUST_USE enum status db_user_revoke(struct db *, const char *uri, uint64_t now);
 /* ERR_NOT_FOUND: not known. ERR_DENIED: revoked. */
 MUST_USE enum status db_user_card(struct db *, const char *uri, char iccid[21]);

@@ -10,6 +10,7 @@
 struct db {
 	struct sql *sql;
 	struct secret master;
+	bool outdated;
 };
 
 enum { WRAPPED_MAX = SECRET_LARGE_MAX + GCM_IV_LEN + GCM_TAG_LEN };

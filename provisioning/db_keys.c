@@ -35,14 +35,39 @@ enum status db_kms_get(struct db *db, struct db_kms *k, struct secret_large *key
 	return sql_done(s) == OK ? st : ERR_IO;
 }
 
-enum status db_external_kms_set(struct db *db, const struct db_external_kms *k)
+enum status db_external_kms_conflict(
+        struct db *db, const struct db_external_kms *k, char uri[static 129], char domain[static 129])
+{
+	struct sql_rows *s = sql_query(db->sql,
+	        "SELECT uri, domain FROM external_kms WHERE (domain=$1 AND uri<>$2) OR (uri=$2 AND domain<>$1) ORDER BY uri",
+	        "ss", k->domain, k->uri);
+	enum status st = ERR_NOT_FOUND;
+
+	if (sql_row(s)) {
+		sql_text(s, 0, uri, 129);
+		sql_text(s, 1, domain, 129);
+		st = OK;
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_external_kms_set(struct db *db, const struct db_external_kms *k, bool move)
 {
 	struct bytes keys = BYTES_OF(k->keys);
+	struct sql_rows *s;
+	bool set;
 
-	return sql_done(sql_query(db->sql,
-	        "INSERT INTO external_kms VALUES($1,$2,$3,$4,$5) ON CONFLICT(uri) DO UPDATE SET domain=excluded.domain,"
-	        " period=excluded.period, period_offset=excluded.period_offset, keys=excluded.keys",
-	        "ssiib", k->uri, k->domain, k->period, k->offset, &keys));
+	if (move)
+		TRY(sql_done(
+		        sql_query(db->sql, "DELETE FROM external_kms WHERE uri=$1 OR domain=$2", "ss", k->uri, k->domain)));
+	s = sql_query(db->sql,
+	        "INSERT INTO external_kms VALUES($1,$2,$3,$4,$5) ON CONFLICT(uri) DO UPDATE SET period=excluded.period,"
+	        " period_offset=excluded.period_offset, keys=excluded.keys WHERE external_kms.domain=excluded.domain"
+	        " RETURNING uri",
+	        "ssiib", k->uri, k->domain, k->period, k->offset, &keys);
+	set = sql_row(s);
+	TRY(sql_done(s));
+	return set ? OK : ERR_DENIED;
 }
 
 static enum status take_external(const struct sql_rows *s, struct db_external_kms *k)
@@ -82,13 +107,36 @@ enum status db_external_kms_each(struct db *db, enum status (*each)(void *, cons
 
 enum status db_user_set(struct db *db, const char *uri, const char *iccid)
 {
-	return sql_done(sql_query(db->sql,
-	        "INSERT INTO users(uri, iccid) VALUES($1,$2) ON CONFLICT(uri) DO UPDATE SET iccid=excluded.iccid", "ss", uri,
-	        iccid));
+	struct sql_rows *s = sql_query(db->sql,
+	        "INSERT INTO users(uri, iccid) VALUES($1,$2) ON CONFLICT(uri) DO UPDATE SET iccid=excluded.iccid"
+	        " WHERE users.iccid=excluded.iccid OR EXISTS (SELECT 1 FROM card c WHERE c.iccid=users.iccid AND"
+	        " (c.revoked<>0 OR c.duplicate_of<>'')) RETURNING uri",
+	        "ss", uri, iccid);
+	bool set = sql_row(s);
+
+	TRY(sql_done(s));
+	return set ? OK : ERR_DENIED;
 }
 
-enum status db_user_allow(struct db *db, const char *uri, const char *iccid)
+enum status db_user_elsewhere(struct db *db, const char *uri, const char *iccid, char holder[static 21])
 {
+	struct sql_rows *s = sql_query(db->sql,
+	        "SELECT u.iccid FROM users u JOIN card c ON c.iccid=u.iccid WHERE u.uri=$1 AND u.iccid<>$2 AND c.revoked=0"
+	        " AND c.duplicate_of=''",
+	        "ss", uri, iccid);
+	enum status st = ERR_NOT_FOUND;
+
+	if (sql_row(s)) {
+		sql_text(s, 0, holder, 21);
+		st = OK;
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_user_allow(struct db *db, const char *uri, const char *iccid, bool move)
+{
+	if (move)
+		TRY(sql_done(sql_query(db->sql, "UPDATE users SET iccid=$1 WHERE uri=$2", "ss", iccid, uri)));
 	TRY(db_user_set(db, uri, iccid));
 	return sql_done(sql_query(db->sql, "UPDATE users SET revoked=0 WHERE uri=$1", "s", uri));
 }

@@ -1,5 +1,6 @@
-/* db_schema.h - the operator's tables (campaign_schema.h has those of campaigns). Secrets are wrapped; times are seconds since
- * 1970. */
+/* db_schema.h - the operator's tables, as a new database gets them (campaign_schema.h has those of campaigns). Secrets are
+ * wrapped; times are seconds since 1970. An older database gets them by migrations (migration.c): whoever changes a table here
+ * changes SCHEMA_VERSION and adds a row there; the suite `migration` compares the two ways. */
 #ifndef PROVISIONING_DB_SCHEMA_H
 #define PROVISIONING_DB_SCHEMA_H
 
@@ -7,13 +8,15 @@
 
 #include "provisioning/campaign_schema.h"
 
-#define SCHEMA_VERSION "8"
+#define SCHEMA_VERSION 9
+#define SCHEMA_TEXT_OF(n) #n
+#define SCHEMA_TEXT(n) SCHEMA_TEXT_OF(n)
 
 static const char *const schema[] = {
 	"CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BYTEA NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS card(iccid TEXT PRIMARY KEY, imsi TEXT NOT NULL, msisdn TEXT NOT NULL DEFAULT '',"
 	" secrets BYTEA NOT NULL, ota_counter BIGINT NOT NULL DEFAULT 0, sequence BIGINT NOT NULL DEFAULT 0,"
-	" revoked BIGINT NOT NULL DEFAULT 0);"
+	" revoked BIGINT NOT NULL DEFAULT 0, duplicate_of TEXT NOT NULL DEFAULT '');"
 	"CREATE TABLE IF NOT EXISTS kms(uri TEXT PRIMARY KEY, period BIGINT NOT NULL, period_offset BIGINT NOT NULL,"
 	" keys BYTEA NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS users(uri TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid),"
@@ -50,10 +53,12 @@ static const char *const schema[] = {
 	" PRIMARY KEY(card, nonce));"
 	"CREATE TABLE IF NOT EXISTS enrol(id TEXT PRIMARY KEY, iccid TEXT NOT NULL REFERENCES card(iccid), uri TEXT NOT NULL,"
 	" expires BIGINT NOT NULL, key BYTEA NOT NULL, used BIGINT NOT NULL DEFAULT 0);"
-	"CREATE INDEX IF NOT EXISTS card_imsi ON card(imsi);"
+	"CREATE UNIQUE INDEX IF NOT EXISTS card_imsi ON card(imsi) WHERE duplicate_of='';"
+	"CREATE INDEX IF NOT EXISTS card_duplicate ON card(duplicate_of) WHERE duplicate_of<>'';"
+	"CREATE UNIQUE INDEX IF NOT EXISTS kms_one ON kms((uri IS NOT NULL));"
 	"CREATE UNIQUE INDEX IF NOT EXISTS card_msisdn ON card(msisdn) WHERE msisdn<>'';",
 	CAMPAIGN_SCHEMA,
-	"INSERT INTO meta VALUES('schema', '" SCHEMA_VERSION "') ON CONFLICT DO NOTHING;",
+	"INSERT INTO meta VALUES('schema', '" SCHEMA_TEXT(SCHEMA_VERSION) "') ON CONFLICT DO NOTHING;",
 	NULL,
 };
 

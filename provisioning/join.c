@@ -61,7 +61,7 @@ static enum status begin(struct pusher *p, const char *iccid, const char *naf)
 	enum status st;
 
 	TRY(db_card_get(p->db, iccid, &card, NULL));
-	if (card.revoked != 0)
+	if (card.revoked != 0 || card.duplicate_of[0] != 0)
 		return ERR_DENIED;
 	TRY(db_gba_impi(p->db, card.imsi, impi));
 	TRY(naf_id_of(naf, UA_PROTOCOL, &naf_id));

@@ -166,7 +166,8 @@ enum status kms_issue(struct db *db, struct kms_tables *tables, uint64_t now, co
 	if (strlen(uri) == 0 || strlen(uri) > PROSE_URI_MAX)
 		return ERR_MALFORMED;
 	TRY(db_card_get(db, iccid, &card, NULL));
-	if (card.revoked != 0 || db_user_card(db, uri, holder) == ERR_DENIED)
+	if (card.revoked != 0 || card.duplicate_of[0] != 0 || db_user_card(db, uri, holder) == ERR_DENIED ||
+	        db_user_elsewhere(db, uri, iccid, holder) == OK)
 		return ERR_DENIED;
 	TRY(kms_load(db, &k));
 	number = mikey_period_number(&k.identity, when);

@@ -31,6 +31,7 @@ struct list {
 	char *reason;
 	size_t reason_n;
 	enum status status;
+	char conflict[FIELD_MAX + DB_SENTENCE_MAX]; /* the first card that cannot be added to those that are there */
 };
 
 static void fail(struct list *l, enum status st, const char *what, const char *why)
@@ -153,6 +154,15 @@ static void derive_missing(struct list *l)
 	}
 }
 
+/* A line that is no card's at all is told of first, wherever it stands. */
+static void note_conflict(struct list *l)
+{
+	char why[DB_SENTENCE_MAX];
+
+	if (l->conflict[0] == 0 && db_card_conflict(l->db, &l->card, why) == OK)
+		(void)snprintf(l->conflict, sizeof l->conflict, "line %zu: %s: %s", l->line, l->card.iccid, why);
+}
+
 static void add_card(struct list *l)
 {
 	AKA_SUBSCRIBER
@@ -176,8 +186,10 @@ static void add_card(struct list *l)
 		fail(l, ERR_MALFORMED, "line", "needs an iccid and an imsi");
 	} else if (l->tlvs.failed || aka_put(secret_large_bytes(&l->secrets), &b) != OK || aka_parse(buf_bytes(&b), &s) != OK) {
 		fail(l, ERR_MALFORMED, l->card.iccid, "k and opc do not fit the algorithm");
-	} else if ((st = db_card_add(l->db, &l->card, secret_large_bytes(&l->secrets))) != OK) {
-		fail(l, st, l->card.iccid, st == ERR_DENIED ? "is known already, or its msisdn is" : "cannot be stored");
+	} else if ((st = db_card_add(l->db, &l->card, secret_large_bytes(&l->secrets))) == ERR_DENIED) {
+		note_conflict(l);
+	} else if (st != OK) {
+		fail(l, st, l->card.iccid, "cannot be stored");
 	}
 	l->cards++;
 }
@@ -238,6 +250,10 @@ enum status list_import(struct db *db, const char *path, const char *map, struct
 	secret_large_wipe(&l.secrets);
 	if (l.status == OK && l.cards == 0)
 		fail(&l, ERR_MALFORMED, "file", "names no cards");
+	if (l.status == OK && l.conflict[0] != 0) {
+		(void)snprintf(reason, n, "%s", l.conflict);
+		return ERR_DENIED;
+	}
 	*cards = l.cards;
 	return l.status;
 }

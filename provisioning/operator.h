@@ -62,7 +62,7 @@ MUST_USE enum status order_keys_over_the_air(
 MUST_USE enum status kms_init(struct db *, const char *uri, uint64_t period, uint64_t offset);
 /* Append the sealed KMS certificate and the sealed key set of `uri` for the period that holds `when`, and a line to the log
  * (kms_log.h). tables are kept from call to call, by whoever issues many; or NULL. ERR_DENIED: the user or the card is
- * revoked. */
+ * revoked, the card is a duplicate, or the user's keys belong on another card. */
 struct kms_tables;
 MUST_USE enum status kms_issue(struct db *, struct kms_tables *, uint64_t now, const struct seal_keys *, const char *iccid,
         const char *uri, uint64_t when, struct buf *out);

@@ -8,15 +8,30 @@ bool sql_is_url(const char *where)
 	return strncmp(where, "postgresql://", 13) == 0 || strncmp(where, "postgres://", 11) == 0;
 }
 
-struct sql *sql_open(const char *where, const char *present, const char *const *schema, char *reason, size_t n)
+static struct sql *open_as(const char *where, enum sql_mode mode, const struct sql_schema *schema, char *reason, size_t n)
 {
-	return (sql_is_url(where) ? &sql_postgres : &sql_sqlite)->open(where, present, schema, reason, n);
+	return (sql_is_url(where) ? &sql_postgres : &sql_sqlite)->open(where, mode, schema, reason, n);
+}
+
+struct sql *sql_open(const char *where, const struct sql_schema *schema, char *reason, size_t n)
+{
+	return open_as(where, SQL_CREATE, schema, reason, n);
+}
+
+struct sql *sql_open_alone(const char *where, char *reason, size_t n)
+{
+	return open_as(where, SQL_ALONE, NULL, reason, n);
+}
+
+struct sql *sql_open_existing(const char *where, char *reason, size_t n)
+{
+	return open_as(where, SQL_EXISTING, NULL, reason, n);
 }
 
 enum status sql_exec_all(struct sql *s, const char *const *texts)
 {
 	for (; *texts != NULL; texts++)
-		TRY(s->driver->exec(s, *texts));
+		TRY(sql_exec(s, *texts));
 	return OK;
 }
 
@@ -32,14 +47,34 @@ enum status sql_begin(struct sql *s)
 	return s->driver->begin(s);
 }
 
+enum status sql_begin_alone(struct sql *s, bool strangers, char *reason, size_t n)
+{
+	return s->driver->begin_alone(s, strangers, reason, n);
+}
+
+enum status sql_exec(struct sql *s, const char *text)
+{
+	return s->driver->exec(s, text);
+}
+
+void sql_error(struct sql *s, char *reason, size_t n)
+{
+	s->driver->error(s, reason, n);
+}
+
+const char *sql_problems(const struct sql *s)
+{
+	return s->driver->problems;
+}
+
 enum status sql_commit(struct sql *s)
 {
-	return s->driver->exec(s, "COMMIT");
+	return sql_exec(s, "COMMIT");
 }
 
 enum status sql_rollback(struct sql *s)
 {
-	return s->driver->exec(s, "ROLLBACK");
+	return sql_exec(s, "ROLLBACK");
 }
 
 const char *sql_for_update(const struct sql *s)

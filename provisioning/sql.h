@@ -11,13 +11,33 @@ struct sql_rows;
 /* postgresql:// or postgres:// */
 bool sql_is_url(const char *where);
 /* Open a database file (made if it is missing, mode 0600) or connect. Unless the query `present` succeeds, the schema's
- * statements (texts, the last one NULL) are run, alone; a database that is in use is not disturbed. NULL on failure, with a
- * sentence in reason. */
-struct sql *sql_open(const char *where, const char *present, const char *const *schema, char *reason, size_t n);
+ * statements (texts, the last one NULL) are run, alone; a database that is in use is not disturbed. `current` succeeds with a
+ * row as long as the schema is the one that was opened. NULL on failure, with a sentence in reason.
+ *
+ * Whoever has a database open is counted: in SQLite by the lock on the file that a connection to a WAL database holds, in
+ * PostgreSQL by an advisory lock that the session shares. */
+struct sql_schema {
+	const char *present, *current, *const *texts;
+};
+struct sql *sql_open(const char *where, const struct sql_schema *, char *reason, size_t n);
+/* An existing database, with no other connection as long as this one is open; waits two seconds for short ones to end. */
+struct sql *sql_open_alone(const char *where, char *reason, size_t n);
+/* An existing database, to look at. */
+struct sql *sql_open_existing(const char *where, char *reason, size_t n);
 void sql_close(struct sql **);
 
-/* begin takes up a lost connection again. SQLite: one writer at a time, others wait for up to ten seconds. */
+/* begin takes up a lost connection again. ERR_DENIED: the schema is not `current` any more. SQLite: one writer at a time,
+ * others wait for up to ten seconds. */
 MUST_USE enum status sql_begin(struct sql *);
+/* After sql_open_alone. strangers: count connections of programs that do not share the lock, too (those of schema 8 and before
+ * in PostgreSQL), and keep them out until the end of the transaction. ERR_DENIED, with a sentence: there are some. */
+MUST_USE enum status sql_begin_alone(struct sql *, bool strangers, char *reason, size_t n);
+/* Statements without parameters and rows. */
+MUST_USE enum status sql_exec(struct sql *, const char *text);
+/* What went wrong last, in the database's own words, one line. */
+void sql_error(struct sql *, char *reason, size_t n);
+/* A query whose rows each say what is broken in the database's own structure. */
+const char *sql_problems(const struct sql *);
 MUST_USE enum status sql_commit(struct sql *);
 MUST_USE enum status sql_rollback(struct sql *);
 
@@ -44,17 +64,22 @@ struct sql_parameter {
 	uint64_t number;
 	struct bytes octets; /* of texts, too; they end with a zero that is not counted */
 };
+enum sql_mode { SQL_CREATE, SQL_EXISTING, SQL_ALONE };
+enum { SQL_ALONE_MS = 2000 }; /* patience with others that have it open */
 struct sql_driver {
-	struct sql *(*open)(const char *where, const char *present, const char *const *schema, char *reason, size_t n);
+	/* schema: NULL unless the mode is SQL_CREATE */
+	struct sql *(*open)(const char *where, enum sql_mode, const struct sql_schema *, char *reason, size_t n);
 	void (*close)(struct sql *);
 	enum status (*begin)(struct sql *);
+	enum status (*begin_alone)(struct sql *, bool strangers, char *reason, size_t n);
+	void (*error)(struct sql *, char *reason, size_t n);
 	enum status (*exec)(struct sql *, const char *text);
 	struct sql_rows *(*query)(struct sql *, const char *text, const struct sql_parameter *, size_t n);
 	bool (*row)(struct sql_rows *);
 	struct bytes (*octets)(const struct sql_rows *, int column);
 	uint64_t (*number)(const struct sql_rows *, int column);
 	enum status (*done)(struct sql_rows *);
-	const char *for_update, *skip_locked;
+	const char *for_update, *skip_locked, *problems;
 };
 struct sql {
 	const struct sql_driver *driver;

@@ -2,16 +2,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "provisioning/sql.h"
 
 /* "PROSE" as a number: servers that start together make the schema one after the other. */
 #define SCHEMA_LOCK "SELECT pg_advisory_xact_lock(344958325573)"
-enum { NUMBER_TEXT = 24, STATEMENTS_MAX = 64, STATEMENT_NAME = 8 };
+/* "PROSF": who has the database open shares it; an upgrade has it alone. */
+#define OPEN_LOCK "344958325574"
+enum { DOZE_MS = 100, NUMBER_TEXT = 24, STATEMENTS_MAX = 64, STATEMENT_NAME = 8 };
 
 struct postgres {
 	struct sql base; /* first */
 	PGconn *connection;
+	const char *current;
+	bool alone; /* nobody else has it open */
+	bool lost;  /* the session, and it was not taken up again yet */
 	/* Statements by their text: planning one takes longer than running it, so that what comes a second time is prepared. */
 	struct {
 		char *text;
@@ -89,16 +95,116 @@ static enum status postgres_exec(struct sql *s, const char *text)
 	return st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? OK : ERR_IO;
 }
 
-/* A server that was restarted is found again here, where nothing is under way yet. */
+static struct sql_rows *postgres_query(struct sql *, const char *text, const struct sql_parameter *, size_t n);
+
+/* The first column of the first row; 0 if there is none. */
+static uint64_t number_of(struct sql *s, const char *text)
+{
+	struct sql_rows *r = postgres_query(s, text, NULL, 0);
+	uint64_t value = sql_row(r) ? sql_int(r, 0) : 0;
+
+	return sql_done(r) == OK ? value : 0;
+}
+
+static bool share(struct sql *s)
+{
+	return number_of(s, "SELECT pg_try_advisory_lock_shared(" OPEN_LOCK ")::int") == 1;
+}
+
+/* A new session where nothing is under way yet; what the last one had prepared and locked is gone. An upgrade may be at work,
+ * or over. */
+static enum status take_up_again(struct postgres *p)
+{
+	forget_statements(p);
+	PQreset(p->connection);
+	if (PQstatus(p->connection) != CONNECTION_OK || p->alone)
+		return ERR_IO;
+	if (!share(&p->base)) {
+		PQreset(p->connection);
+		return ERR_IO;
+	}
+	return number_of(&p->base, p->current) == 1 ? OK : ERR_DENIED;
+}
+
+/* A server that was restarted is found again here. */
 static enum status postgres_begin(struct sql *s)
 {
-	if (PQstatus(connection_of(s)) == CONNECTION_OK && postgres_exec(s, "BEGIN") == OK)
+	struct postgres *p = postgres_of(s);
+
+	if (!p->lost && PQstatus(p->connection) == CONNECTION_OK && postgres_exec(s, "BEGIN") == OK)
 		return OK;
-	if (PQstatus(connection_of(s)) == CONNECTION_OK)
+	if (!p->lost && PQstatus(p->connection) == CONNECTION_OK)
 		return ERR_IO;
-	forget_statements(postgres_of(s));
-	PQreset(connection_of(s));
+	p->lost = true;
+	TRY(take_up_again(p));
+	p->lost = false;
 	return postgres_exec(s, "BEGIN");
+}
+
+static void postgres_error(struct sql *s, char *reason, size_t n)
+{
+	const char *why = PQerrorMessage(connection_of(s)); /* without the password, as libpq promises */
+
+	(void)snprintf(reason, n, "PostgreSQL: %.*s", (int)strcspn(why, "\n"), why);
+}
+
+/* Those of the lock; strangers: sessions of any program. */
+#define SHARERS                                                                                                                \
+	"SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND granted AND pid<>pg_backend_pid() AND objsubid=1"         \
+	" AND database=(SELECT oid FROM pg_database WHERE datname=current_database())"                                         \
+	" AND (classid::bigint<<32)+objid::bigint=" OPEN_LOCK
+#define STRANGERS                                                                                                              \
+	"SELECT count(*) FROM pg_stat_activity WHERE datname=current_database() AND pid<>pg_backend_pid()"                     \
+	" AND coalesce(backend_type, 'client backend')='client backend' AND usesysid IS NOT NULL"
+
+/* How many others have it open; 0: from now on it is ours. */
+static uint64_t others(struct postgres *p)
+{
+	if (!p->alone)
+		p->alone = number_of(&p->base, "SELECT pg_try_advisory_lock(" OPEN_LOCK ")::int") == 1;
+	if (p->alone)
+		return 0;
+	return number_of(&p->base, SHARERS);
+}
+
+static void doze(void)
+{
+	const struct timespec t = { .tv_nsec = DOZE_MS * 1000000L };
+
+	(void)nanosleep(&t, NULL);
+}
+
+/* The lock on meta keeps those out who look at the schema's number before they do anything, as programs of all versions do. */
+static enum status shut_out(struct postgres *p, uint64_t *strangers)
+{
+	TRY(postgres_exec(&p->base, "BEGIN"));
+	TRY(postgres_exec(&p->base, "SET LOCAL lock_timeout='1s'"));
+	if (postgres_exec(&p->base, "LOCK TABLE meta IN ACCESS EXCLUSIVE MODE") == OK)
+		*strangers = number_of(&p->base, STRANGERS);
+	else
+		*strangers = 1;
+	return *strangers == 0 ? postgres_exec(&p->base, "SET LOCAL lock_timeout=0") : postgres_exec(&p->base, "ROLLBACK");
+}
+
+static enum status postgres_begin_alone(struct sql *s, bool strangers, char *reason, size_t n)
+{
+	struct postgres *p = postgres_of(s);
+	uint64_t count = 0;
+	enum status st = OK;
+
+	if (!strangers)
+		return postgres_exec(s, "BEGIN");
+	for (unsigned i = 0; i < SQL_ALONE_MS / DOZE_MS; i++) {
+		if ((st = shut_out(p, &count)) != OK || count == 0)
+			break;
+		doze();
+	}
+	if (st != OK)
+		postgres_error(s, reason, n);
+	else if (count > 0)
+		(void)snprintf(reason, n, "it has %llu other connection%s: stop the servers and whatever else uses it first",
+		        (unsigned long long)count, count == 1 ? "" : "s");
+	return st != OK ? st : count == 0 ? OK : ERR_DENIED;
 }
 
 static void postgres_close(struct sql *s)
@@ -108,23 +214,65 @@ static void postgres_close(struct sql *s)
 	free(s);
 }
 
-static struct sql *postgres_open(const char *url, const char *present, const char *const *schema, char *reason, size_t n)
+static bool postgres_create(struct sql *s, const struct sql_schema *schema)
+{
+	return postgres_exec(s, schema->present) == OK ||
+	       (postgres_exec(s, "BEGIN") == OK && postgres_exec(s, SCHEMA_LOCK) == OK &&
+	               sql_exec_all(s, schema->texts) == OK && postgres_exec(s, "COMMIT") == OK);
+}
+
+/* Alone: a second upgrade does not wait for the first. */
+static bool lock_alone(struct postgres *p, char *reason, size_t n)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < SQL_ALONE_MS / DOZE_MS && PQstatus(p->connection) == CONNECTION_OK; i++) {
+		if ((count = others(p)) == 0 && p->alone)
+			return true;
+		if (number_of(&p->base, SHARERS " AND mode='ExclusiveLock'") > 0) {
+			(void)snprintf(reason, n, "another `db upgrade` is at work on it");
+			return false;
+		}
+		doze();
+	}
+	if (count > 0)
+		(void)snprintf(reason, n, "%llu other prose-net%s it open: stop the servers first", (unsigned long long)count,
+		        count == 1 ? " has" : "s have");
+	else
+		postgres_error(&p->base, reason, n);
+	return false;
+}
+
+static bool lock_shared(struct postgres *p, char *reason, size_t n)
+{
+	if (share(&p->base))
+		return true;
+	if (PQstatus(p->connection) == CONNECTION_OK)
+		(void)snprintf(reason, n, "the database is being upgraded: wait until `db upgrade` has ended");
+	else
+		postgres_error(&p->base, reason, n);
+	return false;
+}
+
+static struct sql *postgres_open(const char *url, enum sql_mode mode, const struct sql_schema *schema, char *reason, size_t n)
 {
 	struct postgres *p = calloc(1, sizeof *p);
-	const char *why;
+	bool ok = false;
 
 	if (p == NULL)
 		return NULL;
 	p->base.driver = &sql_postgres;
+	p->current = schema != NULL ? schema->current : NULL;
 	p->connection = PQconnectdb(url);
 	(void)PQsetNoticeReceiver(p->connection, no_notice, NULL);
-	if (PQstatus(p->connection) == CONNECTION_OK &&
-	        (postgres_exec(&p->base, present) == OK ||
-	                (postgres_exec(&p->base, "BEGIN") == OK && postgres_exec(&p->base, SCHEMA_LOCK) == OK &&
-	                        sql_exec_all(&p->base, schema) == OK && postgres_exec(&p->base, "COMMIT") == OK)))
+	if (PQstatus(p->connection) != CONNECTION_OK)
+		postgres_error(&p->base, reason, n);
+	else if (mode == SQL_ALONE)
+		ok = lock_alone(p, reason, n);
+	else if (lock_shared(p, reason, n) && !(ok = mode != SQL_CREATE || postgres_create(&p->base, schema)))
+		postgres_error(&p->base, reason, n);
+	if (ok)
 		return &p->base;
-	why = PQerrorMessage(p->connection); /* without the password, as libpq promises */
-	(void)snprintf(reason, n, "PostgreSQL: %.*s", (int)strcspn(why, "\n"), why);
 	postgres_close(&p->base);
 	return NULL;
 }
@@ -191,5 +339,13 @@ static enum status postgres_done(struct sql_rows *rows)
 	return result;
 }
 
-const struct sql_driver sql_postgres = { postgres_open, postgres_close, postgres_begin, postgres_exec, postgres_query,
-	postgres_row, postgres_octets, postgres_number, postgres_done, " FOR NO KEY UPDATE", " FOR NO KEY UPDATE SKIP LOCKED" };
+/* PostgreSQL keeps its constraints itself, but for those that somebody has switched off or a broken build has left. */
+static const char postgres_problems[] =
+        "SELECT 'the constraint ' || conname || ' was not checked' FROM pg_constraint WHERE NOT convalidated AND"
+        " connamespace=current_schema()::regnamespace UNION ALL SELECT 'the index ' || c.relname || ' is not valid' FROM"
+        " pg_index i JOIN pg_class c ON c.oid=i.indexrelid WHERE NOT i.indisvalid AND"
+        " c.relnamespace=current_schema()::regnamespace";
+
+const struct sql_driver sql_postgres = { postgres_open, postgres_close, postgres_begin, postgres_begin_alone, postgres_error,
+	postgres_exec, postgres_query, postgres_row, postgres_octets, postgres_number, postgres_done, " FOR NO KEY UPDATE",
+	" FOR NO KEY UPDATE SKIP LOCKED", postgres_problems };

@@ -1,5 +1,5 @@
 # tests.mk - what the tests build and how they run; included by the Makefile.
-TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests/crypto/*.c tests/mikey/*.c tests/ota/*.c tests/card/*.c tests/usim/*.c tests/prose/*.c tests/image/*.c tests/host/*.c)
+TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests/crypto/*.c tests/mikey/*.c tests/ota/*.c tests/provisioning/*.c tests/card/*.c tests/usim/*.c tests/prose/*.c tests/image/*.c tests/host/*.c)
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
 # Ciphers whose blocks tests/card/test_rfm.c counts.
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac

@@ -71,6 +71,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_CLIENT_CA: a->client_ca = arg; return 0;
 	case OPT_KMS: a->kms = arg; return 0;
 	case OPT_WITHOUT_KEYS: a->without_keys = true; return 0;
+	case OPT_MOVE: a->move = true; return 0;
 	case OPT_RADIO: a->radio = arg; return 0;
 	case OPT_DOMAIN: a->domain = arg; return 0;
 	case OPT_VERIFY: a->verify = arg; return 0;
@@ -176,7 +177,7 @@ static int kms_keys(struct arguments *a)
 	if (st == OK)
 		st = write_file(a->out, buf_bytes(&b));
 	if (st == ERR_DENIED)
-		return fail("kms issue", a->user, "is revoked: `kms allow` first; or the card is lost", EXIT_REFUSED);
+		return refuse_user("kms issue", a, "is revoked: `kms allow` first; or the card is lost");
 	return report("kms issue", a->user, st);
 }
 
@@ -268,16 +269,17 @@ static const struct argp_option transport_options[] = { CARD, NAF,
 static const struct argp_option naf_options[] = { CARD, NAF, OUT("The sealed object, instead of waiting for the phone"),
 	{ 0 } };
 static const struct argp_option certificate_options[] = { OUT("Our KMS's public keys (JSON)"), { 0 } };
-static const struct argp_option trust_options[] = {
-	{ "domain", OPT_DOMAIN, "NAME", 0, "What is behind the @ of its users' URIs", 0 }, { 0 }
-};
+static const struct argp_option trust_options[] = { { "domain", OPT_DOMAIN, "NAME", 0,
+	                                                    "What is behind the @ of its users' URIs", 0 },
+	{ "move", OPT_MOVE, NULL, 0, "Though it spoke for another domain, or another KMS for this one: no longer", 0 }, { 0 } };
 static const struct argp_option push_options[] = { USER, NAF, OUT("The message, instead of waiting for the phone"), { 0 } };
 static const struct argp_option permit_options[] = { CARD,
 	{ "rights", OPT_RIGHTS, "LIST", 0, "announce, monitor, communicate; none: take it back", 0 },
 	{ "radio", OPT_RADIO, "HEX", 0, "Radio parameters for out of coverage", 0 },
 	{ "valid", OPT_VALID, "SECONDS", 0, "From when a phone gets it (default 30 days)", 0 }, { 0 } };
 static const struct argp_option refresh_options[] = { VALID, { 0 } };
-static const struct argp_option kms_allow_options[] = { CARD, USER, { 0 } };
+static const struct argp_option kms_allow_options[] = { CARD, USER,
+	{ "move", OPT_MOVE, NULL, 0, "Though another card has the user: no longer", 0 }, { 0 } };
 static const struct argp_option kms_enrol_options[] = { CARD, USER, VALID, { 0 } };
 static const struct argp_option kms_revoke_options[] = { USER, VALID, { 0 } };
 #define LIMIT                                                                                                                  \
@@ -366,7 +368,7 @@ static const struct verb {
 	int (*run)(struct arguments *);
 	const struct argp_option *options;
 	const char *words, *help, *example;
-	bool serves; /* runs on, and makes its own transactions */
+	enum { IN_TRANSACTION, SERVES, ALONE } how; /* SERVES: runs on, with its own transactions; ALONE: opens what it needs */
 } verbs[] = {
 	{ "card", "new", card_new, card_new_options, "", "Order a card: identities, encrypted secrets, PIN letter",
 	        "prose-net card new --card 8900101000000000017 --imsi 001010000000001 --maker-cert maker.crt --out orders" },
@@ -448,7 +450,7 @@ static const struct verb {
 	        "prose-net campaign dry-run spring --card 8900101000000000017 --via './deliver'" },
 	{ "campaign", "list", campaign_list, json_options, "", "All campaigns", "prose-net campaign list" },
 	{ "campaign", "watch", campaign_watch, json_options, "NAME", "Progress until it is over",
-	        "prose-net campaign watch spring", true },
+	        "prose-net campaign watch spring", SERVES },
 	{ "campaign", "pause", campaign_pause, none, "NAME", "Send nothing more for now", "prose-net campaign pause spring" },
 	{ "campaign", "resume", campaign_resume, none, "NAME", "Go on after a pause or a stop",
 	        "prose-net campaign resume spring" },
@@ -459,20 +461,25 @@ static const struct verb {
 	        "prose-net hss vector 001010000000001" },
 	{ "hss", "resync", hss_resync, none, "IMSI RAND AUTS", "Go on from the sequence number that a card reports",
 	        "prose-net hss resync 001010000000001 23553cbe9637a89d218ae64dae47bf35 b1f3..." },
+	{ "db", "check", db_check, json_options, "",
+	        "Is the database whole, of the newest schema, without duplicates; exit status 3: no", "prose-net db check",
+	        ALONE },
+	{ "db", "upgrade", db_upgrade, none, "", "Bring a database of an older prose-net to this one's schema",
+	        "prose-net db upgrade", ALONE },
 	{ "serve", "hss", hss_serve, hss_options, "", "Authentication vectors for hostapd, until SIGTERM",
-	        "prose-net serve hss --socket /run/prose/hss.sock", true },
+	        "prose-net serve hss --socket /run/prose/hss.sock", SERVES },
 	{ "serve", "bsf", bsf_serve, serve_bsf_options, "", "Bootstrapping server function, until SIGTERM",
-	        "prose-net serve bsf --http 127.0.0.1:8080 --name bsf.mnc001.mcc001.pub.3gppnetwork.org", true },
+	        "prose-net serve bsf --http 127.0.0.1:8080 --name bsf.mnc001.mcc001.pub.3gppnetwork.org", SERVES },
 	{ "serve", "kms", kms_serve, serve_kms_options, "", "Key management server, until SIGTERM",
-	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", true },
+	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", SERVES },
 	{ "serve", "group", group_serve, serve_kms_options, "", "Group records and keys for phones to fetch, until SIGTERM",
-	        "prose-net serve group --https 127.0.0.1:8444 --name groups.example.org", true },
+	        "prose-net serve group --https 127.0.0.1:8444 --name groups.example.org", SERVES },
 	{ "function", "permit", function_permit, permit_options, "PLMN", "What users, or one card's, may do in a PLMN",
 	        "prose-net function permit 00101 --rights announce,monitor,communicate --radio A0..." },
 	{ "serve", "function", function_serve, serve_kms_options, "", "ProSe Function: permissions of each PLMN, until SIGTERM",
-	        "prose-net serve function --https 127.0.0.1:8445 --name prose.mnc001.mcc001.pub.3gppnetwork.org", true },
+	        "prose-net serve function --https 127.0.0.1:8445 --name prose.mnc001.mcc001.pub.3gppnetwork.org", SERVES },
 	{ "serve", "ota", ota_serve, serve_ota_options, "", "Send campaigns by SMPP, HTTPS or by hand, until SIGTERM",
-	        "prose-net serve ota --smsc 127.0.0.1:2775 --password-file smsc.password", true },
+	        "prose-net serve ota --smsc 127.0.0.1:2775 --password-file smsc.password", SERVES },
 };
 
 static const struct argp_option common_options[] = {
@@ -495,6 +502,18 @@ static void usage(FILE *out)
 		(void)fprintf(out, "  %s\n", verbs[i].example);
 	(void)fprintf(
 	        out, "\n`prose-net NOUN VERB --help` explains a verb. Exit status: 0 done, 1 failed, 2 usage, 3 refused.\n");
+}
+
+/* No work for a card that is a duplicate (those that name it as an argument look at it, or revoke it). */
+static int refuse_duplicate(const char *name, const struct arguments *a)
+{
+	char sentence[DB_SENTENCE_MAX];
+	struct db_card card;
+
+	if (a->card == NULL || db_card_get(a->db, a->card, &card, NULL) != OK || card.duplicate_of[0] == 0)
+		return 0;
+	db_card_duplicate(&card, sentence);
+	return fail(name, a->card, sentence, EXIT_REFUSED);
 }
 
 static int run_verb(const struct verb *v, int argc, char **argv)
@@ -520,16 +539,21 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
 		return EXIT_USAGE;
 	(void)snprintf(key, sizeof key, "%s.key", a.state);
-	if (v->run == ota_explain && a.card == NULL)
-		return ota_explain(&a); /* needs no database */
+	if (v->how == ALONE || (v->run == ota_explain && a.card == NULL)) /* which needs no database */
+		return v->run(&a);
 	if (a.key == NULL && strstr(a.state, "://") != NULL)
 		return fail(name, NULL, "a database by URL needs --master-key", EXIT_USAGE);
 	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
 		return fail(name, NULL, reason, EXIT_REFUSED);
-	rc = v->serves ? 0 : report(name, NULL, db_begin(a.db));
+	rc = v->how == SERVES ? 0 : report(name, NULL, db_begin(a.db));
+	if (rc == 0)
+		rc = refuse_duplicate(name, &a);
 	if (rc == 0)
 		rc = v->run(&a);
-	if (rc == 0 && !v->serves)
+	if (db_outdated(a.db))
+		rc = fail(name, db_name(a.state), "was upgraded while this ran: go on with a prose-net of that schema",
+		        EXIT_REFUSED);
+	if (rc == 0 && v->how != SERVES)
 		rc = report(name, NULL, db_commit(a.db));
 	if (publish_files(rc == 0) != OK)
 		rc = fail(name, NULL, "the output files could not be put in place", EXIT_FAILURE);

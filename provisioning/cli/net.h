@@ -12,7 +12,7 @@ struct arguments {
 	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio, *certificate, *certificate_key,
 	        *client_ca, *kms;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
-	bool json, csv, failed, once, without_keys;
+	bool json, csv, failed, once, without_keys, move;
 	const char *words[WORDS_MAX];
 	size_t count;
 	struct db *db;
@@ -78,7 +78,8 @@ enum option_key {
 	OPT_CERTIFICATE_KEY,
 	OPT_CLIENT_CA,
 	OPT_KMS,
-	OPT_WITHOUT_KEYS
+	OPT_WITHOUT_KEYS,
+	OPT_MOVE
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
@@ -133,6 +134,8 @@ int card_number(struct arguments *);
 int ota_serve(struct arguments *);
 /* verbs_kms.c */
 int kms_allow(struct arguments *);
+/* The user is on another card, or else this. */
+int refuse_user(const char *verb, const struct arguments *, const char *why);
 int kms_enrol(struct arguments *);
 int kms_push(struct arguments *);
 int kms_certificate(struct arguments *);
@@ -146,6 +149,9 @@ int bsf_serve(struct arguments *);
 int group_serve(struct arguments *);
 int function_serve(struct arguments *);
 int function_permit(struct arguments *);
+/* verbs_db.c: these open the database themselves */
+int db_check(struct arguments *);
+int db_upgrade(struct arguments *);
 /* verbs_hss.c */
 int hss_new_vector(struct arguments *);
 int hss_resync(struct arguments *);

@@ -283,6 +283,7 @@ int card_why(struct arguments *a)
 	secrets = { 0 };
 	struct db_card card;
 	struct ota_keys k;
+	char sentence[DB_SENTENCE_MAX];
 	enum status st;
 
 	if (a->count != 1)
@@ -292,6 +293,10 @@ int card_why(struct arguments *a)
 	if (!a->json)
 		(void)printf("%s  IMSI %s  number %s  last counter %llu  ", card.iccid, card.imsi,
 		        card.msisdn[0] != 0 ? card.msisdn : "not known", (unsigned long long)card.ota_counter);
+	if (card.duplicate_of[0] != 0) {
+		db_card_duplicate(&card, sentence);
+		(void)fail("card why", card.iccid, sentence, 0);
+	}
 	if (!a->json && ota_card_keys(a->db, card.iccid, &secrets, &k) == OK)
 		(void)printf("key set %u\n", (unsigned)k.kvn);
 	else if (!a->json)
@@ -301,13 +306,19 @@ int card_why(struct arguments *a)
 
 int card_number(struct arguments *a)
 {
+	char before[21], sentence[80];
 	struct db_card card;
 	enum status st;
 
 	if (a->count != 2 || strlen(a->words[1]) < 3 || strlen(a->words[1]) > 15 ||
 	        strspn(a->words[1], "0123456789") != strlen(a->words[1]))
 		return fail("card number", NULL, "needs ICCID and a number of 3 to 15 digits, without +", EXIT_USAGE);
-	if ((st = db_card_get(a->db, a->words[0], &card, NULL)) == OK)
+	if ((st = db_card_get(a->db, a->words[0], &card, NULL)) == OK && db_card_by_msisdn(a->db, a->words[1], before) == OK &&
+	        strcmp(before, card.iccid) != 0) {
+		(void)snprintf(sentence, sizeof sentence, "was the number of card %s, which has none now", before);
+		(void)fail("card number", a->words[1], sentence, 0);
+	}
+	if (st == OK)
 		st = db_card_set_msisdn(a->db, a->words[0], a->words[1]);
 	return report("card number", a->words[0], st);
 }

@@ -16,6 +16,18 @@
 #include "provisioning/join.h"
 #include "provisioning/master.h"
 
+static int refuse_known(struct arguments *a)
+{
+	struct db_card card = { 0 };
+	char why[DB_SENTENCE_MAX];
+
+	(void)snprintf(card.iccid, sizeof card.iccid, "%s", a->card);
+	(void)snprintf(card.imsi, sizeof card.imsi, "%s", a->imsi);
+	if (db_card_conflict(a->db, &card, why) != OK || strcmp(why, "is known already") == 0)
+		return report("card new", a->card, ERR_DENIED);
+	return fail("card new", a->card, why, EXIT_REFUSED);
+}
+
 int card_new(struct arguments *a)
 {
 	struct buf cms = BUF_OF(output);
@@ -35,6 +47,8 @@ int card_new(struct arguments *a)
 	        a->without_keys ? a->kms : NULL, now(), a->maker, &cms, &letter);
 	if (st == ERR_CRYPTO)
 		return fail("card new", a->maker, "is not a certificate to encrypt to", EXIT_REFUSED);
+	if (st == ERR_DENIED)
+		return refuse_known(a);
 	if (st != OK)
 		return st == ERR_MALFORMED ? fail("card new", NULL, "an ICCID has 18 to 20 digits, an IMSI 15", EXIT_USAGE)
 		                           : report("card new", a->card, st);
@@ -135,7 +149,7 @@ int card_revoke(struct arguments *a)
 	static struct db_member in[GROUPS_MAX];
 	struct timespec began, ended;
 	struct db_card card;
-	char reason[200] = "";
+	char reason[200] = "", heir[21];
 	size_t n = 0;
 	enum status st;
 
@@ -156,6 +170,8 @@ int card_revoke(struct arguments *a)
 	(void)clock_gettime(CLOCK_MONOTONIC, &ended);
 	(void)printf("%s: revoked in %.0f ms; it is told to lock itself (campaign \"revoke %s\")\n", a->words[0],
 	        (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6, a->words[0]);
+	if (card.duplicate_of[0] == 0 && db_card_by_imsi(a->db, card.imsi, heir) == OK && strcmp(heir, card.iccid) != 0)
+		(void)printf("%s: the IMSI %s belongs to this card now\n", heir, card.imsi);
 	return 0;
 }
 

@@ -39,20 +39,35 @@ static enum status allow(struct arguments *a)
 	TRY(db_card_get(a->db, a->card, &card, NULL));
 	if (card.revoked != 0)
 		return ERR_DENIED;
-	return db_user_allow(a->db, a->user, a->card);
+	return db_user_allow(a->db, a->user, a->card, a->move);
 }
 
-static int allowed(const char *verb, const char *card, enum status st)
+int refuse_user(const char *verb, const struct arguments *a, const char *why)
 {
-	return st == ERR_DENIED ? fail(verb, card, "is a lost card: its users need another", EXIT_REFUSED)
-	                        : report(verb, card, st);
+	char holder[21], sentence[DB_SENTENCE_MAX];
+
+	if (db_user_elsewhere(a->db, a->user, a->card, holder) != OK)
+		return fail(verb, a->user, why, EXIT_REFUSED);
+	(void)snprintf(sentence, sizeof sentence, "is on card %s: `kms allow --card %s --move` puts the user on this one",
+	        holder, a->card);
+	return fail(verb, a->user, sentence, EXIT_REFUSED);
+}
+
+static int allowed(const char *verb, const struct arguments *a, enum status st)
+{
+	struct db_card card;
+
+	if (st == ERR_DENIED && db_card_get(a->db, a->card, &card, NULL) == OK && card.revoked == 0)
+		return refuse_user(verb, a, "is another card's");
+	return st == ERR_DENIED ? fail(verb, a->card, "is a lost card: its users need another", EXIT_REFUSED)
+	                        : report(verb, a->card, st);
 }
 
 int kms_allow(struct arguments *a)
 {
 	if (a->card == NULL || a->user == NULL || a->count != 0)
 		return fail("kms allow", NULL, "needs --card ICCID and --user URI", EXIT_USAGE);
-	return allowed("kms allow", a->card, allow(a));
+	return allowed("kms allow", a, allow(a));
 }
 
 int kms_enrol(struct arguments *a)
@@ -77,19 +92,24 @@ int kms_enrol(struct arguments *a)
 		(void)printf("%s\n", text);
 		secret_clean(text, sizeof text);
 	}
-	return allowed("kms enrol", a->card, st);
+	return allowed("kms enrol", a, st);
 }
 
 int kms_push(struct arguments *a)
 {
 	struct buf b = BUF_OF(output);
-	char iccid[21];
+	char iccid[21], sentence[DB_SENTENCE_MAX];
+	struct db_card card;
 	enum status st;
 
 	if (a->user == NULL || a->name == NULL || a->count != 0)
 		return fail("kms push", NULL, "needs --user URI and --name FQDN", EXIT_USAGE);
 	if ((st = db_user_card(a->db, a->user, iccid)) == ERR_DENIED)
 		return fail("kms push", a->user, "is revoked: `kms allow` first", EXIT_REFUSED);
+	if (st == OK && db_card_get(a->db, iccid, &card, NULL) == OK && card.duplicate_of[0] != 0) {
+		db_card_duplicate(&card, sentence);
+		return fail("kms push", iccid, sentence, EXIT_REFUSED);
+	}
 	if (st == OK && (st = join_push(a->db, now(), iccid, a->name, a->user, a->out == NULL, &b)) == ERR_NOT_FOUND)
 		return fail("kms push", a->user, "its card has never bootstrapped: there is no IMPI to push to", EXIT_REFUSED);
 	if (st == OK && a->out != NULL)
@@ -193,6 +213,7 @@ int kms_trust(struct arguments *a)
 {
 	struct db_external_kms k = { 0 };
 	struct kms_certificate_info c;
+	char other[129], domain[129], sentence[300];
 	KMS own = { 0 };
 
 	if (a->count != 1 || a->domain == NULL || strlen(a->domain) == 0 || strlen(a->domain) >= sizeof k.domain)
@@ -209,7 +230,11 @@ int kms_trust(struct arguments *a)
 	memcpy(k.keys + sizeof c.pub_enc_key, c.pub_auth_key, sizeof c.pub_auth_key);
 	if (kms_load(a->db, &own) == OK && strcmp(own.record.uri, k.uri) == 0)
 		return fail("kms trust", a->words[0], "is our own", EXIT_REFUSED);
-	return report("kms trust", k.domain, db_external_kms_set(a->db, &k));
+	if (!a->move && db_external_kms_conflict(a->db, &k, other, domain) == OK) {
+		(void)snprintf(sentence, sizeof sentence, "%s speaks for %s: --move if that is over", other, domain);
+		return fail("kms trust", k.domain, sentence, EXIT_REFUSED);
+	}
+	return report("kms trust", k.domain, db_external_kms_set(a->db, &k, a->move));
 }
 
 /* ---- the log -------------------------------------------------------------------------------------------------------- */

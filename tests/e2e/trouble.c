@@ -1,10 +1,14 @@
 /* trouble.so: preloaded into a program, it loses LOSSY per cent of the datagrams that the program sends, by a fixed sequence,
- * and its clock is SKEW seconds ahead. */
+ * and its clock is SKEW seconds ahead. The program dies (_exit 99) before the DIE_AT-th of its dealings with a database
+ * (statements to PostgreSQL, writes and syncs of SQLite), the first being 1; from its FULL_AT-th write to a file on, the disk
+ * is full. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 ssize_t send(int fd, const void *data, size_t n, int flags)
 {
@@ -45,4 +49,99 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 	if (clock == CLOCK_REALTIME)
 		t->tv_sec += skew;
 	return rc;
+}
+
+static void *real_of(const char *name)
+{
+	return dlsym(RTLD_NEXT, name);
+}
+
+static unsigned long setting(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text != NULL ? strtoul(text, NULL, 10) : 0;
+}
+
+static void deal(void)
+{
+	static unsigned long dealings;
+
+	if (++dealings == setting("DIE_AT"))
+		_exit(99);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at)
+{
+	static unsigned long writes;
+	ssize_t (*real)(int, const void *, size_t, off64_t);
+	void *symbol = real_of("pwrite64");
+
+	deal();
+	if (setting("FULL_AT") != 0 && ++writes >= setting("FULL_AT")) {
+		errno = ENOSPC;
+		return -1;
+	}
+	memcpy(&real, &symbol, sizeof real);
+	return real(fd, data, n, at);
+}
+
+int fdatasync(int fd)
+{
+	int (*real)(int);
+	void *symbol = real_of("fdatasync");
+
+	deal();
+	memcpy(&real, &symbol, sizeof real);
+	return real(fd);
+}
+
+/* libpq's, whose headers are not needed for what is only passed on. */
+void *PQexec(void *connection, const char *text);
+void *PQprepare(void *connection, const char *name, const char *text, int n, const void *types);
+void *PQexecParams(void *connection, const char *text, int n, const void *types, const void *values, const void *lengths,
+        const void *formats, int format);
+void *PQexecPrepared(
+        void *connection, const char *name, int n, const void *values, const void *lengths, const void *formats, int format);
+
+void *PQexec(void *connection, const char *text)
+{
+	void *(*real)(void *, const char *);
+	void *symbol = real_of("PQexec");
+
+	deal();
+	memcpy(&real, &symbol, sizeof real);
+	return real(connection, text);
+}
+
+void *PQprepare(void *connection, const char *name, const char *text, int n, const void *types)
+{
+	void *(*real)(void *, const char *, const char *, int, const void *);
+	void *symbol = real_of("PQprepare");
+
+	deal();
+	memcpy(&real, &symbol, sizeof real);
+	return real(connection, name, text, n, types);
+}
+
+void *PQexecParams(void *connection, const char *text, int n, const void *types, const void *values, const void *lengths,
+        const void *formats, int format)
+{
+	void *(*real)(void *, const char *, int, const void *, const void *, const void *, const void *, int);
+	void *symbol = real_of("PQexecParams");
+
+	deal();
+	memcpy(&real, &symbol, sizeof real);
+	return real(connection, text, n, types, values, lengths, formats, format);
+}
+
+void *PQexecPrepared(
+        void *connection, const char *name, int n, const void *values, const void *lengths, const void *formats, int format)
+{
+	void *(*real)(void *, const char *, int, const void *, const void *, const void *, int);
+	void *symbol = real_of("PQexecPrepared");
+
+	deal();
+	memcpy(&real, &symbol, sizeof real);
+	return real(connection, name, n, values, lengths, formats, format);
 }
