@@ -34,18 +34,20 @@ override LDFLAGS += --coverage
 endif
 override LDFLAGS += -pie -Wl,-z,relro,-z,now
 
-src = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)))
-APDU := $(call src,apdu/*.c)
-CRYPTO := $(call src,crypto/*.c) $(O)/crypto/fp1024_x86_64.o
-MIKEY := $(call src,mikey/*.c)
-OTA := $(call src,ota/*.c)
-CARD := $(call src,card/os/*.c card/applets/*.c)
-CARD_IO := $(filter-out $(O)/card/io/main.o $(O)/card/io/cli_%.o,$(call src,card/io/*.c))
-HOST_LIB := $(call src,host/lib/*.c)
-HOST_CLI := $(call src,host/cli/*.c)
-NET := $(call src,provisioning/*.c)
-NET_CLI := $(call src,provisioning/cli/*.c)
-SUPPORT := $(call src,tests/support/*.c)
+# The objects of folders and of all below them.
+src = $(patsubst %.c,$(O)/%.o,$(sort $(shell find $(1) -name '*.c')))
+APDU := $(call src,apdu)
+CRYPTO := $(call src,crypto) $(O)/crypto/fp1024_x86_64.o
+MIKEY := $(call src,mikey)
+OTA := $(call src,ota)
+CARD := $(call src,card/os card/applets)
+CARD_CLI := $(filter $(O)/card/io/main.o $(O)/card/io/cli_%.o,$(call src,card/io))
+CARD_IO := $(filter-out $(CARD_CLI),$(call src,card/io))
+HOST_LIB := $(call src,host/lib)
+HOST_CLI := $(call src,host/cli)
+NET_CLI := $(call src,provisioning/cli)
+NET := $(filter-out $(NET_CLI),$(call src,provisioning))
+SUPPORT := $(call src,tests/support)
 PCSC_CFLAGS := -I/usr/include/PCSC
 
 LIBS_CARD := -lsrtp2 -lssl -lcrypto
@@ -105,7 +107,7 @@ $(O)/libprose-ue.a: $(PHONE)
 $(O)/libprose-ue.so: $(PHONE)
 	$(if $(Q),@echo "  LD    $@")
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,libprose-ue.so.0 -Wl,--version-script=host/lib/exports.map -o $@ $^ $(LIBS_HOST)
-$(O)/prose-card: $(call src,card/io/main.c card/io/cli_*.c) $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/prose-card: $(CARD_CLI) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
 $(O)/prose-ue: $(HOST_CLI) $(O)/mikey/kms_xml.o $(O)/mikey/signature_xml.o $(O)/crypto/http_digest.o $(O)/crypto/enrol.o $(O)/crypto/tls.o $(O)/crypto/tls_key.o $(O)/libprose-ue.a
 	$(link) $(LIBS_CLI) $(LIBS_HOST)

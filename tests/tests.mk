@@ -1,5 +1,5 @@
 # tests.mk - what the tests build and how they run; included by the Makefile.
-TEST_OBJECTS := $(call src,tests/support/*.c tests/unit/*.c tests/apdu/*.c tests/crypto/*.c tests/mikey/*.c tests/ota/*.c tests/provisioning/*.c tests/card/*.c tests/usim/*.c tests/prose/*.c tests/image/*.c tests/host/*.c)
+TEST_OBJECTS := $(filter-out $(addprefix $(O)/tests/,e2e/% fuzz/% bench/% taint/% interop/%),$(call src,tests))
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
 # Ciphers whose blocks tests/card/test_rfm.c counts.
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac
@@ -71,8 +71,7 @@ FUZZERS := tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms import
 T ?= apdu
 TIME ?= 60
 FUZZ_HOST := host/lib/eap.c host/lib/eap_message.c host/lib/usim.c host/lib/session.c host/lib/files.c
-FUZZ_SOURCES := $(wildcard card/os/*.c card/applets/*.c) $(filter-out card/io/main.c card/io/cli_%.c card/io/farm.c card/io/reader.c card/io/vpcd.c,$(wildcard card/io/*.c)) \
-  $(wildcard mikey/*.c) $(wildcard ota/*.c crypto/*.c apdu/*.c) $(FUZZ_HOST)
+FUZZ_SOURCES := $(patsubst $(O)/%.o,%.c,$(CARD) $(filter-out %/farm.o %/reader.o %/vpcd.o,$(CARD_IO)) $(MIKEY) $(OTA) $(filter-out %.S %fp1024_x86_64.o,$(CRYPTO)) $(APDU)) $(FUZZ_HOST)
 fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms import)
 	@packaging/install-deps fuzz
 	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)
