@@ -2,7 +2,7 @@
 #ifndef APDU_APDU_H
 #define APDU_APDU_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 #include "apdu/sw.h"
 
 struct command_apdu {

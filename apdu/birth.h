@@ -3,7 +3,7 @@
 #ifndef APDU_BIRTH_H
 #define APDU_BIRTH_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum birth_tag {
 	BIRTH_CARD_ID = 0x80, /* must equal the order's ICCID */

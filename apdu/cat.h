@@ -2,7 +2,7 @@
 #ifndef APDU_CAT_H
 #define APDU_CAT_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 /* Types of proactive commands (9.4). */
 enum cat_type {

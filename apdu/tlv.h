@@ -3,7 +3,7 @@
 #ifndef APDU_TLV_H
 #define APDU_TLV_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 struct tlv {
 	uint32_t tag; /* all its octets, big-endian: 0x82, 0x7F49 */

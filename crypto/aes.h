@@ -3,7 +3,7 @@
 #ifndef CRYPTO_AES_H
 #define CRYPTO_AES_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { AES_BLOCK = 16, GCM_IV_LEN = 12, GCM_TAG_LEN = 16 };
 

@@ -4,7 +4,7 @@
 #ifndef CRYPTO_AKA_H
 #define CRYPTO_AKA_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum aka_algorithm { AKA_MILENAGE = 1, AKA_TUAK, AKA_XOR };
 enum {

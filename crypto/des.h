@@ -3,7 +3,7 @@
 #ifndef CRYPTO_DES_H
 #define CRYPTO_DES_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { DES_BLOCK_LEN = 8 };
 

@@ -2,7 +2,7 @@
 #ifndef CRYPTO_DIVERSIFY_H
 #define CRYPTO_DIVERSIFY_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum { DIVERSIFY_MASTER_MIN = 16 };
 

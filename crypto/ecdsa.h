@@ -2,7 +2,7 @@
 #ifndef CRYPTO_ECDSA_H
 #define CRYPTO_ECDSA_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { ECDSA_SCALAR_LEN = 32, ECDSA_POINT_LEN = 65, ECDSA_HASH_LEN = 32, ECDSA_SIGNATURE_LEN = 64 };
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "crypto/hash.h"
 
 enum { NAME_LEN = 8 };

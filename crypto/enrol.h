@@ -3,7 +3,7 @@
 #ifndef CRYPTO_ENROL_H
 #define CRYPTO_ENROL_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { ENROL_CODE_LEN = 16, ENROL_CODE_TEXT = 40, ENROL_IDENTITY_MAX = 24, ENROL_KEY_LEN = 32 };
 #define ENROL_PREFIX "enrol;"

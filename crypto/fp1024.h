@@ -7,7 +7,7 @@
 
 #include <openssl/bn.h>
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { FP_LEN = 128, FP_WORDS = 16, FIELD_SLOTS = 80 };
 

@@ -2,7 +2,7 @@
 #ifndef CRYPTO_GBA_H
 #define CRYPTO_GBA_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { GBA_KEY_LEN = 32, GBA_MAC_LEN = 8 };
 enum gba_key { GBA_ME, GBA_U }; /* Ks_NAF or Ks_ext_NAF; Ks_int_NAF */

@@ -2,7 +2,7 @@
 #ifndef CRYPTO_HASH_H
 #define CRYPTO_HASH_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { SHA256_LEN = 32, SHA1_LEN = 20 };
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "apdu/hex.h"
-#include "apdu/secret.h"
+#include "apdu/base/hex.h"
+#include "apdu/base/secret.h"
 
 enum { MD5_LEN = 16 };
 

@@ -3,7 +3,7 @@
 #ifndef CRYPTO_HTTP_DIGEST_H
 #define CRYPTO_HTTP_DIGEST_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum { DIGEST_FIELD_MAX = 256, DIGEST_RESPONSE_LEN = 33 /* hex and a zero */ };
 

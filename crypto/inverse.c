@@ -1,6 +1,6 @@
 #include "crypto/inverse.h"
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 #include <string.h>
 

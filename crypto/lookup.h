@@ -2,7 +2,7 @@
 #ifndef CRYPTO_LOOKUP_H
 #define CRYPTO_LOOKUP_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { DISCOVERY_CODE_LEN = 23, DISCOVERY_LOOKUP_LEN = 16 };
 

@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 void *pages_new(size_t n)
 {

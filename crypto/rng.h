@@ -2,7 +2,7 @@
 #ifndef CRYPTO_RNG_H
 #define CRYPTO_RNG_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 struct rng {
 	enum status (*fill)(struct rng *, uint8_t *out, size_t n);

@@ -3,7 +3,7 @@
 #ifndef CRYPTO_SRTP_H
 #define CRYPTO_SRTP_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum srtp_profile { SRTP_AES_CM_SHA1_80, SRTP_AES_GCM };
 enum { SRTP_KEY_LEN = 16, SRTP_SALT_LEN = 14, SRTP_GCM_SALT_LEN = 12, SRTP_MKI_MAX = 16, SRTP_OVERHEAD = 48 };

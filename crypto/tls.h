@@ -3,7 +3,7 @@
 #ifndef CRYPTO_TLS_H
 #define CRYPTO_TLS_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { TLS_IDENTITY_MAX = 64 };
 

@@ -3,7 +3,7 @@
 #ifndef CRYPTO_TLS_KEY_H
 #define CRYPTO_TLS_KEY_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 /* r || s (64 octets) over a hash of 32 octets. */
 typedef bool tls_signer(void *context, const uint8_t hash[static 32], uint8_t signature[static 64]);

@@ -2,7 +2,7 @@
 #ifndef MIKEY_IDENTITY_H
 #define MIKEY_IDENTITY_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { MIKEY_UID_LEN = 32 };
 enum mikey_purpose { MIKEY_PURPOSE_GMK = 0, MIKEY_PURPOSE_PCK = 1, MIKEY_PURPOSE_CSK = 2 };

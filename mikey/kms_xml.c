@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 
 #define NAMESPACE "urn:3gpp:ns:mcsecKMSInterface:1.0"
 #define NAMESPACE_XENC "http://www.w3.org/2001/04/xmlenc#"

@@ -4,7 +4,7 @@
 #ifndef MIKEY_MESSAGE_H
 #define MIKEY_MESSAGE_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum mikey_data_type { MIKEY_PSK_INIT = 0, MIKEY_SAKKE = 26 };
 enum mikey_payload {

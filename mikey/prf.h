@@ -2,7 +2,7 @@
 #ifndef MIKEY_PRF_H
 #define MIKEY_PRF_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum mikey_constant {
 	MIKEY_FROM_TGK_TEK = 0x2AD01C64,

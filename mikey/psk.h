@@ -4,7 +4,7 @@
 #ifndef MIKEY_PSK_H
 #define MIKEY_PSK_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "mikey/message.h"
 
 enum mikey_profile { MIKEY_PROFILE_A = 1, MIKEY_PROFILE_B = 2 };

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 
 void sdp_put(struct buf *b, const struct sdp_offer *o)
 {

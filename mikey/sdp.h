@@ -2,7 +2,7 @@
 #ifndef MIKEY_SDP_H
 #define MIKEY_SDP_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum { SDP_MAX = 4096 };
 

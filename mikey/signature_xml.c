@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "crypto/hash.h"
 
 #define EXCLUSIVE "http://www.w3.org/2001/10/xml-exc-c14n#"

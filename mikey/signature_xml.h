@@ -4,7 +4,7 @@
 #ifndef MIKEY_SIGNATURE_XML_H
 #define MIKEY_SIGNATURE_XML_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 struct _xmlNode; /* libxml2's */
 

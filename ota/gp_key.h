@@ -3,7 +3,7 @@
 #ifndef OTA_GP_KEY_H
 #define OTA_GP_KEY_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum gp_key_type { GP_KEY_3DES = 0x82, GP_KEY_PSK = 0x85, GP_KEY_AES = 0x88 };
 enum { GP_KCV_LEN = 3 };

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "apdu/cat.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 
 enum {

@@ -4,7 +4,7 @@
 #ifndef OTA_HTTP_ADMIN_H
 #define OTA_HTTP_ADMIN_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 /* Key versions of pre-shared keys. */
 enum { KVN_PSK_FIRST = 0x40, KVN_PSK_LAST = 0x4F };

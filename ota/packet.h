@@ -5,7 +5,7 @@
 #ifndef OTA_PACKET_H
 #define OTA_PACKET_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { OTA_TAR_LEN = 3, OTA_CC_MAX = 8, OTA_PACKET_MAX = 2048, OTA_COUNTER_LEN = 5 };
 #define OTA_COUNTER_BLOCKED UINT64_C(0xFFFFFFFFFF)

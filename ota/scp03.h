@@ -4,7 +4,7 @@
 #define OTA_SCP03_H
 
 #include "apdu/apdu.h"
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { SCP03_KEY_MAX = 32, SCP03_S8 = 8, SCP03_S16 = 16, SCP03_CHAIN_LEN = 16 };
 enum { SCP03_C_MAC = 0x01, SCP03_C_ENC = 0x02, SCP03_R_MAC = 0x10, SCP03_R_ENC = 0x20 };

@@ -2,7 +2,7 @@
 #ifndef OTA_SMPP_H
 #define OTA_SMPP_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum { SMPP_HEADER = 16, SMPP_PDU_MAX = 1024, SMPP_MESSAGE_MAX = 254 };
 

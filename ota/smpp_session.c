@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 void smpp_session_start(struct smpp_session *s, uint64_t now)
 {

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 
 enum { UDHI = 0x40, DELIVER = 0x40, SUBMIT = 0x41, MTI_MASK = 0x43, DCS_CLASS_2_OLD = 0x16 };

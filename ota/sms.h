@@ -3,7 +3,7 @@
 #ifndef OTA_SMS_H
 #define OTA_SMS_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum {
 	SMS_USER_DATA_MAX = 140,

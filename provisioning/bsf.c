@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "crypto/hash.h"
 #include "crypto/http_digest.h"
 #include "crypto/rng.h"

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "crypto/aes.h"
 #include "crypto/rng.h"
 #include "provisioning/db_inside.h"

@@ -3,7 +3,7 @@
 #define PROVISIONING_DB_H
 
 #include "apdu/ids.h"
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 struct db;
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "crypto/hash.h"
 #include "crypto/http_digest.h"
 #include "crypto/rng.h"

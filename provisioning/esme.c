@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { RETRY_MAX_MS = 30000, PAUSE_FIRST_MS = 250, PAUSE_MAX_MS = 8000 };
 

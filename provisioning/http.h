@@ -3,7 +3,7 @@
 #ifndef PROVISIONING_HTTP_H
 #define PROVISIONING_HTTP_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { HTTP_BODY_MAX = 65536, HTTP_HEAD_MAX = 8192, HTTP_HEADERS_MAX = 8, HTTP_LIFE_SECONDS = 60 };
 /* Requests that are answered later (long polling, RFC 6202): each is asked again HTTP_HELD_TURN a turn of http_run, in turns,

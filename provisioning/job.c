@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "apdu/efs.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
 #include "apdu/tlv.h"

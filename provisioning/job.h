@@ -13,7 +13,7 @@
 #define PROVISIONING_JOB_H
 
 #include "apdu/ids.h"
-#include "apdu/status.h"
+#include "apdu/base/status.h"
 #include "ota/packet.h"
 
 enum { JOB_FILES_MAX = 64, JOB_DEPTH_MAX = 4, JOB_PIECE = 96, JOB_TEXT_MAX = 49152, JOB_CONTENT_MAX = 16384 };

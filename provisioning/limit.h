@@ -5,7 +5,7 @@
 
 #include <sys/socket.h>
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum { LIMIT_BURST_SECONDS = 4 }; /* a source that was quiet may ask this many seconds' worth at once */
 

@@ -7,7 +7,7 @@
 #ifndef PROVISIONING_MASTER_H
 #define PROVISIONING_MASTER_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { MASTER_LEN = 32, MASTER_SEALED_MAX = 1024 };
 

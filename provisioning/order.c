@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "apdu/birth.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "crypto/aka.h"
 #include "crypto/seal.h"

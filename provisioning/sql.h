@@ -3,7 +3,7 @@
 #ifndef PROVISIONING_SQL_H
 #define PROVISIONING_SQL_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 struct sql;
 struct sql_rows;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "ota/packet.h"
 #include "ota/sms.h"
 #include "provisioning/clock.h"

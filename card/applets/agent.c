@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "card/applets/domain.h"
 #include "card/applets/rfm.h"
 #include "crypto/tls.h"

@@ -4,7 +4,7 @@
  * docs/decisions.md. */
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "card/applets/usim.h"
 #include "crypto/suci.h"

@@ -1,5 +1,5 @@
 /* Sequence numbers of TS 33.102 annex C: SQN = SEQ (43 bits) || IND (5 bits), one SEQ_MS for each IND. */
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "card/applets/usim.h"
 
 enum { IND_BITS = 5, IND_MASK = SEQ_SLOTS - 1 };

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "apdu/birth.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "crypto/aka.h"
 #include "crypto/diversify.h"

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "card/io/reader.h"
 #include "card/io/store_sqlite.h"
 

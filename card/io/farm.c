@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "card/io/image_file.h"
 #include "card/io/image_migration.h"
 #include "crypto/sakke_ring.h"

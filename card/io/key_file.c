@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "crypto/hash.h"
 #include "crypto/rng.h"
 

@@ -3,7 +3,7 @@
 #ifndef CARD_IO_KEY_FILE_H
 #define CARD_IO_KEY_FILE_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 /* Read 32 octets (raw, or 64 hex digits) from the source: a path, "fd:N" or "credential:NAME". image is the card image whose
  * folder must not hold the key; NULL skips that check. On error a sentence is in reason. */

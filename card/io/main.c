@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "apdu/birth.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "card/io/birth.h"
 #include "card/io/cli.h"

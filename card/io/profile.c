@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "apdu/birth.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "card/applets/applets.h"
 #include "ota/packet.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "card/applets/applets.h"
 #include "card/io/names.h"
 #include "card/io/profile.h"

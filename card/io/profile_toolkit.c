@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "apdu/cat.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "card/applets/applets.h"
 #include "card/io/names.h"
 

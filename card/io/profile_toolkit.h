@@ -4,7 +4,7 @@
 #ifndef CARD_IO_PROFILE_TOOLKIT_H
 #define CARD_IO_PROFILE_TOOLKIT_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 struct json_t;
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "apdu/tlv.h"
 #include "card/os/card.h"
 

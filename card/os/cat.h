@@ -3,7 +3,7 @@
 #ifndef CARD_OS_CAT_H
 #define CARD_OS_CAT_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 #include "apdu/cat.h"
 #include "apdu/sw.h"
 

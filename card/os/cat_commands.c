@@ -1,5 +1,5 @@
 /* Proactive commands as TLVs (TS 102 223 6.6). */
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "card/os/cat.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/duration.h"
+#include "apdu/base/duration.h"
 #include "card/os/card.h"
 #include "card/os/commands.h"
 

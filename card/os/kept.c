@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum status kept_append(struct kept *k, struct bytes b)
 {

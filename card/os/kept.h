@@ -3,7 +3,7 @@
 #ifndef CARD_OS_KEPT_H
 #define CARD_OS_KEPT_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 struct kept {
 	uint8_t *p;

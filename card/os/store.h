@@ -5,7 +5,7 @@
 #ifndef CARD_OS_STORE_H
 #define CARD_OS_STORE_H
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { RECORD_NAME_MAX = 48, RECORD_MAX = 8192, STORE_PENDING_MAX = 2048, STORE_ARENA = 512 * 1024 };
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/hex.h"
-#include "apdu/secret.h"
+#include "apdu/base/hex.h"
+#include "apdu/base/secret.h"
 #include "host/cli/media.h"
 #include "mikey/sdp.h"
 

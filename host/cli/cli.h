@@ -4,7 +4,7 @@
 
 #include <argp.h>
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "host/lib/prose-ue.h"
 
 enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "apdu/cat.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "host/cli/cli.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/ids.h"
 #include "apdu/prose.h"
 #include "apdu/tlv.h"

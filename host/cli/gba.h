@@ -3,7 +3,7 @@
 #define HOST_CLI_GBA_H
 
 #include "apdu/ids.h"
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "crypto/tls.h"
 #include "crypto/tls_key.h"
 #include "host/cli/cli.h"

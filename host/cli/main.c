@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "host/cli/cli.h"
 
 const char *argp_program_version = "prose-ue 0.1";

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "apdu/cat.h"
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "host/cli/cli.h"

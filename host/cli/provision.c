@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "host/cli/cli.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "crypto/enrol.h"
 #include "host/cli/gba.h"
 #include "mikey/kms_xml.h"

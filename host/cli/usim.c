@@ -6,8 +6,8 @@
 
 #include "apdu/efs.h"
 #include "apdu/cat.h"
-#include "apdu/hex.h"
-#include "apdu/secret.h"
+#include "apdu/base/hex.h"
+#include "apdu/base/secret.h"
 #include "host/cli/cli.h"
 
 enum { PATH_FIDS = 8, CONTENT_MAX = 8192 };

@@ -9,7 +9,7 @@
 #include "apdu/apdu.h"
 #include "apdu/efs.h"
 #include "apdu/gsmtap.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/ins.h"
 #include "host/cli/cli.h"
 

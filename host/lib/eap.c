@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/ids.h"
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "apdu/sw.h"
 #include "crypto/aes.h"
 #include "crypto/eap_keys.h"

@@ -2,7 +2,7 @@
 #ifndef HOST_LIB_EAP_MESSAGE_H
 #define HOST_LIB_EAP_MESSAGE_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum { EAP_REQUEST = 1, EAP_RESPONSE, EAP_SUCCESS, EAP_FAILURE };
 enum { EAP_TYPE_IDENTITY = 1, EAP_TYPE_NAK = 3, EAP_AKA_HEADER_LEN = 8, EAP_KDF_AKA_PRIME = 1 };

@@ -6,8 +6,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "apdu/bytes.h"
-#include "apdu/secret.h"
+#include "apdu/base/bytes.h"
+#include "apdu/base/secret.h"
 #include "host/lib/prose-ue.h"
 
 enum { MESSAGE_MAX = 65535, CONTROL_RESET = 2, NAME_MAX_LEN = 32 };

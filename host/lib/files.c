@@ -1,7 +1,7 @@
 /* Files by path. They are read on our channel from the MF or the USIM; the ProSe applet is selected again afterwards. */
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/ids.h"
 #include "apdu/tlv.h"
 #include "host/lib/session.h"

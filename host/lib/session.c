@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/duration.h"
+#include "apdu/base/duration.h"
 #include "apdu/ids.h"
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 enum { ROUNDS_MAX = 8 };
 

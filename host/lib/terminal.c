@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "apdu/cat.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "host/lib/session.h"
 

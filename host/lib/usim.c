@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "apdu/ids.h"
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 #include "apdu/tlv.h"
 #include "host/lib/session.h"
 

@@ -7,7 +7,7 @@
 #include "apdu/apdu.h"
 #include "apdu/cat.h"
 #include "apdu/efs.h"
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/ids.h"
 #include "apdu/ins.h"
 #include "apdu/sw.h"

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "provisioning/cli/net.h"

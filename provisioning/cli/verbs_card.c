@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "crypto/diversify.h"
 #include "provisioning/campaign.h"

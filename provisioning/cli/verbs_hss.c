@@ -1,7 +1,7 @@
 /* prose-net hss and serve hss: vectors one at a time, or for hostapd. */
 #include <stdio.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/cli/serve.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "provisioning/cli/net.h"
 #include "crypto/enrol.h"
 #include "provisioning/join.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/sw.h"
 #include "ota/packet.h"
 #include "ota/sms.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/function.h"
 #include "provisioning/group_service.h"

@@ -13,7 +13,7 @@
 #include <openssl/hmac.h>
 #include <sqlite3.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "card/io/farm.h"
 #include "card/io/key_file.h"
 #include "card/io/store_sqlite.h"

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
 #include "crypto/rng.h"

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 #include "crypto/rng.h"
 #include "host/lib/prose-ue.h"
 

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 
 enum { WINDOW = 12, SECRET_LEN_MAX = 512, FILTER_BITS = 1 << 22, TABLE_SIZE = 1 << 20, BLOCK = 1 << 20, NAME_MAX_LEN = 64 };
 

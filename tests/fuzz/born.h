@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "card/io/birth.h"
 #include "tests/support/rows.h"
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "card/io/birth.h"
 #include "card/os/pin.h"
 #include "crypto/hash.h"

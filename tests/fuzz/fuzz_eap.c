@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 #include "host/lib/prose-ue.h"
 
 /* A card that answers AUTHENTICATE with the same keys always, and 9000 to everything else. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -4,7 +4,7 @@
 
 #include <check.h>
 
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 #include "card/os/card.h"
 #include "crypto/aka.h"
 #include "crypto/rng.h"

@@ -3,7 +3,7 @@
 #ifndef APDU_SECRET_H
 #define APDU_SECRET_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum { SECRET_MAX = 64, SECRET_LARGE_MAX = 4096 };
 

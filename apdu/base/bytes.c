@@ -1,4 +1,4 @@
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "apdu/duration.h"
+#include "apdu/base/duration.h"
 
 static const uint32_t unit[] = { 1, 60, 3600, 86400, 864000 };
 enum { UNITS = sizeof unit / sizeof *unit };

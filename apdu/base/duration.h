@@ -2,7 +2,7 @@
 #ifndef APDU_DURATION_H
 #define APDU_DURATION_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 enum { DURATION_LEN = 2 };
 

@@ -2,7 +2,7 @@
 #ifndef APDU_HEX_H
 #define APDU_HEX_H
 
-#include "apdu/bytes.h"
+#include "apdu/base/bytes.h"
 
 /* Append the octets that the hex digits in text stand for; blanks between octets are skipped.
  * ERR_MALFORMED on any other character or an odd number of digits. */

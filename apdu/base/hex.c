@@ -1,4 +1,4 @@
-#include "apdu/hex.h"
+#include "apdu/base/hex.h"
 
 #include <string.h>
 

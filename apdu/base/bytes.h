@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "apdu/status.h"
+#include "apdu/base/status.h"
 
 struct bytes {
 	const uint8_t *p; /* may be NULL only when n is 0 */

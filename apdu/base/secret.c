@@ -1,4 +1,4 @@
-#include "apdu/secret.h"
+#include "apdu/base/secret.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
