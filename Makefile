@@ -37,7 +37,7 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now
 # The objects of folders and of all below them.
 src = $(patsubst %.c,$(O)/%.o,$(sort $(shell find $(1) -name '*.c')))
 APDU := $(call src,apdu)
-CRYPTO := $(call src,crypto) $(O)/crypto/fp1024_x86_64.o
+CRYPTO := $(call src,crypto) $(O)/crypto/guarded/fp1024_x86_64.o
 MIKEY := $(call src,mikey)
 OTA := $(call src,ota)
 CARD := $(call src,card/os card/applets)
@@ -109,7 +109,7 @@ $(O)/libprose-ue.so: $(PHONE)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,libprose-ue.so.0 -Wl,--version-script=host/lib/exports.map -o $@ $^ $(LIBS_HOST)
 $(O)/prose-card: $(CARD_CLI) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
-$(O)/prose-ue: $(HOST_CLI) $(O)/mikey/kms_xml.o $(O)/mikey/signature_xml.o $(O)/crypto/http_digest.o $(O)/crypto/enrol.o $(O)/crypto/tls.o $(O)/crypto/tls_key.o $(O)/libprose-ue.a
+$(O)/prose-ue: $(HOST_CLI) $(O)/mikey/kms_xml.o $(O)/mikey/signature_xml.o $(O)/crypto/network/http_digest.o $(O)/crypto/network/enrol.o $(O)/crypto/network/tls.o $(O)/crypto/network/tls_key.o $(O)/libprose-ue.a
 	$(link) $(LIBS_CLI) $(LIBS_HOST)
 $(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)

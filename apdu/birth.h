@@ -53,7 +53,7 @@ extern const struct birth_field birth_fields[];
 extern const size_t birth_field_count;
 /* Octets of a card's own key of this kind, where nobody has given one: 16 or 32. */
 size_t birth_own_length(enum birth_tag, bool tuak);
-/* AKA_MILENAGE and so on (crypto/aka.h) for "milenage", "tuak", "xor"; 0 for anything else. */
+/* AKA_MILENAGE and so on (crypto/guarded/aka.h) for "milenage", "tuak", "xor"; 0 for anything else. */
 unsigned birth_algorithm(const char *name);
 /* 4 to 8 digits, padded with FF. ERR_MALFORMED for anything else. */
 MUST_USE enum status birth_put_pin(struct buf *, const char *digits);

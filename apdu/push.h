@@ -4,7 +4,7 @@
  *
  * Push message: 7F51 { 80 RAND(16), 81 AUTN*(16), 82 NAF_ID, 83 expiry(8), 84 sealed objects, 8E MAC(16) }
  *   MAC: HMAC-SHA-256 under Ks_ext_NAF over 80..84, for the phone. The objects are for the card, under TrK-ID 0: keys from
- *   Ks_int_NAF (crypto/gba.h). Ks is used for this one message.
+ *   Ks_int_NAF (crypto/guarded/gba.h). Ks is used for this one message.
  * Vouched message: 7F52 { 80 type(1), 81 group, 82 user, 83 B-TID, 84 a user (any number), 85 expiry(8), 86 nonce(8),
  *   87 invitation, 8E MAC(16) }
  *   MAC: HMAC-SHA-256 under a key from Ks_int_NAF over 80..87: made in a card, checked by the key server. */

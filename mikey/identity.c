@@ -1,6 +1,6 @@
 #include "mikey/identity.h"
 
-#include "crypto/hash.h"
+#include "crypto/common/hash.h"
 #include "mikey/message.h"
 
 enum { FC_USER_SALT = 0x50, SALT_MASK = 0x0FFFFFFF };

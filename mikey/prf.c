@@ -1,6 +1,6 @@
 #include "mikey/prf.h"
 
-#include "crypto/hash.h"
+#include "crypto/common/hash.h"
 #include "mikey/message.h"
 
 enum { LABEL_MAX = 9 + 255, INPUT_BLOCK = 32 };

@@ -1,7 +1,7 @@
 #include "mikey/psk.h"
 
-#include "crypto/aes.h"
-#include "crypto/hash.h"
+#include "crypto/common/aes.h"
+#include "crypto/common/hash.h"
 #include "mikey/prf.h"
 
 enum { KEY_TEK_SALT = 3, KV_NULL = 0, KV_SPI = 1, KEY_ID_PROSE = 241, KEY_DATA_MAX = 512 };

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-#include "crypto/aes.h"
-#include "crypto/eccsi.h"
-#include "crypto/hash.h"
-#include "crypto/sakke.h"
+#include "crypto/common/aes.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/common/hash.h"
+#include "crypto/guarded/sakke.h"
 
 enum { EXT_MARK = 0x43, ALG_AES_128_GCM = 1, AAD_LEN = 32, PARAMETERS_IV_LEN = 16, STATUS_NOT_REVOKED = 1 };
 enum { FC_PARAMETERS = 0x53, SAKKE_PARAMS_1 = 1, IEI_GROUP = 0x01 };

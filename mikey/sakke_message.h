@@ -2,7 +2,7 @@
 #ifndef MIKEY_SAKKE_MESSAGE_H
 #define MIKEY_SAKKE_MESSAGE_H
 
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 #include "mikey/identity.h"
 #include "mikey/message.h"
 

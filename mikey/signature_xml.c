@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
-#include "crypto/hash.h"
+#include "crypto/common/hash.h"
 
 #define EXCLUSIVE "http://www.w3.org/2001/10/xml-exc-c14n#"
 #define HMAC_SHA_256 "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"

@@ -1,6 +1,6 @@
 #include "ota/gp_key.h"
 
-#include "crypto/aes.h"
+#include "crypto/common/aes.h"
 
 /* The check value of an AES key: the first octets of a block of ones under it. */
 static enum status check_value(const struct secret *key, uint8_t out[AES_BLOCK])

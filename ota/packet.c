@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "crypto/aes.h"
-#include "crypto/des.h"
+#include "crypto/common/aes.h"
+#include "crypto/common/des.h"
 
 enum { SPI_AT = 3, HEADER_LEN = 10, CHL_FIXED = 13, RHL_FIXED = 10, CRC16_LEN = 2, CRC32_LEN = 4, BLOCK_MAX = AES_BLOCK };
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "crypto/aes.h"
+#include "crypto/common/aes.h"
 
 enum { LABEL_LEN = 12, CONSTANT_CARD = 0x00, CONSTANT_HOST = 0x01, CONSTANT_CHALLENGE = 0x02 };
 enum { CONSTANT_S_ENC = 0x04, CONSTANT_S_MAC = 0x06, CONSTANT_S_RMAC = 0x07, INS_EXTERNAL_AUTHENTICATE = 0x82 };

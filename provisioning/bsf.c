@@ -6,9 +6,9 @@
 #include <time.h>
 
 #include "apdu/base/hex.h"
-#include "crypto/hash.h"
-#include "crypto/http_digest.h"
-#include "crypto/rng.h"
+#include "crypto/common/hash.h"
+#include "crypto/network/http_digest.h"
+#include "crypto/common/rng.h"
 #include "provisioning/operator.h"
 
 enum { KS_LEN = 32, AUTS_LEN = 14, RAND_LEN = 16, AUTN_LEN = 16, MAC_AT = 8, OPAQUE_LEN = 16 };

@@ -5,7 +5,7 @@
 #define PROVISIONING_BSF_H
 
 #include "apdu/ids.h"
-#include "crypto/gba.h"
+#include "crypto/guarded/gba.h"
 #include "provisioning/db.h"
 #include "provisioning/http.h"
 
@@ -30,7 +30,7 @@ struct naf_user {
 MUST_USE enum status naf_lookup(
         struct db *, uint64_t now, const char *btid, enum gba_key, struct bytes naf_id, struct naf_user *, struct secret *key);
 
-/* TrK and InK of SEALED_TRK_GBA, from Ks_int_NAF (crypto/gba.h). */
+/* TrK and InK of SEALED_TRK_GBA, from Ks_int_NAF (crypto/guarded/gba.h). */
 struct seal_keys;
 MUST_USE enum status gba_seal_keys(const struct secret *ks_int_naf, struct seal_keys *out);
 /* The same of a B-TID, for the server of this FQDN. ERR_NOT_FOUND. */

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "apdu/base/hex.h"
-#include "crypto/aes.h"
-#include "crypto/rng.h"
+#include "crypto/common/aes.h"
+#include "crypto/common/rng.h"
 #include "provisioning/db_inside.h"
 #include "provisioning/db_schema.h"
 #include "provisioning/master.h"

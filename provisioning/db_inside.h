@@ -3,7 +3,7 @@
 #ifndef PROVISIONING_DB_INSIDE_H
 #define PROVISIONING_DB_INSIDE_H
 
-#include "crypto/aes.h"
+#include "crypto/common/aes.h"
 #include "provisioning/db.h"
 #include "provisioning/sql.h"
 

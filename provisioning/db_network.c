@@ -1,5 +1,5 @@
 /* What cards and servers have agreed over the network: bootstrapping contexts, and what waits for cards. */
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 #include "provisioning/db_inside.h"
 
 enum status db_gba_put(struct db *db, const char *btid, const struct db_gba *g, struct bytes keys)

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
-#include "crypto/hash.h"
-#include "crypto/http_digest.h"
-#include "crypto/rng.h"
+#include "crypto/common/hash.h"
+#include "crypto/network/http_digest.h"
+#include "crypto/common/rng.h"
 #include "provisioning/bsf.h"
 
 enum { NONCE_SECONDS = 300, NONCE_TEXT = 33, REALM_MAX = 160 };

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 #include "provisioning/operator.h"
 
 static enum status put_random(struct buf *b, uint32_t tag, size_t n)

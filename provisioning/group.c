@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "apdu/tlv.h"
-#include "crypto/sakke.h"
+#include "crypto/guarded/sakke.h"
 #include "mikey/sakke_message.h"
 #include "provisioning/kms_log.h"
 

@@ -4,8 +4,8 @@
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
-#include "crypto/aka.h"
-#include "crypto/rng.h"
+#include "crypto/guarded/aka.h"
+#include "crypto/common/rng.h"
 #include "provisioning/operator.h"
 
 enum { TRIPLETS_MAX = 5 };

@@ -6,8 +6,8 @@
 
 #include "apdu/push.h"
 #include "apdu/tlv.h"
-#include "crypto/hash.h"
-#include "crypto/rng.h"
+#include "crypto/common/hash.h"
+#include "crypto/common/rng.h"
 #include "provisioning/operator.h"
 
 enum { KEY_LIFE = 7 * 86400, PUSH_LIFE = 30 * 86400, MEMBERS_MAX = 4096 };

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "crypto/eccsi.h"
-#include "crypto/sakke.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/guarded/sakke.h"
 #include "provisioning/kms_log.h"
 
 void kms_wipe(struct kms *k)

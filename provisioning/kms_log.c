@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "crypto/eccsi.h"
-#include "crypto/hash.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/common/hash.h"
 #include "provisioning/sql.h"
 
 static enum status chain(const uint8_t before[SHA256_LEN], const struct kms_log_entry *e, uint8_t out[SHA256_LEN])

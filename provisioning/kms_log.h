@@ -4,7 +4,7 @@
 #ifndef PROVISIONING_KMS_LOG_H
 #define PROVISIONING_KMS_LOG_H
 
-#include "crypto/eccsi.h"
+#include "crypto/guarded/eccsi.h"
 #include "mikey/kms_xml.h"
 #include "provisioning/kms.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "apdu/sealed.h"
-#include "crypto/enrol.h"
+#include "crypto/network/enrol.h"
 #include "provisioning/kms.h"
 
 /* ---- requests ------------------------------------------------------------------------------------------------------- */

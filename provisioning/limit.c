@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 
 enum { SETS = 16384, WAYS = 4, TOKEN = 1000 };
 

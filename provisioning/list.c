@@ -7,8 +7,8 @@
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
-#include "crypto/aka.h"
-#include "crypto/diversify.h"
+#include "crypto/guarded/aka.h"
+#include "crypto/guarded/diversify.h"
 #include "provisioning/operator.h"
 
 enum { COLUMNS_MAX = 64, FIELD_MAX = 128 };

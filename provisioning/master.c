@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 
 enum { LINE_MAX_LEN = 256, FIND_TRIES = 5, FIND_PAUSE_US = 200000 };
 

@@ -25,8 +25,8 @@ MUST_USE enum status order_new(struct db *, const char *iccid, const char *imsi,
 
 /* list.c - a card vendor's list: CSV whose first line names the columns (iccid, imsi, msisdn, algorithm, and the names of
  * apdu/birth.h), or others that map translates ("ICC=iccid,KI=k"; NULL: none). Keys that the list does not have are made from
- * the batch's secret (crypto/diversify.h), if there is one (else empty). All cards or, with a sentence that names the line,
- * none: the caller rolls back. */
+ * the batch's secret (crypto/guarded/diversify.h), if there is one (else empty). All cards or, with a sentence that names the
+ * line, none: the caller rolls back. */
 MUST_USE enum status list_import(struct db *, const char *path, const char *map, struct bytes batch, uint64_t now,
         size_t *cards, char *reason, size_t n);
 

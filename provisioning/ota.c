@@ -3,7 +3,7 @@
 #include "apdu/birth.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 #include "ota/gp_key.h"
 #include "ota/packet.h"
 #include "ota/script.h"

@@ -76,7 +76,7 @@ fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey se
 	@packaging/install-deps fuzz
 	@mkdir -p build/fuzz && tests/fuzz/corpus unpack tests/fuzz/$(T).hex build/fuzz/corpus-$(T)
 	clang -g -O1 -std=c11 $(CPPFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o build/fuzz/$(T) \
-	  tests/fuzz/fuzz_$(T).c tests/support/rows.c $(FUZZ_SOURCES) crypto/fp1024_x86_64.S $(XML_CFLAGS) -lxml2 -lsqlite3 -ljansson -lsrtp2 -lssl -lcrypto
+	  tests/fuzz/fuzz_$(T).c tests/support/rows.c $(FUZZ_SOURCES) crypto/guarded/fp1024_x86_64.S $(XML_CFLAGS) -lxml2 -lsqlite3 -ljansson -lsrtp2 -lssl -lcrypto
 	build/fuzz/$(T) -max_total_time=$(TIME) -max_len=2048 -print_final_stats=1 build/fuzz/corpus-$(T)
 fuzz-keep: ## after a campaign: the smallest set of inputs with the same coverage goes to tests/fuzz/$(T).hex
 	@rm -rf build/fuzz/small && mkdir build/fuzz/small

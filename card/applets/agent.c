@@ -6,7 +6,7 @@
 #include "apdu/base/hex.h"
 #include "card/applets/domain.h"
 #include "card/applets/rfm.h"
-#include "crypto/tls.h"
+#include "crypto/network/tls.h"
 #include "ota/http_admin.h"
 
 enum {

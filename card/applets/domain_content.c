@@ -8,9 +8,9 @@
 #include "apdu/tlv.h"
 #include "card/applets/domain.h"
 #include "card/applets/rfm.h"
-#include "crypto/aes.h"
-#include "crypto/hash.h"
-#include "crypto/sakke_ring.h"
+#include "crypto/common/aes.h"
+#include "crypto/common/hash.h"
+#include "crypto/guarded/sakke_ring.h"
 
 enum { FOR_LOAD = 0x02, FOR_INSTALL = 0x04, FOR_SELECTABLE = 0x08, FOR_EXTRADITION = 0x10, FOR_PERSONALIZATION = 0x20 };
 enum { P1_DOMAIN = 0x80, P1_APPLICATIONS = 0x40, P1_LOAD_FILES = 0x20, P1_LAST = 0x80, P2_RELATED = 0x80 };

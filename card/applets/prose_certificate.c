@@ -1,7 +1,7 @@
 /* A key pair of the card's own for a TLS client certificate (seed S-6.1, R-067): made here, signs here, never leaves. */
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
-#include "crypto/ecdsa.h"
+#include "crypto/guarded/ecdsa.h"
 
 static const struct bytes record_name = { (const uint8_t *)"tls", 3 };
 

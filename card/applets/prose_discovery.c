@@ -3,7 +3,7 @@
 
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
-#include "crypto/discovery.h"
+#include "crypto/guarded/discovery.h"
 
 struct discovery_key {
 	struct secret_large record;

@@ -4,8 +4,8 @@
 
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
-#include "crypto/eccsi.h"
-#include "crypto/sakke_ring.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/guarded/sakke_ring.h"
 #include "mikey/message.h"
 #include "mikey/sakke_message.h"
 

@@ -4,11 +4,11 @@
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
-#include "crypto/eccsi.h"
-#include "crypto/gba.h"
-#include "crypto/hash.h"
-#include "crypto/sakke_ring.h"
-#include "crypto/seal.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/guarded/gba.h"
+#include "crypto/common/hash.h"
+#include "crypto/guarded/sakke_ring.h"
+#include "crypto/guarded/seal.h"
 
 enum { KEY_SETS_MAX = 3, EXTERNAL_MAX = 8 }; /* two periods, and the next one issued early; other agencies */
 

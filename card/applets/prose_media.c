@@ -4,8 +4,8 @@
 
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
-#include "crypto/hash.h"
-#include "crypto/srtp.h"
+#include "crypto/common/hash.h"
+#include "crypto/common/srtp.h"
 #include "mikey/message.h"
 #include "mikey/prf.h"
 

@@ -7,8 +7,8 @@
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
 #include "card/applets/usim.h"
-#include "crypto/gba.h"
-#include "crypto/hash.h"
+#include "crypto/guarded/gba.h"
+#include "crypto/common/hash.h"
 #include "mikey/message.h"
 
 static const struct bytes naf_name = { (const uint8_t *)"naf", 3 };

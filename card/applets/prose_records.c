@@ -4,9 +4,9 @@
 
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
-#include "crypto/eccsi.h"
-#include "crypto/hash.h"
-#include "crypto/sakke.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/common/hash.h"
+#include "crypto/guarded/sakke.h"
 
 enum { RING_ENTRIES = 16 };
 

@@ -3,8 +3,8 @@
 
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
-#include "crypto/eccsi.h"
-#include "crypto/srtp.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/common/srtp.h"
 #include "mikey/psk.h"
 
 static const struct bytes offers_name = { (const uint8_t *)"ofr", 3 };

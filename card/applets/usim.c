@@ -5,7 +5,7 @@
 
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
-#include "crypto/gba.h"
+#include "crypto/guarded/gba.h"
 
 enum {
 	CONTEXT_GSM = 0x80,

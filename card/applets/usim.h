@@ -11,7 +11,7 @@
 #include "apdu/ids.h"
 #include "card/applets/applets.h"
 #include "card/os/card.h"
-#include "crypto/aka.h"
+#include "crypto/guarded/aka.h"
 
 enum { SEQ_SLOTS = 32, SQN_RECORD_LEN = SEQ_SLOTS * SQN_LEN };
 

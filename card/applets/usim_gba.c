@@ -3,7 +3,7 @@
 
 #include "apdu/tlv.h"
 #include "card/applets/usim.h"
-#include "crypto/gba.h"
+#include "crypto/guarded/gba.h"
 
 enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF_DERIVATION = 0xDE, TAG_RESULT = 0xDB, TAG_NAF_ID = 0x80, TAG_B_TID = 0x81 };
 enum { NAF_KEY_LEN = GBA_KEY_LEN };

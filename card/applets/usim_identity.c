@@ -7,7 +7,7 @@
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "card/applets/usim.h"
-#include "crypto/suci.h"
+#include "crypto/guarded/suci.h"
 
 enum { TAG_SCHEMES = 0xA0, TAG_KEYS = 0xA1, TAG_KEY_ID = 0x80, TAG_KEY = 0x81, TAG_SUCI = 0xA1 };
 enum { CONTEXT_SUCI = 0x01, TYPE_SUCI_IMSI = 0x01, ROUTING_LEN = 2, IMSI_PLAIN_MAX = 8 };

@@ -15,9 +15,9 @@
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
-#include "crypto/aka.h"
-#include "crypto/diversify.h"
-#include "crypto/hash.h"
+#include "crypto/guarded/aka.h"
+#include "crypto/guarded/diversify.h"
+#include "crypto/common/hash.h"
 #include "ota/packet.h"
 
 enum { PROFILE_TEXT_MAX = 1 << 20 };

@@ -12,7 +12,7 @@
 #include "apdu/base/hex.h"
 #include "card/io/image_file.h"
 #include "card/io/image_migration.h"
-#include "crypto/sakke_ring.h"
+#include "crypto/guarded/sakke_ring.h"
 
 enum { BATCH = 500, EVENTS = 64, RETRY_MS = 500, NAME_MAX_LEN = 32 };
 

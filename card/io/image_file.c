@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "crypto/hash.h"
+#include "crypto/common/hash.h"
 
 struct image_file {
 	sqlite3 *db;

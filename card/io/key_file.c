@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "apdu/base/hex.h"
-#include "crypto/hash.h"
-#include "crypto/rng.h"
+#include "crypto/common/hash.h"
+#include "crypto/common/rng.h"
 
 enum { KEY_LEN = 32, TEXT_MAX = 80 };
 

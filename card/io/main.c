@@ -22,7 +22,7 @@
 #include "card/io/reader.h"
 #include "card/io/secret_table.h"
 #include "card/io/vpcd.h"
-#include "crypto/sakke_ring.h"
+#include "crypto/guarded/sakke_ring.h"
 
 const char *argp_program_version = "prose-card 0.1";
 

@@ -3,7 +3,7 @@
 #include "apdu/birth.h"
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
-#include "crypto/aka.h"
+#include "crypto/guarded/aka.h"
 
 const struct secret_row secret_rows[] = {
 	{ "K", "a0/k", AKA_TAG_K, 0, 0, false },

@@ -6,9 +6,9 @@
 #include "card/io/image_file.h"
 #include "card/io/image_migration.h"
 
-#include "crypto/aes.h"
-#include "crypto/hash.h"
-#include "crypto/rng.h"
+#include "crypto/common/aes.h"
+#include "crypto/common/hash.h"
+#include "crypto/common/rng.h"
 
 enum { ROOT_LEN_1 = 8 + SHA256_LEN, ROOT_LEN = 4 + ROOT_LEN_1 };
 

@@ -4,7 +4,7 @@
 
 #include "apdu/apdu.h"
 #include "card/os/store.h"
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 
 struct card;
 struct cat_event;

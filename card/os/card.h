@@ -16,7 +16,7 @@
 #include "card/os/cat.h"
 #include "card/os/file.h"
 #include "card/os/kept.h"
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 
 enum { CHANNELS = 20, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 16 };
 

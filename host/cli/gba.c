@@ -10,8 +10,8 @@
 #include "apdu/ids.h"
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
-#include "crypto/http_digest.h"
-#include "crypto/rng.h"
+#include "crypto/network/http_digest.h"
+#include "crypto/common/rng.h"
 
 enum { PATIENCE_S = 20, AUTS_LEN = 14 };
 

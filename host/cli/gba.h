@@ -4,8 +4,8 @@
 
 #include "apdu/ids.h"
 #include "apdu/base/secret.h"
-#include "crypto/tls.h"
-#include "crypto/tls_key.h"
+#include "crypto/network/tls.h"
+#include "crypto/network/tls_key.h"
 #include "host/cli/cli.h"
 
 enum { GBA_ANSWER_MAX = 65536 };

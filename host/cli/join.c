@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "apdu/push.h"
-#include "crypto/hash.h"
+#include "crypto/common/hash.h"
 #include "host/cli/cli.h"
 #include "host/cli/gba.h"
 

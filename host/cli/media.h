@@ -2,7 +2,7 @@
 #ifndef HOST_CLI_MEDIA_H
 #define HOST_CLI_MEDIA_H
 
-#include "crypto/srtp.h"
+#include "crypto/common/srtp.h"
 #include "host/cli/cli.h"
 
 enum { MEDIA_TOOK = 1024, MEDIA_TALKERS = 8, MEDIA_KEY_MAX = SRTP_KEY_LEN + SRTP_SALT_LEN };

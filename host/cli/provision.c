@@ -7,7 +7,7 @@
 
 #include "host/cli/cli.h"
 #include "apdu/base/hex.h"
-#include "crypto/enrol.h"
+#include "crypto/network/enrol.h"
 #include "host/cli/gba.h"
 #include "mikey/kms_xml.h"
 

@@ -7,9 +7,9 @@
 #include "apdu/ids.h"
 #include "apdu/base/secret.h"
 #include "apdu/sw.h"
-#include "crypto/aes.h"
-#include "crypto/eap_keys.h"
-#include "crypto/rng.h"
+#include "crypto/common/aes.h"
+#include "crypto/common/eap_keys.h"
+#include "crypto/common/rng.h"
 #include "host/lib/eap_message.h"
 #include "host/lib/prose-ue.h"
 

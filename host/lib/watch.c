@@ -4,7 +4,7 @@
 
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
-#include "crypto/lookup.h"
+#include "crypto/common/lookup.h"
 #include "host/lib/session.h"
 
 enum { ENTRY_LEN = 2 + 8 + PROSE_LOOKUP_LEN, HEARD_MAX = 1024, TOLERANCE = 1 };

@@ -10,7 +10,7 @@
 
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
-#include "crypto/diversify.h"
+#include "crypto/guarded/diversify.h"
 #include "provisioning/campaign.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/join.h"

@@ -7,7 +7,7 @@
 
 #include "apdu/base/hex.h"
 #include "provisioning/cli/net.h"
-#include "crypto/enrol.h"
+#include "crypto/network/enrol.h"
 #include "provisioning/join.h"
 #include "provisioning/kms.h"
 #include "provisioning/kms_log.h"

@@ -12,7 +12,7 @@
 #include "apdu/base/hex.h"
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 #include "provisioning/join.h"
 #include "provisioning/kms.h"
 #include "provisioning/operator.h"

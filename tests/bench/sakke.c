@@ -11,11 +11,11 @@
 #include <openssl/ec.h>
 #include <openssl/obj_mac.h>
 
-#include "crypto/eccsi.h"
-#include "crypto/fp1024.h"
-#include "crypto/fp1024_way.h"
-#include "crypto/sakke.h"
-#include "crypto/sakke_set1.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/guarded/fp1024.h"
+#include "crypto/guarded/fp1024_way.h"
+#include "crypto/guarded/sakke.h"
+#include "crypto/guarded/sakke_set1.h"
 #include "tests/bench/wolf.h"
 
 enum { MANY = 256, WAYS = 2 };

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "crypto/aes.h"
-#include "crypto/des.h"
+#include "crypto/common/aes.h"
+#include "crypto/common/des.h"
 #include "ota/cell_broadcast.h"
 #include "ota/packet.h"
 #include "ota/script.h"

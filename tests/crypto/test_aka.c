@@ -1,8 +1,8 @@
 /* f1..f5* of Milenage, TUAK and the XOR test algorithm. */
 #include <string.h>
 
-#include "crypto/aka.h"
-#include "crypto/eap_keys.h"
+#include "crypto/guarded/aka.h"
+#include "crypto/common/eap_keys.h"
 #include "tests/support/support.h"
 
 static const char vectors[] = "tests/vectors/aka.txt";

@@ -1,14 +1,14 @@
 #include <string.h>
 
-#include "crypto/aes.h"
-#include "crypto/discovery.h"
-#include "crypto/eccsi.h"
-#include "crypto/enrol.h"
-#include "crypto/hash.h"
-#include "crypto/http_digest.h"
-#include "crypto/sakke.h"
-#include "crypto/seal.h"
-#include "crypto/suci.h"
+#include "crypto/common/aes.h"
+#include "crypto/guarded/discovery.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/network/enrol.h"
+#include "crypto/common/hash.h"
+#include "crypto/network/http_digest.h"
+#include "crypto/guarded/sakke.h"
+#include "crypto/guarded/seal.h"
+#include "crypto/guarded/suci.h"
 #include "tests/support/support.h"
 
 static void load_z(struct secret_large *z)

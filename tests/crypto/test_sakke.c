@@ -2,11 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/fp1024_way.h"
-#include "crypto/inverse.h"
-#include "crypto/pairing1024.h"
-#include "crypto/sakke_ring.h"
-#include "crypto/sakke_set1.h"
+#include "crypto/guarded/fp1024_way.h"
+#include "crypto/guarded/inverse.h"
+#include "crypto/guarded/pairing1024.h"
+#include "crypto/guarded/sakke_ring.h"
+#include "crypto/guarded/sakke_set1.h"
 #include "tests/support/support.h"
 
 static uint64_t state;

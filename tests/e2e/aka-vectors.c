@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
-#include "crypto/aka.h"
-#include "crypto/rng.h"
+#include "crypto/guarded/aka.h"
+#include "crypto/common/rng.h"
 
 static void print(const uint8_t *p, size_t n)
 {

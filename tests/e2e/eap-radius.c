@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "apdu/base/bytes.h"
-#include "crypto/rng.h"
+#include "crypto/common/rng.h"
 #include "host/lib/prose-ue.h"
 
 enum { ACCESS_REQUEST = 1, ACCESS_ACCEPT = 2, ACCESS_CHALLENGE = 11, PACKET_MAX = 4096, CHUNK = 253, TIMEOUT_MS = 3000 };

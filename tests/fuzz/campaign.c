@@ -13,7 +13,7 @@
 #include "apdu/base/hex.h"
 #include "card/io/birth.h"
 #include "card/os/pin.h"
-#include "crypto/hash.h"
+#include "crypto/common/hash.h"
 #include "tests/support/rows.h"
 
 enum { EPOCH = 2000, TEMPLATES_MAX = 4096, TEMPLATE_MAX = 300, OBSERVER = 19, OBSERVE_EVERY = 50 };

@@ -4,9 +4,9 @@
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
 #include "apdu/tlv.h"
-#include "crypto/eccsi.h"
-#include "crypto/sakke.h"
-#include "crypto/seal.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/guarded/sakke.h"
+#include "crypto/guarded/seal.h"
 #include "mikey/sakke_message.h"
 #include "tests/fuzz/born.h"
 

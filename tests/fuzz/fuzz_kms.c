@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/enrol.h"
-#include "crypto/http_digest.h"
+#include "crypto/network/enrol.h"
+#include "crypto/network/http_digest.h"
 #include "mikey/kms_xml.h"
 
 static void request_again(const struct kms_request *q)

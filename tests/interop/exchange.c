@@ -11,10 +11,10 @@
 #include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/sakke.h>
 
-#include "crypto/eccsi.h"
-#include "crypto/hash.h"
-#include "crypto/pairing1024.h"
-#include "crypto/sakke.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/common/hash.h"
+#include "crypto/guarded/pairing1024.h"
+#include "crypto/guarded/sakke.h"
 
 enum { ID_LEN = 32, AUTH_LEN = 257 };
 

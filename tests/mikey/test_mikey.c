@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/eccsi.h"
-#include "crypto/hash.h"
-#include "crypto/sakke.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/common/hash.h"
+#include "crypto/guarded/sakke.h"
 #include "mikey/kms_xml.h"
 #include "mikey/prf.h"
 #include "mikey/psk.h"

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "crypto/eccsi.h"
-#include "crypto/sakke.h"
-#include "crypto/sakke_set1.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/guarded/sakke.h"
+#include "crypto/guarded/sakke_set1.h"
 #include "mikey/psk.h"
 #include "mikey/sakke_message.h"
 #include "provisioning/kms.h"

@@ -5,7 +5,7 @@
 
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
-#include "crypto/sakke.h"
+#include "crypto/guarded/sakke.h"
 #include "mikey/identity.h"
 #include "mikey/message.h"
 #include "mikey/prf.h"

@@ -8,7 +8,7 @@
 
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
-#include "crypto/hash.h"
+#include "crypto/common/hash.h"
 #include "mikey/message.h"
 #include "tests/support/operator.h"
 

@@ -6,8 +6,8 @@
 
 #include "apdu/base/hex.h"
 #include "card/os/card.h"
-#include "crypto/aka.h"
-#include "crypto/rng.h"
+#include "crypto/guarded/aka.h"
+#include "crypto/common/rng.h"
 
 /* Octets of a name in a section of tests/vectors/mikey-sakke.txt; fails the test if it is not there. */
 struct bytes vector(const char *section, const char *name);

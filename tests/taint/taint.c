@@ -5,15 +5,15 @@
 #include <string.h>
 #include <valgrind/memcheck.h>
 
-#include "crypto/aes.h"
-#include "crypto/aka.h"
-#include "crypto/eccsi.h"
-#include "crypto/fp1024.h"
-#include "crypto/fp1024_way.h"
-#include "crypto/gba.h"
-#include "crypto/hash.h"
-#include "crypto/sakke.h"
-#include "crypto/seal.h"
+#include "crypto/common/aes.h"
+#include "crypto/guarded/aka.h"
+#include "crypto/guarded/eccsi.h"
+#include "crypto/guarded/fp1024.h"
+#include "crypto/guarded/fp1024_way.h"
+#include "crypto/guarded/gba.h"
+#include "crypto/common/hash.h"
+#include "crypto/guarded/sakke.h"
+#include "crypto/guarded/seal.h"
 #include "ota/packet.h"
 
 static unsigned failures;

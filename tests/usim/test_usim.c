@@ -6,9 +6,9 @@
 #include "apdu/birth.h"
 #include "apdu/ids.h"
 #include "apdu/tlv.h"
-#include "crypto/aka.h"
-#include "crypto/hash.h"
-#include "crypto/suci.h"
+#include "crypto/guarded/aka.h"
+#include "crypto/common/hash.h"
+#include "crypto/guarded/suci.h"
 #include "tests/support/support.h"
 
 #define VERIFY_PIN1 "002000010831323334FFFFFFFF"
