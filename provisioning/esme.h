@@ -3,7 +3,7 @@
 #ifndef PROVISIONING_ESME_H
 #define PROVISIONING_ESME_H
 
-#include "ota/smpp_session.h"
+#include "ota/smpp/smpp_session.h"
 
 enum { ESME_WINDOW_MAX = 512, ESME_QUEUE_MAX = 2048 };
 

@@ -17,7 +17,7 @@
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "host/cli/cli.h"
-#include "ota/smpp_session.h"
+#include "ota/smpp/smpp_session.h"
 #include "ota/sms.h"
 
 enum { OPEN_CARDS = 256, POR_MAX = 256, RETRY_MS = 1000, KEPT_MAX = 64 };

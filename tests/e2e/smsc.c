@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ota/smpp_session.h"
+#include "ota/smpp/smpp_session.h"
 
 enum { CLIENTS = 32, WINDOW = 64, RETRY_MS = 300, DEFAULT_VALIDITY = 3600 };
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ota/smpp_session.h"
+#include "ota/smpp/smpp_session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ota/smpp_session.h"
+#include "ota/smpp/smpp_session.h"
 #include "tests/support/support.h"
 
 static const uint32_t commands[] = { SMPP_BIND_RECEIVER, SMPP_BIND_TRANSMITTER, SMPP_BIND_TRANSCEIVER, SMPP_SUBMIT,

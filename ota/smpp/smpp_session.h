@@ -3,7 +3,7 @@
 #ifndef OTA_SMPP_SESSION_H
 #define OTA_SMPP_SESSION_H
 
-#include "ota/smpp.h"
+#include "ota/smpp/smpp.h"
 
 enum { SMPP_IN_MAX = 16384, SMPP_OUT_MAX = 65536, SMPP_SILENCE = 30, SMPP_PATIENCE = 15 /* seconds */ };
 

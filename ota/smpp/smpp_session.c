@@ -1,4 +1,4 @@
-#include "ota/smpp_session.h"
+#include "ota/smpp/smpp_session.h"
 
 #include <stdio.h>
 #include <string.h>

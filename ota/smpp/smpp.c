@@ -1,4 +1,4 @@
-#include "ota/smpp.h"
+#include "ota/smpp/smpp.h"
 
 #include <stdio.h>
 #include <string.h>
