@@ -38,7 +38,7 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now
 src = $(patsubst %.c,$(O)/%.o,$(sort $(shell find $(1) -name '*.c')))
 APDU := $(call src,apdu)
 CRYPTO := $(call src,crypto) $(O)/crypto/guarded/fp1024_x86_64.o
-MIKEY := $(call src,mikey)
+PROTOCOLS := $(call src,protocols)
 OTA := $(call src,ota)
 CARD := $(call src,card/os card/applets)
 CARD_CLI := $(filter $(O)/card/io/main.o $(O)/card/io/cli_%.o,$(call src,card/io))
@@ -90,15 +90,15 @@ $(O)/libapdu.a: $(APDU)
 	$(archive)
 $(O)/libcrypto-prose.a: $(CRYPTO)
 	$(archive)
-$(O)/libmikey.a: $(MIKEY)
+$(O)/libprotocols.a: $(PROTOCOLS)
 	$(archive)
 $(O)/libota.a: $(OTA)
 	$(archive)
-SHARED := $(O)/libmikey.a $(O)/libota.a $(O)/libcrypto-prose.a $(O)/libapdu.a
+SHARED := $(O)/libprotocols.a $(O)/libota.a $(O)/libcrypto-prose.a $(O)/libapdu.a
 # What the phone links: no card-secret objects (tests/check-layers lists them too).
 PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_ring.o %/pages.o %/sakke_set1.o %/fp1024.o %/fp1024_kernel.o %/fp1024_x86_64.o %/inverse.o %/curve1024.o %/pairing1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o %/tls.o %/tls_key.o %/ecdsa.o %/gba.o %/enrol.o %/http_digest.o %/diversify.o,$(CRYPTO))
-PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o %_xml.o,$(MIKEY)) $(OTA) $(PHONE_CRYPTO) $(APDU)
-$(O)/libprose-card.a: $(CARD) $(MIKEY) $(OTA) $(CRYPTO) $(APDU)
+PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o %_xml.o,$(PROTOCOLS)) $(OTA) $(PHONE_CRYPTO) $(APDU)
+$(O)/libprose-card.a: $(CARD) $(PROTOCOLS) $(OTA) $(CRYPTO) $(APDU)
 	$(archive)
 $(O)/libcard-io.a: $(CARD_IO)
 	$(archive)
@@ -109,13 +109,13 @@ $(O)/libprose-ue.so: $(PHONE)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,libprose-ue.so.0 -Wl,--version-script=host/lib/exports.map -o $@ $^ $(LIBS_HOST)
 $(O)/prose-card: $(CARD_CLI) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
-$(O)/prose-ue: $(HOST_CLI) $(O)/mikey/kms_xml.o $(O)/mikey/signature_xml.o $(O)/crypto/network/http_digest.o $(O)/crypto/network/enrol.o $(O)/crypto/network/tls.o $(O)/crypto/network/tls_key.o $(O)/libprose-ue.a
+$(O)/prose-ue: $(HOST_CLI) $(O)/protocols/pc3/kms_xml.o $(O)/protocols/pc3/signature_xml.o $(O)/crypto/network/http_digest.o $(O)/crypto/network/enrol.o $(O)/crypto/network/tls.o $(O)/crypto/network/tls_key.o $(O)/libprose-ue.a
 	$(link) $(LIBS_CLI) $(LIBS_HOST)
 $(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
 
 $(O)/card/io/profile.o: card/profiles/standard.json
-$(O)/mikey/kms_xml.o: mikey/kms.rng
+$(O)/protocols/pc3/kms_xml.o: protocols/pc3/kms.rng
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 -include tests/tests.mk

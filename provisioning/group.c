@@ -6,7 +6,7 @@
 
 #include "apdu/tlv.h"
 #include "crypto/guarded/sakke.h"
-#include "mikey/sakke_message.h"
+#include "protocols/mikey/keys/sakke_message.h"
 #include "provisioning/kms_log.h"
 
 /* For the phone to fetch (group_service.c). */

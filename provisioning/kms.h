@@ -2,8 +2,8 @@
 #ifndef PROVISIONING_KMS_H
 #define PROVISIONING_KMS_H
 
-#include "mikey/identity.h"
-#include "mikey/kms_xml.h"
+#include "protocols/mikey/keys/identity.h"
+#include "protocols/pc3/kms_xml.h"
 #include "provisioning/operator.h"
 
 /* In the last quarter of a period the next one's keys are given out, too. */

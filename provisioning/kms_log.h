@@ -5,7 +5,7 @@
 #define PROVISIONING_KMS_LOG_H
 
 #include "crypto/guarded/eccsi.h"
-#include "mikey/kms_xml.h"
+#include "protocols/pc3/kms_xml.h"
 #include "provisioning/kms.h"
 
 /* Oldest first; each may be NULL; *broken: the number of the first entry that does not fit those before it, 0: none. */

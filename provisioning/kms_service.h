@@ -5,7 +5,7 @@
 #ifndef PROVISIONING_KMS_SERVICE_H
 #define PROVISIONING_KMS_SERVICE_H
 
-#include "mikey/kms_xml.h"
+#include "protocols/pc3/kms_xml.h"
 #include "provisioning/bsf.h"
 #include "provisioning/kms.h"
 

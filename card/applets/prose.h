@@ -4,7 +4,7 @@
 
 #include "apdu/prose.h"
 #include "card/os/card.h"
-#include "mikey/identity.h"
+#include "protocols/mikey/keys/identity.h"
 
 /* Records of an instance: "trk", "time", "kms", "kx/<external KMS>", "ks/<period>", "gs/<signer>/<period>", "grp/<group>",
  * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "tls", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>";

@@ -3,7 +3,7 @@
  * network's can be managed by a card to which the network has given the keys of the group's signer. */
 #include "apdu/tlv.h"
 #include "card/applets/prose.h"
-#include "mikey/sakke_message.h"
+#include "protocols/mikey/keys/sakke_message.h"
 
 enum { MESSAGE_MAX = MIKEY_MESSAGE_MAX };
 

@@ -6,8 +6,8 @@
 #include "card/applets/prose.h"
 #include "crypto/guarded/eccsi.h"
 #include "crypto/guarded/sakke_ring.h"
-#include "mikey/message.h"
-#include "mikey/sakke_message.h"
+#include "protocols/mikey/message.h"
+#include "protocols/mikey/keys/sakke_message.h"
 
 enum { SAKKE_PARAMS_1 = 1, TOLERANCE = 60, PURPOSE_SHIFT = 28 };
 

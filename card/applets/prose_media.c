@@ -6,8 +6,8 @@
 #include "card/applets/prose.h"
 #include "crypto/common/hash.h"
 #include "crypto/common/srtp.h"
-#include "mikey/message.h"
-#include "mikey/prf.h"
+#include "protocols/mikey/message.h"
+#include "protocols/mikey/keys/prf.h"
 
 enum { CS_ID_MCPTT_GROUP = 4, RTP_HEADER = 12, SSRC_KEY_LEN = 16, SSRC_ROUNDS = 4, SEQUENCE_END = 0xFFFF };
 

@@ -9,7 +9,7 @@
 #include "card/applets/usim.h"
 #include "crypto/guarded/gba.h"
 #include "crypto/common/hash.h"
-#include "mikey/message.h"
+#include "protocols/mikey/message.h"
 
 static const struct bytes naf_name = { (const uint8_t *)"naf", 3 };
 

@@ -5,7 +5,7 @@
 #include "card/applets/prose.h"
 #include "crypto/guarded/eccsi.h"
 #include "crypto/common/srtp.h"
-#include "mikey/psk.h"
+#include "protocols/mikey/keys/psk.h"
 
 static const struct bytes offers_name = { (const uint8_t *)"ofr", 3 };
 

@@ -7,7 +7,7 @@
 #include "apdu/base/hex.h"
 #include "apdu/base/secret.h"
 #include "host/cli/media.h"
-#include "mikey/sdp.h"
+#include "protocols/mikey/sdp.h"
 
 enum { FRAME_MS = 20, FRAME_SAMPLES = 160, RTP_HEADER = 12, PCMA = 8, ALAW_SILENCE = 0xD5, AUDIO_MAX = 1 << 20 };
 enum { REFRESH_SECONDS = 30, WAV_ALAW = 6, SILENCE_US = 1000000 };

@@ -9,7 +9,7 @@
 #include "apdu/base/hex.h"
 #include "crypto/network/enrol.h"
 #include "host/cli/gba.h"
-#include "mikey/kms_xml.h"
+#include "protocols/pc3/kms_xml.h"
 
 enum { OBJECT_ROOM = 16384 };
 

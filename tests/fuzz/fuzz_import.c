@@ -7,7 +7,7 @@
 #include "crypto/guarded/eccsi.h"
 #include "crypto/guarded/sakke.h"
 #include "crypto/guarded/seal.h"
-#include "mikey/sakke_message.h"
+#include "protocols/mikey/keys/sakke_message.h"
 #include "tests/fuzz/born.h"
 
 #include "apdu/birth.h"

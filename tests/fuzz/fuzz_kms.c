@@ -5,7 +5,7 @@
 
 #include "crypto/network/enrol.h"
 #include "crypto/network/http_digest.h"
-#include "mikey/kms_xml.h"
+#include "protocols/pc3/kms_xml.h"
 
 static void request_again(const struct kms_request *q)
 {

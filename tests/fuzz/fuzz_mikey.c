@@ -1,8 +1,8 @@
 /* MIKEY: every view the parser hands out lies inside the message, and opening never crashes. */
 #include <stdlib.h>
 
-#include "mikey/psk.h"
-#include "mikey/sakke_message.h"
+#include "protocols/mikey/keys/psk.h"
+#include "protocols/mikey/keys/sakke_message.h"
 
 static void inside(struct bytes whole, struct bytes part)
 {

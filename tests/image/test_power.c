@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "card/io/store_sqlite.h"
-#include "mikey/message.h"
+#include "protocols/mikey/message.h"
 #include "tests/image/vfs_cut.h"
 #include "tests/support/operator.h"
 

@@ -6,11 +6,11 @@
 #include "crypto/guarded/eccsi.h"
 #include "crypto/common/hash.h"
 #include "crypto/guarded/sakke.h"
-#include "mikey/kms_xml.h"
-#include "mikey/prf.h"
-#include "mikey/psk.h"
-#include "mikey/sakke_message.h"
-#include "mikey/sdp.h"
+#include "protocols/pc3/kms_xml.h"
+#include "protocols/mikey/keys/prf.h"
+#include "protocols/mikey/keys/psk.h"
+#include "protocols/mikey/keys/sakke_message.h"
+#include "protocols/mikey/sdp.h"
 #include "tests/support/support.h"
 
 static struct bytes counting(uint8_t first, size_t n)

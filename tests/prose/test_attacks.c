@@ -10,8 +10,8 @@
 #include "crypto/guarded/eccsi.h"
 #include "crypto/guarded/sakke.h"
 #include "crypto/guarded/sakke_set1.h"
-#include "mikey/psk.h"
-#include "mikey/sakke_message.h"
+#include "protocols/mikey/keys/psk.h"
+#include "protocols/mikey/keys/sakke_message.h"
 #include "provisioning/kms.h"
 #include "tests/support/operator.h"
 

@@ -6,9 +6,9 @@
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/sakke.h"
-#include "mikey/identity.h"
-#include "mikey/message.h"
-#include "mikey/prf.h"
+#include "protocols/mikey/keys/identity.h"
+#include "protocols/mikey/message.h"
+#include "protocols/mikey/keys/prf.h"
 #include "provisioning/kms.h"
 #include "tests/support/operator.h"
 

@@ -9,7 +9,7 @@
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
 #include "crypto/common/hash.h"
-#include "mikey/message.h"
+#include "protocols/mikey/message.h"
 #include "tests/support/operator.h"
 
 static unsigned start(struct rig *r, uint64_t now)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "apdu/tlv.h"
-#include "mikey/message.h"
+#include "protocols/mikey/message.h"
 
 struct db *db;
 static char folder[64];

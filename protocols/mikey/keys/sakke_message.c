@@ -1,4 +1,4 @@
-#include "mikey/sakke_message.h"
+#include "protocols/mikey/keys/sakke_message.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
-#include "mikey/identity.h"
+#include "protocols/mikey/keys/identity.h"
 
 #include "crypto/common/hash.h"
-#include "mikey/message.h"
+#include "protocols/mikey/message.h"
 
 enum { FC_USER_SALT = 0x50, SALT_MASK = 0x0FFFFFFF };
 

@@ -5,7 +5,7 @@
 #define MIKEY_PSK_H
 
 #include "apdu/base/secret.h"
-#include "mikey/message.h"
+#include "protocols/mikey/message.h"
 
 enum mikey_profile { MIKEY_PROFILE_A = 1, MIKEY_PROFILE_B = 2 };
 

@@ -1,7 +1,7 @@
-#include "mikey/prf.h"
+#include "protocols/mikey/keys/prf.h"
 
 #include "crypto/common/hash.h"
-#include "mikey/message.h"
+#include "protocols/mikey/message.h"
 
 enum { LABEL_MAX = 9 + 255, INPUT_BLOCK = 32 };
 

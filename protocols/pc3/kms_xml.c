@@ -1,4 +1,4 @@
-#include "mikey/kms_xml.h"
+#include "protocols/pc3/kms_xml.h"
 
 #include <libxml/parser.h>
 #include <libxml/relaxng.h>
@@ -312,7 +312,7 @@ static void quiet(void *context, const char *format, ...)
 
 /* The schema is compiled in. */
 __asm__(".section .rodata\n"
-        "kms_schema: .incbin \"mikey/kms.rng\"\n"
+        "kms_schema: .incbin \"protocols/pc3/kms.rng\"\n"
         ".byte 0\n"
         ".text\n");
 extern const char kms_schema[];

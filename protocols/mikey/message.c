@@ -1,4 +1,4 @@
-#include "mikey/message.h"
+#include "protocols/mikey/message.h"
 
 enum { SIGN_ECCSI = 2 };
 

@@ -1,8 +1,8 @@
-#include "mikey/psk.h"
+#include "protocols/mikey/keys/psk.h"
 
 #include "crypto/common/aes.h"
 #include "crypto/common/hash.h"
-#include "mikey/prf.h"
+#include "protocols/mikey/keys/prf.h"
 
 enum { KEY_TEK_SALT = 3, KV_NULL = 0, KV_SPI = 1, KEY_ID_PROSE = 241, KEY_DATA_MAX = 512 };
 

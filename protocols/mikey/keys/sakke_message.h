@@ -3,8 +3,8 @@
 #define MIKEY_SAKKE_MESSAGE_H
 
 #include "crypto/common/rng.h"
-#include "mikey/identity.h"
-#include "mikey/message.h"
+#include "protocols/mikey/keys/identity.h"
+#include "protocols/mikey/message.h"
 
 enum { SAKKE_ID_SCHEME_UID = 2, GMK_ID_LIST_MAX = 256 };
 

@@ -1,4 +1,4 @@
-#include "mikey/signature_xml.h"
+#include "protocols/pc3/signature_xml.h"
 
 #include <libxml/c14n.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "mikey/sdp.h"
+#include "protocols/mikey/sdp.h"
 
 #include <stdio.h>
 #include <string.h>

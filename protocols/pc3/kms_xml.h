@@ -1,11 +1,12 @@
 /* kms_xml.h - the messages of the KMS interface (TS 33.180 annex D), XML 1.0 by libxml2. Key sets, certificates and transport
  * keys travel as the card's sealed objects, the CipherValues of EncryptedKey elements (xmlenc) with an algorithm of ours, so
  * that nothing between the KMS and the card can read or change them; responses are signed under the card's InK. Messages are
- * checked against mikey/kms.rng; elements that are not known are passed over; document types and entities are refused. */
+ * checked against protocols/pc3/kms.rng; elements that are not known are passed over; document types and entities are refused.
+ */
 #ifndef MIKEY_KMS_XML_H
 #define MIKEY_KMS_XML_H
 
-#include "mikey/signature_xml.h"
+#include "protocols/pc3/signature_xml.h"
 
 enum { KMS_TEXT_MAX = 129, KMS_XML_MAX = 65536, KMS_OBJECTS_MAX = 8192, KMS_CERTIFICATES_MAX = 9, KMS_TRANSPORT_MAX = 512 };
 #define KMS_PATH "/keymanagement/identity/v1/"
