@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "apdu/ids.h"
-#include "card/os/file.h"
+#include "card/os/files/file.h"
 
 const struct name_value profile_access[] = { { "always", ARR_READ_ALWAYS }, { "pin", ARR_READ_PIN },
 	{ "pin-update", ARR_UPDATE_PIN }, { "adm", ARR_ADM }, { "always-only", ARR_READ_ALWAYS_ONLY }, { "pin2", ARR_PIN2 },

@@ -12,7 +12,7 @@
 #include "ota/packet.h"
 #include "card/io/names.h"
 #include "card/io/profile_toolkit.h"
-#include "card/os/access.h"
+#include "card/os/files/access.h"
 #include "card/os/pin.h"
 
 enum { UST_MAX = 32, PATH_DEPTH = 5, SPN_MAX = 16, TOOLKIT_MAX = 4096 };

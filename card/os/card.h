@@ -13,8 +13,8 @@
 #include "apdu/apdu.h"
 #include "apdu/ids.h"
 #include "card/os/applet.h"
-#include "card/os/cat.h"
-#include "card/os/file.h"
+#include "card/os/cat/cat.h"
+#include "card/os/files/file.h"
 #include "card/os/kept.h"
 #include "crypto/common/rng.h"
 

@@ -1,7 +1,7 @@
 /* One command, checked once for all: class, channel, INS, P1/P2, Lc/Le, access, then the handler. */
 #include <string.h>
 
-#include "card/os/access.h"
+#include "card/os/files/access.h"
 #include "card/os/commands.h"
 #include "card/os/pin.h"
 

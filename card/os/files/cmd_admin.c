@@ -3,7 +3,7 @@
 
 #include "apdu/ids.h"
 #include "apdu/tlv.h"
-#include "card/os/access.h"
+#include "card/os/files/access.h"
 #include "card/os/commands.h"
 
 enum { FCP_TEMPLATE = 0x62, LIFE_CREATION = 0x01, LIFE_INITIALISATION = 0x03 };

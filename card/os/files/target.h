@@ -3,7 +3,7 @@
 #ifndef CARD_OS_TARGET_H
 #define CARD_OS_TARGET_H
 
-#include "card/os/access.h"
+#include "card/os/files/access.h"
 #include "card/os/commands.h"
 
 enum target_kind { TARGET_BINARY, TARGET_RECORDS, TARGET_CYCLIC, TARGET_BER_TLV };

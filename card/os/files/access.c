@@ -1,4 +1,4 @@
-#include "card/os/access.h"
+#include "card/os/files/access.h"
 
 #include "apdu/tlv.h"
 #include "card/os/pin.h"

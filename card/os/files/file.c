@@ -1,4 +1,4 @@
-#include "card/os/file.h"
+#include "card/os/files/file.h"
 
 #include <string.h>
 

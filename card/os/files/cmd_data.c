@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "card/os/target.h"
+#include "card/os/files/target.h"
 
 enum { BLOCK_MASK = 0xC0, BLOCK_FIRST = 0x80, BLOCK_NEXT = 0x00, BLOCK_AGAIN = 0x40, BLOCK_MAX = 256 };
 

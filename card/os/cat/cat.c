@@ -1,4 +1,4 @@
-#include "card/os/cat.h"
+#include "card/os/cat/cat.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* READ and UPDATE of transparent and record files, (DE)ACTIVATE (TS 102 221 11.1.3-6, 11.1.14-15). */
 #include <string.h>
 
-#include "card/os/target.h"
+#include "card/os/files/target.h"
 
 enum { MODE_NEXT = 2, MODE_PREVIOUS = 3, MODE_ABSOLUTE = 4 };
 

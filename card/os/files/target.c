@@ -1,4 +1,4 @@
-#include "card/os/target.h"
+#include "card/os/files/target.h"
 
 #include <string.h>
 

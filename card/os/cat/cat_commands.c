@@ -1,7 +1,7 @@
 /* Proactive commands as TLVs (TS 102 223 6.6). */
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
-#include "card/os/cat.h"
+#include "card/os/cat/cat.h"
 
 enum { UNIT_MINUTES = 0x00, UNIT_SECONDS = 0x01, DAY = 86400, OPEN_IMMEDIATE = 0x01 };
 enum { SEND_AT_ONCE = 0x01 };

@@ -1,7 +1,7 @@
 /* SEARCH RECORD and INCREASE (TS 102 221 11.1.7, 11.1.8). */
 #include <string.h>
 
-#include "card/os/target.h"
+#include "card/os/files/target.h"
 
 enum { SEARCH_FORWARD = 4, SEARCH_BACKWARD = 5, SEARCH_ENHANCED = 6 };
 enum { ENHANCED_BYTE = 0x08, FROM_P1_FORWARD = 4, FROM_P1_BACKWARD = 5, FROM_NEXT = 6, FROM_PREVIOUS = 7 };
