@@ -5,7 +5,7 @@
 #include "apdu/birth.h"
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
-#include "card/applets/domain.h"
+#include "card/applets/domain/domain.h"
 #include "crypto/common/aes.h"
 #include "crypto/common/hash.h"
 #include "crypto/guarded/seal.h"

@@ -1,7 +1,7 @@
 /* SCP81 and cell broadcast. The first octet says what the rest is: an HTTP answer for the card (also cut short: a beginning
  * never means something else), a trigger (what was taken can be put again), cell broadcast pages, or what a terminal says to a
  * session that has been called for. */
-#include "card/applets/agent.h"
+#include "card/applets/remote/agent.h"
 #include "ota/cell_broadcast.h"
 #include "ota/http_admin.h"
 #include "tests/fuzz/born.h"

@@ -5,8 +5,8 @@
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
 #include "apdu/tlv.h"
-#include "card/applets/domain.h"
-#include "card/applets/rfm.h"
+#include "card/applets/domain/domain.h"
+#include "card/applets/remote/rfm.h"
 #include "card/os/commands.h"
 #include "ota/script.h"
 

@@ -6,7 +6,7 @@
 
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
-#include "card/applets/usim.h"
+#include "card/applets/usim/usim.h"
 #include "crypto/guarded/suci.h"
 
 enum { TAG_SCHEMES = 0xA0, TAG_KEYS = 0xA1, TAG_KEY_ID = 0x80, TAG_KEY = 0x81, TAG_SUCI = 0xA1 };

@@ -1,6 +1,6 @@
 /* Sequence numbers of TS 33.102 annex C: SQN = SEQ (43 bits) || IND (5 bits), one SEQ_MS for each IND. */
 #include "apdu/base/secret.h"
-#include "card/applets/usim.h"
+#include "card/applets/usim/usim.h"
 
 enum { IND_BITS = 5, IND_MASK = SEQ_SLOTS - 1 };
 

@@ -1,4 +1,4 @@
-#include "card/applets/prose.h"
+#include "card/applets/prose/prose.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "card/applets/prose.h"
+#include "card/applets/prose/prose.h"
 #include "crypto/guarded/eccsi.h"
 #include "crypto/guarded/sakke_ring.h"
 #include "protocols/mikey/message.h"

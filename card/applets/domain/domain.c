@@ -4,9 +4,9 @@
 
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
-#include "card/applets/agent.h"
-#include "card/applets/domain.h"
-#include "card/applets/rfm.h"
+#include "card/applets/remote/agent.h"
+#include "card/applets/domain/domain.h"
+#include "card/applets/remote/rfm.h"
 #include "ota/gp_key.h"
 #include "ota/http_admin.h"
 #include "ota/scp03.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "card/applets/prose.h"
+#include "card/applets/prose/prose.h"
 #include "crypto/common/hash.h"
 #include "crypto/common/srtp.h"
 #include "protocols/mikey/message.h"

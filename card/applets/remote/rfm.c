@@ -5,8 +5,8 @@
 
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
-#include "card/applets/agent.h"
-#include "card/applets/rfm.h"
+#include "card/applets/remote/agent.h"
+#include "card/applets/remote/rfm.h"
 #include "ota/cell_broadcast.h"
 #include "ota/http_admin.h"
 #include "ota/script.h"

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "card/applets/usim.h"
+#include "card/applets/usim/usim.h"
 #include "crypto/guarded/gba.h"
 
 enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF_DERIVATION = 0xDE, TAG_RESULT = 0xDB, TAG_NAF_ID = 0x80, TAG_B_TID = 0x81 };

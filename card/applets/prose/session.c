@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "card/applets/prose.h"
+#include "card/applets/prose/prose.h"
 #include "crypto/guarded/eccsi.h"
 #include "crypto/common/srtp.h"
 #include "protocols/mikey/keys/psk.h"

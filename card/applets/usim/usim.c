@@ -1,5 +1,5 @@
 /* The USIM (TS 31.102 clause 7): AUTHENTICATE in its contexts. Its file tree belongs to the operating system. */
-#include "card/applets/usim.h"
+#include "card/applets/usim/usim.h"
 
 #include <string.h>
 

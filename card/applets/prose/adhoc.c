@@ -2,7 +2,7 @@
  * who makes one signs its key's messages with his own identity, and the others' users say whom they let do that. A group of the
  * network's can be managed by a card to which the network has given the keys of the group's signer. */
 #include "apdu/tlv.h"
-#include "card/applets/prose.h"
+#include "card/applets/prose/prose.h"
 #include "protocols/mikey/keys/sakke_message.h"
 
 enum { MESSAGE_MAX = MIKEY_MESSAGE_MAX };

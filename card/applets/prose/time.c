@@ -1,4 +1,4 @@
-#include "card/applets/prose.h"
+#include "card/applets/prose/prose.h"
 
 static const struct bytes time_name = { (const uint8_t *)"time", 4 };
 

@@ -1,11 +1,11 @@
-#include "card/applets/agent.h"
+#include "card/applets/remote/agent.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "apdu/base/hex.h"
-#include "card/applets/domain.h"
-#include "card/applets/rfm.h"
+#include "card/applets/domain/domain.h"
+#include "card/applets/remote/rfm.h"
 #include "crypto/network/tls.h"
 #include "ota/http_admin.h"
 

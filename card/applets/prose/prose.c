@@ -1,6 +1,6 @@
 /* The ProSe applet: command table, birth, and what may be read of its state. */
 #include "apdu/sealed.h"
-#include "card/applets/prose.h"
+#include "card/applets/prose/prose.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "card/applets/rfm.h"
+#include "card/applets/remote/rfm.h"
 
 #include <string.h>
 

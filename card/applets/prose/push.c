@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
-#include "card/applets/prose.h"
-#include "card/applets/usim.h"
+#include "card/applets/prose/prose.h"
+#include "card/applets/usim/usim.h"
 #include "crypto/guarded/gba.h"
 #include "crypto/common/hash.h"
 #include "protocols/mikey/message.h"

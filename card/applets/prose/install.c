@@ -3,7 +3,7 @@
 
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
-#include "card/applets/prose.h"
+#include "card/applets/prose/prose.h"
 #include "crypto/guarded/eccsi.h"
 #include "crypto/guarded/gba.h"
 #include "crypto/common/hash.h"

@@ -1,6 +1,6 @@
 /* A key pair of the card's own for a TLS client certificate (seed S-6.1, R-067): made here, signs here, never leaves. */
 #include "apdu/tlv.h"
-#include "card/applets/prose.h"
+#include "card/applets/prose/prose.h"
 #include "crypto/guarded/ecdsa.h"
 
 static const struct bytes record_name = { (const uint8_t *)"tls", 3 };
