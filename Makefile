@@ -41,7 +41,7 @@ CRYPTO := $(call src,crypto) $(O)/crypto/guarded/fp1024_x86_64.o
 PROTOCOLS := $(call src,protocols)
 OTA := $(call src,ota)
 CARD := $(call src,card/os card/applets)
-CARD_CLI := $(filter $(O)/card/io/main.o $(O)/card/io/cli_%.o,$(call src,card/io))
+CARD_CLI := $(call src,card/io/cli)
 CARD_IO := $(filter-out $(CARD_CLI),$(call src,card/io))
 HOST_LIB := $(call src,host/lib)
 HOST_CLI := $(call src,host/cli)
@@ -114,7 +114,7 @@ $(O)/prose-ue: $(HOST_CLI) $(O)/protocols/pc3/kms_xml.o $(O)/protocols/pc3/signa
 $(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
 
-$(O)/card/io/profile.o: card/profiles/standard.json
+$(O)/card/io/birth/profile.o: card/profiles/standard.json
 $(O)/protocols/pc3/kms_xml.o: protocols/pc3/kms.rng
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

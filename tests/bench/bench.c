@@ -14,9 +14,9 @@
 #include <sqlite3.h>
 
 #include "apdu/base/hex.h"
-#include "card/io/farm.h"
-#include "card/io/key_file.h"
-#include "card/io/store_sqlite.h"
+#include "card/io/link/farm.h"
+#include "card/io/image/key_file.h"
+#include "card/io/image/store_sqlite.h"
 #include "crypto/common/aes.h"
 #include "crypto/guarded/aka.h"
 #include "crypto/guarded/discovery.h"

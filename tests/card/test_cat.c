@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "card/io/birth.h"
-#include "card/io/profile_toolkit.h"
+#include "card/io/birth/birth.h"
+#include "card/io/birth/profile_toolkit.h"
 #include "tests/support/support.h"
 
 #define PROFILE "8010000002FFFF"

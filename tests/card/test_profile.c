@@ -6,7 +6,7 @@
 
 #include "apdu/efs.h"
 #include "apdu/tlv.h"
-#include "card/io/birth.h"
+#include "card/io/birth/birth.h"
 #include "tests/support/support.h"
 
 static char reason[512];

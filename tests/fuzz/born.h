@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
-#include "card/io/birth.h"
+#include "card/io/birth/birth.h"
 #include "tests/support/rows.h"
 
 static struct rows store, born;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
-#include "card/io/birth.h"
+#include "card/io/birth/birth.h"
 #include "card/os/pin.h"
 #include "crypto/common/hash.h"
 #include "tests/support/rows.h"

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "card/io/key_file.h"
-#include "card/io/store_sqlite.h"
+#include "card/io/image/key_file.h"
+#include "card/io/image/store_sqlite.h"
 #include "tests/support/rows.h"
 
 #define OLDER "tests/fixtures/bcfc442/test.img.gz"

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "card/io/farm.h"
+#include "card/io/link/farm.h"
 #include "tests/support/support.h"
 
 static char folder[64], image[96], path[96];

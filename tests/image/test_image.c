@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "card/io/store_sqlite.h"
+#include "card/io/image/store_sqlite.h"
 #include "tests/image/vfs_cut.h"
 #include "tests/support/support.h"
 

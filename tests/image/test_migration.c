@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "card/io/image_migration.h"
-#include "card/io/key_file.h"
-#include "card/io/secret_table.h"
+#include "card/io/image/image_migration.h"
+#include "card/io/image/key_file.h"
+#include "card/io/image/secret_table.h"
 #include "tests/image/vfs_cut.h"
 #include "tests/support/support.h"
 

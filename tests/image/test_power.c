@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "card/io/store_sqlite.h"
+#include "card/io/image/store_sqlite.h"
 #include "protocols/mikey/message.h"
 #include "tests/image/vfs_cut.h"
 #include "tests/support/operator.h"

@@ -9,7 +9,7 @@
 #include "apdu/birth.h"
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
-#include "card/io/birth.h"
+#include "card/io/birth/birth.h"
 #include "ota/packet.h"
 #include "ota/sms.h"
 

@@ -1,4 +1,4 @@
-#include "card/io/reader.h"
+#include "card/io/link/reader.h"
 
 #include <errno.h>
 #include <fcntl.h>

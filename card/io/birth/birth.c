@@ -1,4 +1,4 @@
-#include "card/io/birth.h"
+#include "card/io/birth/birth.h"
 
 #include <fcntl.h>
 #include <jansson.h>

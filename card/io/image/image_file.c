@@ -1,4 +1,4 @@
-#include "card/io/image_file.h"
+#include "card/io/image/image_file.h"
 
 #include <sqlite3.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "card/io/key_file.h"
+#include "card/io/image/key_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "card/io/profile.h"
+#include "card/io/birth/profile.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -10,8 +10,8 @@
 #include "apdu/tlv.h"
 #include "card/applets/applets.h"
 #include "ota/packet.h"
-#include "card/io/names.h"
-#include "card/io/profile_toolkit.h"
+#include "card/io/birth/names.h"
+#include "card/io/birth/profile_toolkit.h"
 #include "card/os/files/access.h"
 #include "card/os/pin.h"
 

@@ -5,9 +5,9 @@
 
 #include "apdu/base/hex.h"
 #include "card/applets/applets.h"
-#include "card/io/names.h"
-#include "card/io/profile.h"
-#include "card/io/profile_toolkit.h"
+#include "card/io/birth/names.h"
+#include "card/io/birth/profile.h"
+#include "card/io/birth/profile_toolkit.h"
 #include "card/os/pin.h"
 
 static void path_of(const struct file_system *fs, uint8_t index, char out[40])

@@ -7,8 +7,8 @@
 #ifndef CARD_IO_FARM_H
 #define CARD_IO_FARM_H
 
-#include "card/io/birth.h"
-#include "card/io/vpcd.h"
+#include "card/io/birth/birth.h"
+#include "card/io/link/vpcd.h"
 
 struct farm;
 

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 #include "apdu/base/secret.h"
-#include "card/io/reader.h"
-#include "card/io/store_sqlite.h"
+#include "card/io/link/reader.h"
+#include "card/io/image/store_sqlite.h"
 
 enum { EXIT_USAGE = 2, EXIT_REFUSED = 9 };
 

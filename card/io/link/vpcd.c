@@ -1,4 +1,4 @@
-#include "card/io/vpcd.h"
+#include "card/io/link/vpcd.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
-#include "card/io/store_sqlite.h"
+#include "card/io/image/store_sqlite.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "card/io/image_file.h"
-#include "card/io/image_migration.h"
+#include "card/io/image/image_file.h"
+#include "card/io/image/image_migration.h"
 
 #include "crypto/common/aes.h"
 #include "crypto/common/hash.h"

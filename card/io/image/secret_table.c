@@ -1,4 +1,4 @@
-#include "card/io/secret_table.h"
+#include "card/io/image/secret_table.h"
 
 #include "apdu/birth.h"
 #include "apdu/prose.h"

@@ -6,8 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "card/io/cli.h"
-#include "card/io/farm.h"
+#include "card/io/cli/cli.h"
+#include "card/io/link/farm.h"
 
 enum { FARM_MAX = 1000000 };
 

@@ -4,7 +4,7 @@
 #ifndef CARD_IO_IMAGE_MIGRATION_H
 #define CARD_IO_IMAGE_MIGRATION_H
 
-#include "card/io/image_file.h"
+#include "card/io/image/image_file.h"
 
 /* image_file_open, and the upgrade if the file is older. After an error it is what it was, octet for octet. */
 enum image_error image_file_open_upgraded(struct image_file **out, struct image_options *);

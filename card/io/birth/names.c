@@ -1,4 +1,4 @@
-#include "card/io/names.h"
+#include "card/io/birth/names.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "card/io/image_migration.h"
+#include "card/io/image/image_migration.h"
 
 /* What one card's records have to become, with image_rewrite: the last rewrite leaves a root of the new format. */
 struct image_migration {

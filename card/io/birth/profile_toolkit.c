@@ -1,4 +1,4 @@
-#include "card/io/profile_toolkit.h"
+#include "card/io/birth/profile_toolkit.h"
 
 #include <arpa/inet.h>
 #include <jansson.h>
@@ -8,7 +8,7 @@
 #include "apdu/cat.h"
 #include "apdu/base/hex.h"
 #include "card/applets/applets.h"
-#include "card/io/names.h"
+#include "card/io/birth/names.h"
 
 enum { RULE_MAX = 255 };
 

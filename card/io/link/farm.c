@@ -1,4 +1,4 @@
-#include "card/io/farm.h"
+#include "card/io/link/farm.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "apdu/base/hex.h"
-#include "card/io/image_file.h"
-#include "card/io/image_migration.h"
+#include "card/io/image/image_file.h"
+#include "card/io/image/image_migration.h"
 #include "crypto/guarded/sakke_ring.h"
 
 enum { BATCH = 500, EVENTS = 64, RETRY_MS = 500, NAME_MAX_LEN = 32 };

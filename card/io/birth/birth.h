@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "card/io/profile.h"
-#include "card/io/store_sqlite.h"
+#include "card/io/birth/profile.h"
+#include "card/io/image/store_sqlite.h"
 
 /* Where keys come from that no secrets file brings: published test values, OpenSSL's generator, or a test farm's seed. */
 enum key_source { KEYS_PUBLISHED, KEYS_RANDOM, KEYS_SEEDED };
