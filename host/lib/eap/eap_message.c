@@ -1,4 +1,4 @@
-#include "host/lib/eap_message.h"
+#include "host/lib/eap/eap_message.h"
 
 enum { VALUE_LEN = 16 /* of AT_MAC, AT_IV and AT_NONCE_S */ };
 

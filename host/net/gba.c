@@ -1,5 +1,5 @@
 /* GBA on the phone: Ub with HTTP Digest AKA, then TLS with Ks_ext_NAF. Ks stays on the card. */
-#include "host/cli/gba.h"
+#include "host/net/gba.h"
 
 #include <curl/curl.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "apdu/push.h"
 #include "crypto/common/hash.h"
 #include "host/cli/cli.h"
-#include "host/cli/gba.h"
+#include "host/net/gba.h"
 
 enum { USERS_MAX = 256, INVITATION_LIFE = 86400, REQUEST_LIFE = 600 };
 

@@ -8,7 +8,7 @@
 #include "host/cli/cli.h"
 #include "apdu/base/hex.h"
 #include "crypto/network/enrol.h"
-#include "host/cli/gba.h"
+#include "host/net/gba.h"
 #include "protocols/pc3/kms_xml.h"
 
 enum { OBJECT_ROOM = 16384 };

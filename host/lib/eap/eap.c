@@ -10,7 +10,7 @@
 #include "crypto/common/aes.h"
 #include "crypto/common/eap_keys.h"
 #include "crypto/common/rng.h"
-#include "host/lib/eap_message.h"
+#include "host/lib/eap/eap_message.h"
 #include "host/lib/prose-ue.h"
 
 enum { ID_MAX = 253, NONCE_LEN = 16, NOTIFY_SUCCESS = 0x8000, NOTIFY_BEFORE_CHALLENGE = 0x4000 };

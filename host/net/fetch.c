@@ -9,7 +9,7 @@
 #include "apdu/sealed.h"
 #include "apdu/sw.h"
 #include "host/cli/cli.h"
-#include "host/cli/gba.h"
+#include "host/net/gba.h"
 
 enum { ITEMS_MAX = 1000, WAIT_MAX = 15 };
 
