@@ -5,7 +5,7 @@
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
 #include "ota/packet.h"
-#include "provisioning/db.h"
+#include "provisioning/db/db.h"
 
 struct pin_letter {
 	char pin1[9], puk1[9], pin2[9], puk2[9];

@@ -113,7 +113,7 @@ $(O)/campaigns: $(O)/tests/bench/campaigns.o $(O)/tests/support/fake_card.o $(NE
 	$(link) $(LIBS_NET)
 $(O)/bench_keys: $(O)/tests/bench/keys.o $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
-$(O)/bench_flood: $(O)/tests/bench/flood.o $(O)/provisioning/http.o $(O)/provisioning/limit.o $(SHARED)
+$(O)/bench_flood: $(O)/tests/bench/flood.o $(O)/provisioning/http/http.o $(O)/provisioning/http/limit.o $(SHARED)
 	$(link) -levent -levent_openssl -lssl -lcrypto
 bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
 	@packaging/install-deps bench

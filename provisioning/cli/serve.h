@@ -2,7 +2,7 @@
 #ifndef PROVISIONING_CLI_SERVE_H
 #define PROVISIONING_CLI_SERVE_H
 
-#include "provisioning/db.h"
+#include "provisioning/db/db.h"
 
 /* Answer hostapd's eap_sim_db datagrams on a UNIX socket (mode 0600), which is made and, at the end, removed. */
 int serve_hss(struct db *, const char *socket_path);

@@ -8,11 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "provisioning/campaign.h"
+#include "provisioning/campaign/campaign.h"
 #include "provisioning/cli/net.h"
-#include "provisioning/clock.h"
-#include "provisioning/master.h"
-#include "provisioning/worker.h"
+#include "provisioning/campaign/clock.h"
+#include "provisioning/db/master.h"
+#include "provisioning/campaign/worker.h"
 
 enum { BAR = 30 };
 

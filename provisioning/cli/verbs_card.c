@@ -11,10 +11,10 @@
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/diversify.h"
-#include "provisioning/campaign.h"
+#include "provisioning/campaign/campaign.h"
 #include "provisioning/cli/net.h"
-#include "provisioning/join.h"
-#include "provisioning/master.h"
+#include "provisioning/keys/join.h"
+#include "provisioning/db/master.h"
 
 static int refuse_known(struct arguments *a)
 {

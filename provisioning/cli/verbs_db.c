@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "provisioning/cli/net.h"
-#include "provisioning/migration.h"
+#include "provisioning/db/migration.h"
 
 /* ---- upgrade -------------------------------------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 
 #include "apdu/sw.h"
 #include "provisioning/cli/net.h"
-#include "provisioning/join.h"
+#include "provisioning/keys/join.h"
 
 /* What makes no sense together. */
 static const char *policy_wrong(unsigned policy)

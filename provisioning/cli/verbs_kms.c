@@ -8,9 +8,9 @@
 #include "apdu/base/hex.h"
 #include "provisioning/cli/net.h"
 #include "crypto/network/enrol.h"
-#include "provisioning/join.h"
-#include "provisioning/kms.h"
-#include "provisioning/kms_log.h"
+#include "provisioning/keys/join.h"
+#include "provisioning/keys/kms.h"
+#include "provisioning/keys/kms_log.h"
 
 enum { HEAD_FILE_MAX = 4096, ENROL_VALID_MAX = 31536000 };
 

@@ -8,7 +8,7 @@
 #include "ota/sms.h"
 #include "provisioning/cli/explain.h"
 #include "provisioning/cli/net.h"
-#include "provisioning/worker.h"
+#include "provisioning/campaign/worker.h"
 
 /* SPI2 for --por report (default) or submit. */
 uint8_t por_of(const struct arguments *a)

@@ -5,9 +5,9 @@
 
 #include "apdu/base/hex.h"
 #include "provisioning/cli/net.h"
-#include "provisioning/function.h"
-#include "provisioning/group_service.h"
-#include "provisioning/kms_service.h"
+#include "provisioning/services/function.h"
+#include "provisioning/services/group_service.h"
+#include "provisioning/services/kms_service.h"
 
 enum { TURN_MS = 200, LIFETIME_MAX = 31536000 };
 

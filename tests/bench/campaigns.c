@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "provisioning/campaign.h"
-#include "provisioning/sql.h"
+#include "provisioning/campaign/campaign.h"
+#include "provisioning/db/sql.h"
 #include "tests/support/fake_card.h"
 
 enum { SMALL = 1000, ROUNDS = 5, BLOCK = 180, CLAIM = 60, THROUGHPUT = 6000 };

@@ -17,7 +17,7 @@
 
 #include <openssl/ssl.h>
 
-#include "provisioning/http.h"
+#include "provisioning/http/http.h"
 
 #define SUITE "PSK-AES128-GCM-SHA256"
 enum { ROUNDS = 5, BAD_A_SECOND = 2000, LIMIT = 200 };

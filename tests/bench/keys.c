@@ -13,8 +13,8 @@
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
 #include "crypto/common/rng.h"
-#include "provisioning/join.h"
-#include "provisioning/kms.h"
+#include "provisioning/keys/join.h"
+#include "provisioning/keys/kms.h"
 #include "provisioning/operator.h"
 
 enum { BATCH = 1000, NOW = 1800000000 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "provisioning/campaign.h"
+#include "provisioning/campaign/campaign.h"
 #include "tests/support/fake_card.h"
 #include "tests/support/operator.h"
 

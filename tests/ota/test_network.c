@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "apdu/push.h"
-#include "provisioning/http.h"
-#include "provisioning/limit.h"
+#include "provisioning/http/http.h"
+#include "provisioning/http/limit.h"
 #include "tests/support/support.h"
 
 enum { RATE = 5, BURST = RATE * LIMIT_BURST_SECONDS };

@@ -12,7 +12,7 @@
 #include "crypto/guarded/sakke_set1.h"
 #include "protocols/mikey/keys/psk.h"
 #include "protocols/mikey/keys/sakke_message.h"
-#include "provisioning/kms.h"
+#include "provisioning/keys/kms.h"
 #include "tests/support/operator.h"
 
 #define MANAGER "sip:gms@example.org"

@@ -9,7 +9,7 @@
 #include "protocols/mikey/keys/identity.h"
 #include "protocols/mikey/message.h"
 #include "protocols/mikey/keys/prf.h"
-#include "provisioning/kms.h"
+#include "provisioning/keys/kms.h"
 #include "tests/support/operator.h"
 
 enum { RTP_LEN = 12 + 160 };

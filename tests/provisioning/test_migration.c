@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "provisioning/db_schema.h"
-#include "provisioning/kms.h"
-#include "provisioning/migration.h"
+#include "provisioning/db/db_schema.h"
+#include "provisioning/keys/kms.h"
+#include "provisioning/db/migration.h"
 #include "tests/image/vfs_cut.h"
 #include "tests/support/operator.h"
 

@@ -1,0 +1,191 @@
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "provisioning/db/sql.h"
+
+enum { BUSY_MS = 10000 };
+
+struct lite {
+	struct sql base; /* first */
+	sqlite3 *db;
+};
+
+struct lite_rows {
+	struct sql_rows base; /* first */
+	sqlite3_stmt *statement;
+	int rc; /* of the last step */
+};
+
+static struct lite *lite_of(struct sql *s)
+{
+	return (struct lite *)(void *)s;
+}
+
+static struct lite_rows *rows_of(const struct sql_rows *r)
+{
+	return (struct lite_rows *)(uintptr_t)r;
+}
+
+static enum status lite_exec(struct sql *s, const char *text)
+{
+	return sqlite3_exec(lite_of(s)->db, text, NULL, NULL, NULL) == SQLITE_OK ? OK : ERR_IO;
+}
+
+static enum status lite_begin(struct sql *s)
+{
+	return lite_exec(s, "BEGIN IMMEDIATE");
+}
+
+static void lite_close(struct sql *s)
+{
+	(void)sqlite3_close(lite_of(s)->db);
+	free(s);
+}
+
+static void lite_error(struct sql *s, char *reason, size_t n)
+{
+	sqlite3 *db = lite_of(s)->db;
+
+	switch (db != NULL ? sqlite3_errcode(db) & 0xFF : SQLITE_NOMEM) {
+	case SQLITE_BUSY:
+		(void)snprintf(reason, n,
+		        "another prose-net has it open: stop the servers first, or wait until its upgrade has ended");
+		return;
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+		(void)snprintf(reason, n, "%s: it and its folder must be there, and writable", sqlite3_errmsg(db));
+		return;
+	case SQLITE_IOERR: (void)snprintf(reason, n, "%s: is the disk full, or broken?", sqlite3_errmsg(db)); return;
+	default: (void)snprintf(reason, n, "%s", db != NULL ? sqlite3_errmsg(db) : "no memory");
+	}
+}
+
+static void refuse(struct lite *l, const char *path, char *reason, size_t n)
+{
+	char why[200];
+
+	lite_error(&l->base, why, sizeof why);
+	(void)snprintf(reason, n, "%s: %s", path, why);
+}
+
+static enum status lite_begin_alone(struct sql *s, bool strangers, char *reason, size_t n)
+{
+	enum status st = lite_exec(s, "BEGIN EXCLUSIVE");
+
+	(void)strangers; /* the lock on the file, which this connection has had since it was opened, knows them all */
+	if (st != OK)
+		lite_error(s, reason, n);
+	return st;
+}
+
+static bool lite_create(struct lite *l, const struct sql_schema *schema)
+{
+	return lite_exec(&l->base, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;") == OK &&
+	       (lite_exec(&l->base, schema->present) == OK ||
+	               (lite_begin(&l->base) == OK && sql_exec_all(&l->base, schema->texts) == OK &&
+	                       lite_exec(&l->base, "COMMIT") == OK));
+}
+
+static bool lite_prepare(struct lite *l, enum sql_mode mode, const struct sql_schema *schema)
+{
+	if (sqlite3_busy_timeout(l->db, mode == SQL_ALONE ? SQL_ALONE_MS : BUSY_MS) != SQLITE_OK)
+		return false;
+	switch (mode) {
+	case SQL_CREATE: return lite_create(l, schema);
+	/* In this locking mode the first access takes the file as a whole, or finds that another connection has it open. */
+	case SQL_ALONE:
+		return lite_exec(&l->base,
+		               "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; BEGIN EXCLUSIVE; COMMIT;") == OK;
+	default: return lite_exec(&l->base, "PRAGMA query_only=ON; PRAGMA foreign_keys=ON;") == OK;
+	}
+}
+
+static struct sql *lite_open(const char *path, enum sql_mode mode, const struct sql_schema *schema, char *reason, size_t n)
+{
+	struct lite *l = calloc(1, sizeof *l);
+	int flags = SQLITE_OPEN_READWRITE | (mode == SQL_CREATE ? SQLITE_OPEN_CREATE : 0);
+	bool opened;
+
+	if (l == NULL)
+		return NULL;
+	l->base.driver = &sql_sqlite;
+	opened = sqlite3_open_v2(path, &l->db, flags, NULL) == SQLITE_OK;
+	if (opened && mode == SQL_CREATE && chmod(path, 0600) != 0)
+		(void)snprintf(reason, n, "%s: %s", path, strerror(errno));
+	else if (opened && lite_prepare(l, mode, schema))
+		return &l->base;
+	else
+		refuse(l, path, reason, n);
+	lite_close(&l->base);
+	return NULL;
+}
+
+static bool bind(sqlite3_stmt *s, int at, const struct sql_parameter *p)
+{
+	switch (p->type) {
+	case 's': return sqlite3_bind_text(s, at, (const char *)p->octets.p, (int)p->octets.n, SQLITE_TRANSIENT) == SQLITE_OK;
+	case 'i': return sqlite3_bind_int64(s, at, (sqlite3_int64)p->number) == SQLITE_OK;
+	default:
+		return sqlite3_bind_blob(s, at, p->octets.n > 0 ? (const void *)p->octets.p : "", (int)p->octets.n,
+		               SQLITE_TRANSIENT) == SQLITE_OK;
+	}
+}
+
+static struct sql_rows *lite_query(struct sql *s, const char *text, const struct sql_parameter *p, size_t n)
+{
+	struct lite_rows *r = calloc(1, sizeof *r);
+
+	if (r == NULL)
+		return NULL;
+	r->base.driver = &sql_sqlite;
+	r->rc = sqlite3_prepare_v2(lite_of(s)->db, text, -1, &r->statement, NULL);
+	for (size_t i = 0; r->rc == SQLITE_OK && i < n; i++)
+		if (!bind(r->statement, (int)i + 1, &p[i]))
+			r->rc = SQLITE_ERROR;
+	return &r->base;
+}
+
+static bool lite_row(struct sql_rows *rows)
+{
+	struct lite_rows *r = rows_of(rows);
+
+	if (r->rc == SQLITE_OK || r->rc == SQLITE_ROW)
+		r->rc = sqlite3_step(r->statement);
+	return r->rc == SQLITE_ROW;
+}
+
+static struct bytes lite_octets(const struct sql_rows *rows, int column)
+{
+	sqlite3_stmt *s = rows_of(rows)->statement;
+
+	return (struct bytes){ sqlite3_column_blob(s, column), (size_t)sqlite3_column_bytes(s, column) };
+}
+
+static uint64_t lite_number(const struct sql_rows *rows, int column)
+{
+	return (uint64_t)sqlite3_column_int64(rows_of(rows)->statement, column);
+}
+
+static enum status lite_done(struct sql_rows *rows)
+{
+	struct lite_rows *r = rows_of(rows);
+	int rc;
+
+	while (lite_row(rows))
+		;
+	rc = r->rc;
+	(void)sqlite3_finalize(r->statement);
+	free(r);
+	return rc == SQLITE_DONE ? OK : (rc & 0xFF) == SQLITE_CONSTRAINT ? ERR_DENIED : ERR_IO;
+}
+
+static const char lite_problems[] = "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check<>'ok' UNION ALL"
+                                    " SELECT 'a row of ' || \"table\" || ' names a row of ' || parent || ' that is not there'"
+                                    " FROM pragma_foreign_key_check";
+
+const struct sql_driver sql_sqlite = { lite_open, lite_close, lite_begin, lite_begin_alone, lite_error, lite_exec, lite_query,
+	lite_row, lite_octets, lite_number, lite_done, "", "", lite_problems };

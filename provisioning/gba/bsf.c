@@ -1,0 +1,293 @@
+#include "provisioning/gba/bsf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "apdu/base/hex.h"
+#include "crypto/common/hash.h"
+#include "crypto/network/http_digest.h"
+#include "crypto/common/rng.h"
+#include "provisioning/operator.h"
+
+enum { KS_LEN = 32, AUTS_LEN = 14, RAND_LEN = 16, AUTN_LEN = 16, MAC_AT = 8, OPAQUE_LEN = 16 };
+
+/* What a challenge leaves behind until its answer comes, and Ks after that: RES length, RES, CK || IK, wrapped. */
+static enum status put_context(struct db *db, const char *btid, const struct db_gba *g, const struct hss_vector *v)
+{
+	SECRET_LARGE
+	keys = { 0 };
+	struct buf b = { keys.data, 0, sizeof keys.data, false };
+
+	buf_put_u8(&b, (uint8_t)v->res_len);
+	buf_put(&b, (struct bytes){ v->res, v->res_len });
+	buf_put(&b, (struct bytes){ v->ck, v->ck_len });
+	buf_put(&b, (struct bytes){ v->ik, v->ik_len });
+	TRY(buf_status(&b));
+	return db_gba_put(db, btid, g, buf_bytes(&b));
+}
+
+static bool take_context(const struct secret_large *keys, struct bytes *res, struct bytes *ks)
+{
+	struct bytes in = secret_large_bytes(keys);
+
+	return bytes_take_field(&in, res) && bytes_take(&in, KS_LEN, ks) && in.n == 0;
+}
+
+static void btid_of(const char *name, struct bytes rand, char out[BTID_MAX])
+{
+	struct buf b = { (uint8_t *)out, 0, BTID_MAX - 1, false };
+
+	base64_encode(rand, &b);
+	buf_put_u8(&b, '@');
+	buf_put(&b, bytes_str(name));
+	out[b.failed ? 0 : b.len] = 0;
+}
+
+/* The digits in front of the @ of an IMPI that is made from an IMSI (TS 23.003 13.3). */
+static bool imsi_of(const char *impi, char out[16])
+{
+	size_t n = strspn(impi, "0123456789");
+
+	(void)snprintf(out, 16, "%.*s", (int)n, impi);
+	return n >= 6 && n <= 15 && impi[n] == '@' && strlen(impi) < IMPI_MAX;
+}
+
+static enum status challenge(struct bsf *s, uint64_t now, const char *impi, struct http_reply *r)
+{
+	uint8_t raw[RAND_LEN + AUTN_LEN], opaque[OPAQUE_LEN];
+	struct buf header = { (uint8_t *)s->header, 0, sizeof s->header - 1, false };
+	char nonce[64], btid[BTID_MAX], opaque_hex[2 * OPAQUE_LEN + 1];
+	struct buf n = { (uint8_t *)nonce, 0, sizeof nonce - 1, false };
+	struct hss_vector v = { 0 };
+	struct db_gba g = { .expires = now + s->lifetime };
+	enum status st;
+
+	if (!imsi_of(impi, g.imsi))
+		return ERR_NOT_FOUND;
+	(void)snprintf(g.impi, sizeof g.impi, "%s", impi);
+	if ((st = hss_vector(s->db, g.imsi, &v)) == OK)
+		st = gba_u_mac((struct bytes){ v.ik, v.ik_len }, v.autn + MAC_AT);
+	btid_of(s->name, BYTES_OF(v.rand), btid);
+	if (st == OK)
+		st = put_context(s->db, btid, &g, &v);
+	memcpy(raw, v.rand, RAND_LEN);
+	memcpy(raw + RAND_LEN, v.autn, AUTN_LEN);
+	secret_clean(&v, sizeof v);
+	TRY(st);
+	TRY(rng_fill(&rng_system, opaque, sizeof opaque));
+	base64_encode(BYTES_OF(raw), &n);
+	nonce[n.len] = 0;
+	buf_put(&header, BYTES_STR("Digest "));
+	http_digest_put(&header, "realm", s->name, true);
+	http_digest_put(&header, "nonce", nonce, true);
+	http_digest_put(&header, "algorithm", "AKAv1-MD5", false);
+	http_digest_put(&header, "qop", "auth-int", true);
+	http_digest_put(&header, "opaque", hex_encode(BYTES_OF(opaque), opaque_hex), true);
+	s->header[header.len] = 0;
+	r->status = 401;
+	http_reply_header(r, "WWW-Authenticate", s->header);
+	return buf_status(&header);
+}
+
+/* The challenge that this nonce was: its RAND names the context. */
+static enum status context_of(struct bsf *s, const struct http_digest *d, char btid[BTID_MAX], struct bytes *rand,
+        uint8_t raw[static 64], struct db_gba *g, struct secret_large *keys)
+{
+	struct buf b = { raw, 0, 64, false };
+
+	TRY(base64_decode(bytes_str(d->nonce), &b));
+	if (b.len < RAND_LEN)
+		return ERR_MALFORMED;
+	*rand = (struct bytes){ raw, RAND_LEN };
+	btid_of(s->name, *rand, btid);
+	return db_gba_get(s->db, btid, g, keys);
+}
+
+/* The card is ahead: go on from where it is, once for each challenge. */
+static enum status resynchronise(struct bsf *s, uint64_t now, const struct http_digest *d, const char *btid, struct bytes rand,
+        const struct db_gba *g, struct http_reply *r)
+{
+	uint8_t auts[AUTS_LEN + 1];
+	struct buf b = BUF_OF(auts);
+
+	TRY(db_gba_drop(s->db, btid));
+	if (base64_decode(bytes_str(d->auts), &b) != OK || b.len != AUTS_LEN)
+		return ERR_MALFORMED;
+	TRY(hss_resynchronise(s->db, g->imsi, auts, rand.p));
+	return challenge(s, now, g->impi, r);
+}
+
+static enum status accept(
+        struct bsf *s, const struct http_digest *d, const char *btid, struct db_gba *g, struct bytes res, struct http_reply *r)
+{
+	struct buf header = { (uint8_t *)s->header, 0, sizeof s->header - 1, false };
+	char rspauth[DIGEST_RESPONSE_LEN], when[32];
+	time_t expires = (time_t)g->expires;
+	struct tm tm;
+
+	(void)gmtime_r(&expires, &tm);
+	(void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	(void)snprintf(s->body, sizeof s->body,
+	        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<BootstrappingInfo xmlns=\"uri:3gpp-gba\"><btid>%s</btid>"
+	        "<lifetime>%s</lifetime></BootstrappingInfo>\n",
+	        btid, when);
+	r->body = bytes_str(s->body);
+	TRY(http_digest_response(d, res, NULL, r->body, rspauth));
+	http_digest_put(&header, "qop", d->qop, false);
+	http_digest_put(&header, "rspauth", rspauth, true);
+	http_digest_put(&header, "cnonce", d->cnonce, true);
+	http_digest_put(&header, "nc", d->nc, false);
+	s->header[header.len] = 0;
+	http_reply_header(r, "Authentication-Info", s->header);
+	http_reply_header(r, "Content-Type", "application/vnd.3gpp.bsf+xml");
+	r->status = 200;
+	TRY(buf_status(&header));
+	return db_gba_confirm(s->db, btid);
+}
+
+static enum status answer(
+        struct bsf *s, uint64_t now, const struct http_request *q, const struct http_digest *d, struct http_reply *r)
+{
+	SECRET_LARGE
+	keys = { 0 };
+	char btid[BTID_MAX], expected[DIGEST_RESPONSE_LEN];
+	uint8_t raw[64];
+	struct bytes rand, res, ks;
+	struct db_gba g;
+	enum status st = context_of(s, d, btid, &rand, raw, &g, &keys);
+
+	if (st == ERR_NOT_FOUND || (st == OK && (g.confirmed || strcmp(g.impi, d->username) != 0)))
+		return challenge(s, now, d->username, r); /* old, or not ours: begin again */
+	TRY(st);
+	if (d->auts[0] != 0)
+		return resynchronise(s, now, d, btid, rand, &g, r);
+	if (!take_context(&keys, &res, &ks) || strcmp(d->qop, "auth-int") != 0 || strcmp(d->uri, q->path) != 0)
+		return ERR_MALFORMED;
+	TRY(http_digest_response(d, res, q->method, q->body, expected));
+	if (!secret_equals(bytes_str(expected), bytes_str(d->response))) {
+		TRY(db_gba_drop(s->db, btid)); /* one guess for each challenge */
+		r->status = 403;
+		return OK;
+	}
+	return accept(s, d, btid, &g, res, r);
+}
+
+void bsf_request(struct bsf *s, uint64_t now, const struct http_request *q, struct http_reply *r)
+{
+	const char *authorization = http_header(q, "Authorization");
+	struct http_digest d;
+	enum status st = ERR_MALFORMED;
+
+	if (authorization != NULL && http_digest_parse(authorization, &d) == OK && db_begin(s->db) == OK) {
+		st = db_gba_expire(s->db, now);
+		if (st == OK)
+			st = d.nonce[0] == 0 ? challenge(s, now, d.username, r) : answer(s, now, q, &d, r);
+		if (st == OK)
+			st = db_commit(s->db);
+		else if (db_rollback(s->db) != OK)
+			st = ERR_IO;
+	}
+	if (st != OK)
+		*r = (struct http_reply){ .status = st == ERR_MALFORMED ? 400 : st == ERR_IO ? 503 : 403 };
+}
+
+enum { PROTOCOL_LEN = 5 }; /* zeros are octets like others */
+
+enum status naf_id_of(const char *naf, const char *protocol, struct buf *out)
+{
+	buf_put(out, bytes_str(naf));
+	buf_put(out, (struct bytes){ (const uint8_t *)protocol, PROTOCOL_LEN });
+	return buf_status(out);
+}
+
+enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_key kind, struct bytes naf_id,
+        struct naf_user *u, struct secret *key)
+{
+	SECRET_LARGE
+	keys = { 0 };
+	uint8_t raw[64];
+	struct buf rand = BUF_OF(raw);
+	struct bytes res, ks;
+	struct db_card card;
+	struct db_gba g;
+	size_t n = strcspn(btid, "@");
+
+	TRY(db_gba_get(db, btid, &g, &keys));
+	if (!g.confirmed || g.expires <= now)
+		return ERR_NOT_FOUND;
+	if (!take_context(&keys, &res, &ks) || base64_decode((struct bytes){ (const uint8_t *)btid, n }, &rand) != OK)
+		return ERR_MALFORMED;
+	*u = (struct naf_user){ .expires = g.expires };
+	(void)snprintf(u->imsi, sizeof u->imsi, "%s", g.imsi);
+	(void)snprintf(u->impi, sizeof u->impi, "%s", g.impi);
+	(void)snprintf(u->btid, sizeof u->btid, "%s", btid);
+	TRY(db_card_by_imsi(db, g.imsi, u->iccid));
+	TRY(db_card_get(db, u->iccid, &card, NULL));
+	if (card.revoked != 0)
+		return ERR_NOT_FOUND;
+	key->len = GBA_KEY_LEN;
+	return gba_naf_key(kind, ks, buf_bytes(&rand), bytes_str(g.impi), naf_id, key->data);
+}
+
+enum status gba_seal_keys(const struct secret *ks_int_naf, struct seal_keys *out)
+{
+	out->trk_id = SEALED_TRK_GBA;
+	TRY(gba_label_key(ks_int_naf, GBA_LABEL_TRK, &out->trk));
+	return gba_label_key(ks_int_naf, GBA_LABEL_INK, &out->ink);
+}
+
+enum status naf_seal_keys(struct db *db, uint64_t now, const char *naf, const char *btid, struct seal_keys *out)
+{
+	SECRET
+	internal = { 0 };
+	uint8_t raw[NAF_ID_MAX];
+	struct buf naf_id = BUF_OF(raw);
+	struct naf_user u;
+
+	TRY(naf_id_of(naf, UA_PROTOCOL, &naf_id));
+	TRY(naf_lookup(db, now, btid, GBA_U, buf_bytes(&naf_id), &u, &internal));
+	return gba_seal_keys(&internal, out);
+}
+
+/* A card's certificate, whose private key it has proved to hold: there is no other key. */
+static enum status certified_user(struct db *db, const char *iccid, struct naf_user *u)
+{
+	struct db_card card;
+
+	*u = (struct naf_user){ .expires = UINT64_MAX };
+	TRY(db_card_get(db, iccid, &card, NULL));
+	(void)snprintf(u->imsi, sizeof u->imsi, "%s", card.imsi);
+	(void)snprintf(u->iccid, sizeof u->iccid, "%s", card.iccid);
+	return card.revoked == 0 && card.duplicate_of[0] == 0 ? OK : ERR_NOT_FOUND;
+}
+
+enum status ua_user(
+        struct db *db, uint64_t now, const char *naf, const char *identity, bool tls13, struct naf_user *u, struct secret *key)
+{
+	uint8_t raw[NAF_ID_MAX];
+	struct buf naf_id = BUF_OF(raw);
+	size_t n = sizeof UA_IDENTITY - 1;
+
+	if (strncmp(identity, HTTP_CERTIFICATE, sizeof HTTP_CERTIFICATE - 1) == 0)
+		return certified_user(db, identity + sizeof HTTP_CERTIFICATE - 1, u);
+	if (strncmp(identity, UA_IDENTITY, n) != 0)
+		return ERR_NOT_FOUND;
+	TRY(naf_id_of(naf, tls13 ? UA_PROTOCOL_13 : UA_PROTOCOL, &naf_id));
+	return naf_lookup(db, now, identity + n, GBA_ME, buf_bytes(&naf_id), u, key);
+}
+
+enum status ua_who(struct db *db, uint64_t now, const char *naf, const struct http_request *q, struct http_reply *r,
+        char header[UA_DIGEST_HEADER], struct naf_user *u)
+{
+	SECRET
+	key = { 0 };
+	enum status st;
+
+	if (q->identity == NULL)
+		return ua_digest(db, now, naf, q, r, header, u);
+	if ((st = ua_user(db, now, naf, q->identity, false, u, &key)) != OK)
+		r->status = 403; /* it has expired since the handshake */
+	return st;
+}

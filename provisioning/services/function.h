@@ -1,0 +1,21 @@
+/* function.h - the ProSe Function as a server that gives configuration (seed S-6.1, TS 33.303 5.3.3): what a user may do in
+ * each PLMN, merged here, sealed to his card, fetched by his phone under Ks_ext_NAF (TLS-PSK or HTTP
+ * Digest) or with the card's certificate.
+ *
+ *   GET /function/v1/permissions   200 with the sealed objects of all PLMNs, one after another; 204: nothing is permitted */
+#ifndef PROVISIONING_FUNCTION_H
+#define PROVISIONING_FUNCTION_H
+
+#include "provisioning/gba/bsf.h"
+
+struct function_service {
+	struct db *db;
+	const char *naf; /* our FQDN, as UEs make their keys for it */
+	uint8_t body[16384];
+	char header[UA_DIGEST_HEADER];
+};
+void function_service_request(struct function_service *, uint64_t now, const struct http_request *, struct http_reply *);
+/* Append the permissions of a card. */
+MUST_USE enum status function_permissions(struct db *, uint64_t now, const char *iccid, struct buf *out);
+
+#endif

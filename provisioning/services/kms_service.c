@@ -1,0 +1,229 @@
+#include "provisioning/services/kms_service.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "apdu/sealed.h"
+#include "crypto/network/enrol.h"
+#include "provisioning/keys/kms.h"
+
+/* ---- requests ------------------------------------------------------------------------------------------------------- */
+
+/* Whom a connection belongs to. */
+struct ue {
+	char iccid[21];
+	char btid[BTID_MAX];           /* "": not by GBA */
+	char code[ENROL_IDENTITY_MAX]; /* "": without one */
+	char uri[129];                 /* with a code: the one user it is for */
+	bool used;                     /* the code was, and is good for a confirmation only */
+};
+
+static void ue_by_gba(const struct naf_user *u, struct ue *ue)
+{
+	*ue = (struct ue){ .used = false };
+	(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", u->iccid);
+	(void)snprintf(ue->btid, sizeof ue->btid, "%s", u->btid);
+}
+
+static bool is_code(const char *identity)
+{
+	return identity != NULL && strncmp(identity, ENROL_PREFIX, sizeof ENROL_PREFIX - 1) == 0;
+}
+
+static enum status ue_by_code(struct kms_service *s, uint64_t now, const char *identity, struct ue *ue, struct secret *key)
+{
+	struct db_enrolment e;
+
+	if (strlen(identity) >= sizeof ue->code)
+		return ERR_NOT_FOUND;
+	TRY(db_enrolment_get(s->db, now, identity, &e, key));
+	*ue = (struct ue){ .used = e.used };
+	(void)snprintf(ue->code, sizeof ue->code, "%s", identity);
+	(void)snprintf(ue->iccid, sizeof ue->iccid, "%s", e.iccid);
+	(void)snprintf(ue->uri, sizeof ue->uri, "%s", e.uri);
+	return OK;
+}
+
+bool kms_service_key(struct kms_service *s, uint64_t now, const char *identity, bool tls13, struct secret *key)
+{
+	struct naf_user u;
+	struct ue ue;
+	enum status st = is_code(identity) ? ue_by_code(s, now, identity, &ue, key)
+	                                   : ua_user(s->db, now, s->naf, identity, tls13, &u, key);
+
+	return st == OK && key->len > 0;
+}
+
+/* Which identities a card may hold is the operator's table of users (`prose-net kms allow`). */
+static bool may_hold(struct kms_service *s, const struct ue *ue, const char *uri)
+{
+	char iccid[21];
+
+	return db_user_card(s->db, uri, iccid) == OK && strcmp(iccid, ue->iccid) == 0 &&
+	       (ue->code[0] == 0 || strcmp(ue->uri, uri) == 0);
+}
+
+static enum status add_external(void *context, const struct db_external_kms *k)
+{
+	struct kms_response *r = context;
+
+	if (r->certificates < KMS_CERTIFICATES_MAX)
+		kms_describe_external(k, &r->certificate[r->certificates++]);
+	return OK;
+}
+
+/* One answer in the making. */
+struct answer {
+	struct kms_service *s;
+	uint64_t now;
+	const struct ue *ue;
+	const struct kms_request *q;
+	struct kms_response *r;
+	struct buf transport, objects;
+	uint8_t uid[MIKEY_UID_LEN];
+};
+
+/* NewTransportKey: the first ones of a card that has them by GBA, or those that wait for it. */
+static enum status add_transport_keys(struct answer *a)
+{
+	SEAL_KEYS under = { 0 };
+	enum status st = ERR_NOT_FOUND;
+
+	if (a->ue->btid[0] != 0 && (st = naf_seal_keys(a->s->db, a->now, a->s->naf, a->ue->btid, &under)) == OK)
+		st = order_keys_by_gba(a->s->db, a->ue->iccid, &under, &a->transport);
+	if (st == ERR_NOT_FOUND)
+		st = db_outbox_fetch(a->s->db, a->now, a->ue->iccid, ITEM_TRANSPORT, &a->transport);
+	if (st == OK && a->transport.len > 1 && bytes_uint((struct bytes){ a->transport.p, 2 }) != TAG_SEALED)
+		a->transport.len = 0; /* a push, which the phone has to take first */
+	a->r->transport_keys = buf_bytes(&a->transport);
+	return st == ERR_NOT_FOUND ? OK : st;
+}
+
+static enum status add_key_sets(struct answer *a, const struct kms *k)
+{
+	const uint64_t early = a->now + k->record.period / KMS_EARLY;
+	struct db *db = a->s->db;
+
+	a->r->period_number = mikey_period_number(&k->identity, a->now);
+	TRY(mikey_uid(&k->identity, bytes_str(a->q->user_uri), a->r->period_number, a->uid));
+	a->r->user_id = BYTES_OF(a->uid);
+	TRY(kms_issue(db, &a->s->tables, a->now, NULL, a->ue->iccid, a->q->user_uri, a->now, &a->objects));
+	if (mikey_period_number(&k->identity, early) != a->r->period_number)
+		TRY(kms_issue(db, &a->s->tables, a->now, NULL, a->ue->iccid, a->q->user_uri, early, &a->objects));
+	return a->ue->code[0] != 0 ? db_enrolment_use(db, a->ue->code) : OK;
+}
+
+static enum status refuse(struct answer *a, const char *format, const char *what)
+{
+	(void)snprintf(a->r->error, sizeof a->r->error, format, what);
+	return OK;
+}
+
+static enum status fill(struct answer *a, struct kms *k, struct seal_keys *card)
+{
+	struct db *db = a->s->db;
+
+	if (kms_load(db, k) != OK || strcmp(a->q->kms_uri, k->record.uri) != 0)
+		return refuse(a, "this is not the KMS %.80s", a->q->kms_uri);
+	if (a->r->kind != KMS_CERTIFICATES && !may_hold(a->s, a->ue, a->q->user_uri))
+		return refuse(a, "this card may not hold %.80s", a->q->user_uri);
+	if (a->r->kind == KMS_INIT)
+		TRY(add_transport_keys(a));
+	if (operator_seal_keys(db, a->ue->iccid, card) != OK)
+		return refuse(a, "%s", "the first keys of this card come by GBA");
+	if (a->r->kind == KMS_INIT)
+		TRY(kms_seal_certificate(db, k, NULL, a->ue->iccid, &a->objects));
+	if (a->r->kind == KMS_KEY_PROVISION)
+		TRY(add_key_sets(a, k));
+	kms_describe(k, &a->r->certificate[a->r->certificates++]);
+	TRY(db_external_kms_each(db, add_external, a->r));
+	a->r->objects = buf_bytes(&a->objects);
+	return OK;
+}
+
+static enum status answer(struct kms_service *s, uint64_t now, const struct ue *ue, const struct kms_request *q,
+        enum kms_message kind, struct buf *out)
+{
+	static uint8_t objects_raw[KMS_OBJECTS_MAX], transport_raw[KMS_TRANSPORT_MAX];
+	static struct kms_response r;
+	struct answer a = { .s = s,
+		.now = now,
+		.ue = ue,
+		.q = q,
+		.r = &r,
+		.transport = BUF_OF(transport_raw),
+		.objects = BUF_OF(objects_raw) };
+	SEAL_KEYS card = { 0 };
+	KMS k = { 0 };
+
+	r = (struct kms_response){ .kind = kind, .time = now };
+	(void)snprintf(r.user_uri, sizeof r.user_uri, "%s", q->user_uri);
+	(void)snprintf(r.kms_uri, sizeof r.kms_uri, "%s", q->kms_uri);
+	(void)snprintf(r.client_url, sizeof r.client_url, "%s", q->client_url[0] != 0 ? q->client_url : s->naf);
+	TRY(fill(&a, &k, &card));
+	/* Nothing that could be installed goes without a signature. */
+	return kms_response_put(
+	        &r, card.ink.len > 0 ? &(struct kms_integrity_key){ card.trk_id, secret_bytes(&card.ink) } : NULL, out);
+}
+
+/* The phone says what its card has. */
+static enum status confirm(
+        struct kms_service *s, uint64_t now, const struct ue *ue, const struct kms_request *q, unsigned *status)
+{
+	*status = q->installed == 0 ? 400 : !may_hold(s, ue, q->user_uri) ? 403 : 204;
+	if (*status != 204)
+		return OK;
+	/* It has checked our signature under the InK that went out with KmsInit, so it has that, too. */
+	TRY(db_outbox_confirm_kind(s->db, now, ue->iccid, ITEM_TRANSPORT));
+	if (ue->code[0] != 0)
+		TRY(db_enrolment_drop(s->db, ue->code));
+	return db_user_installed(s->db, q->user_uri, q->installed);
+}
+
+/* Whose request it is; false: *r says why it is nobody's. */
+static bool whose(struct kms_service *s, uint64_t now, const struct http_request *q, struct http_reply *r, struct ue *ue)
+{
+	SECRET
+	key = { 0 };
+	struct naf_user u;
+	bool ok;
+
+	if (is_code(q->identity)) {
+		ok = ue_by_code(s, now, q->identity, ue, &key) == OK;
+		r->status = 403;
+		return ok;
+	}
+	ok = ua_who(s->db, now, s->naf, q, r, s->header, &u) == OK;
+	ue_by_gba(&u, ue);
+	return ok;
+}
+
+void kms_service_request(struct kms_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
+{
+	struct buf out = BUF_OF(s->body);
+	struct kms_request request;
+	enum kms_message kind;
+	struct ue ue;
+	enum status st;
+
+	r->status = strcmp(q->method, "POST") != 0 ? 405 : kms_message_of(q->path, &kind) != OK ? 404 : 200;
+	if (r->status != 200 || !whose(s, now, q, r, &ue))
+		return;
+	r->status = ue.used && kind != KMS_INSTALLED ? 403 : kms_request_parse(q->body, &request) != OK ? 400 : 200;
+	if (r->status != 200)
+		return;
+	if ((st = db_begin(s->db)) == OK) {
+		st = kind == KMS_INSTALLED ? confirm(s, now, &ue, &request, &r->status)
+		                           : answer(s, now, &ue, &request, kind, &out);
+		if (st == OK)
+			st = db_commit(s->db);
+		else if (db_rollback(s->db) != OK)
+			st = ERR_IO;
+	}
+	if (st != OK)
+		r->status = 503;
+	if (r->status != 200)
+		return;
+	r->body = buf_bytes(&out);
+	http_reply_header(r, "Content-Type", "application/xml");
+}
