@@ -1,7 +1,7 @@
 # tests.mk - what the tests build and how they run; included by the Makefile.
 TEST_OBJECTS := $(filter-out $(addprefix $(O)/tests/,e2e/% fuzz/% bench/% taint/% interop/%),$(call src,tests))
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
-# Ciphers whose blocks tests/card/test_rfm.c counts.
+# Ciphers whose blocks tests/card/applets/test_rfm.c counts.
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac
 $(O)/check-unit: $(TEST_OBJECTS) $(filter-out %/pcsc.o,$(HOST_LIB)) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(COUNTED:%=-Wl,--wrap=%) $(LIBS_NET) $(LIBS_TEST)

@@ -11,7 +11,7 @@
 #include "provisioning/db/db_schema.h"
 #include "provisioning/keys/kms.h"
 #include "provisioning/db/migration.h"
-#include "tests/image/vfs_cut.h"
+#include "tests/card/io/vfs_cut.h"
 #include "tests/support/operator.h"
 
 #define FIXTURE "tests/fixtures/bcfc442/"

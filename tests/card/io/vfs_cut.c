@@ -1,4 +1,4 @@
-#include "tests/image/vfs_cut.h"
+#include "tests/card/io/vfs_cut.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include "card/io/image/store_sqlite.h"
 #include "protocols/mikey/message.h"
-#include "tests/image/vfs_cut.h"
+#include "tests/card/io/vfs_cut.h"
 #include "tests/support/operator.h"
 
 static char master[96], working[96];

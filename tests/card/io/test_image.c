@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "card/io/image/store_sqlite.h"
-#include "tests/image/vfs_cut.h"
+#include "tests/card/io/vfs_cut.h"
 #include "tests/support/support.h"
 
 static char folder[64], path[96], other[96];

@@ -12,7 +12,7 @@
 #include "card/io/image/image_migration.h"
 #include "card/io/image/key_file.h"
 #include "card/io/image/secret_table.h"
-#include "tests/image/vfs_cut.h"
+#include "tests/card/io/vfs_cut.h"
 #include "tests/support/support.h"
 
 #define FIXTURES "tests/fixtures/bcfc442/"
