@@ -34,17 +34,17 @@ override LDFLAGS += --coverage
 endif
 override LDFLAGS += -pie -Wl,-z,relro,-z,now
 
-# The objects of folders and of all below them.
+# The objects of folders and of all below them; of a library or program, as tests/layers says.
 src = $(patsubst %.c,$(O)/%.o,$(sort $(shell find $(1) -name '*.c')))
+made = $(addsuffix .o,$(addprefix $(O)/,$(basename $(shell tests/check-layers --made $(1)))))
 APDU := $(call src,apdu)
 CRYPTO := $(call src,crypto) $(O)/crypto/guarded/fp1024_x86_64.o
 PROTOCOLS := $(call src,protocols)
 OTA := $(call src,ota)
 CARD := $(call src,card/os card/applets)
-CARD_CLI := $(call src,card/io/cli)
-CARD_IO := $(filter-out $(CARD_CLI),$(call src,card/io))
+CARD_IO := $(call made,libcard-io)
+CARD_CLI := $(call made,prose-card)
 HOST_LIB := $(call src,host/lib)
-HOST_CLI := $(call src,host/cli host/net)
 NET_CLI := $(call src,provisioning/cli)
 NET := $(filter-out $(NET_CLI),$(call src,provisioning))
 SUPPORT := $(call src,tests/support)
@@ -95,10 +95,8 @@ $(O)/libprotocols.a: $(PROTOCOLS)
 $(O)/libota.a: $(OTA)
 	$(archive)
 SHARED := $(O)/libprotocols.a $(O)/libota.a $(O)/libcrypto-prose.a $(O)/libapdu.a
-# What the phone links: no card-secret objects (tests/check-layers lists them too).
-PHONE_CRYPTO := $(filter-out %/sakke.o %/sakke_ring.o %/pages.o %/sakke_set1.o %/fp1024.o %/fp1024_kernel.o %/fp1024_x86_64.o %/inverse.o %/curve1024.o %/pairing1024.o %/eccsi.o %/seal.o %/discovery.o %/aka.o %/suci.o %/tls.o %/tls_key.o %/ecdsa.o %/gba.o %/enrol.o %/http_digest.o %/diversify.o,$(CRYPTO))
-PHONE := $(HOST_LIB) $(filter-out %/psk.o %/sakke_message.o %/identity.o %/prf.o %_xml.o,$(PROTOCOLS)) $(OTA) $(PHONE_CRYPTO) $(APDU)
-$(O)/libprose-card.a: $(CARD) $(PROTOCOLS) $(OTA) $(CRYPTO) $(APDU)
+PHONE := $(call made,libprose-ue)
+$(O)/libprose-card.a: $(call made,libprose-card)
 	$(archive)
 $(O)/libcard-io.a: $(CARD_IO)
 	$(archive)
@@ -109,7 +107,7 @@ $(O)/libprose-ue.so: $(PHONE)
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,libprose-ue.so.0 -Wl,--version-script=host/lib/exports.map -o $@ $^ $(LIBS_HOST)
 $(O)/prose-card: $(CARD_CLI) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
-$(O)/prose-ue: $(HOST_CLI) $(O)/protocols/pc3/kms_xml.o $(O)/protocols/pc3/signature_xml.o $(O)/crypto/network/http_digest.o $(O)/crypto/network/enrol.o $(O)/crypto/network/tls.o $(O)/crypto/network/tls_key.o $(O)/libprose-ue.a
+$(O)/prose-ue: $(call made,prose-ue) $(O)/libprose-ue.a
 	$(link) $(LIBS_CLI) $(LIBS_HOST)
 $(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)

@@ -51,7 +51,7 @@ static const char *shown(struct bytes b, char text[2 * SHOWN + 4])
 		b.n = SHOWN;
 	(void)hex_encode(b, text);
 	if (more)
-		(void)strcat(text, "...");
+		memcpy(text + strlen(text), "...", 4);
 	return text;
 }
 

@@ -36,7 +36,7 @@ static bool same_folder(const char *a, const char *b)
 			*sb = 0;
 		if (realpath(sb != NULL ? copy : ".", pb) == NULL || strlen(pb) + 2 > sizeof pb)
 			return false;
-		(void)strcat(pb, "/");
+		memcpy(pb + strlen(pb), "/", 2);
 	}
 	sa = strrchr(pa, '/');
 	sb = strrchr(pb, '/');

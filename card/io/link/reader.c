@@ -44,7 +44,7 @@ static int loopback_up(void)
 	struct ifreq r = { 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
 
-	(void)strcpy(r.ifr_name, "lo");
+	memcpy(r.ifr_name, "lo", 3);
 	r.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_MULTICAST;
 	rc = fd >= 0 ? ioctl(fd, SIOCSIFFLAGS, &r) : -1;
 	if (fd >= 0)
