@@ -1,6 +1,6 @@
 #include "apdu/push.h"
 
-#include "apdu/ids.h"
+#include "apdu/gba.h"
 #include "apdu/prose.h"
 
 enum { TAG_USER = 0x84, TAG_MAC = 0x8E };

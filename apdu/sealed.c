@@ -1,6 +1,6 @@
 #include "apdu/sealed.h"
 
-#include "apdu/ids.h"
+#include "apdu/aids.h"
 
 void sealed_put_header(struct buf *b, const struct sealed_header *h)
 {

@@ -2,6 +2,7 @@
 #ifndef PROVISIONING_OPERATOR_H
 #define PROVISIONING_OPERATOR_H
 
+#include "apdu/aids.h"
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
 #include "ota/packet.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/base/secret.h"
 #include "apdu/tlv.h"
 #include "card/os/card.h"

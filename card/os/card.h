@@ -11,7 +11,7 @@
 #define CARD_OS_CARD_H
 
 #include "apdu/apdu.h"
-#include "apdu/ids.h"
+#include "apdu/aids.h"
 #include "card/os/applet.h"
 #include "card/os/cat/cat.h"
 #include "card/os/files/file.h"

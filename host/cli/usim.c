@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "apdu/efs.h"
+#include "apdu/files.h"
 #include "apdu/cat.h"
 #include "apdu/base/hex.h"
 #include "apdu/base/secret.h"

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "apdu/apdu.h"
-#include "apdu/efs.h"
+#include "apdu/files.h"
 #include "apdu/gsmtap.h"
 #include "apdu/base/hex.h"
 #include "apdu/ins.h"

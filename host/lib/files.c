@@ -2,7 +2,8 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
-#include "apdu/ids.h"
+#include "apdu/aids.h"
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "host/lib/session.h"
 

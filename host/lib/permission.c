@@ -1,7 +1,7 @@
 /* What the user may do where: the PLMNs' permissions on the card, then the home network's preset in DF_ProSe. */
 #include <string.h>
 
-#include "apdu/ids.h"
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "host/lib/prose-ue.h"
 

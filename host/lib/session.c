@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "apdu/base/duration.h"
-#include "apdu/ids.h"
+#include "apdu/aids.h"
 #include "apdu/base/secret.h"
 
 enum { ROUNDS_MAX = 8 };

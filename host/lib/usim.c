@@ -1,7 +1,7 @@
 /* The USIM's commands: AUTHENTICATE, GBA, PINs. */
 #include <string.h>
 
-#include "apdu/ids.h"
+#include "apdu/aids.h"
 #include "apdu/base/secret.h"
 #include "apdu/tlv.h"
 #include "host/lib/session.h"

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
-#include "apdu/ids.h"
+#include "apdu/files.h"
+#include "apdu/gba.h"
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
 #include "crypto/network/http_digest.h"

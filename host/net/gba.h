@@ -2,7 +2,7 @@
 #ifndef HOST_CLI_GBA_H
 #define HOST_CLI_GBA_H
 
-#include "apdu/ids.h"
+#include "apdu/gba.h"
 #include "apdu/base/secret.h"
 #include "crypto/network/tls.h"
 #include "crypto/network/tls_key.h"

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "apdu/aids.h"
 #include "provisioning/campaign/job.h"
 #include "provisioning/operator.h"
 

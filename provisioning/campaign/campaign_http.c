@@ -1,5 +1,6 @@
 /* Campaigns by HTTPS (SCP81): the packet only tells the card to call; what it gets then is the whole job as one script, and its
  * answer comes with its next request. */
+#include "apdu/aids.h"
 #include "provisioning/campaign/campaign_engine.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 /* Claiming cards, and the packets that they get. */
+#include "apdu/aids.h"
 #include "provisioning/campaign/campaign_engine.h"
 
 #include <stdlib.h>

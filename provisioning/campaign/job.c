@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "apdu/efs.h"
+#include "apdu/aids.h"
+#include "apdu/files.h"
 #include "apdu/base/hex.h"
 #include "apdu/prose.h"
 #include "apdu/sealed.h"

@@ -12,7 +12,7 @@
 #ifndef PROVISIONING_JOB_H
 #define PROVISIONING_JOB_H
 
-#include "apdu/ids.h"
+#include "apdu/aids.h"
 #include "apdu/base/status.h"
 #include "ota/packet.h"
 

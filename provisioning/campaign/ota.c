@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"

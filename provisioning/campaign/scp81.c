@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
 #include "ota/http_admin.h"

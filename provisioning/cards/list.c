@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
+#include "apdu/gba.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/aka.h"
 #include "crypto/guarded/seal.h"

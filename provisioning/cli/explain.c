@@ -6,9 +6,9 @@
 
 #include "apdu/apdu.h"
 #include "apdu/cat.h"
-#include "apdu/efs.h"
+#include "apdu/aids.h"
+#include "apdu/files.h"
 #include "apdu/base/hex.h"
-#include "apdu/ids.h"
 #include "apdu/ins.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"

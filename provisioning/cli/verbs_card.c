@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "apdu/base/hex.h"
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/diversify.h"
 #include "provisioning/campaign/campaign.h"

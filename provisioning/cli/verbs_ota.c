@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/base/hex.h"
 #include "apdu/sw.h"
 #include "ota/packet.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
+#include "apdu/gba.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/services/function.h"
 #include "provisioning/services/group_service.h"

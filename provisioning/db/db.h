@@ -2,7 +2,7 @@
 #ifndef PROVISIONING_DB_H
 #define PROVISIONING_DB_H
 
-#include "apdu/ids.h"
+#include "apdu/aids.h"
 #include "apdu/base/secret.h"
 
 struct db;

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "apdu/base/hex.h"
+#include "apdu/gba.h"
 #include "crypto/common/hash.h"
 #include "crypto/network/http_digest.h"
 #include "crypto/common/rng.h"

@@ -4,7 +4,7 @@
 #ifndef PROVISIONING_BSF_H
 #define PROVISIONING_BSF_H
 
-#include "apdu/ids.h"
+#include "apdu/gba.h"
 #include "crypto/guarded/gba.h"
 #include "provisioning/db/db.h"
 #include "provisioning/http/http.h"
@@ -18,7 +18,7 @@ struct bsf {
 };
 void bsf_request(struct bsf *, uint64_t now, const struct http_request *, struct http_reply *);
 
-/* FQDN and Ua protocol (apdu/ids.h). */
+/* FQDN and Ua protocol (apdu/gba.h). */
 MUST_USE enum status naf_id_of(const char *naf, const char *protocol, struct buf *out);
 
 /* Zn: the key of a B-TID for a NAF (FQDN and five octets of Ua protocol) and whose it is. ERR_NOT_FOUND: nobody's, or not any

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/gba.h"
 #include "apdu/push.h"
 #include "apdu/tlv.h"
 #include "crypto/common/hash.h"

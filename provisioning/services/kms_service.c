@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apdu/gba.h"
 #include "apdu/sealed.h"
 #include "crypto/network/enrol.h"
 #include "provisioning/keys/kms.h"

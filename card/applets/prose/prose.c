@@ -1,4 +1,5 @@
 /* The ProSe applet: command table, birth, and what may be read of its state. */
+#include "apdu/aids.h"
 #include "apdu/sealed.h"
 #include "card/applets/prose/prose.h"
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "apdu/gba.h"
 #include "apdu/tlv.h"
 #include "card/applets/prose/prose.h"
 #include "card/applets/usim/usim.h"

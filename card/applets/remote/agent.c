@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/base/hex.h"
 #include "card/applets/domain/domain.h"
 #include "card/applets/remote/rfm.h"

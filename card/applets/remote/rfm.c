@@ -3,6 +3,7 @@
  * command. */
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
 #include "card/applets/remote/agent.h"

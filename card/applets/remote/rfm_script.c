@@ -2,6 +2,8 @@
  */
 #include <string.h>
 
+#include "apdu/aids.h"
+#include "apdu/files.h"
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
 #include "apdu/tlv.h"

@@ -1,6 +1,7 @@
 /* GBA_U on the card (TS 31.102 7.1.1.3, TS 33.220 clause 5): Ks and Ks_int_NAF stay, RES and Ks_ext_NAF go out. */
 #include <string.h>
 
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "card/applets/usim/usim.h"
 #include "crypto/guarded/gba.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "card/applets/usim/usim.h"
 #include "crypto/guarded/suci.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apdu/birth.h"
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/gba.h"
 

@@ -8,7 +8,7 @@
 #ifndef CARD_APPLETS_USIM_H
 #define CARD_APPLETS_USIM_H
 
-#include "apdu/ids.h"
+#include "apdu/files.h"
 #include "card/applets/applets.h"
 #include "card/os/card.h"
 #include "crypto/guarded/aka.h"

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "apdu/aids.h"
 #include "card/io/birth/profile.h"
 #include "card/io/image/store_sqlite.h"
 

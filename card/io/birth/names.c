@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "apdu/ids.h"
+#include "apdu/files.h"
 #include "card/os/files/file.h"
 
 const struct name_value profile_access[] = { { "always", ARR_READ_ALWAYS }, { "pin", ARR_READ_PIN },

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "card/applets/applets.h"
 #include "ota/packet.h"

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "apdu/base/hex.h"
+#include "apdu/files.h"
 #include "card/applets/applets.h"
 #include "card/io/birth/names.h"
 #include "card/io/birth/profile.h"

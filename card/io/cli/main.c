@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apdu/aids.h"
 #include "crypto/common/hash.h"
 
 struct image_file {

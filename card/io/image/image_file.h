@@ -3,6 +3,7 @@
 #ifndef CARD_IO_IMAGE_FILE_H
 #define CARD_IO_IMAGE_FILE_H
 
+#include "apdu/aids.h"
 #include "card/io/image/store_sqlite.h"
 
 /* Open or create the file. Checks the key against the first card, fills in insecure_test_key, seed and format, and refuses a

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/aids.h"
 #include "card/io/image/image_file.h"
 #include "card/io/image/image_migration.h"
 

@@ -4,7 +4,7 @@
 #ifndef CARD_IO_STORE_SQLITE_H
 #define CARD_IO_STORE_SQLITE_H
 
-#include "apdu/ids.h"
+#include "apdu/aids.h"
 #include "card/os/store.h"
 
 struct image;

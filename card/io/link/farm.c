@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "apdu/aids.h"
 #include "apdu/base/hex.h"
 #include "card/io/image/image_file.h"
 #include "card/io/image/image_migration.h"

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "card/os/card.h"
 #include "card/os/commands.h"

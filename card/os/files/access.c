@@ -1,5 +1,6 @@
 #include "card/os/files/access.h"
 
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "card/os/pin.h"
 

@@ -2,6 +2,7 @@
 #ifndef CARD_OS_ACCESS_H
 #define CARD_OS_ACCESS_H
 
+#include "apdu/files.h"
 #include "card/os/card.h"
 
 enum access_mode {

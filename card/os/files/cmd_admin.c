@@ -1,7 +1,7 @@
 /* Administrative commands of TS 102 222: CREATE, DELETE, RESIZE and TERMINATE. They work below the current DF. */
 #include <string.h>
 
-#include "apdu/ids.h"
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "card/os/files/access.h"
 #include "card/os/commands.h"

@@ -1,4 +1,5 @@
 /* SELECT and STATUS (TS 102 221 11.1.1, 11.1.2). A failed SELECT keeps everything as it was. */
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "card/os/commands.h"
 #include "card/os/pin.h"

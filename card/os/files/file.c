@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "apdu/ids.h"
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 
 enum { ROW_LEN = 32, RULE_MAX = 128 };

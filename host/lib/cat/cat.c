@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "apdu/cat.h"
-#include "apdu/ids.h"
 #include "apdu/tlv.h"
 #include "host/lib/session.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "apdu/base/hex.h"
-#include "apdu/ids.h"
+#include "apdu/files.h"
 #include "apdu/base/secret.h"
 #include "apdu/sw.h"
 #include "crypto/common/aes.h"

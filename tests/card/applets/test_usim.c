@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "apdu/birth.h"
-#include "apdu/ids.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/aka.h"
 #include "crypto/common/hash.h"

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apdu/aids.h"
 #include "card/io/image/store_sqlite.h"
 #include "tests/card/io/vfs_cut.h"
 #include "tests/support/support.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/efs.h"
+#include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "card/io/birth/birth.h"
 #include "tests/support/support.h"

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/ids.h"
+#include "apdu/files.h"
 #include "host/lib/prose-ue.h"
 #include "tests/support/support.h"
 

@@ -1,6 +1,9 @@
-/* ids.h - file, application and toolkit identifiers used by more than one side. */
-#ifndef APDU_IDS_H
-#define APDU_IDS_H
+/* files.h - the files that a UICC has (TS 102 221 13, TS 31.102 4): identifiers, the names that people type and read instead,
+ * and what their contents and access rules mean to more than one side. */
+#ifndef APDU_FILES_H
+#define APDU_FILES_H
+
+#include <stddef.h>
 
 enum {
 	FID_MF = 0x3F00,
@@ -41,25 +44,6 @@ enum {
 };
 enum { EF_PROSE_KMS_TAG = 0x80, EF_PROSE_KMS_MAX = 128, EF_PROSE_KMS_NAME_MAX = 120 };
 
-enum { ICCID_LEN = 10, CARD_ID_LEN = ICCID_LEN, TAR_LEN = 3, AID_MAX = 16 };
-
-/* 3GPP RID, USIM, then country and provider FF as unassigned (TS 101 220 annex E). */
-#define AID_USIM "\xA0\x00\x00\x00\x87\x10\x02\xFF\xFF\xFF\xFF\x89\x07\x09\x00\x00"
-/* Proprietary, unregistered (ISO 7816-5 category F): "PROSE", instance 01 = the operator's domain. */
-#define AID_PROSE "\xF0\x50\x52\x4F\x53\x45\x01"
-
-/* The issuer security domain (GlobalPlatform 2.3 annex H). */
-#define AID_ISD "\xA0\x00\x00\x01\x51\x00\x00\x00"
-
-/* TARs of the remote file management applications (TS 102 226, TS 101 220 annex D). */
-#define TAR_CARD_MANAGER "\x00\x00\x00"
-#define TAR_RFM_UICC "\xB0\x00\x00"
-#define TAR_RFM_USIM "\xB0\x00\x11"
-#define TAR_RFM_PROSE "\xB0\x5F\x90" /* ours: DF_ProSe, scripts all or nothing */
-#define TAR_RFM_UICC_EXPANDED "\xB0\x01\x20"
-#define TAR_RFM_PROSE_EXPANDED "\xB0\x5F\x91" /* ours */
-#define TAR_PROSE "\xB0\x5F\x92"              /* ours: the ProSe applet; takes sealed objects and I_MESSAGEs as TLVs */
-
 /* File descriptor octet (TS 102 221 11.1.1.4.3): structure, and whether several channels may have the file current. */
 enum file_descriptor {
 	FDB_TRANSPARENT = 0x01,
@@ -98,15 +82,13 @@ enum arr_record {
 	ARR_RECORDS = ARR_OPEN
 };
 
-/* GBA between phone and network (TS 33.220 annex H, 33.222, 24.109). A NAF_ID is an FQDN and one of the protocols. */
-enum { NAF_ID_MAX = 200, BTID_MAX = 160, IMPI_MAX = 100 };
-#define UA_SUITE "PSK-AES128-GCM-SHA256"
-#define UA_PROTOCOL "\x01\x00\x01\x00\xA8" /* that suite, in TLS 1.2 */
-#define UA_SUITE_13 "TLS_AES_128_GCM_SHA256"
-#define UA_PROTOCOL_13 "\x01\x00\x01\x13\x01"
-#define UA_DIGEST_PROTOCOL "\x01\x00\x00\x00\x02" /* HTTP Digest inside TLS */
-#define UA_HINT "3GPP-bootstrapping"
-#define UA_IDENTITY UA_HINT ";"     /* and the B-TID */
-#define UA_DIGEST_REALM UA_HINT "@" /* and the FQDN */
+struct ef_name {
+	const char *path; /* file ids joined by /, 7FFF for the application */
+	const char *name; /* "EF_IMSI", "DF_PROSE" */
+};
+
+/* In the order of a tree: a directory before what is in it. */
+extern const struct ef_name ef_names[];
+extern const size_t ef_name_count;
 
 #endif

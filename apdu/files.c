@@ -1,4 +1,4 @@
-#include "apdu/efs.h"
+#include "apdu/files.h"
 
 const struct ef_name ef_names[] = {
 	{ "2F06", "EF_ARR" },
