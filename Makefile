@@ -62,7 +62,7 @@ LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread
 PROGRAMS := $(O)/prose-card $(O)/prose-ue $(O)/prose-net
 LIBRARIES := $(O)/libprose-card.a $(O)/libprose-ue.so $(O)/libprose-ue.a
 
-.PHONY: check-taint campaign man fuzz-keep check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
+.PHONY: check-taint campaign man fuzz-keep check-all check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
 all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
 
 $(O)/%.o: %.c
@@ -119,7 +119,7 @@ $(O)/protocols/pc3/kms_xml.o: protocols/pc3/kms.rng
 -include tests/tests.mk
 
 deps: ## install what is missing (asks on a terminal; YES=1 answers)
-	@packaging/install-deps all
+	@packaging/install-deps unit check all lint fuzz
 
 clean: ## remove build/
 	rm -rf build

@@ -21,8 +21,8 @@ $(O)/leakcheck-hold.so: $(O)/tests/e2e/hold.o
 $(O)/pcap-lo: $(O)/tests/e2e/pcap-lo.o
 	$(link)
 
-check-unit: $(O)/check-unit ## unit laws, vectors, golden scripts, power cuts (under a minute)
-	@rm -f build/covers.unit; COVERS=build/covers.unit $(if $(SAN),CK_FORK=no) $(O)/check-unit
+check-unit: $(O)/check-unit ## unit laws, vectors, golden scripts, power cuts (under a minute; no packages beyond the build's and check)
+	@$(if $(SAN),SAN=1) tests/run $(O) unit
 
 demo: ## the whole story on real parts
 	@packaging/install-deps demo
@@ -35,25 +35,33 @@ check-taint: ## secrets marked as undefined under valgrind: no branch and no add
 	+@$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint
 	@tests/taint/run build/gcc-taint/taint
 
-check: ## everything that must pass: unit tests, golden scripts over PC/SC, the demo's story
-	@packaging/install-deps check
-	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E) $(O)/exchange)
+check: ## what must pass: unit laws, corpora, golden scripts, one path of every system, the demo (ONLY="e2e/kms unit/*" picks)
+	@packaging/install-deps unit check
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E))
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
-	+@$(if $(SAN),,$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint)
-	@tests/check-all $(O) $(if $(SAN),sanitized)
+	@$(if $(SAN),SAN=1) tests/run $(O) unit check
 
-check-long: check campaign ## check, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten minutes of every fuzz target (over two hours)
-	$(O)/exchange 10000
+check-all: ## what check leaves out: programs of others, attacks, faults, 10,000 cards (under half an hour)
+	@packaging/install-deps all
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(E2E) $(O)/exchange
+	+@$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint
+	@tests/run $(O) all
+
+check-long: ## hours: every N, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten minutes of every fuzz target
+	@packaging/install-deps long
+	+@$(MAKE) --no-print-directory all $(E2E) $(O)/exchange
+	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
+	@tests/run $(O) long
 	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
 
 check-valgrind: ## the unit suites under valgrind memcheck (minutes)
-	@packaging/install-deps valgrind
+	@packaging/install-deps unit valgrind
 	+@$(MAKE) --no-print-directory $(O)/check-unit
-	@for s in apdu sakke mikey ota smpp campaign card cat rfm scp03 isd domain prose image host; do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
+	@for s in $(filter-out power network,$(patsubst unit/%,%,$(shell tests/run --list unit))); do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
 	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(O)/check-unit $$s || exit 1; done
 
 cover: ## line coverage of the unit suites, by file
-	@packaging/install-deps cover
+	@packaging/install-deps unit check cover
 	+@$(MAKE) --no-print-directory COVER=1 CFLAGS="-O0 -g" check-unit
 	@gcovr -r . --object-directory build/gcc-cover -e tests/
 
@@ -116,6 +124,6 @@ $(O)/bench_keys: $(O)/tests/bench/keys.o $(NET) $(SHARED)
 $(O)/bench_flood: $(O)/tests/bench/flood.o $(O)/provisioning/http/http.o $(O)/provisioning/http/limit.o $(SHARED)
 	$(link) -levent -levent_openssl -lssl -lcrypto
 bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
-	@packaging/install-deps bench
+	@packaging/install-deps check wolfssl
 	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty $(O)/campaigns $(O)/bench_sakke $(O)/bench_flood $(O)/bench_keys
 	@tests/bench/run $(O) $(BENCH)
