@@ -112,6 +112,22 @@ await_socket() { # await_socket PATH PID [LOG]
 }
 ended() { [ ! -d "/proc/$1" ] || [ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c1)" = Z ]; } # a zombie has ended
 listening() { command grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") [0-9A-F:]* 0A" /proc/net/tcp /proc/net/tcp6; } # listening PORT
+bound() { command grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") " /proc/net/udp; } # bound PORT: a datagram sent there waits for its reader
+clock_past() { # what is good for one second is over when the clock, which the programs read too, is two on
+	local until=$(($(date +%s) + 2))
+	while [ "$(date +%s)" -lt $until ]; do sleep 0.1; done
+}
+frames() { # frames PCAP PORT: datagrams to that port
+	tshark -r "$1" -Y "udp.dstport == $2" -T fields -e frame.time_epoch 2>/dev/null
+}
+replay() { # replay PCAP ADDRESS:PORT CAPS FILE: what GStreamer makes of the same packets when nothing hurries it
+	gst-launch-1.0 -q filesrc location="$1" ! pcapparse dst-ip="${2%:*}" dst-port="${2#*:}" caps="$3" ! srtpdec ! rtppcmadepay ! alawdec ! filesink sync=false buffer-mode=2 location="$4"
+}
+same_end() { # same_end EXPECTED FILE [OCTETS]: the file is the end of what was expected, and at least that long
+	local n
+	n=$(stat -c %s "$2") || return 1
+	[ "$n" -gt 0 ] && [ "$n" -ge "${3:-1}" ] && cmp <(tail -c "$n" "$1") "$2" || { echo "${2##*/}: $n octets of ${3:-some}"; return 1; }
+}
 
 # ---- what a step has started
 descendants() { # descendants PID: all below it but this very search
