@@ -45,10 +45,11 @@ total() { # total NAME: the suite's last line, and whether all is well
 }
 
 # ---- what must be so
-# Both read to the end of a pipe, so that who writes into it does not die of SIGPIPE.
-grep() { local rc=0; command grep "$@" || rc=$?; [ ! -p /dev/stdin ] || cat >/dev/null; return $rc; }
-head() { local rc=0; command head "$@" || rc=$?; [ ! -p /dev/stdin ] || cat >/dev/null; return $rc; }
-UNREACHED="connection refused\|could not connect\|couldn't connect\|failed to connect\|cannot connect\|connection reset\|no such file or directory"
+# Where these read a pipe (no file is named), they read it to its end, so that who writes into it does not die of SIGPIPE.
+grep() { local rc=0; command grep "$@" || rc=$?; drain "${!#}"; return $rc; }
+head() { local rc=0; command head "$@" || rc=$?; drain "${!#}"; return $rc; }
+drain() { [ -e "$1" ] || [ ! -p /dev/stdin ] || cat >/dev/null; }
+UNREACHED="connection refused\|could not connect\|couldn't connect\|failed to connect\|cannot connect\|connection reset\|no such reader"
 refused() { # refused PATTERN command...: it must end by itself, with a failure, and say why; a server or a card that is not there is not why
 	local pattern=$1 out rc=0
 	shift
@@ -112,6 +113,7 @@ await_socket() { # await_socket PATH PID [LOG]
 }
 ended() { [ ! -d "/proc/$1" ] || [ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c1)" = Z ]; } # a zombie has ended
 listening() { command grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") [0-9A-F:]* 0A" /proc/net/tcp /proc/net/tcp6; } # listening PORT
+longer() { [ "$(wc -l <"$1")" -gt "$2" ]; } # longer FILE LINES
 bound() { command grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") " /proc/net/udp; } # bound PORT: a datagram sent there waits for its reader
 clock_past() { # what is good for one second is over when the clock, which the programs read too, is two on
 	local until=$(($(date +%s) + 2))
