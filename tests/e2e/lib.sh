@@ -113,6 +113,11 @@ await_socket() { # await_socket PATH PID [LOG]
 }
 ended() { [ ! -d "/proc/$1" ] || [ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c1)" = Z ]; } # a zombie has ended
 listening() { command grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") [0-9A-F:]* 0A" /proc/net/tcp /proc/net/tcp6; } # listening PORT
+smsc_sum() { # smsc_sum NAME: of the sums that our message centre ($SMSC) writes when it is asked: a line more
+	local lines
+	lines=$(wc -l <"$WORK/smsc.log") && kill -USR1 "$SMSC" && await $PATIENCE longer "$WORK/smsc.log" "$lines" || return 1
+	tail -1 "$WORK/smsc.log" | grep -o "\"$1\": [0-9]*" | cut -d' ' -f2
+}
 longer() { [ "$(wc -l <"$1")" -gt "$2" ]; } # longer FILE LINES
 bound() { command grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") " /proc/net/udp; } # bound PORT: a datagram sent there waits for its reader
 clock_past() { # what is good for one second is over when the clock, which the programs read too, is two on
@@ -123,7 +128,7 @@ frames() { # frames PCAP PORT: datagrams to that port
 	tshark -r "$1" -Y "udp.dstport == $2" -T fields -e frame.time_epoch 2>/dev/null
 }
 replay() { # replay PCAP ADDRESS:PORT CAPS FILE: what GStreamer makes of the same packets when nothing hurries it
-	gst-launch-1.0 -q filesrc location="$1" ! pcapparse dst-ip="${2%:*}" dst-port="${2#*:}" caps="$3" ! srtpdec ! rtppcmadepay ! alawdec ! filesink sync=false buffer-mode=2 location="$4"
+	timeout 120 gst-launch-1.0 -q --no-fault filesrc location="$1" ! pcapparse dst-ip="${2%:*}" dst-port="${2#*:}" caps="$3" ! identity ! srtpdec ! rtppcmadepay ! alawdec ! filesink sync=false buffer-mode=2 location="$4"
 }
 same_end() { # same_end EXPECTED FILE [OCTETS]: the file is the end of what was expected, and at least that long
 	local n
