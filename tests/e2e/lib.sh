@@ -106,7 +106,7 @@ await_line() { # await_line PATTERN FILE [PID]: until it stands there, or the pr
 }
 await_socket() { # await_socket PATH PID [LOG]
 	local until=$((SECONDS + PATIENCE))
-	until [ -S "$1" ]; do
+	until [ -S "$1" ] && perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0); exit !connect(S, pack_sockaddr_un($ARGV[0]))' "$1"; do # between bind and listen nobody answers
 		{ ! ended "$2" && [ $SECONDS -lt $until ]; } || { echo "no socket $1"; [ -z "${3:-}" ] || cat "$3"; return 1; }
 		sleep 0.02
 	done
