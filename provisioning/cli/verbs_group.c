@@ -67,7 +67,8 @@ int group_add(struct arguments *a)
 		st = ERR_NOT_FOUND; /* foreign key */
 	if (st == OK && (st = group_record(a->db, a->words[0], a->words[1], now(), &b)) == OK && a->out != NULL)
 		st = write_file(a->out, buf_bytes(&b));
-	return report("group add", a->words[1], st);
+	return st == ERR_DENIED ? fail("group add", a->words[1], "is revoked: `kms allow` first", EXIT_REFUSED)
+	                        : report("group add", a->words[1], st);
 }
 
 int group_remove(struct arguments *a)

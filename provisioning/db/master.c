@@ -15,7 +15,7 @@
 
 #include "crypto/common/rng.h"
 
-enum { LINE_MAX_LEN = 256, FIND_TRIES = 5, FIND_PAUSE_US = 200000 };
+enum { LINE_MAX_LEN = 256, TOKEN_TRIES = 20, TOKEN_PAUSE_US = 200000 };
 
 /* ---- files ---------------------------------------------------------------------------------------------------------- */
 
@@ -148,8 +148,63 @@ static void find_slot(struct token *t)
 			t->slot = &t->slots[i];
 }
 
+/* What a token answers to a login, by its name in PKCS #11 2.40, 5.1. `again`: its work with another program is in the way. */
+static const struct login_error {
+	unsigned long code;
+	bool again;
+	const char *why;
+} login_errors[] = {
+	{ 0x05, true, "fails (CKR_GENERAL_ERROR)" },
+	{ 0x06, true, "fails (CKR_FUNCTION_FAILED)" },
+	{ 0x30, true, "has a fault (CKR_DEVICE_ERROR)" },
+	{ 0x31, false, "has no memory left (CKR_DEVICE_MEMORY)" },
+	{ 0x32, false, "was taken out (CKR_DEVICE_REMOVED)" },
+	{ 0xA0, false, "refuses this PIN (CKR_PIN_INCORRECT)" },
+	{ 0xA1, false, "refuses this PIN (CKR_PIN_INVALID)" },
+	{ 0xA2, false, "refuses this PIN (CKR_PIN_LEN_RANGE)" },
+	{ 0xA3, false, "wants a new PIN first (CKR_PIN_EXPIRED)" },
+	{ 0xA4, false, "has locked its PIN after wrong ones: unlock it with the SO PIN (CKR_PIN_LOCKED)" },
+	{ 0xE0, true, "is not there any more (CKR_TOKEN_NOT_PRESENT)" },
+	{ 0xE1, false, "cannot be read (CKR_TOKEN_NOT_RECOGNIZED)" },
+	{ 0x100, false, "is in use: this program is logged in (CKR_USER_ALREADY_LOGGED_IN)" },
+	{ 0x102, false, "has no PIN yet: set one (CKR_USER_PIN_NOT_INITIALIZED)" },
+	{ 0x104, true, "is in use by another user (CKR_USER_ANOTHER_ALREADY_LOGGED_IN)" },
+	{ 0x105, true, "has too many users (CKR_USER_TOO_MANY_TYPES)" },
+};
+
+static const struct login_error *login_error(unsigned long error)
+{
+	static const struct login_error other = { 0, false, "does not let us in" };
+
+	for (size_t i = 0; i < sizeof login_errors / sizeof *login_errors; i++)
+		if ((unsigned long)ERR_GET_REASON(error) == login_errors[i].code)
+			return &login_errors[i];
+	return &other;
+}
+
+/* One attempt: the token found and logged in. *why: what was in the way; NULL with ERR_NOT_FOUND, it is not there. */
+static enum status token_try(struct token *t, const char *pin, const struct login_error **why)
+{
+	t->slot = NULL;
+	t->context = PKCS11_CTX_new();
+	t->loaded = t->context != NULL && PKCS11_CTX_load(t->context, t->module) == 0;
+	if (!t->loaded)
+		return ERR_MALFORMED;
+	find_slot(t);
+	*why = NULL;
+	if (t->slot == NULL)
+		return ERR_NOT_FOUND;
+	ERR_clear_error();
+	if (PKCS11_login(t->slot, 0, pin) == 0)
+		return OK;
+	*why = login_error(ERR_peek_last_error());
+	return ERR_DENIED;
+}
+
 static enum status token_open(struct token *t, const char *uri, char *reason, size_t n)
 {
+	const struct login_error *why = NULL;
+	enum status st;
 	SECRET_LARGE
 	pin = { 0 };
 
@@ -158,25 +213,20 @@ static enum status token_open(struct token *t, const char *uri, char *reason, si
 	        !attribute(uri, "pin-source", t->pin_source, sizeof t->pin_source))
 		return refuse(ERR_MALFORMED, reason, n, uri,
 		        "needs token=, object=, and behind a ? module-path= and pin-source= (RFC 7512)");
-	for (int tries = 0; t->slot == NULL && tries < FIND_TRIES; tries++) {
-		/* A token that somebody else is writing to (SoftHSM at a login) is not there for a moment. */
-		if (tries > 0) {
-			token_close(t);
-			(void)usleep(FIND_PAUSE_US);
-		}
-		t->context = PKCS11_CTX_new();
-		t->loaded = t->context != NULL && PKCS11_CTX_load(t->context, t->module) == 0;
-		if (!t->loaded)
-			return refuse(ERR_NOT_FOUND, reason, n, t->module, "is no PKCS#11 module");
-		find_slot(t);
-	}
-	if (t->slot == NULL)
-		return refuse(ERR_NOT_FOUND, reason, n, t->token, "no such token");
 	if (secret_line(t->pin_source, &pin) != OK)
 		return refuse(ERR_DENIED, reason, n, t->pin_source, "must be a 0600 file with the token's PIN");
-	if (PKCS11_login(t->slot, 0, (const char *)pin.data) != 0)
-		return refuse(ERR_DENIED, reason, n, t->token, "refuses this PIN");
-	return OK;
+	st = token_try(t, (const char *)pin.data, &why);
+	/* A token that another program writes to (SoftHSM at a login) is not there, or fails, for a moment. */
+	for (int tries = 1; (st == ERR_NOT_FOUND || (st == ERR_DENIED && why->again)) && tries < TOKEN_TRIES; tries++) {
+		token_close(t);
+		(void)usleep(TOKEN_PAUSE_US);
+		st = token_try(t, (const char *)pin.data, &why);
+	}
+	if (st == ERR_MALFORMED)
+		return refuse(ERR_NOT_FOUND, reason, n, t->module, "is no PKCS#11 module");
+	if (st == ERR_NOT_FOUND)
+		return refuse(st, reason, n, t->token, "no such token");
+	return st == OK ? OK : refuse(st, reason, n, t->token, why->why);
 }
 
 /* By its label: libp11 would look for the other half by an identifier that keys need not have. */

@@ -430,7 +430,6 @@ Suite *suite_attacks(void)
 	Suite *s = suite_create("attacks");
 	TCase *t = tcase_create("attacks");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, open_operator, close_operator);
 	tcase_add_test(t, hostile_group_managers);
 	tcase_add_test(t, points_that_are_none);

@@ -400,7 +400,6 @@ Suite *suite_crypto(void)
 	TCase *t = tcase_create("crypto");
 
 	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, sakke_kms_keys_match_rfc_6508);
 	tcase_add_test(t, sakke_encapsulation_matches_every_vector);
 	tcase_add_test(t, sakke_refuses_every_bad_ciphertext_alike);

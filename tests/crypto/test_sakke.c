@@ -443,7 +443,6 @@ Suite *suite_sakke(void)
 	TCase *t = tcase_create("sakke");
 
 	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, the_kernel_agrees_with_openssl);
 	tcase_add_test(t, inverses_are_inverses);
 	tcase_add_test(t, every_road_to_a_multiple_is_the_same);

@@ -453,7 +453,6 @@ Suite *suite_mikey(void)
 	Suite *s = suite_create("mikey");
 	TCase *t = tcase_create("mikey");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, prf_matches_the_published_values);
 	tcase_add_test(t, uids_match_the_published_values);
 	tcase_add_test(t, profiles_a_and_b_match_their_vectors);

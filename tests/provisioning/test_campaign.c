@@ -251,7 +251,6 @@ Suite *suite_campaign(void)
 	Suite *s = suite_create("campaign");
 	TCase *c = tcase_create("campaign");
 
-	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, every_card_once_whatever_is_lost, 0, 12);
 	tcase_add_loop_test(c, a_job_that_may_run_twice_runs_at_least_once, 0, 3);
 	tcase_add_test(c, a_dead_card_is_reported);

@@ -700,7 +700,6 @@ Suite *suite_agent(void)
 	Suite *s = suite_create("agent");
 	TCase *t = tcase_create("agent");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, a_session);
 	tcase_add_test(t, a_long_script);
 	tcase_add_test(t, strangers);

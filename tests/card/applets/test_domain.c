@@ -739,7 +739,6 @@ Suite *suite_domain(void)
 	Suite *s = suite_create("domain");
 	TCase *t = tcase_create("domain");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, an_instance_lives_and_goes);
 	tcase_add_test(t, what_cannot_be_installed);
 	tcase_add_test(t, power_cuts);

@@ -240,7 +240,6 @@ Suite *suite_isd(void)
 	Suite *s = suite_create("isd");
 	TCase *t = tcase_create("isd");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_test(t, sessions_at_every_level);
 	tcase_add_test(t, put_key_makes_and_replaces_key_sets);
 	tcase_add_test(t, put_key_survives_power_cuts);

@@ -395,7 +395,6 @@ Suite *suite_media(void)
 	TCase *t = tcase_create("media");
 
 	tcase_add_checked_fixture(t, open_operator, close_operator);
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, direct_keys_are_those_of_the_specification);
 	tcase_add_test(t, the_card_ciphers_where_keys_stay);
 	tcase_add_test(t, sequence_numbers_do_not_turn_over);

@@ -675,7 +675,6 @@ Suite *suite_prose(void)
 	TCase *t = tcase_create("prose");
 
 	tcase_add_checked_fixture(t, open_operator, close_operator);
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, provisioning_order_and_replays);
 	tcase_add_test(t, adhoc_groups);
 	tcase_add_test(t, a_certificate_key);

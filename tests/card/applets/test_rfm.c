@@ -611,7 +611,6 @@ Suite *suite_rfm(void)
 	Suite *s = suite_create("rfm");
 	TCase *t = tcase_create("rfm");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_test(t, strangers_learn_nothing);
 	tcase_add_test(t, silence_and_blocking_are_policy);
 	tcase_add_test(t, a_short_cc_has_a_limit);

@@ -270,7 +270,6 @@ Suite *suite_image(void)
 	TCase *t = tcase_create("image");
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, whole_images_open_and_hold_what_was_written);
 	tcase_add_test(t, wrong_key);
 	tcase_add_test(t, tampered_records);

@@ -302,7 +302,6 @@ Suite *suite_power(void)
 	TCase *t = tcase_create("power");
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, power_cuts_of_real_commands_on_the_real_store, 0, (int)(sizeof trials / sizeof *trials));
 	tcase_add_test(t, the_sweep_notices_a_store_that_does_not_sync);
 	tcase_add_test(t, the_sweep_notices_a_late_put_now);

@@ -430,7 +430,6 @@ Suite *suite_card(void)
 	Suite *s = suite_create("card");
 	TCase *t = tcase_create("card");
 
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, golden_scripts_over_loopback);
 	tcase_add_test(t, waiting_answers_belong_to_their_channel);
 	tcase_add_test(t, a_suspended_card_resumes_where_it_was);

@@ -219,7 +219,6 @@ Suite *suite_host(void)
 	Suite *s = suite_create("host");
 	TCase *t = tcase_create("host");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, calls_survive_a_foreign_reset, 0, sizeof calls / sizeof *calls);
 	tcase_add_test(t, opening_survives_a_foreign_reset);
 	tcase_add_test(t, a_card_that_is_reset_for_ever_is_given_up);
