@@ -66,7 +66,7 @@ all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC    $<")
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/%,$<),$(PCSC_CFLAGS)) $(if $(filter %postgres.c,$<),$(PQ_CFLAGS)) $(if $(filter %_xml.c,$<),$(XML_CFLAGS)) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/% tests/host/%,$<),$(PCSC_CFLAGS)) $(if $(filter %postgres.c,$<),$(PQ_CFLAGS)) $(if $(filter %_xml.c,$<),$(XML_CFLAGS)) -c -o $@ $<
 
 $(O)/%.o: %.S
 	@mkdir -p $(@D)

@@ -170,10 +170,26 @@ static bool cards_are_in(size_t cards)
 	return seen == cards;
 }
 
+/* pcscd from 2.0 on asks polkit about every client, and turns all away where no polkit runs; 1.9 neither asks nor knows the
+ * option. /run is the command's own here, so whoever is in this world may use its cards. */
+static bool pcscd_asks_polkit(void)
+{
+	FILE *f = popen("pcscd --help 2>&1", "re");
+	char line[256];
+	bool found = false;
+
+	while (f != NULL && fgets(line, sizeof line, f) != NULL)
+		found = strstr(line, "--disable-polkit") != NULL || found;
+	if (f != NULL)
+		(void)pclose(f);
+	return found;
+}
+
 static int start_world(const struct reader_options *o, const char *folder, struct world *w)
 {
 	char conf[PATH_MAX], log[PATH_MAX];
-	char *argv[] = { (char *)"pcscd", (char *)"-f", (char *)"-c", conf, NULL };
+	char *argv[] = { (char *)"pcscd", (char *)"-f", (char *)"-c", conf,
+		(char *)(pcscd_asks_polkit() ? "--disable-polkit" : NULL), NULL };
 	int waited = 0;
 
 	(void)snprintf(conf, sizeof conf, "%s/conf", folder);

@@ -1,7 +1,10 @@
 /* The PC/SC transport: the only file of the phone side that includes winscard.h. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 #include <winscard.h>
 
 #include "host/lib/prose-ue.h"
@@ -27,6 +30,7 @@ static enum prose_result result_of(LONG rc)
 	case SCARD_E_NO_SMARTCARD:
 	case SCARD_W_REMOVED_CARD:
 	case SCARD_W_UNPOWERED_CARD: return PROSE_NO_CARD;
+	case SCARD_W_SECURITY_VIOLATION: return PROSE_NOT_LET_IN;
 	case SCARD_E_INSUFFICIENT_BUFFER: return PROSE_NO_SPACE;
 	default: return PROSE_IO;
 	}
@@ -115,16 +119,49 @@ static char *list_readers(SCARDCONTEXT context)
 	return names;
 }
 
-char *prose_pcsc_readers(void)
+/* Does anybody listen where the client library looks for pcscd? */
+static bool pcscd_listens(void)
+{
+	const char *path = secure_getenv("PCSCLITE_CSOCK_NAME");
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool listens = false;
+
+	if (path == NULL)
+		path = "/run/pcscd/pcscd.comm";
+	if (fd >= 0 && strlen(path) < sizeof at.sun_path) {
+		memcpy(at.sun_path, path, strlen(path));
+		listens = connect(fd, (const struct sockaddr *)&at, sizeof at) == 0;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return listens;
+}
+
+/* A pcscd that polkit tells to refuse us hangs up before its first answer. The client library calls that a communication error,
+ * or, where pcscd was faster than its question, no service. At the card it is SCARD_W_SECURITY_VIOLATION. */
+static enum prose_result establish(SCARDCONTEXT *context)
+{
+	switch (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context)) {
+	case SCARD_S_SUCCESS: return PROSE_OK;
+	case SCARD_F_COMM_ERROR:
+	case SCARD_W_SECURITY_VIOLATION: return PROSE_NOT_LET_IN;
+	case SCARD_E_NO_SERVICE: return pcscd_listens() ? PROSE_NOT_LET_IN : PROSE_NO_READER;
+	default: return PROSE_NO_READER;
+	}
+}
+
+enum prose_result prose_pcsc_readers(char **names)
 {
 	SCARDCONTEXT context;
-	char *names;
+	enum prose_result r = establish(&context);
 
-	if (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) != SCARD_S_SUCCESS)
-		return NULL;
-	names = list_readers(context);
+	*names = NULL;
+	if (r != PROSE_OK)
+		return r;
+	*names = list_readers(context);
 	(void)SCardReleaseContext(context);
-	return names;
+	return *names != NULL ? PROSE_OK : PROSE_NO_READER;
 }
 
 /* pcscd 1.9.9 can lose track of a card that one client powered off while another connected: every connection then fails as
@@ -179,10 +216,9 @@ enum prose_result prose_pcsc_open(const char *reader, struct prose_transport *ou
 
 	if (p == NULL)
 		return PROSE_NO_SPACE;
-	r = result_of(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &p->context));
-	if (r != PROSE_OK) {
+	if ((r = establish(&p->context)) != PROSE_OK) {
 		free(p);
-		return PROSE_NO_READER;
+		return r;
 	}
 	if ((r = connect_first(p, reader)) != PROSE_OK) {
 		(void)SCardReleaseContext(p->context);
