@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "apdu/hex.h"
+#include "apdu/text.h"
 #include "crypto/hash.h"
 #include "crypto/http_digest.h"
 #include "crypto/rng.h"
@@ -50,8 +51,7 @@ static bool imsi_of(const char *impi, char out[16])
 {
 	size_t n = strspn(impi, "0123456789");
 
-	(void)snprintf(out, 16, "%.*s", (int)n, impi);
-	return n >= 6 && n <= 15 && impi[n] == '@' && strlen(impi) < IMPI_MAX;
+	return n >= 6 && text_put(out, 16, "%.*s", (int)n, impi) && impi[n] == '@' && strlen(impi) < IMPI_MAX;
 }
 
 static enum status challenge(struct bsf *s, uint64_t now, const char *impi, struct http_reply *r)

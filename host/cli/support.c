@@ -31,6 +31,12 @@ int usage_error(const char *verb, const char *sentence)
 	return EXIT_USAGE;
 }
 
+int usage_too_long(const char *verb, const char *what, size_t n, size_t max)
+{
+	(void)fprintf(stderr, "prose-ue %s: %s has %zu characters: at most %zu fit\n", verb, what, n, max);
+	return EXIT_USAGE;
+}
+
 bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, size_t *n)
 {
 	FILE *f = fopen(path, "rbe");

@@ -107,6 +107,7 @@ Suite *suite_smpp(void);
 Suite *suite_campaign(void);
 Suite *suite_network(void);
 Suite *suite_pcsc(void);
+Suite *suite_text(void);
 Suite *suite_agent(void);
 
 #endif
