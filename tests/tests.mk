@@ -42,6 +42,16 @@ check: ## everything that must pass: unit tests, golden scripts over PC/SC, the 
 	+@$(if $(SAN),,$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint)
 	@tests/check-all $(O) $(if $(SAN),sanitized)
 
+check-short: ## what differs between releases of Debian; `make check` runs it in a root of the other one
+	@packaging/install-deps check
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(E2E)
+	@tests/check-all $(O) short
+
+ARCH ?= arm64
+RELEASE ?= trixie
+check-cross: ## the unit suites for another processor by qemu-user, in a root of its own: make check-cross ARCH=arm64 (armhf, s390x)
+	@tests/root --changes --as $(RELEASE)-$(ARCH) $(RELEASE) -- tests/cross $(ARCH) $(SUITES)
+
 check-long: check campaign ## check, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten minutes of every fuzz target (over two hours)
 	$(O)/exchange 10000
 	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
