@@ -15,6 +15,7 @@ struct pcsc {
 	SCARDCONTEXT context;
 	SCARDHANDLE card;
 	DWORD protocol;
+	LONG lost; /* why the last command was not sent: another client has powered the card off */
 	char reader[MAX_READERNAME + 1];
 };
 
@@ -36,6 +37,12 @@ static enum prose_result result_of(LONG rc)
 	}
 }
 
+/* The protocol is wrong while pcscd has not heard yet what a card speaks that somebody is powering up. */
+static bool is_off(LONG rc)
+{
+	return rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD || rc == SCARD_E_PROTO_MISMATCH;
+}
+
 static enum prose_result pcsc_transmit(void *context, const uint8_t *c, size_t c_len, uint8_t *r, size_t *n)
 {
 	struct pcsc *p = context;
@@ -44,13 +51,8 @@ static enum prose_result pcsc_transmit(void *context, const uint8_t *c, size_t c
 	        p->card, p->protocol == SCARD_PROTOCOL_T1 ? SCARD_PCI_T1 : SCARD_PCI_T0, c, c_len, NULL, r, &room);
 
 	*n = rc == SCARD_S_SUCCESS ? room : 0;
-	return result_of(rc);
-}
-
-/* The protocol is wrong while pcscd has not heard yet what a card speaks that somebody is powering up. */
-static bool is_off(LONG rc)
-{
-	return rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD || rc == SCARD_E_PROTO_MISMATCH;
+	p->lost = is_off(rc) ? rc : SCARD_S_SUCCESS;
+	return is_off(rc) ? PROSE_RESET : result_of(rc);
 }
 
 /* Another client's turn; longer each time. */
@@ -66,7 +68,8 @@ static void wait_for_others(int turn)
 static enum prose_result pcsc_begin(void *context)
 {
 	struct pcsc *p = context;
-	LONG rc = SCardBeginTransaction(p->card);
+	/* pcscd 2.3 begins without a look at the power, and would refuse the next command, too. */
+	LONG rc = p->lost != SCARD_S_SUCCESS ? p->lost : SCardBeginTransaction(p->card);
 	bool reset = false;
 
 	for (int i = 0; i < RECONNECTS_MAX && (rc == SCARD_W_RESET_CARD || is_off(rc)); i++) {
@@ -75,6 +78,7 @@ static enum prose_result pcsc_begin(void *context)
 		        is_off(rc) ? SCARD_UNPOWER_CARD : SCARD_LEAVE_CARD, &p->protocol);
 		if (rc == SCARD_S_SUCCESS) {
 			reset = true;
+			p->lost = SCARD_S_SUCCESS;
 			rc = SCardBeginTransaction(p->card);
 		}
 	}

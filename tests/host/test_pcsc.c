@@ -12,6 +12,9 @@
 
 static struct {
 	LONG establish, connect;
+	LONG off;           /* what a card says that another client has powered off, or reset; 0: it is on */
+	bool off_for_ever;  /* nothing powers it up */
+	unsigned power_ups; /* reconnections that did */
 	bool established;
 } pcscd;
 
@@ -53,7 +56,14 @@ LONG SCardConnect(SCARDCONTEXT context, LPCSTR reader, DWORD mode, DWORD protoco
 
 LONG SCardReconnect(SCARDHANDLE card, DWORD mode, DWORD protocols, DWORD initialization, LPDWORD protocol)
 {
-	(void)card, (void)mode, (void)protocols, (void)initialization, (void)protocol;
+	(void)card, (void)mode, (void)protocols;
+	*protocol = SCARD_PROTOCOL_T0;
+	if (pcscd.off_for_ever)
+		return pcscd.off;
+	if (initialization == SCARD_UNPOWER_CARD)
+		pcscd.power_ups++;
+	if (initialization == SCARD_UNPOWER_CARD || pcscd.off == SCARD_W_RESET_CARD)
+		pcscd.off = SCARD_S_SUCCESS;
 	return pcscd.connect;
 }
 
@@ -66,7 +76,7 @@ LONG SCardDisconnect(SCARDHANDLE card, DWORD disposition)
 LONG SCardBeginTransaction(SCARDHANDLE card)
 {
 	(void)card;
-	return SCARD_S_SUCCESS;
+	return pcscd.off == SCARD_W_RESET_CARD ? pcscd.off : SCARD_S_SUCCESS; /* it does not look at the power */
 }
 
 LONG SCardEndTransaction(SCARDHANDLE card, DWORD disposition)
@@ -78,8 +88,12 @@ LONG SCardEndTransaction(SCARDHANDLE card, DWORD disposition)
 LONG SCardTransmit(SCARDHANDLE card, const SCARD_IO_REQUEST *send_pci, LPCBYTE command, DWORD command_len,
         SCARD_IO_REQUEST *receive_pci, LPBYTE response, LPDWORD n)
 {
-	(void)card, (void)send_pci, (void)command, (void)command_len, (void)receive_pci, (void)response, (void)n;
-	return SCARD_F_COMM_ERROR;
+	(void)card, (void)send_pci, (void)command, (void)command_len, (void)receive_pci;
+	if (pcscd.off != SCARD_S_SUCCESS)
+		return pcscd.off;
+	memcpy(response, "\x6D\0", 2); /* a card with nothing in it */
+	*n = 2;
+	return SCARD_S_SUCCESS;
 }
 
 /* What both ways in say, and that neither leaves a context or names behind. */
@@ -133,11 +147,56 @@ START_TEST(a_pcscd_that_turns_us_away_is_not_a_missing_one)
 }
 END_TEST
 
+static struct prose_card *open_card(void)
+{
+	struct prose_transport t;
+	struct prose_card *c;
+
+	memset(&pcscd, 0, sizeof pcscd);
+	ck_assert_int_eq(prose_pcsc_open("Card", &t), PROSE_OK);
+	ck_assert_int_eq(prose_card_open(t, NULL, &c), PROSE_OK);
+	return c;
+}
+
+static enum prose_result status_command(struct prose_card *c)
+{
+	uint8_t answer[2] = { 0 };
+	size_t n = sizeof answer;
+	enum prose_result r = prose_apdu(c, (const uint8_t *)"\x80\xF2\0\0", 4, answer, &n);
+
+	if (r == PROSE_OK)
+		ck_assert_mem_eq(answer, "\x6D\0", 2);
+	return r;
+}
+
+static const LONG offs[] = { SCARD_W_UNPOWERED_CARD, SCARD_W_UNRESPONSIVE_CARD, SCARD_E_PROTO_MISMATCH, SCARD_W_RESET_CARD };
+
+/* pcscd 2.3 begins a transaction with a card that another client has powered off, and refuses its first command. */
+START_TEST(a_card_powered_off_by_another_client_comes_back)
+{
+	struct prose_card *c = open_card();
+
+	pcscd.off = offs[_i];
+	ck_assert_int_eq(status_command(c), PROSE_OK);
+	ck_assert_uint_eq(pcscd.power_ups, offs[_i] == SCARD_W_RESET_CARD ? 0 : 1);
+	ck_assert_int_eq(status_command(c), PROSE_OK);
+	ck_assert_uint_le(pcscd.power_ups, 1); /* once was enough: other clients lose what they had selected */
+	pcscd.off = offs[_i];
+	pcscd.off_for_ever = true;
+	ck_assert_int_ne(status_command(c), PROSE_OK);
+	pcscd.off_for_ever = false; /* somebody has put it right */
+	ck_assert_int_eq(status_command(c), PROSE_OK);
+	prose_card_close(&c);
+}
+END_TEST
+
 Suite *suite_pcsc(void)
 {
 	Suite *s = suite_create("pcsc");
 	TCase *t = tcase_create("pcsc");
 
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, a_card_powered_off_by_another_client_comes_back, 0, sizeof offs / sizeof *offs);
 	tcase_add_test(t, a_pcscd_that_turns_us_away_is_not_a_missing_one);
 	suite_add_tcase(s, t);
 	return s;
