@@ -75,7 +75,7 @@ $(O)/%.o: %.S
 define archive
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  AR    $@")
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $$($(CC) -print-prog-name=ar) rcs $@ $^
 endef
 define link
 	$(if $(Q),@echo "  LD    $@")
