@@ -18,7 +18,6 @@ CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Werror -Wno-missing-field-initializers
 override CPPFLAGS += -I. -D_GNU_SOURCE
 override CFLAGS += -std=c11 $(WARNINGS) -fstack-protector-strong -fPIC -MMD -MP
-override CFLAGS += $(if $(filter gcc,$(notdir $(CC))),-Wno-format-truncation)
 ifneq ($(SAN),)
 override CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 override LDFLAGS += -fsanitize=$(SAN)
@@ -62,13 +61,13 @@ LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread
 PROGRAMS := $(O)/prose-card $(O)/prose-ue $(O)/prose-net
 LIBRARIES := $(O)/libprose-card.a $(O)/libprose-ue.so $(O)/libprose-ue.a
 
-.PHONY: check-taint campaign man fuzz-keep check-all check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
+.PHONY: check-all check-cross check-short check-taint campaign man fuzz-keep check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
 all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC    $<")
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/%,$<),$(PCSC_CFLAGS)) $(if $(filter %postgres.c,$<),$(PQ_CFLAGS)) $(if $(filter %_xml.c,$<),$(XML_CFLAGS)) -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter host/% tests/host/%,$<),$(PCSC_CFLAGS)) $(if $(filter %postgres.c,$<),$(PQ_CFLAGS)) $(if $(filter %_xml.c,$<),$(XML_CFLAGS)) -c -o $@ $<
 
 $(O)/%.o: %.S
 	@mkdir -p $(@D)
@@ -78,7 +77,7 @@ $(O)/%.o: %.S
 define archive
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  AR    $@")
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $$($(CC) -print-prog-name=ar) rcs $@ $^
 endef
 define link
 	$(if $(Q),@echo "  LD    $@")

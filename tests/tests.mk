@@ -3,7 +3,7 @@ TEST_OBJECTS := $(filter-out $(addprefix $(O)/tests/,e2e/% fuzz/% bench/% taint/
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
 # Ciphers whose blocks tests/card/applets/test_rfm.c counts.
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac
-$(O)/check-unit: $(TEST_OBJECTS) $(filter-out %/pcsc.o,$(HOST_LIB)) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/check-unit: $(TEST_OBJECTS) $(HOST_LIB) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(COUNTED:%=-Wl,--wrap=%) $(LIBS_NET) $(LIBS_TEST)
 E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/trouble.so
 $(O)/smsc: $(O)/tests/e2e/smsc.o $(O)/libota.a $(O)/libapdu.a
@@ -52,6 +52,15 @@ check-long: ## hours: every N, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten
 	+@$(MAKE) --no-print-directory all $(E2E) $(O)/exchange
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
 	@tests/run $(O) long
+
+SHORT := unit/* e2e/demo e2e/link e2e/aka e2e/keys
+check-short: ## what differs between releases of Debian; check-all runs it in a root of the one that the machine is not
+	@+$(MAKE) --no-print-directory check ONLY='$(SHORT)'
+
+ARCH ?= arm64
+RELEASE ?= trixie
+check-cross: ## the unit suites for another processor by qemu-user, in a root of its own: make check-cross ARCH=arm64 (armhf, s390x)
+	@tests/root --changes --as $(RELEASE)-$(ARCH) $(RELEASE) -- tests/cross $(ARCH) $(SUITES)
 	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
 
 check-valgrind: ## the unit suites under valgrind memcheck (minutes)

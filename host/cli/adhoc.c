@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apdu/base/text.h"
 #include "host/cli/cli.h"
 
 enum { MESSAGE_ROOM = 4096, MANAGED_VALID = 7 * 86400 };
@@ -46,7 +47,8 @@ static int invite_all(struct arguments *a, FILE *members)
 		line[strcspn(line, "\r\n")] = 0;
 		if (line[0] == 0)
 			continue;
-		(void)snprintf(path, sizeof path, "%s/%s.mikey", a->out, line);
+		if (!text_put(path, sizeof path, "%s/%s.mikey", a->out, line))
+			return usage_error("group invite", "the name of a member's file is too long");
 		for (char *p = path + strlen(a->out) + 1; *p != 0; p++)
 			*p = *p == '/' ? '_' : *p;
 		rc = invite(a, "group invite", line, path);

@@ -96,6 +96,7 @@ extern const uint8_t terminal_profile[TERMINAL_PROFILE_LEN];
 /* "prose-ue VERB: sentence", and the exit status for a result. */
 int complain(const struct arguments *, const char *verb, const char *about, enum prose_result);
 int usage_error(const char *verb, const char *sentence);
+int usage_too_long(const char *verb, const char *what, size_t n, size_t max);
 
 /* A reader by its name, or "unix:SOCKET#CARD" for a card of a farm, by its number or ICCID. NULL: the first with a card. */
 enum prose_result open_reader(const char *name, struct prose_transport *);

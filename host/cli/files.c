@@ -16,11 +16,11 @@ enum { OBJECT_MAX = 16384 };
 
 int verb_readers(struct arguments *a)
 {
-	char *names = prose_pcsc_readers();
+	char *names;
+	enum prose_result r = prose_pcsc_readers(&names);
 
-	(void)a;
-	if (names == NULL)
-		return complain(a, "readers", NULL, PROSE_NO_READER);
+	if (r != PROSE_OK)
+		return complain(a, "readers", NULL, r);
 	for (const char *n = names; *n != 0; n += strlen(n) + 1)
 		(void)puts(n);
 	free(names);

@@ -1,10 +1,15 @@
 /* prose-ue: the command line of the middleware. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apdu/base/secret.h"
+#include "apdu/base/text.h"
+#include "apdu/files.h"
+#include "apdu/prose.h"
 #include "host/cli/cli.h"
+#include "ota/smpp/smpp.h"
 
 const char *argp_program_version = "prose-ue 0.1";
 
@@ -220,13 +225,30 @@ enum prose_result open_reader(const char *name, struct prose_transport *t)
 	return prose_farm_open(path, strlen(mark) > 18 ? mark + 1 : mark, t);
 }
 
+#define OPTION_LIMIT(name, field, max)                                                                                         \
+	{                                                                                                                      \
+		name, offsetof(struct arguments, field), max                                                                   \
+	}
+/* What goes into a field of a fixed size later on. A number of 19 digits: with the last one of a farm, it fills an SMPP address
+ * range (5.2.7). */
+enum { FOLDER_MAX = PATH_MAX - 300, HOST_MAX = 255, NUMBER_MAX = SMPP_ADDRESS_MAX - 1, URL_MAX = 400, KMS_URL_MAX = 128 };
+static const struct text_limit limits[] = { OPTION_LIMIT("reader", reader, 255), OPTION_LIMIT("group", group, PROSE_URI_MAX),
+	OPTION_LIMIT("name", name, PROSE_NAME_MAX), OPTION_LIMIT("out", out, FOLDER_MAX), OPTION_LIMIT("smsc", smsc, HOST_MAX),
+	OPTION_LIMIT("system-id", system_id, SMPP_SYSTEM_ID_MAX), OPTION_LIMIT("number", number, NUMBER_MAX),
+	OPTION_LIMIT("bsf", bsf, URL_MAX), OPTION_LIMIT("kms", kms, KMS_URL_MAX),
+	OPTION_LIMIT("naf", naf, EF_PROSE_KMS_NAME_MAX), OPTION_LIMIT("user", user, PROSE_URI_MAX),
+	OPTION_LIMIT("kms-uri", kms_uri, PROSE_URI_MAX), OPTION_LIMIT("from", from, URL_MAX) };
+
 static int run_verb(const struct verb *v, struct arguments *a)
 {
 	struct prose_options o = { pin_from_file, a };
 	struct prose_transport t;
+	char sentence[100];
 	enum prose_result r;
 	int rc;
 
+	if (!text_limits_hold(limits, sizeof limits / sizeof *limits, a, sentence, sizeof sentence))
+		return usage_error(v->name, sentence);
 	if (!v->needs_card)
 		return v->run(a);
 	r = open_reader(a->reader, &t);

@@ -15,6 +15,7 @@
 #include "apdu/cat.h"
 #include "apdu/base/secret.h"
 #include "apdu/sw.h"
+#include "apdu/base/text.h"
 #include "apdu/tlv.h"
 #include "host/cli/cli.h"
 #include "ota/smpp/smpp_session.h"
@@ -75,8 +76,8 @@ static void send_up(struct modem *m, uint8_t esm_class, const char *to, struct b
 
 	p.esm_class = esm_class | ESM_UDHI;
 	p.dcs = SMS_DCS_CLASS_2;
-	if (to != NULL)
-		(void)snprintf(p.to.digits, sizeof p.to.digits, "%s", to);
+	if (to != NULL && !text_put(p.to.digits, sizeof p.to.digits, "%s", to))
+		return;
 	m->answers++;
 	for (size_t i = 0; i < KEPT_MAX; i++)
 		if (!m->kept[i].used && user_data.n <= SMPP_MESSAGE_MAX) {
@@ -166,10 +167,9 @@ static enum prose_result card_of(struct modem *m, uint64_t index)
 	if (m->terminal != NULL && prose_terminal_channels(m->terminal) > 0)
 		return PROSE_NO_CARD; /* the other one is at work: come back later */
 	close_card(m, at);
-	if (m->cards > 1)
-		(void)snprintf(name, sizeof name, "%s#%llu", m->a->reader, (unsigned long long)index);
-	else
-		(void)snprintf(name, sizeof name, "%s", m->a->reader != NULL ? m->a->reader : "");
+	if (m->cards > 1 ? !text_put(name, sizeof name, "%s#%llu", m->a->reader, (unsigned long long)index)
+	                 : !text_put(name, sizeof name, "%s", m->a->reader != NULL ? m->a->reader : ""))
+		return PROSE_FORMAT;
 	if ((r = open_reader(name[0] != 0 ? name : NULL, &t)) != PROSE_OK ||
 	        (r = prose_card_open(t, &none, &m->open[at].card)) != PROSE_OK)
 		return r;
@@ -264,8 +264,8 @@ static bool dial(struct modem *m, const char *password)
 	int one = 1;
 	bool ok;
 
-	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - m->a->smsc), m->a->smsc);
-	if (getaddrinfo(host, colon + 1, &hints, &at) != 0)
+	if (!text_put(host, sizeof host, "%.*s", (int)(colon - m->a->smsc), m->a->smsc) ||
+	        getaddrinfo(host, colon + 1, &hints, &at) != 0)
 		return false;
 	m->fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ok = m->fd >= 0 && connect(m->fd, at->ai_addr, at->ai_addrlen) == 0;
@@ -276,12 +276,12 @@ static bool dial(struct modem *m, const char *password)
 	smpp_session_start(&m->s, now_seconds_steady());
 	for (size_t i = 0; i < KEPT_MAX; i++)
 		m->kept[i].sequence = 0; /* of another connection: again */
-	(void)snprintf(p.system_id, sizeof p.system_id, "%s", m->a->system_id != NULL ? m->a->system_id : "handset");
-	(void)snprintf(p.password, sizeof p.password, "%s", password);
 	/* Numbers that this handset, or these, have: the centre routes by their common beginning. */
-	(void)snprintf(p.address_range, sizeof p.address_range, "%llu-%llu", (unsigned long long)m->first,
-	        (unsigned long long)(m->first + m->cards - 1));
-	ok = smpp_session_put(&m->s, &p) != 0;
+	ok = text_put(p.system_id, sizeof p.system_id, "%s", m->a->system_id != NULL ? m->a->system_id : "handset") &&
+	     text_put(p.password, sizeof p.password, "%s", password) &&
+	     text_put(p.address_range, sizeof p.address_range, "%llu-%llu", (unsigned long long)m->first,
+	             (unsigned long long)(m->first + m->cards - 1)) &&
+	     smpp_session_put(&m->s, &p) != 0;
 	secret_clean(p.password, sizeof p.password);
 	return ok;
 }
@@ -358,8 +358,10 @@ int verb_modem(struct arguments *a)
 		return usage_error("modem", "needs --smsc HOST:PORT and --number DIGITS");
 	if (m.cards > 1 && (a->reader == NULL || strncmp(a->reader, "unix:", 5) != 0 || strchr(a->reader, '#') != NULL))
 		return usage_error("modem", "--count needs --reader unix:SOCKET of a farm, without #CARD");
-	if (a->password != NULL && (!read_secret(a->password, &password) || password.len > SMPP_PASSWORD_MAX))
-		return usage_error("modem", "--password-file must be a 0600 file with at most 8 characters");
+	if (a->password != NULL && !read_secret(a->password, &password))
+		return usage_error("modem", "--password-file must be a 0600 file with a password");
+	if (password.len > SMPP_PASSWORD_MAX)
+		return usage_too_long("modem", "--password-file", password.len, SMPP_PASSWORD_MAX);
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
 	while (stop == 0 && again) {

@@ -20,14 +20,20 @@ int complain(const struct arguments *a, const char *verb, const char *about, enu
 	const char *why = r == PROSE_REFUSED && a->card != NULL ? prose_card_error(a->card) : prose_result_text(r);
 
 	(void)fprintf(stderr, "prose-ue %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
-	return r == PROSE_REFUSED || r == PROSE_PIN_NEEDED  ? EXIT_REFUSED
-	       : r == PROSE_NO_CARD || r == PROSE_NO_READER ? EXIT_NO_CARD
-	                                                    : EXIT_FAILURE;
+	return r == PROSE_REFUSED || r == PROSE_PIN_NEEDED                           ? EXIT_REFUSED
+	       : r == PROSE_NO_CARD || r == PROSE_NO_READER || r == PROSE_NOT_LET_IN ? EXIT_NO_CARD
+	                                                                             : EXIT_FAILURE;
 }
 
 int usage_error(const char *verb, const char *sentence)
 {
 	(void)fprintf(stderr, "prose-ue %s: %s\n", verb, sentence);
+	return EXIT_USAGE;
+}
+
+int usage_too_long(const char *verb, const char *what, size_t n, size_t max)
+{
+	(void)fprintf(stderr, "prose-ue %s: %s has %zu characters: at most %zu fit\n", verb, what, n, max);
 	return EXIT_USAGE;
 }
 

@@ -25,8 +25,9 @@ enum prose_result {
 	PROSE_PIN_NEEDED, /* no PIN given, or it was wrong */
 	PROSE_FORMAT,     /* an argument or an answer is malformed */
 	PROSE_NOT_FOUND,
-	PROSE_NO_SPACE, /* a buffer is too small, or no memory */
-	PROSE_REPLAYED  /* too old, or the card has seen this message, or a later one, before */
+	PROSE_NO_SPACE,  /* a buffer is too small, or no memory */
+	PROSE_REPLAYED,  /* too old, or the card has seen this message, or a later one, before */
+	PROSE_NOT_LET_IN /* pcscd runs and turns this user away: polkit */
 };
 const char *prose_result_text(enum prose_result);
 
@@ -43,8 +44,8 @@ struct prose_transport {
 
 /* PC/SC. reader: a prefix of the reader's name; NULL for the first one with a card. SHARED, T=0 or T=1. */
 enum prose_result prose_pcsc_open(const char *reader, struct prose_transport *out);
-/* Names, each ended by a zero, an empty one at the end; free() it. NULL if there is no pcscd. */
-char *prose_pcsc_readers(void);
+/* Names, each ended by a zero, an empty one at the end; free() it. NULL unless PROSE_OK. */
+enum prose_result prose_pcsc_readers(char **names);
 /* A card of `prose-card farm` behind its UNIX socket. card: an ICCID, or # and a number from 0. PROSE_NO_READER: nobody answers
  * at the socket; PROSE_NO_CARD: no such card, or another client has it. Exclusive until it is closed. */
 enum prose_result prose_farm_open(const char *socket_path, const char *card, struct prose_transport *out);

@@ -10,6 +10,7 @@
 #include "apdu/files.h"
 #include "apdu/gba.h"
 #include "apdu/prose.h"
+#include "apdu/base/text.h"
 #include "apdu/tlv.h"
 #include "crypto/network/http_digest.h"
 #include "crypto/common/rng.h"
@@ -33,9 +34,10 @@ static void keep_header(const char *line, size_t n, const char *name, char *out,
 {
 	size_t len = strlen(name);
 
-	if (n > len && strncasecmp(line, name, len) == 0)
-		(void)snprintf(out, room, "%.*s",
-		        (int)(strcspn(line + len, "\r\n") < n - len ? strcspn(line + len, "\r\n") : n - len), line + len);
+	/* One that does not fit is as good as none. */
+	if (n > len && strncasecmp(line, name, len) == 0 &&
+	        !text_put(out, room, "%.*s", (int)strcspn(line + len, "\r\n"), line + len))
+		out[0] = 0;
 }
 
 static size_t on_header(char *data, size_t size, size_t n, void *context)
@@ -43,7 +45,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *context)
 	struct exchange *x = context;
 	char line[1200];
 
-	(void)snprintf(line, sizeof line, "%.*s", (int)(size * n), data);
+	if (!text_put(line, sizeof line, "%.*s", (int)(size * n), data))
+		return size * n; /* none of ours is that long */
 	keep_header(line, strlen(line), "WWW-Authenticate: ", x->challenge, sizeof x->challenge);
 	keep_header(line, strlen(line), "X-Item: ", x->item, sizeof x->item);
 	keep_header(line, strlen(line), "Authentication-Info: ", x->info, sizeof x->info);
@@ -98,7 +101,10 @@ static bool talk_once(struct exchange *x, const char *path)
 
 	if (curl == NULL)
 		return false;
-	(void)snprintf(url, sizeof url, "%s%s", x->url, path);
+	if (!text_put(url, sizeof url, "%s%s", x->url, path)) {
+		curl_easy_cleanup(curl);
+		return false;
+	}
 	x->challenge[0] = x->info[0] = x->item[0] = 0;
 	x->n = 0;
 	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -108,8 +114,7 @@ static bool talk_once(struct exchange *x, const char *path)
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
-	(void)snprintf(line, sizeof line, "Authorization: %s", x->authorization);
-	if (x->authorization[0] != 0)
+	if (x->authorization[0] != 0 && text_put(line, sizeof line, "Authorization: %s", x->authorization))
 		headers = curl_slist_append(headers, line);
 	if (x->post) {
 		headers = curl_slist_append(headers, "Content-Type: application/xml");
@@ -143,6 +148,7 @@ enum prose_result gba_impi(struct arguments *a, char out[IMPI_MAX])
 	static const uint16_t imsi_path[] = { FID_CURRENT_ADF, 0x6F07 }, ad_path[] = { FID_CURRENT_ADF, 0x6FAD };
 	uint8_t raw[16], ad[16];
 	size_t n = sizeof raw, ad_len = sizeof ad;
+	static const char hex[] = "0123456789ABCDEF";
 	char digits[17] = "", mnc[4];
 	enum prose_result r;
 
@@ -151,8 +157,8 @@ enum prose_result gba_impi(struct arguments *a, char out[IMPI_MAX])
 		return r;
 	for (size_t i = 1; i < n && i <= 8; i++) { /* the first half octet says odd or even */
 		if (i > 1)
-			(void)snprintf(digits + strlen(digits), sizeof digits - strlen(digits), "%X", raw[i] & 15U);
-		(void)snprintf(digits + strlen(digits), sizeof digits - strlen(digits), "%X", raw[i] >> 4U);
+			digits[2 * i - 3] = hex[raw[i] & 15U];
+		digits[2 * i - 2] = hex[raw[i] >> 4U];
 	}
 	digits[strcspn(digits, "ABCDEF")] = 0;
 	if (strlen(digits) < 6 || ad_len < 4)
@@ -162,21 +168,22 @@ enum prose_result gba_impi(struct arguments *a, char out[IMPI_MAX])
 	return PROSE_OK;
 }
 
-/* The name in EF_PROSE_KMS, or that of the KMS's certificate; "" if there is none. */
-static void kms_name(struct arguments *a, char *out, size_t room)
+/* The name in EF_PROSE_KMS, or that of the KMS's certificate; false: there is none. */
+static bool kms_name(struct arguments *a, char *out, size_t room)
 {
 	static const uint16_t path[] = { FID_CURRENT_ADF, FID_DF_PROSE, FID_PROSE_KMS };
 	uint8_t raw[EF_PROSE_KMS_MAX];
 	size_t n = sizeof raw;
 	struct bytes name;
 	struct prose_state s;
+	bool found = false;
 
-	out[0] = 0;
 	if (prose_file_read(a->card, path, 3, raw, &n) == PROSE_OK &&
 	        tlv_find((struct bytes){ raw, n }, EF_PROSE_KMS_TAG, &name) == OK)
-		(void)snprintf(out, room, "%.*s", (int)name.n, (const char *)name.p);
+		found = text_put(out, room, "%.*s", (int)name.n, (const char *)name.p);
 	else if (prose_state_read(a->card, &s) == PROSE_OK)
-		(void)snprintf(out, room, "%s", s.kms_uri);
+		found = text_put(out, room, "%s", s.kms_uri);
+	return found && out[0] != 0;
 }
 
 int gba_defaults(struct arguments *a, const char **url)
@@ -184,13 +191,13 @@ int gba_defaults(struct arguments *a, const char **url)
 	static char naf[PROSE_URI_MAX + 1], here[PROSE_URI_MAX + 16];
 
 	if (a->naf == NULL) {
-		kms_name(a, naf, sizeof naf);
-		if (naf[0] == 0)
+		if (!kms_name(a, naf, sizeof naf))
 			return gba_refused("the card", "it names no KMS: say --naf");
 		a->naf = naf;
 	}
 	if (*url == NULL) {
-		(void)snprintf(here, sizeof here, "https://%s", a->naf);
+		if (!text_put(here, sizeof here, "https://%s", a->naf))
+			return usage_too_long("provision", "--naf", strlen(a->naf), PROSE_URI_MAX);
 		*url = here;
 	}
 	return 0;
@@ -231,10 +238,9 @@ static bool between(const char *text, const char *open, const char *close, char 
 {
 	const char *from = strstr(text, open), *to = from != NULL ? strstr(from, close) : NULL;
 
-	if (to == NULL || (size_t)(to - from) - strlen(open) >= room)
+	if (to == NULL)
 		return false;
-	(void)snprintf(out, room, "%.*s", (int)((size_t)(to - from) - strlen(open)), from + strlen(open));
-	return true;
+	return text_put(out, room, "%.*s", (int)((size_t)(to - from) - strlen(open)), from + strlen(open));
 }
 
 /* EF_GBABP: RAND, B-TID, life, each with its length. */

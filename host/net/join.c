@@ -7,6 +7,7 @@
 #include "apdu/gba.h"
 #include "apdu/push.h"
 #include "crypto/common/hash.h"
+#include "apdu/base/text.h"
 #include "host/cli/cli.h"
 #include "host/net/gba.h"
 
@@ -64,6 +65,7 @@ int gba_push(struct arguments *a)
 
 /* ---- what the card vouches for -------------------------------------------------------------------------------------- */
 
+/* 0: none, one that is too long to be a URI, or no such file. */
 static size_t read_users(const char *path, char users[USERS_MAX][129])
 {
 	FILE *f = fopen(path, "re");
@@ -72,8 +74,10 @@ static size_t read_users(const char *path, char users[USERS_MAX][129])
 
 	while (f != NULL && n < USERS_MAX && fgets(line, sizeof line, f) != NULL) {
 		line[strcspn(line, "\r\n")] = 0;
-		if (line[0] != 0)
-			(void)snprintf(users[n++], 129, "%s", line);
+		if (line[0] != 0 && !text_put(users[n++], 129, "%s", line)) {
+			n = 0;
+			break;
+		}
 	}
 	if (f != NULL)
 		(void)fclose(f);
@@ -144,7 +148,8 @@ static int create(struct arguments *a)
 	struct wish w = { .type = VOUCHED_CREATE, .users = users, .life = REQUEST_LIFE };
 
 	if (a->members != NULL && (w.user_count = read_users(a->members, lines)) == 0)
-		return usage_error("group create", "--members has no users, or cannot be read");
+		return usage_error(
+		        "group create", "--members has no users, or one of more than 128 characters, or cannot be read");
 	for (size_t i = 0; i < w.user_count; i++)
 		users[i] = lines[i];
 	return ask(a, &w);

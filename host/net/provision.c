@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "apdu/base/text.h"
 #include "host/cli/cli.h"
 #include "apdu/base/hex.h"
 #include "crypto/network/enrol.h"
@@ -66,12 +67,12 @@ static bool post(struct arguments *a, struct exchange *x, enum kms_message m, co
 	struct kms_request q = { .time = (uint64_t)time(NULL), .installed = installed };
 	char path[100];
 
-	(void)snprintf(q.user_uri, sizeof q.user_uri, "%s", a->user);
-	(void)snprintf(q.kms_uri, sizeof q.kms_uri, "%s", kms_uri);
-	(void)snprintf(path, sizeof path, "%s%s", KMS_PATH, kms_message_path(m));
-	(void)snprintf(q.client_url, sizeof q.client_url, "%.120s", a->kms);
-	if (kms_request_put(&q, &b) != OK)
+	if (!text_put(q.user_uri, sizeof q.user_uri, "%s", a->user) || !text_put(q.kms_uri, sizeof q.kms_uri, "%s", kms_uri) ||
+	        !text_put(path, sizeof path, "%s%s", KMS_PATH, kms_message_path(m)) ||
+	        !text_put(q.client_url, sizeof q.client_url, "%s", a->kms) || kms_request_put(&q, &b) != OK) {
+		(void)gba_refused(a->kms, "a request with this name, or the user's or the KMS's, is too long");
 		return false;
+	}
 	x->post = true;
 	x->body = buf_bytes(&b);
 	return gba_talk(x, path);

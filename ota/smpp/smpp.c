@@ -1,4 +1,5 @@
 #include "ota/smpp/smpp.h"
+#include "apdu/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -234,8 +235,9 @@ void smpp_receipt_parse(struct smpp_pdu *p)
 		return;
 	if (p->message.n > 0)
 		memcpy(text, p->message.p, p->message.n);
-	if ((at = strstr(text, "id:")) != NULL)
-		(void)snprintf(p->message_id, sizeof p->message_id, "%.*s", (int)strcspn(at + 3, " "), at + 3);
+	if ((at = strstr(text, "id:")) != NULL &&
+	        !text_put(p->message_id, sizeof p->message_id, "%.*s", (int)strcspn(at + 3, " "), at + 3))
+		return; /* none that we were ever given */
 	if ((at = strstr(text, "stat:")) == NULL)
 		return;
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++)

@@ -54,10 +54,11 @@ enum smpp_state { /* message_state (5.2.28) */
 	SMPP_UNDELIVERABLE = 5
 };
 
-enum { SMPP_PASSWORD_MAX = 8 };
+/* Without the final zero (5.2.1, 5.2.2, 5.2.9). */
+enum { SMPP_SYSTEM_ID_MAX = 15, SMPP_PASSWORD_MAX = 8, SMPP_ADDRESS_MAX = 20 };
 struct smpp_address {
 	uint8_t ton, npi;
-	char digits[21];
+	char digits[SMPP_ADDRESS_MAX + 1];
 };
 
 /* One PDU; fields that its command does not have are zero. */

@@ -6,6 +6,7 @@
 
 #include "apdu/base/hex.h"
 #include "crypto/common/hash.h"
+#include "apdu/base/text.h"
 
 #define EXCLUSIVE "http://www.w3.org/2001/10/xml-exc-c14n#"
 #define HMAC_SHA_256 "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
@@ -214,14 +215,14 @@ enum status xml_signature_read(const xmlNode *signature, xmlNode *element, struc
 	struct buf v = BUF_OF(out->value), i = BUF_OF(out->signed_info);
 	xmlChar *id = xmlGetNoNsProp(element, x("Id"));
 	const char *digest = "", *name;
-	char reference[64] = "";
+	char reference[64];
 	xmlBufferPtr form;
+	bool fits;
 
 	*out = (struct xml_signature){ .signed_info_len = 0 };
-	if (id != NULL)
-		(void)snprintf(reference, sizeof reference, "#%s", (const char *)id);
+	fits = id != NULL && text_put(reference, sizeof reference, "#%s", (const char *)id);
 	xmlFree(id);
-	if (reference[0] == 0 || info == NULL || !has_form(info, reference, &digest) || !is(value, "SignatureValue") ||
+	if (!fits || info == NULL || !has_form(info, reference, &digest) || !is(value, "SignatureValue") ||
 	        base64_decode(bytes_str(xml_text(value)), &v) != OK || v.len != sizeof out->value || !is(key, "KeyInfo") ||
 	        element_from(key->next) != NULL || !is(element_from(key->children), "KeyName"))
 		return ERR_MALFORMED;

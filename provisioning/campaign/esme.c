@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "apdu/base/secret.h"
+#include "apdu/base/text.h"
 
 enum { RETRY_MAX_MS = 30000, PAUSE_FIRST_MS = 250, PAUSE_MAX_MS = 8000 };
 
@@ -131,11 +132,13 @@ static void bind_to_centre(struct esme *e)
 	e->connecting = false;
 	e->binding = true;
 	smpp_session_start(&e->s, now_ms() / 1000);
-	(void)snprintf(p.system_id, sizeof p.system_id, "%s", e->o.system_id);
-	(void)snprintf(p.password, sizeof p.password, "%s", e->o.password != NULL ? e->o.password : "");
-	(void)snprintf(p.system_type, sizeof p.system_type, "%s", e->o.system_type != NULL ? e->o.system_type : "");
-	(void)snprintf(p.address_range, sizeof p.address_range, "%s", e->o.address);
-	(void)smpp_session_put(&e->s, &p);
+	if (text_put(p.system_id, sizeof p.system_id, "%s", e->o.system_id) &&
+	        text_put(p.password, sizeof p.password, "%s", e->o.password != NULL ? e->o.password : "") &&
+	        text_put(p.system_type, sizeof p.system_type, "%s", e->o.system_type != NULL ? e->o.system_type : "") &&
+	        text_put(p.address_range, sizeof p.address_range, "%s", e->o.address))
+		(void)smpp_session_put(&e->s, &p);
+	else
+		down(e, "a name, password or address of ours is longer than SMPP takes");
 	secret_clean(p.password, sizeof p.password);
 }
 

@@ -11,6 +11,7 @@
 #include "apdu/base/hex.h"
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
+#include "apdu/base/text.h"
 #include "apdu/tlv.h"
 #include "ota/script.h"
 
@@ -177,8 +178,8 @@ static enum status parse_root(const json_t *root, struct job *j, char *reason, s
 	if (rotate < 0 || rotate > 15)
 		return refuse(reason, n, "rotate", "is a key set number, 1 to 15");
 	j->rotate = (uint8_t)rotate;
-	if (sealed != NULL)
-		(void)snprintf(j->sealed, sizeof j->sealed, "%s", sealed);
+	if (sealed != NULL && !text_put(j->sealed, sizeof j->sealed, "%s", sealed))
+		return refuse(reason, n, "sealed", "is a path of at most 255 characters");
 	if ((j->rotate > 0) + (sealed != NULL) + (j->files + j->commands_count > 0) != 1)
 		return refuse(reason, n, "job", "needs files or commands, or sealed, or rotate, and not several of these");
 	if (j->audit && (j->files == 0 || j->commands_count > 0))

@@ -7,6 +7,7 @@
 #include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
+#include "apdu/base/text.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/aka.h"
 #include "crypto/guarded/diversify.h"
@@ -51,8 +52,7 @@ static const char *translated(const char *map, const char *name, char out[FIELD_
 		at += *at == ',' ? 1 : 0;
 		if (strncmp(at, name, n) != 0 || at[n] != '=')
 			continue;
-		(void)snprintf(out, FIELD_MAX, "%.*s", (int)strcspn(at + n + 1, ","), at + n + 1);
-		return out;
+		return text_put(out, FIELD_MAX, "%.*s", (int)strcspn(at + n + 1, ","), at + n + 1) ? out : name;
 	}
 	return name;
 }
@@ -95,10 +95,8 @@ static void take_secret(struct list *l, const struct birth_field *f, const char 
 
 static void take_digits(struct list *l, const char *name, const char *text, size_t min, char *out, size_t room)
 {
-	if (strlen(text) < min || strlen(text) >= room || strspn(text, "0123456789") != strlen(text))
+	if (strlen(text) < min || strspn(text, "0123456789") != strlen(text) || !text_put(out, room, "%s", text))
 		fail(l, ERR_MALFORMED, name, "is not a number of the right length");
-	else
-		(void)snprintf(out, room, "%s", text);
 }
 
 static void on_field(void *data, size_t n, void *context)

@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include "apdu/base/hex.h"
+#include "apdu/prose.h"
 #include "apdu/sw.h"
+#include "apdu/base/text.h"
 #include "apdu/tlv.h"
+#include "ota/smpp/smpp.h"
 #include "provisioning/cli/net.h"
 
 const char *argp_program_version = "prose-net 0.1";
@@ -113,6 +116,12 @@ int report(const char *verb, const char *about, enum status st)
 		        EXIT_REFUSED);
 	default: return fail(verb, about, status_text(st), EXIT_FAILURE);
 	}
+}
+
+int too_long(const char *verb, const char *what, size_t n, size_t max)
+{
+	(void)fprintf(stderr, "prose-net %s: %s has %zu characters: at most %zu fit\n", verb, what, n, max);
+	return EXIT_USAGE;
 }
 
 uint64_t now(void)
@@ -516,6 +525,19 @@ static int refuse_duplicate(const char *name, const struct arguments *a)
 	return fail(name, a->card, sentence, EXIT_REFUSED);
 }
 
+#define OPTION_LIMIT(name, field, max)                                                                                         \
+	{                                                                                                                      \
+		name, offsetof(struct arguments, field), max                                                                   \
+	}
+/* What goes into a field of a fixed size later on. A path gets names of files behind it. */
+enum { FILE_MAX = PATH_MAX - 300, HOST_MAX = 255, ICCID_MAX = 20 };
+static const struct text_limit limits[] = { OPTION_LIMIT("state", state, FILE_MAX), OPTION_LIMIT("master-key", key, FILE_MAX),
+	OPTION_LIMIT("out", out, FILE_MAX), OPTION_LIMIT("card", card, ICCID_MAX), OPTION_LIMIT("user", user, PROSE_URI_MAX),
+	OPTION_LIMIT("uri", uri, PROSE_URI_MAX), OPTION_LIMIT("manager", manager, PROSE_URI_MAX),
+	OPTION_LIMIT("group", group, PROSE_URI_MAX), OPTION_LIMIT("domain", domain, PROSE_URI_MAX),
+	OPTION_LIMIT("smsc", smsc, HOST_MAX), OPTION_LIMIT("system-id", system_id, SMPP_SYSTEM_ID_MAX),
+	OPTION_LIMIT("from", from, SMPP_ADDRESS_MAX) };
+
 static int run_verb(const struct verb *v, int argc, char **argv)
 {
 	struct argp common = { .options = common_options, .parser = parse };
@@ -538,6 +560,8 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	argv[0] = called; /* what argp says in usage and errors */
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
 		return EXIT_USAGE;
+	if (!text_limits_hold(limits, sizeof limits / sizeof *limits, &a, reason, sizeof reason))
+		return fail(name, NULL, reason, EXIT_USAGE);
 	(void)snprintf(key, sizeof key, "%s.key", a.state);
 	if (v->how == ALONE || (v->run == ota_explain && a.card == NULL)) /* which needs no database */
 		return v->run(&a);

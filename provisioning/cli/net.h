@@ -86,6 +86,7 @@ enum option_key {
 int fail(const char *verb, const char *about, const char *why, int code);
 /* The exit code of a status, with a sentence if it is not OK. */
 int report(const char *verb, const char *about, enum status);
+int too_long(const char *verb, const char *what, size_t n, size_t max);
 uint64_t now(void);
 /* A file of mode 0600 that appears under its name only when the transaction has been committed. */
 MUST_USE enum status write_file(const char *path, struct bytes content);

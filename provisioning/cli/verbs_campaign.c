@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "provisioning/campaign/campaign.h"
+#include "apdu/base/text.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/campaign/clock.h"
 #include "provisioning/db/master.h"
@@ -341,12 +342,12 @@ int ota_serve(struct arguments *a)
 		        EXIT_USAGE);
 	if (a->bind != NULL && strcmp(a->bind, "separate") != 0 && strcmp(a->bind, "transceiver") != 0)
 		return fail("serve ota", a->bind, "--bind is transceiver or separate", EXIT_USAGE);
-	if (a->password != NULL && (secret_line(a->password, &password) != OK || password.len > SMPP_PASSWORD_MAX))
-		return fail(
-		        "serve ota", a->password, "must be a 0600 file with a password of at most 8 characters", EXIT_REFUSED);
+	if (a->password != NULL && secret_line(a->password, &password) != OK)
+		return fail("serve ota", a->password, "must be a 0600 file with a password", EXIT_REFUSED);
+	if (password.len > SMPP_PASSWORD_MAX)
+		return too_long("serve ota", "--password-file", password.len, SMPP_PASSWORD_MAX);
 	if (a->smsc != NULL) {
-		(void)snprintf(host, sizeof host, "%s", a->smsc);
-		if ((port = strrchr(host, ':')) == NULL)
+		if (!text_put(host, sizeof host, "%s", a->smsc) || (port = strrchr(host, ':')) == NULL)
 			return fail("serve ota", a->smsc, "is not HOST:PORT", EXIT_USAGE);
 		*port++ = 0;
 		o.smsc = (struct esme_options){

@@ -10,6 +10,7 @@
 #include "crypto/common/hash.h"
 #include "crypto/network/http_digest.h"
 #include "crypto/common/rng.h"
+#include "apdu/base/text.h"
 #include "provisioning/operator.h"
 
 enum { KS_LEN = 32, AUTS_LEN = 14, RAND_LEN = 16, AUTN_LEN = 16, MAC_AT = 8, OPAQUE_LEN = 16 };
@@ -51,8 +52,7 @@ static bool imsi_of(const char *impi, char out[16])
 {
 	size_t n = strspn(impi, "0123456789");
 
-	(void)snprintf(out, 16, "%.*s", (int)n, impi);
-	return n >= 6 && n <= 15 && impi[n] == '@' && strlen(impi) < IMPI_MAX;
+	return n >= 6 && text_put(out, 16, "%.*s", (int)n, impi) && impi[n] == '@' && strlen(impi) < IMPI_MAX;
 }
 
 static enum status challenge(struct bsf *s, uint64_t now, const char *impi, struct http_reply *r)

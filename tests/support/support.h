@@ -108,6 +108,8 @@ Suite *suite_smpp(void);
 Suite *suite_campaign(void);
 Suite *suite_network(void);
 Suite *suite_migration(void);
+Suite *suite_pcsc(void);
+Suite *suite_text(void);
 Suite *suite_agent(void);
 
 #endif

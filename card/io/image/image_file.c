@@ -8,6 +8,7 @@
 
 #include "apdu/aids.h"
 #include "crypto/common/hash.h"
+#include "apdu/base/text.h"
 
 struct image_file {
 	sqlite3 *db;
@@ -159,7 +160,8 @@ static enum image_error first_card(struct image_file *f, sqlite3_stmt *s, struct
 	if (sqlite3_column_bytes(s, 1) != SHA256_LEN || seed == NULL || key_check(key, check) != OK)
 		return IMAGE_NOT_IMAGE;
 	f->insecure = sqlite3_column_int(s, 2) != 0;
-	(void)snprintf(f->seed, sizeof f->seed, "%s", (const char *)seed);
+	if (!text_put(f->seed, sizeof f->seed, "%s", (const char *)seed))
+		return IMAGE_NOT_IMAGE;
 	return secret_equals(BYTES_OF(check), (struct bytes){ sqlite3_column_blob(s, 1), SHA256_LEN }) ? IMAGE_OK
 	                                                                                               : IMAGE_WRONG_KEY;
 }

@@ -20,6 +20,9 @@
 #include <unistd.h>
 
 enum { FIRST_PORT = 35963, FAILED = 125, WAIT_MS = 5000 };
+/* A folder in front of a file's name: reader_run refuses a longer one. */
+#define FOLDER "%.4000s"
+enum { FOLDER_MAX = 4000 };
 static const char driver[] = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
 static const char socket_path[] = "/run/pcscd/pcscd.comm";
 
@@ -100,15 +103,15 @@ static int write_readers(const char *folder, size_t cards)
 	char path[PATH_MAX];
 	FILE *f;
 
-	(void)snprintf(path, sizeof path, "%s/conf", folder);
+	(void)snprintf(path, sizeof path, FOLDER "/conf", folder);
 	(void)mkdir(path, 0755);
-	(void)snprintf(path, sizeof path, "%s/conf/readers.conf", folder);
+	(void)snprintf(path, sizeof path, FOLDER "/conf/readers.conf", folder);
 	if ((f = fopen(path, "w")) == NULL)
 		return complain(path);
 	for (size_t i = 0; 2 * i < cards; i++) {
 		unsigned port = FIRST_PORT + 2 * (unsigned)i;
 
-		(void)snprintf(path, sizeof path, "%s/vpcd%zu.so", folder, i);
+		(void)snprintf(path, sizeof path, FOLDER "/vpcd%zu.so", folder, i);
 		if (copy_file(driver, path) != 0) {
 			(void)fclose(f);
 			return complain("the vpcd driver (package vsmartcard-vpcd) cannot be copied");
@@ -150,7 +153,7 @@ static pid_t start_card(const struct reader_options *o, size_t i, const char *fo
 		(char *)(o->key != NULL ? o->key : o->images[i]), (char *)(o->key != NULL ? o->images[i] : NULL), NULL };
 
 	(void)snprintf(address, sizeof address, "127.0.0.1:%u", FIRST_PORT + (unsigned)i);
-	(void)snprintf(log, sizeof log, "%s/card%zu.log", folder, i);
+	(void)snprintf(log, sizeof log, FOLDER "/card%zu.log", folder, i);
 	return start(argv, log);
 }
 
@@ -170,14 +173,33 @@ static bool cards_are_in(size_t cards)
 	return seen == cards;
 }
 
+/* pcscd from 2.0 on asks polkit about every client, and turns all away where no polkit runs; 1.9 neither asks nor knows the
+ * option. /run is the command's own here, so whoever is in this world may use its cards. */
+static bool pcscd_asks_polkit(const char *log)
+{
+	char *argv[] = { (char *)"pcscd", (char *)"--help", NULL }, line[256];
+	bool found = false;
+	FILE *f;
+
+	(void)waitpid(start(argv, log), NULL, 0);
+	if ((f = fopen(log, "re")) == NULL)
+		return false;
+	while (fgets(line, sizeof line, f) != NULL)
+		found = strstr(line, "--disable-polkit") != NULL || found;
+	(void)fclose(f);
+	return found;
+}
+
 static int start_world(const struct reader_options *o, const char *folder, struct world *w)
 {
 	char conf[PATH_MAX], log[PATH_MAX];
-	char *argv[] = { (char *)"pcscd", (char *)"-f", (char *)"-c", conf, NULL };
+	char *argv[] = { (char *)"pcscd", (char *)"-f", (char *)"-c", conf, NULL, NULL };
 	int waited = 0;
 
-	(void)snprintf(conf, sizeof conf, "%s/conf", folder);
-	(void)snprintf(log, sizeof log, "%s/pcscd.log", folder);
+	(void)snprintf(conf, sizeof conf, FOLDER "/conf", folder);
+	(void)snprintf(log, sizeof log, FOLDER "/pcscd.log", folder);
+	if (pcscd_asks_polkit(log))
+		argv[4] = (char *)"--disable-polkit";
 	w->pcscd = start(argv, log);
 	while (access(socket_path, F_OK) != 0) {
 		if (waited++ > WAIT_MS || waitpid(w->pcscd, NULL, WNOHANG) != 0) {
@@ -235,16 +257,16 @@ static void remove_folder(const char *folder, size_t cards)
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < cards; i++) {
-		(void)snprintf(path, sizeof path, "%s/vpcd%zu.so", folder, i);
+		(void)snprintf(path, sizeof path, FOLDER "/vpcd%zu.so", folder, i);
 		(void)unlink(path);
-		(void)snprintf(path, sizeof path, "%s/card%zu.log", folder, i);
+		(void)snprintf(path, sizeof path, FOLDER "/card%zu.log", folder, i);
 		(void)unlink(path);
 	}
-	(void)snprintf(path, sizeof path, "%s/pcscd.log", folder);
+	(void)snprintf(path, sizeof path, FOLDER "/pcscd.log", folder);
 	(void)unlink(path);
-	(void)snprintf(path, sizeof path, "%s/conf/readers.conf", folder);
+	(void)snprintf(path, sizeof path, FOLDER "/conf/readers.conf", folder);
 	(void)unlink(path);
-	(void)snprintf(path, sizeof path, "%s/conf", folder);
+	(void)snprintf(path, sizeof path, FOLDER "/conf", folder);
 	(void)rmdir(path);
 	(void)rmdir(folder);
 }
@@ -262,6 +284,11 @@ int reader_run(const struct reader_options *o)
 		(void)mkdir(o->folder, 0700);
 	if (realpath(folder, absolute) != NULL)
 		folder = absolute;
+	if (strlen(folder) > FOLDER_MAX) {
+		errno = ENAMETOOLONG;
+		(void)complain("--folder");
+		return FAILED;
+	}
 	(void)signal(SIGINT, SIG_IGN); /* for CMD; we leave when it does */
 	if (enter_world() == 0 && write_readers(folder, o->count) == 0 && start_world(o, folder, &w) == 0) {
 		(void)signal(SIGINT, SIG_DFL);

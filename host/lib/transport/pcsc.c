@@ -1,7 +1,10 @@
 /* The PC/SC transport: the only file of the phone side that includes winscard.h. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 #include <winscard.h>
 
 #include "host/lib/prose-ue.h"
@@ -12,6 +15,7 @@ struct pcsc {
 	SCARDCONTEXT context;
 	SCARDHANDLE card;
 	DWORD protocol;
+	LONG lost; /* why the last command was not sent: another client has powered the card off */
 	char reader[MAX_READERNAME + 1];
 };
 
@@ -27,9 +31,16 @@ static enum prose_result result_of(LONG rc)
 	case SCARD_E_NO_SMARTCARD:
 	case SCARD_W_REMOVED_CARD:
 	case SCARD_W_UNPOWERED_CARD: return PROSE_NO_CARD;
+	case SCARD_W_SECURITY_VIOLATION: return PROSE_NOT_LET_IN;
 	case SCARD_E_INSUFFICIENT_BUFFER: return PROSE_NO_SPACE;
 	default: return PROSE_IO;
 	}
+}
+
+/* The protocol is wrong while pcscd has not heard yet what a card speaks that somebody is powering up. */
+static bool is_off(LONG rc)
+{
+	return rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD || rc == SCARD_E_PROTO_MISMATCH;
 }
 
 static enum prose_result pcsc_transmit(void *context, const uint8_t *c, size_t c_len, uint8_t *r, size_t *n)
@@ -40,13 +51,8 @@ static enum prose_result pcsc_transmit(void *context, const uint8_t *c, size_t c
 	        p->card, p->protocol == SCARD_PROTOCOL_T1 ? SCARD_PCI_T1 : SCARD_PCI_T0, c, c_len, NULL, r, &room);
 
 	*n = rc == SCARD_S_SUCCESS ? room : 0;
-	return result_of(rc);
-}
-
-/* The protocol is wrong while pcscd has not heard yet what a card speaks that somebody is powering up. */
-static bool is_off(LONG rc)
-{
-	return rc == SCARD_W_UNPOWERED_CARD || rc == SCARD_W_UNRESPONSIVE_CARD || rc == SCARD_E_PROTO_MISMATCH;
+	p->lost = is_off(rc) ? rc : SCARD_S_SUCCESS;
+	return is_off(rc) ? PROSE_RESET : result_of(rc);
 }
 
 /* Another client's turn; longer each time. */
@@ -62,7 +68,8 @@ static void wait_for_others(int turn)
 static enum prose_result pcsc_begin(void *context)
 {
 	struct pcsc *p = context;
-	LONG rc = SCardBeginTransaction(p->card);
+	/* pcscd 2.3 begins without a look at the power, and would refuse the next command, too. */
+	LONG rc = p->lost != SCARD_S_SUCCESS ? p->lost : SCardBeginTransaction(p->card);
 	bool reset = false;
 
 	for (int i = 0; i < RECONNECTS_MAX && (rc == SCARD_W_RESET_CARD || is_off(rc)); i++) {
@@ -71,6 +78,7 @@ static enum prose_result pcsc_begin(void *context)
 		        is_off(rc) ? SCARD_UNPOWER_CARD : SCARD_LEAVE_CARD, &p->protocol);
 		if (rc == SCARD_S_SUCCESS) {
 			reset = true;
+			p->lost = SCARD_S_SUCCESS;
 			rc = SCardBeginTransaction(p->card);
 		}
 	}
@@ -115,16 +123,49 @@ static char *list_readers(SCARDCONTEXT context)
 	return names;
 }
 
-char *prose_pcsc_readers(void)
+/* Does anybody listen where the client library looks for pcscd? */
+static bool pcscd_listens(void)
+{
+	const char *path = secure_getenv("PCSCLITE_CSOCK_NAME");
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool listens = false;
+
+	if (path == NULL)
+		path = "/run/pcscd/pcscd.comm";
+	if (fd >= 0 && strlen(path) < sizeof at.sun_path) {
+		memcpy(at.sun_path, path, strlen(path));
+		listens = connect(fd, (const struct sockaddr *)&at, sizeof at) == 0;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return listens;
+}
+
+/* A pcscd that polkit tells to refuse us hangs up before its first answer. The client library calls that a communication error,
+ * or, where pcscd was faster than its question, no service. At the card it is SCARD_W_SECURITY_VIOLATION. */
+static enum prose_result establish(SCARDCONTEXT *context)
+{
+	switch (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, context)) {
+	case SCARD_S_SUCCESS: return PROSE_OK;
+	case SCARD_F_COMM_ERROR:
+	case SCARD_W_SECURITY_VIOLATION: return PROSE_NOT_LET_IN;
+	case SCARD_E_NO_SERVICE: return pcscd_listens() ? PROSE_NOT_LET_IN : PROSE_NO_READER;
+	default: return PROSE_NO_READER;
+	}
+}
+
+enum prose_result prose_pcsc_readers(char **names)
 {
 	SCARDCONTEXT context;
-	char *names;
+	enum prose_result r = establish(&context);
 
-	if (SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context) != SCARD_S_SUCCESS)
-		return NULL;
-	names = list_readers(context);
+	*names = NULL;
+	if (r != PROSE_OK)
+		return r;
+	*names = list_readers(context);
 	(void)SCardReleaseContext(context);
-	return names;
+	return *names != NULL ? PROSE_OK : PROSE_NO_READER;
 }
 
 /* pcscd 1.9.9 can lose track of a card that one client powered off while another connected: every connection then fails as
@@ -179,10 +220,9 @@ enum prose_result prose_pcsc_open(const char *reader, struct prose_transport *ou
 
 	if (p == NULL)
 		return PROSE_NO_SPACE;
-	r = result_of(SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &p->context));
-	if (r != PROSE_OK) {
+	if ((r = establish(&p->context)) != PROSE_OK) {
 		free(p);
-		return PROSE_NO_READER;
+		return r;
 	}
 	if ((r = connect_first(p, reader)) != PROSE_OK) {
 		(void)SCardReleaseContext(p->context);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apdu/base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool text_put(char *out, size_t room, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(out, room, format, args);
+	va_end(args);
+	if (n >= 0 && (size_t)n < room)
+		return true;
+	if (room > 0)
+		out[0] = 0;
+	return false;
+}
+
+bool text_limits_hold(const struct text_limit *limits, size_t n, const void *arguments, char *sentence, size_t room)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *value;
+
+		memcpy(&value, (const char *)arguments + limits[i].at, sizeof value);
+		if (value == NULL || strlen(value) <= limits[i].max)
+			continue;
+		(void)snprintf(sentence, room, "--%s has %zu characters: at most %zu fit", limits[i].option, strlen(value),
+		        limits[i].max);
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts in fields of a fixed size, and options of the command line that are longer than their field. */
+#include <string.h>
+
+#include "apdu/base/text.h"
+#include "tests/support/support.h"
+
+struct options {
+	const char *name, *password;
+};
+
+static const struct text_limit limits[] = { { "name", offsetof(struct options, name), 4 },
+	{ "password", offsetof(struct options, password), 8 } };
+
+static bool hold(const char *name, const char *password, char sentence[80])
+{
+	const struct options o = { name, password };
+
+	strcpy(sentence, "untouched");
+	return text_limits_hold(limits, 2, &o, sentence, 80);
+}
+
+START_TEST(a_text_is_there_whole_or_not_at_all)
+{
+	char field[8];
+
+	memset(field, 'x', sizeof field);
+	ck_assert(text_put(field, 4, "%s", "abc"));
+	ck_assert_str_eq(field, "abc");
+	ck_assert_int_eq(field[4], 'x');
+	ck_assert(!text_put(field, 4, "%s", "abcd"));
+	ck_assert_str_eq(field, "");
+	ck_assert_int_eq(field[4], 'x'); /* nothing behind the field, either */
+	ck_assert(text_put(field, 4, "%d-%d", 1, 2));
+	ck_assert(!text_put(field, 4, "%d-%d", 10, 2));
+	ck_assert(text_put(field, 1, "%s", ""));
+	ck_assert(!text_put(field, 0, "%s", ""));
+}
+END_TEST
+
+START_TEST(an_option_longer_than_its_field_is_named)
+{
+	char sentence[80];
+
+	ck_assert(hold(NULL, NULL, sentence));
+	ck_assert(hold("abcd", "12345678", sentence));
+	ck_assert_str_eq(sentence, "untouched");
+	ck_assert(!hold("abcd", "123456789", sentence));
+	ck_assert_str_eq(sentence, "--password has 9 characters: at most 8 fit");
+	ck_assert(!hold("abcde", NULL, sentence));
+	ck_assert_str_eq(sentence, "--name has 5 characters: at most 4 fit");
+}
+END_TEST
+
+Suite *suite_text(void)
+{
+	Suite *s = suite_create("text");
+	TCase *t = tcase_create("text");
+
+	tcase_add_test(t, a_text_is_there_whole_or_not_at_all);
+	tcase_add_test(t, an_option_longer_than_its_field_is_named);
+	suite_add_tcase(s, t);
+	return s;
+}
