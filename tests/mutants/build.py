@@ -17,7 +17,9 @@ class Failed(Exception):
 
 def tracked(root):
     """The files of the tree as git sees them, changed and new ones too; the pages of docs do not change a result."""
-    out = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard', '-z'], cwd=root, capture_output=True, check=True)
+    out = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard', '-z'], cwd=root, capture_output=True)
+    if out.returncode:
+        raise Failed(f'git does not list the files of {root}; run in a clone')
     paths = sorted(p for p in out.stdout.decode().split('\0') if p and os.path.isfile(os.path.join(root, p)))
     return [p for p in paths if not p.endswith('.md')]
 
