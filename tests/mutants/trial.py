@@ -43,6 +43,7 @@ def stop_all():
 
 def start(args, cwd, cpu, log):
     tmp = os.path.join(cwd, 'build')
+    args = ['setpriv', '--pdeathsig', 'KILL', *args]  # not even a killed run leaves a mutant that waits
     child = subprocess.Popen(args, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                              env={**os.environ, 'CK_FORK': 'no', 'TMPDIR': tmp, 'COVERS': '/dev/null', 'LC_ALL': 'C'})
     limits = [(resource.RLIMIT_CORE, 0, 0), (resource.RLIMIT_AS, MEMORY, MEMORY), (resource.RLIMIT_FSIZE, FILE, FILE)]
