@@ -23,7 +23,7 @@ class Mutant:
 
     def __init__(self, file, kind, n, start, end, new):
         self.path, self.kind, self.n, self.start, self.end = file.path, kind, n, start, end
-        self.new = new + '\n' * file.text.count('\n', start, end)
+        self.new = new + '\n' * (file.text.count('\n', start, end) - new.count('\n'))
         self.line, self.column = file.place(start)
         self.source = file.lines[self.line - 1].strip()
 

@@ -28,10 +28,11 @@ def groups(rows, key):
 
 
 def survivor(mutant, result, text):
-    line = text.split('\n')[mutant.line - 1]
-    new = mutant.apply(text).split('\n')[mutant.line - 1]
+    """The source before and after, each on one line, however many it takes there."""
+    first, last = mutant.line - 1, mutant.line + text.count('\n', mutant.start, mutant.end)
+    before, after = (' '.join(x.strip() for x in t.split('\n')[first:last]) for t in (text, mutant.apply(text)))
     note = '  (waits)' if result == 'waits' else ''
-    return f'{mutant.id}{note}\n\t-{line.strip()}\n\t+{new.strip()}'
+    return f'{mutant.id}{note}\n\t-{before}\n\t+{after}'
 
 
 def summary(title, rows, apart, controls, read):
