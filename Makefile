@@ -61,7 +61,7 @@ LIBS_TEST := -lcheck -lsubunit -lm -lrt -lpthread
 PROGRAMS := $(O)/prose-card $(O)/prose-ue $(O)/prose-net
 LIBRARIES := $(O)/libprose-card.a $(O)/libprose-ue.so $(O)/libprose-ue.a
 
-.PHONY: check-all check-cross check-short check-taint campaign man fuzz-keep check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
+.PHONY: check-all check-cross check-short check-taint mutants campaign man fuzz-keep check-long check-valgrind cover all check check-unit demo bench deps lint format fuzz requirements install clean help
 all: $(LIBRARIES) $(PROGRAMS) ## libraries and the three programs
 
 $(O)/%.o: %.c

@@ -35,6 +35,11 @@ check-taint: ## secrets marked as undefined under valgrind: no branch and no add
 	+@$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint
 	@tests/taint/run build/gcc-taint/taint
 
+SEED ?= 1
+mutants: ## faults put into the security folders by SEED, and how many the related unit suites notice: make mutants SEED=7 COUNT=200 KIND=wipe ONLY=card/os
+	@packaging/install-deps mutants
+	@tests/mutants/mutants SEED=$(SEED) COUNT=$(COUNT) KIND=$(KIND) ONLY='$(ONLY)' JOBS=$(JOBS) LIST=$(LIST)
+
 check: ## what must pass: unit laws, corpora, golden scripts, one path of every system, the demo (ONLY="e2e/kms unit/*" picks)
 	@packaging/install-deps unit check
 	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E))
@@ -108,7 +113,6 @@ $(O)/tests/fuzz/%.o: override CFLAGS += -Wno-missing-prototypes
 $(O)/campaign: $(O)/tests/fuzz/campaign.o $(O)/tests/support/rows.o $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
 APDUS ?= 10000000
-SEED ?= 1
 SCRIPTS := $(sort $(wildcard tests/scripts/*.apdu tests/scripts/admin/*.apdu))
 campaign: ## 10^7 seeded APDUs under ASan and UBSan: make campaign APDUS=10000000 SEED=1 (minutes)
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
