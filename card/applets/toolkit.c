@@ -95,8 +95,7 @@ static enum status toolkit_event(struct applet *a, const struct cat_event *e)
 	if (e->kind == CAT_ANSWER && e->type == CAT_OPEN_CHANNEL && e->channel != 0)
 		state->channel = e->channel;
 	while (applet_next(a, BYTES_STR("rule/"), name_bytes(&name), &name) == OK) {
-		SECRET_LARGE
-		rule = { 0 };
+		SECRET_LARGE rule = { 0 };
 		struct bytes in;
 		uint64_t kind, value, type;
 

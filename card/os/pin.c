@@ -49,8 +49,7 @@ static enum status load_pin(struct card *card, const struct pin_row *row, struct
 
 static enum pin_state state_of(struct card *card, const struct pin_row *row)
 {
-	SECRET
-	record = { 0 };
+	SECRET record = { 0 };
 	enum status st = row == NULL ? ERR_NOT_FOUND : load_pin(card, row, &record);
 
 	if (st == ERR_NOT_FOUND)
@@ -103,8 +102,7 @@ enum status pin_create(struct store *s, uint8_t reference, struct bytes pin, str
 {
 	const uint8_t tries[2] = { PIN_TRIES, PUK_TRIES };
 	const struct pin_row *row = row_of(reference);
-	SECRET
-	record = { 0 };
+	SECRET record = { 0 };
 	struct buf b = { record.data, 0, PIN_RECORD_LEN, false };
 
 	buf_put_u8(&b, enabled ? PIN_ENABLED : PIN_DISABLED);
@@ -190,8 +188,7 @@ static enum sw save(struct card *card, const struct pin_row *row, struct secret 
 
 enum sw cmd_verify_pin(struct command *c)
 {
-	SECRET
-	record = { 0 };
+	SECRET record = { 0 };
 	const struct pin_row *row;
 	enum pin_state state;
 	enum sw sw = find_pin(c, &row, &state);
@@ -213,8 +210,7 @@ enum sw cmd_verify_pin(struct command *c)
 /* A new value, for the old one (CHANGE) or for the PUK (UNBLOCK, which enables the PIN as well). */
 static enum sw replace_pin(struct command *c, int which)
 {
-	SECRET
-	record = { 0 };
+	SECRET record = { 0 };
 	const struct pin_row *row;
 	enum pin_state state;
 	struct bytes in = c->data, given, new;
@@ -250,8 +246,7 @@ enum sw cmd_unblock_pin(struct command *c)
 
 static enum sw switch_pin(struct command *c, enum pin_state wanted)
 {
-	SECRET
-	record = { 0 };
+	SECRET record = { 0 };
 	const struct pin_row *row;
 	enum pin_state state;
 	enum sw sw = find_pin(c, &row, &state);

@@ -93,10 +93,8 @@ static enum status full_aka(
 static enum status full_prime(struct bytes id, const uint8_t *ck, const uint8_t *ik, struct bytes name, struct bytes sqn_ak,
         uint8_t out[EXPANDED_MAX])
 {
-	SECRET
-	joined = { .len = 32 };
-	SECRET
-	primed = { .len = SHA256_LEN };
+	SECRET joined = { .len = 32 };
+	SECRET primed = { .len = SHA256_LEN };
 
 	memcpy(joined.data, ck, 16);
 	memcpy(joined.data + 16, ik, 16);
@@ -127,8 +125,7 @@ enum status eap_keys_full(struct eap_keys *k, bool prime, struct bytes identity,
 enum status eap_keys_fast(struct eap_keys *k, struct bytes identity, struct bytes counter, struct bytes nonce_s)
 {
 	uint8_t expanded[2 * EAP_MSK_LEN];
-	SECRET
-	xkey = { .len = SHA1_LEN };
+	SECRET xkey = { .len = SHA1_LEN };
 	enum status st;
 
 	if (k->prime)

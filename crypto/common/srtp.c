@@ -15,8 +15,7 @@ struct srtp_stream {
 static bool open_stream(struct srtp_stream *s, const struct srtp_options *o)
 {
 	static bool ready;
-	SECRET
-	master = { 0 };
+	SECRET master = { 0 };
 	uint8_t mki[SRTP_MKI_MAX];
 	srtp_master_key_t key = { 0 }, *keys = &key;
 	srtp_policy_t policy = { .window_size = 128 };

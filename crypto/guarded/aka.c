@@ -248,8 +248,7 @@ enum status aka_derive_opc(struct aka_subscriber *s, struct bytes op)
 enum status aka_f1(const struct aka_subscriber *s, const uint8_t rand[static RAND_LEN], const uint8_t sqn[static SQN_LEN],
         const uint8_t amf[static AMF_LEN], uint8_t *mac, uint8_t *mac_star)
 {
-	AKA_KEYS
-	x = { 0 };
+	AKA_KEYS x = { 0 };
 
 	switch (s->algorithm) {
 	case AKA_MILENAGE: return milenage_f1(s, rand, sqn, amf, mac, mac_star);
@@ -306,8 +305,7 @@ static const uint8_t amf_star[AMF_LEN];
 enum status aka_auts_build(const struct aka_subscriber *s, const uint8_t rand[static RAND_LEN],
         const uint8_t sqn_ms[static SQN_LEN], uint8_t auts[static AUTS_LEN])
 {
-	AKA_KEYS
-	keys = { 0 };
+	AKA_KEYS keys = { 0 };
 	uint8_t mac[AKA_MAC_MAX];
 
 	TRY(aka_f2345(s, rand, &keys));
@@ -321,8 +319,7 @@ enum status aka_auts_build(const struct aka_subscriber *s, const uint8_t rand[st
 enum status aka_auts_open(const struct aka_subscriber *s, const uint8_t rand[static RAND_LEN],
         const uint8_t auts[static AUTS_LEN], uint8_t sqn_ms[static SQN_LEN])
 {
-	AKA_KEYS
-	keys = { 0 };
+	AKA_KEYS keys = { 0 };
 	uint8_t mac[AKA_MAC_MAX];
 
 	TRY(aka_f2345(s, rand, &keys));

@@ -138,8 +138,7 @@ static bool base_mul(struct p256 *c, const BIGNUM *k, uint8_t out[static ECCSI_P
 /* A random scalar in 1..q-1 by rejection; how often it rejects depends on discarded values only. */
 static enum status random_scalar(struct p256 *c, struct rng *rng, BIGNUM *k)
 {
-	SECRET
-	s = { 0 };
+	SECRET s = { 0 };
 
 	for (int i = 0; i < 64; i++) {
 		TRY(rng_secret(rng, &s, ECCSI_SCALAR_LEN));

@@ -463,8 +463,7 @@ static enum status decapsulate(const struct sakke_receiver *ready, const uint8_t
         struct bytes data, struct secret *ssv)
 {
 	FIELD f = { 0 };
-	SECRET
-	candidate = { .len = SAKKE_SSV_LEN };
+	SECRET candidate = { .len = SAKKE_SSV_LEN };
 	struct point i, k, r_point;
 	uint8_t test[SAKKE_POINT_LEN];
 	struct bytes r_bytes, h;

@@ -127,8 +127,7 @@ static enum status derive(const struct secret *shared, struct bytes ephemeral, u
 static enum status message_keys(
         enum suci_scheme s, EVP_PKEY *own, struct bytes peer, struct bytes ephemeral, uint8_t keys[KEY_DATA_LEN])
 {
-	SECRET
-	shared = { 0 };
+	SECRET shared = { 0 };
 
 	TRY(agree(s, own, peer, &shared));
 	return derive(&shared, ephemeral, keys);
@@ -141,8 +140,7 @@ static enum status mac_of(const uint8_t keys[KEY_DATA_LEN], struct bytes ciphert
 
 enum status suci_conceal(enum suci_scheme s, struct bytes home_public, struct bytes plain, struct rng *rng, struct buf *out)
 {
-	SECRET
-	scalar = { 0 };
+	SECRET scalar = { 0 };
 	uint8_t ephemeral[SUCI_KEY_MAX], keys[KEY_DATA_LEN] = { 0 }, mac[SHA256_LEN], *ciphertext;
 	size_t n = suci_key_len(s);
 	EVP_PKEY *own = NULL;

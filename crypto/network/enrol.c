@@ -24,8 +24,7 @@ void enrol_text(const struct secret *code, char text[static ENROL_CODE_TEXT])
 
 enum status enrol_code(struct bytes text, struct secret *code)
 {
-	SECRET
-	digits = { 0 };
+	SECRET digits = { 0 };
 	struct buf b = { code->data, 0, ENROL_CODE_LEN, false };
 	enum status st;
 

@@ -285,8 +285,7 @@ static bool listen(struct arguments *a, const struct multicast *in, struct media
 /* For a player of one's own: the key, and behind it the salt; of gmk-direct also the identifier behind each packet. */
 static enum prose_result print_joined(struct media *m, const char *address, unsigned port, uint32_t guk_id)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	char hex[2 * MEDIA_KEY_MAX + 1] = "";
 	enum prose_result r = media_in_card(m) ? PROSE_OK : media_key(m, guk_id, &key);
 

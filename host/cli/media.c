@@ -49,8 +49,7 @@ uint32_t media_talker(const struct media *m, const uint8_t *packet, size_t n)
 
 static enum prose_result stream(struct media *m, uint32_t guk_id, uint32_t ssrc, struct srtp_stream **out)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	uint8_t raw[MKI_LEN];
 	struct buf mki = BUF_OF(raw);
 	enum prose_result r = media_key(m, guk_id, &key);

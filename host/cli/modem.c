@@ -346,8 +346,7 @@ static bool talk(struct modem *m)
 
 int verb_modem(struct arguments *a)
 {
-	SECRET
-	password = { 0 };
+	SECRET password = { 0 };
 	static struct modem m;
 	struct sigaction action = { .sa_handler = on_signal };
 	bool again = true;

@@ -26,8 +26,7 @@ static bool genuine(const struct push *p, const struct secret *external)
 
 enum prose_result take_push(struct arguments *a, struct bytes message, size_t *done)
 {
-	SECRET
-	external = { .len = 32 };
+	SECRET external = { .len = 32 };
 	char impi[IMPI_MAX];
 	struct prose_aka k;
 	struct push p;

@@ -124,10 +124,8 @@ static int ask_kms(struct arguments *a, struct exchange *x, enum kms_message m, 
 /* A connection under a one-time code. 0, or an exit code and a sentence. */
 static int enrol(const struct arguments *a, struct gba *g)
 {
-	SECRET
-	text = { 0 };
-	SECRET
-	code = { 0 };
+	SECRET text = { 0 };
+	SECRET code = { 0 };
 	char identity[ENROL_IDENTITY_MAX];
 	bool ok = read_secret(a->code, &text) && enrol_code(secret_bytes(&text), &code) == OK &&
 	          enrol_key(&code, identity, &g->key) == OK;

@@ -33,8 +33,7 @@ bool campaign_https_address(const char *text, uint8_t address[static 4], uint16_
 
 enum status http_trigger(struct engine *e, const struct campaign *c, struct task *t, struct buf *packet)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	struct admin_trigger trigger = { .identity = bytes_str(t->iccid),
 		.kvn = KVN_PSK_FIRST,
 		.kid = 1,

@@ -30,8 +30,7 @@ enum status ota_card_keys(struct db *db, const char *iccid, struct secret_large 
 enum status ota_send(struct db *db, const char *iccid, const uint8_t tar[static TAR_LEN], uint8_t spi2, struct bytes script,
         struct buf *packet, uint64_t *counter)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	struct ota_command c = { .spi1 = SPI1_DEFAULT, .spi2 = spi2, .data = script };
 	struct ota_keys k;
 
@@ -58,10 +57,8 @@ enum status ota_update(
 
 enum status ota_verify(struct db *db, const char *iccid, uint8_t spi2, struct bytes por, struct ota_verdict *v)
 {
-	SECRET_LARGE
-	secrets = { 0 };
-	SECRET_LARGE
-	plain = { 0 };
+	SECRET_LARGE secrets = { 0 };
+	SECRET_LARGE plain = { 0 };
 	struct ota_response r;
 	struct script_result result;
 	struct ota_keys k;
@@ -101,10 +98,8 @@ static enum status copy_without(struct bytes in, uint32_t tag, struct buf *out)
 static enum status store_waiting(
         struct db *db, const char *iccid, struct bytes secrets, uint8_t kvn, const struct secret *kic, const struct secret *kid)
 {
-	SECRET_LARGE
-	changed = { 0 };
-	SECRET_LARGE
-	set = { 0 };
+	SECRET_LARGE changed = { 0 };
+	SECRET_LARGE set = { 0 };
 	struct buf b = { changed.data, 0, sizeof changed.data, false }, s = { set.data, 0, sizeof set.data, false };
 
 	tlv_put_uint(&s, OTA_KEY_KVN, 1, kvn);
@@ -134,12 +129,9 @@ static enum status waiting_keys(struct bytes secrets, uint8_t kvn, struct secret
 
 enum status ota_rotate(struct db *db, const char *iccid, uint8_t kvn, struct buf *packet, uint64_t *counter)
 {
-	SECRET_LARGE
-	secrets = { 0 };
-	SECRET
-	kic = { 0 };
-	SECRET
-	kid = { 0 };
+	SECRET_LARGE secrets = { 0 };
+	SECRET kic = { 0 };
+	SECRET kid = { 0 };
 	struct secret *const fresh[2] = { &kic, &kid };
 	uint8_t set_raw[1 + 2 * 24], script_raw[100];
 	struct buf set = BUF_OF(set_raw), script = BUF_OF(script_raw);
@@ -168,10 +160,8 @@ enum status ota_rotated(struct db *db, const char *iccid, struct bytes por, stru
 	static const uint32_t old[] = { BIRTH_OTA_KEY_SET, BIRTH_OTA_KVN, BIRTH_OTA_KIC, BIRTH_OTA_KID };
 	static const uint32_t names[][2] = { { OTA_KEY_KVN, BIRTH_OTA_KVN }, { OTA_KEY_KIC, BIRTH_OTA_KIC },
 		{ OTA_KEY_KID, BIRTH_OTA_KID } };
-	SECRET_LARGE
-	secrets = { 0 };
-	SECRET_LARGE
-	changed = { 0 };
+	SECRET_LARGE secrets = { 0 };
+	SECRET_LARGE changed = { 0 };
 	struct bytes waiting, value;
 	struct buf b;
 	struct db_card card;
@@ -182,8 +172,7 @@ enum status ota_rotated(struct db *db, const char *iccid, struct bytes por, stru
 	if (!v->secured || v->rsc != RSC_OK || v->sw != SW_OK)
 		return OK;                                      /* what waited goes on waiting; the old set is in use */
 	for (size_t i = 0; i < sizeof old / sizeof *old; i++) { /* the views below point into `secrets`, which is not touched */
-		SECRET_LARGE
-		step = { 0 };
+		SECRET_LARGE step = { 0 };
 
 		b = (struct buf){ step.data, 0, sizeof step.data, false };
 		TRY(copy_without(i == 0 ? secret_large_bytes(&secrets) : secret_large_bytes(&changed), old[i], &b));

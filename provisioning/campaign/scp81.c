@@ -20,8 +20,7 @@ struct scp81 {
 
 static bool find_key(void *context, const char *identity, bool tls13, struct secret *out)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	const struct scp81 *s = context;
 	struct db_card card;
 	struct bytes key;

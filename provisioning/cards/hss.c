@@ -15,12 +15,10 @@ static const uint8_t amf[AMF_LEN] = { 0x80, 0x00 };
 
 static enum status load(struct db *db, const char *imsi, struct aka_subscriber *s)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	struct db_card card;
 	char iccid[21];
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 
 	TRY(db_card_by_imsi(db, imsi, iccid));
@@ -33,10 +31,8 @@ static enum status load(struct db *db, const char *imsi, struct aka_subscriber *
 
 enum status hss_vector(struct db *db, const char *imsi, struct hss_vector *v)
 {
-	AKA_SUBSCRIBER
-	s = { 0 };
-	AKA_KEYS
-	keys = { 0 };
+	AKA_SUBSCRIBER s = { 0 };
+	AKA_KEYS keys = { 0 };
 	uint8_t sqn[SQN_LEN];
 	uint64_t next;
 
@@ -57,10 +53,8 @@ enum status hss_vector(struct db *db, const char *imsi, struct hss_vector *v)
 
 enum status hss_triplet(struct db *db, const char *imsi, uint8_t rand[static 16], uint8_t sres[static 4], uint8_t kc[static 8])
 {
-	AKA_SUBSCRIBER
-	s = { 0 };
-	AKA_KEYS
-	keys = { 0 };
+	AKA_SUBSCRIBER s = { 0 };
+	AKA_KEYS keys = { 0 };
 
 	TRY(load(db, imsi, &s));
 	TRY(rng_fill(&rng_system, rand, RAND_LEN));
@@ -71,8 +65,7 @@ enum status hss_triplet(struct db *db, const char *imsi, uint8_t rand[static 16]
 
 enum status hss_resynchronise(struct db *db, const char *imsi, const uint8_t auts[static 14], const uint8_t rand[static 16])
 {
-	AKA_SUBSCRIBER
-	s = { 0 };
+	AKA_SUBSCRIBER s = { 0 };
 	uint8_t sqn_ms[SQN_LEN];
 
 	TRY(load(db, imsi, &s));

@@ -78,8 +78,7 @@ static int column_of(const char *map, const char *theirs)
 
 static void take_secret(struct list *l, const struct birth_field *f, const char *text)
 {
-	SECRET
-	value = { 0 };
+	SECRET value = { 0 };
 	struct buf v = { value.data, 0, sizeof value.data, false };
 
 	if (text[0] == 0)
@@ -140,8 +139,7 @@ static void derive_missing(struct list *l)
 	for (size_t i = 0; i < birth_field_count && l->batch.n > 0; i++) {
 		const struct birth_field *f = &birth_fields[i];
 		size_t n = birth_own_length(f->tag, l->algorithm == AKA_TUAK);
-		SECRET
-		key = { 0 };
+		SECRET key = { 0 };
 		struct bytes there, so_far = { l->secrets.data, l->tlvs.len };
 
 		if (f->form != BIRTH_KEY || tlv_find(so_far, f->tag, &there) == OK ||
@@ -164,10 +162,8 @@ static void note_conflict(struct list *l)
 
 static void add_card(struct list *l)
 {
-	AKA_SUBSCRIBER
-	s = { 0 };
-	SECRET_LARGE
-	record = { 0 };
+	AKA_SUBSCRIBER s = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	uint8_t raw[8];
 	struct buf aka = BUF_OF(raw);

@@ -111,8 +111,7 @@ static enum status encrypt(struct bytes plain, const char *certificate, struct b
 enum status order_new(struct db *db, const char *iccid, const char *imsi, bool tuak, const char *naf, uint64_t now,
         const char *maker_certificate, struct buf *cms, struct pin_letter *letter)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	struct db_card c = { 0 };
 
 	if (strlen(iccid) < 18 || strlen(iccid) > 20 || strlen(imsi) != 15)
@@ -149,8 +148,7 @@ void seal_keys_wipe(struct seal_keys *k)
 
 enum status operator_seal_keys(struct db *db, const char *iccid, struct seal_keys *k)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	struct bytes id, trk, ink;
 	struct db_card c;
 
@@ -182,8 +180,7 @@ static void put_transport_keys(struct buf *b, const struct seal_keys *k)
 /* Everything but the transport keys, and these. */
 static enum status keep_transport_keys(struct db *db, const char *iccid, struct bytes secrets, const struct seal_keys *k)
 {
-	SECRET_LARGE
-	changed = { 0 };
+	SECRET_LARGE changed = { 0 };
 	struct buf b = { changed.data, 0, sizeof changed.data, false };
 	struct tlv t;
 
@@ -207,8 +204,7 @@ static enum status make_transport_keys(uint8_t id, struct seal_keys *k)
 static enum status seal_transport_keys(
         struct db *db, const char *iccid, const struct seal_keys *under, const struct seal_keys *k, struct buf *out)
 {
-	SECRET_LARGE
-	payload = { 0 };
+	SECRET_LARGE payload = { 0 };
 	struct buf b = { payload.data, 0, sizeof payload.data, false };
 
 	put_transport_keys(&b, k);
@@ -220,8 +216,7 @@ static enum status seal_transport_keys(
 enum status order_new_transport_keys(
         struct db *db, const char *iccid, uint64_t now, const struct seal_keys *under, struct buf *out)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	SEAL_KEYS k = { 0 };
 	struct db_item item = { .at = now, .kind = ITEM_TRANSPORT };
 	struct db_card c;
@@ -251,8 +246,7 @@ static enum status first_keys(struct db *db, const char *iccid, struct bytes sec
 
 enum status order_keys_by_gba(struct db *db, const char *iccid, const struct seal_keys *under, struct buf *out)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	SEAL_KEYS k = { 0 };
 	struct db_card c;
 	struct bytes naf;
@@ -266,12 +260,9 @@ enum status order_keys_by_gba(struct db *db, const char *iccid, const struct sea
 /* INSTALL [for personalization] and STORE DATA (GlobalPlatform 2.3 11.5.2.3.6, 11.11) for the ProSe applet. */
 enum status order_keys_over_the_air(struct db *db, const char *iccid, uint64_t now, struct buf *packet, uint64_t *counter)
 {
-	SECRET_LARGE
-	secrets = { 0 };
-	SECRET_LARGE
-	script = { 0 };
-	SECRET_LARGE
-	data = { 0 };
+	SECRET_LARGE secrets = { 0 };
+	SECRET_LARGE script = { 0 };
+	SECRET_LARGE data = { 0 };
 	SEAL_KEYS k = { 0 };
 	struct buf s = { script.data, 0, sizeof script.data, false }, b = { data.data, 0, sizeof data.data, false };
 	struct db_card c;

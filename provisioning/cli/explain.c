@@ -203,8 +203,7 @@ static void verdict(const struct ota_command *c, const char *fault, bool opened,
 
 static enum status command_packet(struct bytes packet, const struct ota_keys *k, FILE *out)
 {
-	SECRET_LARGE
-	plain = { 0 };
+	SECRET_LARGE plain = { 0 };
 	struct ota_command c;
 	const char *fault;
 	bool opened;
@@ -229,8 +228,7 @@ static enum status command_packet(struct bytes packet, const struct ota_keys *k,
 
 static enum status response_packet(struct bytes packet, const struct ota_keys *k, uint8_t spi2, FILE *out)
 {
-	SECRET_LARGE
-	plain = { 0 };
+	SECRET_LARGE plain = { 0 };
 	struct ota_response r;
 	struct script_result s;
 	struct expanded_answer e;

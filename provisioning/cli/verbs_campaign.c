@@ -280,8 +280,7 @@ static void history_line(void *context, uint64_t at, const char *campaign, const
 
 int card_why(struct arguments *a)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	struct db_card card;
 	struct ota_keys k;
 	char sentence[DB_SENTENCE_MAX];
@@ -326,8 +325,7 @@ int card_number(struct arguments *a)
 
 int ota_serve(struct arguments *a)
 {
-	SECRET_LARGE
-	password = { 0 };
+	SECRET_LARGE password = { 0 };
 	struct sigaction action = { .sa_handler = on_signal };
 	struct worker_options o = { .via = a->via, .https = a->https, .once = a->once };
 	char host[256] = "", *port;

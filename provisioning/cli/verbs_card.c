@@ -77,10 +77,8 @@ int card_new(struct arguments *a)
 
 int card_import(struct arguments *a)
 {
-	SECRET_LARGE
-	line = { 0 };
-	SECRET
-	batch = { 0 };
+	SECRET_LARGE line = { 0 };
+	SECRET batch = { 0 };
 	struct buf b = { batch.data, 0, sizeof batch.data, false };
 	char reason[256] = "";
 	size_t cards = 0;

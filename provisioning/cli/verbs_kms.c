@@ -72,10 +72,8 @@ int kms_allow(struct arguments *a)
 
 int kms_enrol(struct arguments *a)
 {
-	SECRET
-	code = { 0 };
-	SECRET
-	key = { 0 };
+	SECRET code = { 0 };
+	SECRET key = { 0 };
 	struct db_enrolment e = { .expires = now() + (uint64_t)a->valid };
 	char identity[ENROL_IDENTITY_MAX], text[ENROL_CODE_TEXT];
 	enum status st;

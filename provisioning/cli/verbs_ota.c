@@ -161,8 +161,7 @@ static bool take_words(const struct arguments *a, struct buf *b)
 
 int ota_explain(struct arguments *a)
 {
-	SECRET_LARGE
-	memory = { 0 };
+	SECRET_LARGE memory = { 0 };
 	struct buf b = BUF_OF(output);
 	struct ota_keys k;
 	uint8_t spi2 = SPI2_DEFAULT;

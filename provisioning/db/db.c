@@ -77,8 +77,7 @@ enum status db_unwrap(struct db *db, const char *label, struct bytes wrapped, st
 /* A value that the master key has wrapped: whoever opens the database with another key learns so at once. ERR_CRYPTO. */
 static enum status check_master(struct db *db)
 {
-	SECRET_LARGE
-	found = { 0 };
+	SECRET_LARGE found = { 0 };
 	uint8_t raw[64];
 	struct buf b = BUF_OF(raw);
 	struct sql_rows *r = sql_query(db->sql, "SELECT value FROM meta WHERE name=$1", "s", "master");

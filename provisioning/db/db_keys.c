@@ -203,8 +203,7 @@ enum status db_enrolment_add(
 
 enum status db_enrolment_get(struct db *db, uint64_t now, const char *id, struct db_enrolment *e, struct secret *key)
 {
-	SECRET_LARGE
-	plain = { 0 };
+	SECRET_LARGE plain = { 0 };
 	struct sql_rows *s = sql_query(db->sql, "SELECT iccid, uri, expires, key, used FROM enrol WHERE id=$1", "s", id);
 	enum status st = ERR_NOT_FOUND;
 	char label[DB_LABEL_MAX];
@@ -316,8 +315,7 @@ enum status db_gmk_add(struct db *db, const char *group, uint32_t id, uint64_t n
 enum status db_gmk_latest(struct db *db, const char *group, uint64_t now, uint32_t *id, uint64_t *not_before,
         uint64_t *not_after, struct secret *key)
 {
-	SECRET_LARGE
-	plain = { 0 };
+	SECRET_LARGE plain = { 0 };
 	struct sql_rows *s = sql_query(db->sql,
 	        "SELECT id, not_before, not_after, key FROM gmk WHERE grp=$1 AND not_after>$2"
 	        " ORDER BY not_before DESC, id LIMIT 1",

@@ -205,8 +205,7 @@ static enum status token_open(struct token *t, const char *uri, char *reason, si
 {
 	const struct login_error *why = NULL;
 	enum status st;
-	SECRET_LARGE
-	pin = { 0 };
+	SECRET_LARGE pin = { 0 };
 
 	if (!attribute(uri, "token", t->token, sizeof t->token) || !attribute(uri, "object", t->object, sizeof t->object) ||
 	        !attribute(uri, "module-path", t->module, sizeof t->module) ||

@@ -18,8 +18,7 @@ enum { KS_LEN = 32, AUTS_LEN = 14, RAND_LEN = 16, AUTN_LEN = 16, MAC_AT = 8, OPA
 /* What a challenge leaves behind until its answer comes, and Ks after that: RES length, RES, CK || IK, wrapped. */
 static enum status put_context(struct db *db, const char *btid, const struct db_gba *g, const struct hss_vector *v)
 {
-	SECRET_LARGE
-	keys = { 0 };
+	SECRET_LARGE keys = { 0 };
 	struct buf b = { keys.data, 0, sizeof keys.data, false };
 
 	buf_put_u8(&b, (uint8_t)v->res_len);
@@ -151,8 +150,7 @@ static enum status accept(
 static enum status answer(
         struct bsf *s, uint64_t now, const struct http_request *q, const struct http_digest *d, struct http_reply *r)
 {
-	SECRET_LARGE
-	keys = { 0 };
+	SECRET_LARGE keys = { 0 };
 	char btid[BTID_MAX], expected[DIGEST_RESPONSE_LEN];
 	uint8_t raw[64];
 	struct bytes rand, res, ks;
@@ -206,8 +204,7 @@ enum status naf_id_of(const char *naf, const char *protocol, struct buf *out)
 enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_key kind, struct bytes naf_id,
         struct naf_user *u, struct secret *key)
 {
-	SECRET_LARGE
-	keys = { 0 };
+	SECRET_LARGE keys = { 0 };
 	uint8_t raw[64];
 	struct buf rand = BUF_OF(raw);
 	struct bytes res, ks;
@@ -241,8 +238,7 @@ enum status gba_seal_keys(const struct secret *ks_int_naf, struct seal_keys *out
 
 enum status naf_seal_keys(struct db *db, uint64_t now, const char *naf, const char *btid, struct seal_keys *out)
 {
-	SECRET
-	internal = { 0 };
+	SECRET internal = { 0 };
 	uint8_t raw[NAF_ID_MAX];
 	struct buf naf_id = BUF_OF(raw);
 	struct naf_user u;
@@ -282,8 +278,7 @@ enum status ua_user(
 enum status ua_who(struct db *db, uint64_t now, const char *naf, const struct http_request *q, struct http_reply *r,
         char header[UA_DIGEST_HEADER], struct naf_user *u)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	enum status st;
 
 	if (q->identity == NULL)

@@ -62,10 +62,8 @@ static enum status challenge(uint64_t now, const char *realm, struct http_reply 
 static enum status expected(struct db *db, uint64_t now, const char *naf, const struct http_request *q,
         const struct http_digest *d, struct naf_user *u, char out[DIGEST_RESPONSE_LEN])
 {
-	SECRET
-	key = { 0 };
-	SECRET
-	password = { 0 };
+	SECRET key = { 0 };
+	SECRET password = { 0 };
 	struct buf text = { password.data, 0, sizeof password.data, false };
 	uint8_t raw[NAF_ID_MAX];
 	struct buf naf_id = BUF_OF(raw);

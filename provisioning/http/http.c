@@ -75,8 +75,7 @@ static void free_identity(void *parent, void *p, CRYPTO_EX_DATA *data, int index
 static unsigned find_key(SSL *ssl, const char *identity, unsigned char *key, unsigned room)
 {
 	const struct http_server *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	SECRET
-	found = { 0 };
+	SECRET found = { 0 };
 	char *copy;
 
 	if (identity == NULL || strlen(identity) > IDENTITY_MAX ||

@@ -18,8 +18,7 @@ static enum status put_random(struct buf *b, uint32_t tag, size_t n)
 /* Codes and keys come from the generator alone, so they tell nothing about user or subscriber. */
 enum status discovery_renew(struct db *db, const char *name, enum discovery_profile profile, unsigned slot_seconds)
 {
-	SECRET_LARGE
-	keys = { 0 };
+	SECRET_LARGE keys = { 0 };
 	struct buf b = { keys.data, 0, sizeof keys.data, false };
 	struct db_discovery d = { .profile = profile, .slot_seconds = profile == DISCOVERY_33303 ? 1 : slot_seconds };
 
@@ -42,10 +41,8 @@ enum status discovery_renew(struct db *db, const char *name, enum discovery_prof
 enum status discovery_grant(struct db *db, const char *name, const char *iccid, unsigned rights, uint64_t not_before,
         uint64_t not_after, struct buf *out)
 {
-	SECRET_LARGE
-	keys = { 0 };
-	SECRET_LARGE
-	payload = { 0 };
+	SECRET_LARGE keys = { 0 };
+	SECRET_LARGE payload = { 0 };
 	struct buf b = { payload.data, 0, sizeof payload.data, false };
 	struct db_discovery d;
 

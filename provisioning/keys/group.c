@@ -47,8 +47,7 @@ enum status group_record(struct db *db, const char *group, const char *user, uin
 static enum status seal_signer(struct db *db, const struct kms *k, const struct db_group *g, uint64_t now, uint64_t when,
         const char *iccid, struct buf *out)
 {
-	SECRET_LARGE
-	payload = { 0 };
+	SECRET_LARGE payload = { 0 };
 	__attribute__((cleanup(kms_signer_wipe))) struct kms_signer s = { 0 };
 	struct buf b = { payload.data, 0, sizeof payload.data, false };
 	uint64_t period = mikey_period_number(&k->identity, when);

@@ -37,10 +37,8 @@ static void pusher_free(struct pusher **p)
 
 static enum status make_keys(struct pusher *p, const struct hss_vector *v, const char *impi)
 {
-	SECRET
-	ks = { 0 };
-	SECRET
-	internal = { 0 };
+	SECRET ks = { 0 };
+	SECRET internal = { 0 };
 	struct buf b = { ks.data, 0, sizeof ks.data, false };
 	struct bytes naf_id = { p->naf_id, p->naf_id_len };
 
@@ -181,8 +179,7 @@ static enum status new_key(struct db *db, uint64_t now, const char *group, uint6
 static enum status push_key(
         struct db *db, uint64_t now, const struct db_group *g, const char *naf, const char *user, const struct key *k)
 {
-	SECRET_LARGE
-	payload = { 0 };
+	SECRET_LARGE payload = { 0 };
 	struct buf b = { payload.data, 0, sizeof payload.data, false };
 	uint8_t record_raw[512], raw[PUSH_MAX];
 	struct buf record = BUF_OF(record_raw), out = BUF_OF(raw);
@@ -274,10 +271,8 @@ static bool text_of(struct bytes in, char *out, size_t room)
 /* A card with this B-TID has made the MAC, and it belongs to the user. *iccid: whose card. */
 static enum status check_voucher(struct request *q, const struct vouched *v, char iccid[21])
 {
-	SECRET
-	internal = { 0 };
-	SECRET
-	key = { 0 };
+	SECRET internal = { 0 };
+	SECRET key = { 0 };
 	uint8_t raw[NAF_ID_MAX], mac[SHA256_LEN];
 	struct buf naf_id = BUF_OF(raw);
 	char btid[BTID_MAX], user[129], holder[21];

@@ -20,12 +20,9 @@ void kms_signer_wipe(struct kms_signer *s)
 
 enum status kms_init(struct db *db, const char *uri, uint64_t period, uint64_t offset)
 {
-	SECRET_LARGE
-	z = { 0 };
-	SECRET_LARGE
-	keys = { 0 };
-	SECRET
-	ksak = { 0 };
+	SECRET_LARGE z = { 0 };
+	SECRET_LARGE keys = { 0 };
+	SECRET ksak = { 0 };
 	struct buf b = { keys.data, 0, sizeof keys.data, false };
 	uint8_t public_key[SAKKE_POINT_LEN], kpak[ECCSI_POINT_LEN];
 	struct db_kms k = { .period = period, .offset = offset };
@@ -150,10 +147,8 @@ static enum status extract(struct kms_tables *t, const struct kms *k, struct byt
 enum status kms_issue(struct db *db, struct kms_tables *tables, uint64_t now, const struct seal_keys *under, const char *iccid,
         const char *uri, uint64_t when, struct buf *out)
 {
-	SECRET_LARGE
-	rsk = { 0 };
-	SECRET_LARGE
-	payload = { 0 };
+	SECRET_LARGE rsk = { 0 };
+	SECRET_LARGE payload = { 0 };
 	struct buf b = { payload.data, 0, sizeof payload.data, false };
 	__attribute__((cleanup(kms_wipe))) struct kms k = { 0 };
 	__attribute__((cleanup(kms_signer_wipe))) struct kms_signer s = { 0 };

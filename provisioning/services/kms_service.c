@@ -184,8 +184,7 @@ static enum status confirm(
 /* Whose request it is; false: *r says why it is nobody's. */
 static bool whose(struct kms_service *s, uint64_t now, const struct http_request *q, struct http_reply *r, struct ue *ue)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	struct naf_user u;
 	bool ok;
 

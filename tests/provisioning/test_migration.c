@@ -209,8 +209,7 @@ static void opened(void)
 
 START_TEST(secrets_unwrap_under_the_master_key)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	char *cards;
 	struct db_kms k;
 	struct db_discovery d;

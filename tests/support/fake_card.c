@@ -53,8 +53,7 @@ static void run(struct fake_card *f, struct bytes script, struct script_result *
 
 void fake_card_take(struct fake_card *f, struct bytes packet, struct buf *response)
 {
-	SECRET_LARGE
-	plain = { 0 };
+	SECRET_LARGE plain = { 0 };
 	const struct ota_keys k = { .kvn = 1, .kic = BYTES_OF(f->key), .kid = BYTES_OF(f->key) };
 	uint8_t raw[64];
 	struct buf data = BUF_OF(raw);

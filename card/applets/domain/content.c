@@ -91,8 +91,7 @@ static struct record_name elf_name(struct bytes aid)
 static bool find_class(struct card *card, struct bytes elf, struct bytes module, unsigned *class_number, uint8_t *domain)
 {
 	const struct record_name name = elf_name(elf);
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 
 	*domain = DOMAIN_ISSUER;
 	for (size_t i = 0; i < BUILT_INS; i++)
@@ -167,8 +166,7 @@ static enum sw gather(struct command *c, size_t max, struct bytes *whole, bool *
 static bool signature_right(
         struct command *c, const struct applet *domain, struct bytes whole, const uint8_t hash[static SHA256_LEN])
 {
-	SECRET_LARGE
-	key = { 0 };
+	SECRET_LARGE key = { 0 };
 	uint8_t mac[CMAC_LEN];
 	struct bytes aid, signature;
 	struct tlv t;

@@ -25,8 +25,7 @@ static const struct bytes sequence_name = { (const uint8_t *)"seq", 3 };
 static enum status take_keys(struct applet *a, struct bytes parameters)
 {
 	static const uint8_t zero[SEQUENCE_LEN];
-	SECRET
-	record = { 0 };
+	SECRET record = { 0 };
 	struct buf b = { record.data, 0, SCP_RECORD_LEN, false };
 	struct ota_keys ota = { .kic_type = KEY_AES, .kid_type = KEY_AES };
 	struct bytes key, kvn;
@@ -58,8 +57,7 @@ static enum status domain_install(struct applet *a, struct bytes parameters)
 
 static enum status domain_store_data(struct applet *a, struct bytes data)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 
 	/* First keys only: whoever has them replaces them by PUT KEY, and nobody else. */
 	if (applet_get(a, scp_name, &record) != ERR_NOT_FOUND)
@@ -80,10 +78,8 @@ static struct bytes dek_of(const struct secret_large *record)
 /* A new session: the old one is gone, whatever becomes of this. */
 static enum sw initialize_update(struct command *c)
 {
-	SECRET_LARGE
-	record = { 0 };
-	SECRET_LARGE
-	stored = { 0 };
+	SECRET_LARGE record = { 0 };
+	SECRET_LARGE stored = { 0 };
 	struct domain_state *s = c->applet->transient;
 	uint8_t cryptogram[SCP03_S8], next[SEQUENCE_LEN];
 	struct scp03_keys keys;
@@ -159,8 +155,7 @@ static enum sw get_data(struct command *c)
 	if (c->p1 != 0 || c->p2 != TAG_KEY_INFORMATION)
 		return SW_REFERENCE_NOT_FOUND;
 	for (uint8_t kvn = 1; rfm != NULL && kvn <= KVN_SCP80_LAST; kvn++) {
-		RFM_KEYS
-		k = { 0 };
+		RFM_KEYS k = { 0 };
 
 		if (rfm_keys_load(rfm, kvn, &k) != OK)
 			continue;
@@ -168,8 +163,7 @@ static enum sw get_data(struct command *c)
 		put_key_information(&b, 2, kvn, gp_type(k.keys.kid_type), k.keys.kid.n);
 	}
 	{
-		SECRET_LARGE
-		record = { 0 };
+		SECRET_LARGE record = { 0 };
 
 		for (uint8_t i = 1; applet_get(c->applet, scp_name, &record) == OK && i <= 3; i++)
 			put_key_information(&b, i, record.data[0], GP_KEY_AES, KEY_LEN);
@@ -187,12 +181,9 @@ static enum sw take_key(struct bytes *in, struct bytes dek, struct secret *key, 
 
 static enum sw put_scp80(struct command *c, uint8_t kvn, struct bytes dek, struct bytes in, struct buf *kcvs)
 {
-	SECRET
-	kic = { 0 };
-	SECRET
-	kid = { 0 };
-	RFM_KEYS
-	old = { 0 };
+	SECRET kic = { 0 };
+	SECRET kid = { 0 };
+	RFM_KEYS old = { 0 };
 	struct applet *rfm = domain_ota_keys(c->card, c->applet);
 	bool exists = rfm != NULL && rfm_keys_load(rfm, kvn, &old) == OK;
 	struct ota_keys k = { .kvn = kvn, .kic_type = KEY_AES, .kid_type = KEY_AES };
@@ -214,8 +205,7 @@ static enum sw put_scp80(struct command *c, uint8_t kvn, struct bytes dek, struc
 /* The domain's own keys: all three together, and from the next session on. */
 static enum sw put_scp03(struct command *c, uint8_t kvn, const struct secret_large *old, struct bytes in, struct buf *kcvs)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, SCP_RECORD_LEN, false };
 	enum sw sw;
 
@@ -223,8 +213,7 @@ static enum sw put_scp03(struct command *c, uint8_t kvn, const struct secret_lar
 		return SW_REFERENCE_NOT_FOUND;
 	buf_put_u8(&b, kvn);
 	for (int i = 0; i < 3; i++) {
-		SECRET
-		key = { 0 };
+		SECRET key = { 0 };
 
 		if ((sw = take_key(&in, dek_of(old), &key, kcvs)) != SW_OK)
 			return sw;
@@ -240,8 +229,7 @@ static enum sw put_scp03(struct command *c, uint8_t kvn, const struct secret_lar
 /* The key that load files for this domain are signed with (C.6). */
 static enum sw put_dap(struct command *c, struct bytes dek, struct bytes in, struct buf *kcvs)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	enum sw sw = take_key(&in, dek, &key, kcvs);
 
 	if (sw != SW_OK)
@@ -253,8 +241,7 @@ static enum sw put_dap(struct command *c, struct bytes dek, struct bytes in, str
 /* A pre-shared key of SCP81 (Amendment B): it has no check value. */
 static enum sw put_psk(struct command *c, uint8_t kvn, struct bytes dek, struct bytes in)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	enum status st = gp_psk_take(&in, dek, &key);
 
 	if (st != OK || in.n != 0)
@@ -265,8 +252,7 @@ static enum sw put_psk(struct command *c, uint8_t kvn, struct bytes dek, struct 
 /* P1: the key set that is replaced, 0 for a new one; P2: the first key's number, 80 for several (11.8). */
 static enum sw put_key(struct command *c)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	uint8_t raw[3 * GP_KCV_LEN];
 	struct buf kcvs = BUF_OF(raw);
 	struct bytes in = c->data;
@@ -314,8 +300,7 @@ static const struct domain_command {
 /* In a session every command carries its MAC; a wrong one ends the session. The answer is protected as its level asks. */
 static enum sw secured(struct command *c, const struct domain_command *row)
 {
-	SECRET_LARGE
-	plain = { 0 };
+	SECRET_LARGE plain = { 0 };
 	struct domain_state *s = c->applet->transient;
 	struct command_apdu a = { .cla = c->cla, .ins = c->ins, .p1 = c->p1, .p2 = c->p2, .data = c->data };
 	struct command inner = *c;

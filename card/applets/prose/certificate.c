@@ -7,8 +7,7 @@ static const struct bytes record_name = { (const uint8_t *)"tls", 3 };
 
 static enum status load(struct applet *a, struct secret *key, uint8_t public_key[static ECDSA_POINT_LEN])
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct bytes in, k, p;
 	struct buf b = { public_key, 0, ECDSA_POINT_LEN, false };
 
@@ -23,10 +22,8 @@ static enum status load(struct applet *a, struct secret *key, uint8_t public_key
 /* One there is already is not replaced: its certificate would be worth nothing. */
 static enum status make(struct applet *a)
 {
-	SECRET
-	key = { 0 };
-	SECRET_LARGE
-	record = { 0 };
+	SECRET key = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	uint8_t public_key[ECDSA_POINT_LEN];
 	enum status st = load(a, &key, public_key);
@@ -41,8 +38,7 @@ static enum status make(struct applet *a)
 
 enum sw prose_cmd_certificate(struct command *c)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	uint8_t public_key[ECDSA_POINT_LEN], signature[ECDSA_SIGNATURE_LEN];
 	struct bytes hash;
 	enum status st;

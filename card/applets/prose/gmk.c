@@ -134,8 +134,7 @@ static struct record_name gmk_name(const uint8_t group[static DIGEST_LEN], uint3
 enum status prose_gmk_put(struct applet *a, const uint8_t group[static DIGEST_LEN], const struct prose_gmk *g)
 {
 	struct record_name name = gmk_name(group, g->id);
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 
 	buf_put_uint(&b, 8, g->stamp);

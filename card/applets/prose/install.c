@@ -14,8 +14,7 @@ enum { KEY_SETS_MAX = 3, EXTERNAL_MAX = 8 }; /* two periods, and the next one is
 
 static enum status load_transport_keys(struct applet *a, uint8_t trk_id, struct secret *trk, struct secret *ink)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct bytes in, id, t, i;
 
 	if (trk_id == SEALED_TRK_GBA) {
@@ -35,8 +34,7 @@ static enum status load_transport_keys(struct applet *a, uint8_t trk_id, struct 
 /* The sequence grows per (kind, name). */
 static enum sw check_sequence(struct applet *a, const struct sealed_header *h, struct record_name *name)
 {
-	SECRET_LARGE
-	stored = { 0 };
+	SECRET_LARGE stored = { 0 };
 	uint8_t digest[DIGEST_LEN], kind = (uint8_t)h->kind;
 	enum status st = prose_digest((struct bytes[]){ { &kind, 1 }, h->name }, 2, digest);
 
@@ -112,8 +110,7 @@ static enum sw install_key_set(struct applet *a, struct bytes payload, bool of_s
 {
 	KMS_CERTIFICATE kms = { 0 };
 	KEY_SET k = { 0 };
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	uint8_t uid[MIKEY_UID_LEN], hs[ECCSI_HASH_LEN], digest[DIGEST_LEN];
 	struct record_name name, prefix = name_format("ks/");
@@ -164,8 +161,7 @@ static enum sw install_group(struct applet *a, struct bytes payload)
 
 static enum sw install_discovery(struct applet *a, const struct sealed_header *h, struct bytes payload)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	uint8_t digest[DIGEST_LEN];
 	struct record_name name;
@@ -186,8 +182,7 @@ static enum sw install_discovery(struct applet *a, const struct sealed_header *h
 /* Without rights: the PLMN's permission is taken back. */
 static enum sw install_permission(struct applet *a, const struct sealed_header *h, struct bytes payload)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	struct record_name name;
 	struct bytes plmn, rights, radio;
@@ -221,8 +216,7 @@ static enum sw install_time(struct applet *a, struct bytes payload)
 
 enum status prose_set_transport_keys(struct applet *a, struct bytes tlvs, uint8_t other_than)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	struct bytes id, trk, ink;
 
@@ -239,10 +233,8 @@ enum status prose_set_transport_keys(struct applet *a, struct bytes tlvs, uint8_
 /* A MAC under InK over what the phone cannot check itself: the SignedInfo of an XML signature (TS 33.180 annex D). */
 enum sw prose_cmd_check(struct command *c)
 {
-	SECRET
-	trk = { 0 };
-	SECRET
-	ink = { 0 };
+	SECRET trk = { 0 };
+	SECRET ink = { 0 };
 	struct bytes id, message, said;
 	uint8_t mac[SHA256_LEN];
 	enum status st;
@@ -279,12 +271,9 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 enum sw prose_cmd_install(struct command *c)
 {
 	struct applet *a = c->applet;
-	SECRET
-	trk = { 0 };
-	SECRET
-	ink = { 0 };
-	SECRET_LARGE
-	payload = { 0 };
+	SECRET trk = { 0 };
+	SECRET ink = { 0 };
+	SECRET_LARGE payload = { 0 };
 	struct record_name sequence_name;
 	struct sealed s;
 	uint8_t raw[8];

@@ -37,8 +37,7 @@ static enum status permute(struct bytes key, uint32_t n, uint32_t *out)
  * whenever the power goes. */
 enum status prose_ssrc_new(struct command *c, uint32_t *ssrc)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	enum status st = applet_get(c->applet, ssrc_name, &record);
 	struct bytes key = { record.data, SSRC_KEY_LEN };
 	uint32_t n = 0;
@@ -207,10 +206,8 @@ static struct bytes mki(const struct prose_session *s, uint32_t guk_id, uint8_t 
 static struct srtp_stream *stream_new(const struct prose_session *s, uint32_t guk_id, uint32_t ssrc)
 {
 	uint8_t raw[DIRECT_MKI_LEN];
-	SECRET
-	key = s->gsk;
-	SECRET
-	salt = s->salt;
+	SECRET key = s->gsk;
+	SECRET salt = s->salt;
 
 	if (s->direct && prose_talker_key(s, guk_id, &key, &salt) != OK)
 		return NULL;

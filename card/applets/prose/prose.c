@@ -155,8 +155,7 @@ static enum sw cmd_prose_list(struct command *c)
 		return SW_WRONG_P1P2;
 	prefix = bytes_str(lists[c->p1].prefix);
 	while (applet_next(c->applet, prefix, name_bytes(&name), &name) == OK) {
-		SECRET_LARGE
-		record = { 0 };
+		SECRET_LARGE record = { 0 };
 		uint8_t raw[512];
 		struct buf e = BUF_OF(raw);
 		enum status st = applet_get(c->applet, name_bytes(&name), &record);

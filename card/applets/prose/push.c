@@ -22,10 +22,8 @@ static bool sovereign(const struct applet *a)
 
 enum status prose_gba_key(struct applet *a, const char *label, struct secret *out)
 {
-	SECRET_LARGE
-	naf_id = { 0 };
-	SECRET
-	internal = { 0 };
+	SECRET_LARGE naf_id = { 0 };
+	SECRET internal = { 0 };
 
 	if (sovereign(a))
 		return ERR_NOT_FOUND;
@@ -96,8 +94,7 @@ static enum status take_users(struct bytes in, struct buf *out)
 
 enum sw prose_cmd_vouch(struct command *c)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	static const uint8_t none = 0;
 	uint8_t nonce[VOUCHED_NONCE_LEN], mac[SHA256_LEN], users_raw[VOUCHED_MAX / 2], raw[VOUCHED_MAX];
 	struct buf users = BUF_OF(users_raw), b = BUF_OF(raw);

@@ -176,8 +176,7 @@ enum status prose_load_group(struct applet *a, struct bytes uri, struct prose_gr
 
 enum status prose_ring_seen(struct applet *a, struct bytes name, const uint8_t digest[static DIGEST_LEN], bool *seen)
 {
-	SECRET_LARGE
-	ring = { 0 };
+	SECRET_LARGE ring = { 0 };
 	enum status st = applet_get(a, name, &ring);
 
 	*seen = false;
@@ -192,8 +191,7 @@ enum status prose_ring_seen(struct applet *a, struct bytes name, const uint8_t d
 
 enum status prose_ring_add(struct applet *a, struct bytes name, const uint8_t digest[static DIGEST_LEN])
 {
-	SECRET_LARGE
-	ring = { 0 };
+	SECRET_LARGE ring = { 0 };
 	uint8_t raw[RING_ENTRIES * DIGEST_LEN];
 	struct buf b = BUF_OF(raw);
 	enum status st = applet_get(a, name, &ring);
@@ -211,8 +209,7 @@ enum status prose_gmk_next(
         struct applet *a, const uint8_t group[static DIGEST_LEN], struct record_name *after, struct prose_gmk *out)
 {
 	struct record_name prefix = prose_record_name("gmk", group), found;
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct bytes in, key, rand;
 	uint64_t id, prf, n;
 

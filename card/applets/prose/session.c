@@ -213,10 +213,8 @@ static enum sw check_offer_signature(struct applet *a, const struct prose_group 
 static enum sw open_offer(struct command *c, const struct prose_group *g, const struct mikey *m, uint64_t now,
         const uint8_t digest[static DIGEST_LEN], struct prose_session **out)
 {
-	SECRET
-	gsk = { 0 };
-	SECRET
-	salt = { 0 };
+	SECRET gsk = { 0 };
+	SECRET salt = { 0 };
 	GMK gmk = { 0 };
 	struct prose_session *s;
 	enum status st;
@@ -285,8 +283,7 @@ enum sw prose_cmd_join_session(struct command *c)
 /* How often keys of this group have left, this time included. */
 static enum status count_release(struct applet *a, const struct prose_session *s, uint64_t *count)
 {
-	SECRET_LARGE
-	stored = { 0 };
+	SECRET_LARGE stored = { 0 };
 	struct record_name name = prose_record_name("rel", s->group);
 	uint8_t raw[8];
 	struct buf b = BUF_OF(raw);
@@ -304,10 +301,8 @@ static enum status count_release(struct applet *a, const struct prose_session *s
 enum sw prose_cmd_release_key(struct command *c)
 {
 	struct prose_session *s;
-	SECRET
-	key = { 0 };
-	SECRET
-	salt = { 0 };
+	SECRET key = { 0 };
+	SECRET salt = { 0 };
 	struct bytes id, guk = { 0 };
 	uint64_t count;
 	enum status st;

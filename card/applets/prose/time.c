@@ -4,8 +4,7 @@ static const struct bytes time_name = { (const uint8_t *)"time", 4 };
 
 enum status prose_time_read(struct applet *a, uint64_t *floor, uint64_t *latest)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct bytes in;
 
 	TRY(applet_get(a, time_name, &record));
@@ -31,8 +30,7 @@ enum status prose_time_accept(struct applet *a, uint64_t phone_time, uint64_t *e
 {
 	struct prose_state *s = prose_state(a);
 	uint64_t floor, latest, durable;
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 
 	TRY(prose_time_read(a, &floor, &latest));
 	TRY(applet_get(a, time_name, &record));

@@ -76,8 +76,7 @@ static enum status ask(struct applet *a, struct agent_session *s, const struct c
 
 static enum status connect_channel(struct applet *a, struct agent_session *s)
 {
-	SECRET_LARGE
-	key = { 0 };
+	SECRET_LARGE key = { 0 };
 	const struct record_name name = key_name(s->t.kvn);
 	struct cat_command c;
 
@@ -222,8 +221,7 @@ static enum status send_request(struct applet *a, struct agent_session **session
 
 static enum status after_commit(struct applet *a, struct agent_session **session)
 {
-	SECRET_LARGE
-	runs = { 0 };
+	SECRET_LARGE runs = { 0 };
 	struct agent_session *s = *session;
 
 	s->in_len = 0;
@@ -335,8 +333,7 @@ static enum status own_name(struct applet *a, struct agent_session *s, const str
 
 static enum status begin(struct applet *a, struct agent_session *s, struct applet *domain)
 {
-	SECRET_LARGE
-	runs = { 0 };
+	SECRET_LARGE runs = { 0 };
 
 	s->domain = applet_slot(domain);
 	s->retries = s->t.retries;

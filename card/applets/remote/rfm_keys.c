@@ -69,8 +69,7 @@ enum status rfm_keys_put(struct applet *a, const struct ota_keys *k)
 {
 	const struct record_name key = name_of("key", k->kvn), counter = name_of("cnt", k->kvn), bad = name_of("bad", k->kvn);
 	static const uint8_t zeros[COUNTER_OCTETS];
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 
 	tlv_put_uint(&b, OTA_KEY_KVN, 1, k->kvn);
@@ -88,8 +87,7 @@ enum status rfm_keys_put(struct applet *a, const struct ota_keys *k)
 /* A number of fixed width; absent: 0. */
 static enum status read_number(struct applet *a, const struct record_name *name, uint64_t *out)
 {
-	SECRET_LARGE
-	stored = { 0 };
+	SECRET_LARGE stored = { 0 };
 	enum status st = applet_get(a, name_bytes(name), &stored);
 
 	if (st != OK && st != ERR_NOT_FOUND)
@@ -142,8 +140,7 @@ enum status rfm_failures(struct applet *a, uint8_t kvn, bool one_more, uint32_t 
 
 enum status rfm_policy(struct applet *a, struct rfm_policy *p)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct bytes in, v;
 	uint8_t silent;
 	enum status st = applet_get(a, policy_name, &record);

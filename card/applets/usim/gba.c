@@ -29,12 +29,9 @@ static enum status write_gbabp(struct applet *a, struct bytes rand)
 
 static enum sw bootstrap(struct command *c, struct bytes in)
 {
-	AKA_SUBSCRIBER
-	s = { 0 };
-	SECRET
-	ks = { 0 };
-	AKA_KEYS
-	keys = { 0 };
+	AKA_SUBSCRIBER s = { 0 };
+	SECRET ks = { 0 };
+	AKA_KEYS keys = { 0 };
 	struct bytes rand, autn;
 	bool synchronised;
 	enum status st;
@@ -45,8 +42,7 @@ static enum sw bootstrap(struct command *c, struct bytes in)
 	sw = usim_authenticate(c->applet, &s, rand, autn, true, &keys, &synchronised, c->rsp);
 	if (sw == SW_OK && synchronised) {
 		struct buf b = { ks.data, 0, sizeof ks.data, false };
-		SECRET_LARGE
-		record = { 0 };
+		SECRET_LARGE record = { 0 };
 		struct buf r = { record.data, 0, sizeof record.data, false };
 
 		buf_put(&b, (struct bytes){ keys.ck, s.ck_len });
@@ -71,8 +67,7 @@ static enum status choose_record(struct applet *a, uint8_t records, struct bytes
 	*chosen = 0;
 	*use = 1;
 	for (uint8_t i = 1; i <= records; i++) {
-		SECRET_LARGE
-		record = { 0 };
+		SECRET_LARGE record = { 0 };
 		struct record_name name = name_format("naf/%02x", (unsigned)i);
 		enum status st = applet_get(a, name_bytes(&name), &record);
 		struct bytes in = secret_large_bytes(&record), id = { 0 }, key;
@@ -129,8 +124,7 @@ static enum status read_b_tid(struct applet *a, struct buf *raw, struct bytes *b
 static enum status keep_internal(struct applet *a, struct bytes naf_id, const uint8_t key[NAF_KEY_LEN])
 {
 	uint8_t raw[RECORD_MAX], index = usim_file(a, FID_GBANL), record;
-	SECRET_LARGE
-	value = { 0 };
+	SECRET_LARGE value = { 0 };
 	struct buf file = BUF_OF(raw), b = { value.data, 0, sizeof value.data, false };
 	struct bytes b_tid = { 0 };
 	struct record_name name;
@@ -152,12 +146,9 @@ static enum status keep_internal(struct applet *a, struct bytes naf_id, const ui
 
 static enum sw derive(struct command *c, struct bytes in)
 {
-	SECRET_LARGE
-	record = { 0 };
-	SECRET
-	internal = { 0 };
-	SECRET
-	external = { 0 };
+	SECRET_LARGE record = { 0 };
+	SECRET internal = { 0 };
+	SECRET external = { 0 };
 	struct bytes naf_id, impi, rand, ks;
 	enum status st;
 
@@ -182,8 +173,7 @@ static enum status internal_key_of(struct applet *a, struct bytes naf_id, struct
 	struct record_name name = { 0 };
 
 	while (applet_next(a, BYTES_STR("naf/"), name_bytes(&name), &name) == OK) {
-		SECRET_LARGE
-		record = { 0 };
+		SECRET_LARGE record = { 0 };
 		struct bytes in, id, key;
 		uint64_t use;
 

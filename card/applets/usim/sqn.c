@@ -16,8 +16,7 @@ enum status usim_sqn_init(struct applet *a)
 enum status usim_sqn_accept(
         struct applet *a, const struct usim_limits *l, const uint8_t sqn[static SQN_LEN], uint8_t sqn_ms[static SQN_LEN])
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	uint64_t value = bytes_uint((struct bytes){ sqn, SQN_LEN }), own, highest = 0;
 	int64_t seq = (int64_t)(value >> IND_BITS), seq_max = 0;
 	unsigned ind = (unsigned)value & IND_MASK, highest_ind = 0;

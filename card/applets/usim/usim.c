@@ -36,8 +36,7 @@ static enum status take_limit(struct bytes in, uint32_t tag, uint64_t otherwise,
 
 enum status usim_load(struct applet *a, struct aka_subscriber *s, struct usim_limits *l)
 {
-	SECRET_LARGE
-	record = { 0 };
+	SECRET_LARGE record = { 0 };
 	struct bytes in;
 
 	TRY(applet_get(a, key_name, &record));
@@ -50,10 +49,8 @@ enum status usim_load(struct applet *a, struct aka_subscriber *s, struct usim_li
 /* Parameters: BIRTH_K, BIRTH_OPC unless the algorithm has none, BIRTH_AKA unless it is plain Milenage. */
 static enum status usim_install(struct applet *a, struct bytes parameters)
 {
-	SECRET_LARGE
-	record = { 0 };
-	AKA_SUBSCRIBER
-	s = { 0 };
+	SECRET_LARGE record = { 0 };
+	AKA_SUBSCRIBER s = { 0 };
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	struct usim_limits l;
 
@@ -125,10 +122,8 @@ static void put_field(struct buf *b, const uint8_t *p, size_t n)
 
 static enum sw authenticate_3g(struct command *c)
 {
-	AKA_SUBSCRIBER
-	s = { 0 };
-	AKA_KEYS
-	keys = { 0 };
+	AKA_SUBSCRIBER s = { 0 };
+	AKA_KEYS keys = { 0 };
 	struct bytes in = c->data, rand, autn;
 	bool synchronised;
 	enum sw sw;
@@ -153,10 +148,8 @@ static enum sw authenticate_3g(struct command *c)
 
 static enum sw authenticate_gsm(struct command *c)
 {
-	AKA_SUBSCRIBER
-	s = { 0 };
-	AKA_KEYS
-	keys = { 0 };
+	AKA_SUBSCRIBER s = { 0 };
+	AKA_KEYS keys = { 0 };
 	struct bytes in = c->data, rand;
 	struct usim_limits l;
 	uint8_t sres[4], kc[8];

@@ -238,10 +238,8 @@ static enum status put_opc(struct aka_subscriber *s, const char *op, struct byte
 static enum status put_key_set(const json_t *set, struct buf *out, char *reason, size_t n)
 {
 	const json_t *kvn = json_object_get(set, "kvn"), *cc = json_object_get(set, "cc");
-	SECRET
-	raw = { 0 };
-	SECRET_LARGE
-	tlvs = { 0 };
+	SECRET raw = { 0 };
+	SECRET_LARGE tlvs = { 0 };
 	struct buf b = { tlvs.data, 0, sizeof tlvs.data, false };
 	uint8_t type = ota_algorithm_named(json_string_value(json_object_get(set, "algorithm")));
 
@@ -290,8 +288,7 @@ static enum status put_domain(const json_t *domain, struct buf *out, char *reaso
 	} fields[] = { { "aid", DOMAIN_TAG_AID, 5, 16 }, { "tar", DOMAIN_TAG_TAR, 3, 3 }, { "enc", BIRTH_ISD_ENC, 16, 16 },
 		{ "mac", BIRTH_ISD_MAC, 16, 16 }, { "dek", BIRTH_ISD_DEK, 16, 16 }, { "kic", BIRTH_OTA_KIC, 16, 16 },
 		{ "kid", BIRTH_OTA_KID, 16, 16 }, { "psk", BIRTH_PSK, 16, 64 } };
-	SECRET_LARGE
-	tlvs = { 0 };
+	SECRET_LARGE tlvs = { 0 };
 	struct buf b = { tlvs.data, 0, sizeof tlvs.data, false };
 	unsigned flags = (json_is_true(json_object_get(domain, "sovereign")) ? DOMAIN_SOVEREIGN : 0U) |
 	                 (json_is_true(json_object_get(domain, "dap")) ? DOMAIN_VERIFIES_DAP : 0U);
@@ -299,8 +296,7 @@ static enum status put_domain(const json_t *domain, struct buf *out, char *reaso
 	tlv_put_uint(&b, DOMAIN_TAG_FLAGS, 1, flags);
 	tlv_put_uint(&b, BIRTH_OTA_KVN, 1, 1);
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-		SECRET
-		value = { 0 };
+		SECRET value = { 0 };
 		struct buf v = { value.data, 0, sizeof value.data, false };
 		const char *hex = json_string_value(json_object_get(domain, fields[i].name));
 
@@ -319,8 +315,7 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out, 
 	const json_t *all = json_object_get(o->who.profile, "keys");
 	const char *op = json_string_value(json_object_get(all, "op"));
 	struct buf b = { out->data, 0, sizeof out->data, false };
-	AKA_SUBSCRIBER
-	s = { 0 };
+	AKA_SUBSCRIBER s = { 0 };
 
 	if (o->keys != KEYS_RANDOM && !is_test_plmn(o))
 		return fail(ERR_DENIED, reason, n, o->who.imsi,
@@ -330,8 +325,7 @@ enum status birth_test_secrets(const struct order *o, struct secret_large *out, 
 	for (size_t i = 0; i < birth_field_count; i++) {
 		const struct birth_field *t = &birth_fields[i];
 		const char *given = json_string_value(json_object_get(all, t->name));
-		SECRET
-		value = { 0 };
+		SECRET value = { 0 };
 		struct buf v = { value.data, 0, sizeof value.data, false };
 
 		if (t->tag == BIRTH_OPC && (op != NULL || s.algorithm == AKA_XOR))

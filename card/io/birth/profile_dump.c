@@ -120,8 +120,7 @@ static void dump_toolkit(struct card *card, json_t *root)
 			continue;
 		rules = json_array();
 		while (applet_next(a, BYTES_STR("rule/"), name_bytes(&name), &name) == OK) {
-			SECRET_LARGE
-			rule = { 0 };
+			SECRET_LARGE rule = { 0 };
 
 			if (applet_get(a, name_bytes(&name), &rule) == OK)
 				(void)json_array_append_new(rules, toolkit_decode(secret_large_bytes(&rule)));

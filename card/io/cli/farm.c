@@ -85,8 +85,7 @@ static int serve(const struct arguments *a, const char *image, struct bytes key)
 
 static int run(const struct arguments *a, const char *profile, const char *image)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	char reason[512] = "";
 	struct order o = { 0 };
 	int rc = load_key("farm", a, image, &key);

@@ -115,8 +115,7 @@ int load_key(const char *verb, const struct arguments *a, const char *image, str
 static int open_existing(
         const char *verb, const struct arguments *a, const char *path, struct image **image, struct image_options *o)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	enum image_error e;
 	int rc = load_key(verb, a, path, &key);
 
@@ -148,8 +147,7 @@ static int birth_secrets(const struct arguments *a, const struct order *o, struc
 
 static int create_image(const struct arguments *a, const struct order *o, const char *path, struct bytes secrets)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	struct image_options io = { .path = path, .create = true, .insecure_test_key = a->insecure };
 	struct card_env env = { .rng = &rng_system, .work = &work };
 	char reason[512] = "";
@@ -181,8 +179,7 @@ static int create_image(const struct arguments *a, const struct order *o, const 
 
 static int create(struct arguments *a, struct order *o, const char *path)
 {
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	int rc = birth_secrets(a, o, &secrets);
 
 	return rc != 0 ? rc : create_image(a, o, path, secret_large_bytes(&secrets));
@@ -348,8 +345,7 @@ static void print_info(const struct arguments *a, struct image_file *file, const
 
 static int verb_info(struct arguments *a)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	struct image_options o = { 0 };
 	struct image_file *file;
 	enum image_error e;
@@ -369,8 +365,7 @@ static int verb_info(struct arguments *a)
 
 static void dump_secrets(struct store *s, const struct record_name *name, json_t *list)
 {
-	SECRET_LARGE
-	content = { 0 };
+	SECRET_LARGE content = { 0 };
 	char hex[2 * SECRET_LARGE_MAX + 1];
 	struct bytes value;
 

@@ -45,8 +45,7 @@ static bool same_folder(const char *a, const char *b)
 
 static enum status read_key(int fd, struct secret *key)
 {
-	SECRET_LARGE
-	text = { 0 };
+	SECRET_LARGE text = { 0 };
 	struct buf b = { key->data, 0, KEY_LEN, false };
 	ssize_t n = read(fd, text.data, TEXT_MAX);
 
@@ -104,8 +103,7 @@ enum status key_file_insecure(struct secret *key)
 
 enum status key_file_create(const char *path)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	bool ok;
 

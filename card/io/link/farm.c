@@ -62,8 +62,7 @@ static enum status birth(const struct farm_birth *b, struct image_file *file, ch
 {
 	static struct card card;
 	static struct card_work work;
-	SECRET_LARGE
-	secrets = { 0 };
+	SECRET_LARGE secrets = { 0 };
 	struct card_env env = { .rng = &rng_system, .work = &work };
 	const struct order *o = b->first;
 	struct image *image;

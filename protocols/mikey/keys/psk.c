@@ -23,8 +23,7 @@ static void message_keys_wipe(struct message_keys *k)
 static enum status message_keys(
         struct bytes psk, unsigned prf, uint32_t csb_id, struct bytes rand, uint64_t ntp, struct message_keys *k)
 {
-	SECRET
-	salt = { 0 };
+	SECRET salt = { 0 };
 	uint8_t mix[14] = { 0 };
 	struct buf b = BUF_OF(mix);
 
@@ -105,8 +104,7 @@ enum status mikey_psk_build(
 	unsigned prf = o->profile == MIKEY_PROFILE_A ? MIKEY_PRF_SHA1 : MIKEY_PRF_SHA256;
 	unsigned mac_alg = o->profile == MIKEY_PROFILE_A ? MIKEY_MAC_HMAC_SHA1 : MIKEY_MAC_HMAC_SHA256;
 	size_t start = out->len, mac_len;
-	SECRET_LARGE
-	plain = { 0 };
+	SECRET_LARGE plain = { 0 };
 	struct buf key_data = { plain.data, 0, KEY_DATA_MAX, false };
 	MESSAGE_KEYS k = { 0 };
 	uint8_t mac_octets[SHA256_LEN];
@@ -145,8 +143,7 @@ static enum status take_key(struct bytes in, struct secret *gsk, struct secret *
 
 enum status mikey_psk_open(struct bytes psk, const struct mikey *m, struct secret *gsk, struct secret *salt)
 {
-	SECRET_LARGE
-	plain = { 0 };
+	SECRET_LARGE plain = { 0 };
 	MESSAGE_KEYS k = { 0 };
 	uint8_t expected[SHA256_LEN];
 	enum status st;

@@ -49,8 +49,7 @@ enum status key_parameters_seal(
 {
 	uint8_t raw[512], iv[PARAMETERS_IV_LEN], aad_raw[AAD_LEN];
 	struct buf plain = BUF_OF(raw), aad = BUF_OF(aad_raw);
-	SECRET
-	k = { 0 };
+	SECRET k = { 0 };
 	uint8_t *text;
 
 	buf_put_u8(&plain, p->key_type);
@@ -110,8 +109,7 @@ static enum status parse_plain(struct bytes in, struct key_parameters *out)
 enum status key_parameters_open(struct bytes key, struct bytes data, struct secret_large *plain, struct key_parameters *out)
 {
 	struct bytes aad, text;
-	SECRET
-	k = { 0 };
+	SECRET k = { 0 };
 	uint64_t flags, n;
 
 	secret_large_wipe(plain);

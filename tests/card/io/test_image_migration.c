@@ -87,8 +87,7 @@ static void take_key(const struct fixture *f, struct secret *key)
 
 static enum image_error open_file(const struct fixture *f, struct image_file **out, bool upgrade)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	enum image_error e;
 
 	take_key(f, &key);
@@ -101,8 +100,7 @@ static enum image_error open_file(const struct fixture *f, struct image_file **o
 /* Open the file and every card in it. */
 static enum image_error open_all(const struct fixture *f, bool upgrade)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	struct image_file *file;
 	size_t records = 0;
 	enum image_error e = open_file(f, &file, upgrade);
@@ -125,8 +123,7 @@ static enum image_error open_all(const struct fixture *f, bool upgrade)
 
 static struct image *open_one(const struct fixture *f)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	struct image *im;
 
 	take_key(f, &key);
@@ -252,8 +249,7 @@ START_TEST(names_and_secrets_are_those_that_bcfc442_listed)
 
 		ck_assert(expected != NULL && bytes_equal(bytes_str(expected), name_bytes(&name)));
 		for (size_t i = 0; i < secret_row_count; i++) {
-			SECRET_LARGE
-			content = { 0 };
+			SECRET_LARGE content = { 0 };
 			struct bytes prefix = bytes_str(secret_rows[i].record), value;
 			json_t *secret;
 
@@ -305,8 +301,7 @@ END_TEST
 
 START_TEST(an_upgraded_farm_goes_on)
 {
-	SECRET
-	key = { 0 };
+	SECRET key = { 0 };
 	struct image_file *file;
 	struct image *im;
 	struct rig *r;
