@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One Makefile, out of tree in build/<variant>/. `make help` lists the targets.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* aids.h - application, card and toolkit identifiers used by more than one side. */
 #ifndef APDU_AIDS_H
 #define APDU_AIDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "apdu/apdu.h"
 
 static enum status parse_short(struct bytes body, struct command_apdu *out)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* apdu.h - command APDUs, cases 1 to 4, short and extended (ISO 7816-3 12.1, TS 102 221 10.1). The one parser. */
 #ifndef APDU_APDU_H
 #define APDU_APDU_H

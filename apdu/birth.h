@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* birth.h - the secrets file of a card order (DESIGN.md 3.4): a TLV sequence inside CMS AuthEnvelopedData for the card
  * maker's certificate. The order itself (identities, no secrets) is JSON. */
 #ifndef APDU_BIRTH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cat.h - the numbers of the card application toolkit (TS 102 223 clauses 8 and 9). */
 #ifndef APDU_CAT_H
 #define APDU_CAT_H

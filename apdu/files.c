@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "apdu/files.h"
 
 const struct ef_name ef_names[] = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* files.h - the files that a UICC has (TS 102 221 13, TS 31.102 4): identifiers, the names that people type and read instead,
  * and what their contents and access rules mean to more than one side. */
 #ifndef APDU_FILES_H

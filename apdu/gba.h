@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gba.h - GBA between phone and network (TS 33.220 annex H, 33.222, 24.109). A NAF_ID is an FQDN and one of the protocols. */
 #ifndef APDU_GBA_H
 #define APDU_GBA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gsmtap.h - the header in front of an APDU that is mirrored to Wireshark (GSMTAP version 2, UDP 4729): C-APDU and R-APDU
  * follow. */
 #ifndef APDU_GSMTAP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ins.h - names of instructions, and what their commands carry: for people who read traces and scripts. */
 #ifndef APDU_INS_H
 #define APDU_INS_H

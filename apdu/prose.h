@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose.h - the ProSe applet's interface: instructions, data objects, limits. docs/prose-applet.md explains each. */
 #ifndef APDU_PROSE_H
 #define APDU_PROSE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* push.h - group keys by GBA push (seed S-3.2, TS 33.223): the message that carries keys to a phone, and what cards vouch for
  * towards the key server. The octets of TS 33.223's GBA-Push-Info could not be verified: this layout is ours, and this file is
  * the only one that knows it.

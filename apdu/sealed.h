@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sealed.h - the sealed object: one TLV for whatever travels to the card through the phone (DESIGN.md 3.4).
  * 7F50 { 80 version, 81 domain AID, 82 card id, 83 TrK-ID, 84 kind, 85 name, 86 sequence, 87 not-before, 88 not-after,
  *        89 iv(12) || AES-256-GCM ciphertext || tag(16), 8A HMAC-SHA-256 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sw.h - status words: what the card answers (TS 102 221 10.2, and 9Cxx of the ProSe applet, docs/prose-applet.md). */
 #ifndef APDU_SW_H
 #define APDU_SW_H

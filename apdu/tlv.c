@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "apdu/tlv.h"
 
 static enum status take_tag(struct bytes *in, uint32_t *tag)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tlv.h - BER-TLV as ISO 7816-4 and TS 102 221 use it: tags of 1..3 octets, definite lengths of 1..4 octets.
  * The indefinite form, tags 00 and FF in front, and lengths beyond the input are refused. */
 #ifndef APDU_TLV_H

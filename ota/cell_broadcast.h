@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cell_broadcast.h - secured packets in cell broadcast pages (TS 23.041 9.4.1.2, 31.115 clause 5, 31.111 7.1.1.3): 88 octets
  * each, for every card of an area at once, never answered. */
 #ifndef OTA_CELL_BROADCAST_H

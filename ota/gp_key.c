@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "ota/gp_key.h"
 
 #include "crypto/common/aes.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gp_key.h - GlobalPlatform's instructions, and a key inside PUT KEY (GlobalPlatform 2.3, 11.8): type 88, the key's length and
  * itself under the DEK, its check value. */
 #ifndef OTA_GP_KEY_H

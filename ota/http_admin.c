@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "ota/http_admin.h"
 
 #include <stdio.h>

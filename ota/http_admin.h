@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* http_admin.h - remote administration over HTTP (SCP81; GlobalPlatform 2.3 Amendment B, TS 102 226 for scripts): the message
  * that makes a card call its server, the requests that the card sends then, and the answers that it takes. The transport is TLS
  * with a pre-shared key (crypto/network/tls.h); the server's side of HTTP is a library's. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* packet.h - command and response packets of TS 102 225 in the SMS-PP profile (3GPP 31.115), pure: keys and counters are
  * arguments. Every combination of SPI1 and SPI2 that can be protected with RC, CC or nothing, ciphered or not; 3DES with two
  * and three keys, AES with 128, 192 and 256 bits. Single DES, DES-ECB, digital signatures and proprietary algorithms are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* scp03.h - secure channel protocol 03 (GlobalPlatform Amendment D 1.1.2), both sides, pure: AES-128, 192 and 256, challenges
  * and MACs of 8 octets (S8) or 16 (S16); C-MAC, C-ENC, R-MAC and R-ENC. */
 #ifndef OTA_SCP03_H

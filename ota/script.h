@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* script.h - remote command scripts and their answers: compact (TS 102 226 5.1), C-APDUs back to back in T=0 form; and expanded
  * (5.2), TLVs of definite or indefinite length. */
 #ifndef OTA_SCRIPT_H

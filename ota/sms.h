@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sms.h - SMS-PP transport of secured packets (TS 23.040, 31.115 clause 4, 31.111 7.1.1): one short message, or several with
  * the concatenation header of 8 or 16 bits. */
 #ifndef OTA_SMS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* operator.h - the operator's work: orders, KMS, groups, discovery keys, OTA updates. Each call is one transaction. */
 #ifndef PROVISIONING_OPERATOR_H
 #define PROVISIONING_OPERATOR_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # tests.mk - what the tests build and how they run; included by the Makefile.
 TEST_OBJECTS := $(filter-out $(addprefix $(O)/tests/,e2e/% fuzz/% bench/% taint/% interop/%),$(call src,tests))
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bytes.h - borrowed byte views that are their own cursor, and a bounded writer whose failure sticks.
  * The only place in the project where input is walked with pointers. Nothing here allocates. */
-#ifndef APDU_BYTES_H
-#define APDU_BYTES_H
+#ifndef APDU_BASE_BYTES_H
+#define APDU_BASE_BYTES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "apdu/base/duration.h"
 
 static const uint32_t unit[] = { 1, 60, 3600, 86400, 864000 };

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* duration.h - the two octets in which SUSPEND UICC counts time (TS 102 221 11.1.22): a unit and how many of it. */
-#ifndef APDU_DURATION_H
-#define APDU_DURATION_H
+#ifndef APDU_BASE_DURATION_H
+#define APDU_BASE_DURATION_H
 
 #include "apdu/base/bytes.h"
 

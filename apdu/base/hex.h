@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hex.h - text encodings of octets: hexadecimal and base64 (RFC 4648 section 4). */
-#ifndef APDU_HEX_H
-#define APDU_HEX_H
+#ifndef APDU_BASE_HEX_H
+#define APDU_BASE_HEX_H
 
 #include "apdu/base/bytes.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* secret.h - the only home of keys: fixed size, wiped when it goes out of scope, compared in constant time.
  * No log function takes a secret. Declare with SECRET or SECRET_LARGE so that every exit wipes it. */
-#ifndef APDU_SECRET_H
-#define APDU_SECRET_H
+#ifndef APDU_BASE_SECRET_H
+#define APDU_BASE_SECRET_H
 
 #include "apdu/base/bytes.h"
 

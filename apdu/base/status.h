@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* status.h - the one error type used inside the programs; the wire has enum sw (apdu/sw.h). */
-#ifndef APDU_STATUS_H
-#define APDU_STATUS_H
+#ifndef APDU_BASE_STATUS_H
+#define APDU_BASE_STATUS_H
 
 enum status {
 	OK = 0,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* applets.h - the classes compiled into the card, and what birth needs to know of them. */
 #ifndef CARD_APPLETS_APPLETS_H
 #define CARD_APPLETS_APPLETS_H

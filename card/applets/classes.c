@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "card/applets/applets.h"
 
 const struct applet_class *const applet_classes[] = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A toolkit applet that plays what the card's profile says: when this happens, ask the terminal for that. For testers of
  * terminals; a card without "toolkit" in its profile has no instance. Each rule is a record: trigger kind, trigger value, enum
  * cat_type, then the command's own octets (profile_toolkit.c writes them). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* applet.h - applets as constant classes with Java Card's verbs, and the row of a command table. */
 #ifndef CARD_OS_APPLET_H
 #define CARD_OS_APPLET_H

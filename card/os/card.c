@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The life of an APDU: class, channel, chaining, dispatch, commit, 61xx and GET RESPONSE. */
 #include "card/os/card.h"
 

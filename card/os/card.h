@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* card.h - libprose-card: a whole card without I/O. The caller supplies memory, random octets and a store backend.
  *
  *   struct card *card = ...;                      (all zero at first; about 12 KiB)

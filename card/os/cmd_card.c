@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MANAGE CHANNEL, GET CHALLENGE, TERMINAL PROFILE, ENVELOPE (TS 102 221 11.1.17, 11.1.18, 11.2). */
 #include <string.h>
 

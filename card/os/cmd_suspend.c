@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SUSPEND UICC (TS 102 221 11.1.22): the terminal may take the power away and find channels, selections and verified PINs
  * again. The state waits in memory behind a token; the first command after a reset is either the resumption or its end. The
  * card has no clock while it has no power, so how long it slept is the terminal's to know. */

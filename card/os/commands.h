@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* commands.h - the operating system's command table (TS 102 221 clause 11). */
 #ifndef CARD_OS_COMMANDS_H
 #define CARD_OS_COMMANDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One command, checked once for all: class, channel, INS, P1/P2, Lc/Le, access, then the handler. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* kept.h - octets that outlive the command that made them: answers that wait for GET RESPONSE, chains, objects in blocks. On
  * the heap, since few cards keep any; wiped when they are dropped. All zero is empty. */
 #ifndef CARD_OS_KEPT_H

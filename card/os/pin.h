@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pin.h - PINs and their PUKs (TS 102 221 9.5, 11.1.9-13): PIN1, the application's local PIN2, the universal PIN.
  * A try is spent and durable before the comparison. ADM keys are no PINs here: they are satisfied by a secure channel only. */
 #ifndef CARD_OS_PIN_H

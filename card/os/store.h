@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store.h - the card's non-volatile memory: one APDU, one commit (DESIGN.md 3.2).
  * Puts gather in RAM and are written together by store_commit, before the response leaves. store_put_now alone writes at
  * once: PIN tries and counters, which must survive an abort. Everything under a name is one value of at most RECORD_MAX octets.

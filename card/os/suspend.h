@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* suspend.h - what a suspended card keeps over a reset (cmd_suspend.c). */
 #ifndef CARD_OS_SUSPEND_H
 #define CARD_OS_SUSPEND_H

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* aes.h - AES in the modes the specifications name, all OpenSSL's. Keys of 16, 24 or 32 octets.
  * Input and output may be the same buffer, not overlap otherwise. Constant-time (AES-NI or OpenSSL's bitsliced code). */
-#ifndef CRYPTO_AES_H
-#define CRYPTO_AES_H
+#ifndef CRYPTO_COMMON_AES_H
+#define CRYPTO_COMMON_AES_H
 
 #include "apdu/base/secret.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* des.h - triple DES for the OTA key sets that still have it (TS 102 225): CBC with IV zero, and the last block as a MAC. All
  * OpenSSL's; not constant-time as AES-NI is, as DES never was in software. Single DES is not here, on purpose. */
-#ifndef CRYPTO_DES_H
-#define CRYPTO_DES_H
+#ifndef CRYPTO_COMMON_DES_H
+#define CRYPTO_COMMON_DES_H
 
 #include "apdu/base/secret.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SHA1_Transform is the compression function that FIPS 186-2 calls G; OpenSSL 3 has it under "deprecated" only. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/common/eap_keys.h"

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* eap_keys.h - the key hierarchies of EAP-AKA (RFC 4187 7) and EAP-AKA' (RFC 9048 3.3). Constant-time in keys; lengths are
  * public. */
-#ifndef CRYPTO_EAP_KEYS_H
-#define CRYPTO_EAP_KEYS_H
+#ifndef CRYPTO_COMMON_EAP_KEYS_H
+#define CRYPTO_COMMON_EAP_KEYS_H
 
 #include "crypto/common/hash.h"
 

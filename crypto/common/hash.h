@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hash.h - SHA-256, HMAC and the 3GPP key derivation, all OpenSSL's. Constant-time in keys and data of equal lengths. */
-#ifndef CRYPTO_HASH_H
-#define CRYPTO_HASH_H
+#ifndef CRYPTO_COMMON_HASH_H
+#define CRYPTO_COMMON_HASH_H
 
 #include "apdu/base/secret.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* lookup.h - the look-up value of discovery: what a monitor key yields, and what the phone computes of a received code. */
-#ifndef CRYPTO_LOOKUP_H
-#define CRYPTO_LOOKUP_H
+#ifndef CRYPTO_COMMON_LOOKUP_H
+#define CRYPTO_COMMON_LOOKUP_H
 
 #include "apdu/base/secret.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rng.h - where random octets come from. The card, the KMS and the tests each hand in their own. */
-#ifndef CRYPTO_RNG_H
-#define CRYPTO_RNG_H
+#ifndef CRYPTO_COMMON_RNG_H
+#define CRYPTO_COMMON_RNG_H
 
 #include "apdu/base/secret.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* srtp.h - SRTP on libsrtp2: AES-CM-128 with HMAC-SHA-1-80 (RFC 3711), or AES-128-GCM with a 16-octet tag (RFC 7714). One key a
  * stream; inbound streams take any SSRC under it, unless one is named. Packets begin with a whole RTP header. */
-#ifndef CRYPTO_SRTP_H
-#define CRYPTO_SRTP_H
+#ifndef CRYPTO_COMMON_SRTP_H
+#define CRYPTO_COMMON_SRTP_H
 
 #include "apdu/base/secret.h"
 

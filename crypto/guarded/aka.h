@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* aka.h - authentication and key agreement functions f1..f5* of TS 33.102: Milenage (TS 35.206), TUAK (TS 35.231) and the XOR
  * test algorithm (TS 34.108 8.1.2). Shared by the card, which answers, and the HSS, which makes vectors.
  * AES and Keccak are OpenSSL's; everything is constant-time in keys and outputs, lengths are public. */
-#ifndef CRYPTO_AKA_H
-#define CRYPTO_AKA_H
+#ifndef CRYPTO_GUARDED_AKA_H
+#define CRYPTO_GUARDED_AKA_H
 
 #include "apdu/base/secret.h"
 

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* curve1024.h - the curve of SAKKE Parameter Set 1, y^2 = x^3 - 3x over F_p, and its multiples. Internal to crypto/.
  * Multiples by secret scalars take windows of odd signed digits: as many additions for every scalar, and tables that are read
  * whole for each. An addition of equal or opposite points, which such sums meet with a chance of 2^-1000, sets f->failed. */
-#ifndef CRYPTO_CURVE1024_H
-#define CRYPTO_CURVE1024_H
+#ifndef CRYPTO_GUARDED_CURVE1024_H
+#define CRYPTO_GUARDED_CURVE1024_H
 
 #include "crypto/guarded/fp1024.h"
 

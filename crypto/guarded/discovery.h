@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* discovery.h - discovery codes: profile tr-2.1 (TR 33.833 6.2.1, option 2) and 33.303 (6.1.3.4) of restricted discovery.
  * Constant-time in keys. The FC values and scrambling prefix that could not be verified are fields of struct
  * prose_profile with a default; tests of them are self-consistent, not standard. */
-#ifndef CRYPTO_DISCOVERY_H
-#define CRYPTO_DISCOVERY_H
+#ifndef CRYPTO_GUARDED_DISCOVERY_H
+#define CRYPTO_GUARDED_DISCOVERY_H
 
 #include "crypto/common/lookup.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* diversify.h - a card's key from a batch's secret: NIST SP 800-108 in counter mode with HMAC-SHA-256 (OpenSSL's KBKDF). */
-#ifndef CRYPTO_DIVERSIFY_H
-#define CRYPTO_DIVERSIFY_H
+#ifndef CRYPTO_GUARDED_DIVERSIFY_H
+#define CRYPTO_GUARDED_DIVERSIFY_H
 
 #include "apdu/base/bytes.h"
 

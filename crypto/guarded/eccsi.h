@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* eccsi.h - ECCSI certificateless signatures (RFC 6507) on P-256 with SHA-256. Curve arithmetic is OpenSSL's.
  * Secret: KSAK, SSK, v, j. Everything done with them is constant-time as far as OpenSSL's EC_POINT_mul with one scalar,
  * BN_mod_mul_montgomery and BN_mod_exp_mont_consttime are; verification and validation of public points are not, and need not
  * be. */
-#ifndef CRYPTO_ECCSI_H
-#define CRYPTO_ECCSI_H
+#ifndef CRYPTO_GUARDED_ECCSI_H
+#define CRYPTO_GUARDED_ECCSI_H
 
 #include "crypto/common/rng.h"
 

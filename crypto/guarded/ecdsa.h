@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ecdsa.h - ECDSA on P-256 (FIPS 186-4) for a card's own certificate: all OpenSSL's, constant-time in the key. */
-#ifndef CRYPTO_ECDSA_H
-#define CRYPTO_ECDSA_H
+#ifndef CRYPTO_GUARDED_ECDSA_H
+#define CRYPTO_GUARDED_ECDSA_H
 
 #include "apdu/base/secret.h"
 

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fp1024.h - the field of SAKKE Parameter Set 1: integers mod p, 1024 bits. Internal to crypto/.
  * Two ways to compute: a kernel of our own for x86-64 with BMI2 and ADX, and OpenSSL's Montgomery arithmetic everywhere else;
  * the tests hold one against the other. Elements are in Montgomery form (times 2^1024) in both, and never leave their range.
  * Every function takes the same time for all values, but for what its comment calls public. */
-#ifndef CRYPTO_FP1024_H
-#define CRYPTO_FP1024_H
+#ifndef CRYPTO_GUARDED_FP1024_H
+#define CRYPTO_GUARDED_FP1024_H
 
 #include <openssl/bn.h>
 

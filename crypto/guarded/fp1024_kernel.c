@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/guarded/fp1024_kernel.h"
 
 #ifdef __x86_64__

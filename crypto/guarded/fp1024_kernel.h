@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fp1024_kernel.h - what crypto/guarded/fp1024.c calls on x86-64. Internal to it. Constant-time. */
-#ifndef CRYPTO_FP1024_KERNEL_H
-#define CRYPTO_FP1024_KERNEL_H
+#ifndef CRYPTO_GUARDED_FP1024_KERNEL_H
+#define CRYPTO_GUARDED_FP1024_KERNEL_H
 
 #include "crypto/guarded/fp1024.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fp1024_x86_64.S - 1024-bit multiplication and Montgomery reduction for the prime of SAKKE Parameter Set 1, with MULX and two
  * carry chains (ADCX, ADOX). crypto/guarded/fp1024.c calls it when the processor has BMI2 and ADX. No branch and no address depends on
  * an operand.

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gba.h - keys of the generic bootstrapping architecture (TS 33.220 annex B.3 and 5.3.2), for the card and for the network. */
-#ifndef CRYPTO_GBA_H
-#define CRYPTO_GBA_H
+#ifndef CRYPTO_GUARDED_GBA_H
+#define CRYPTO_GUARDED_GBA_H
 
 #include "apdu/base/secret.h"
 

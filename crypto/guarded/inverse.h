@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* inverse.h - the inverse modulo an odd number in a fixed number of steps: Bernstein and Yang, "Fast constant-time gcd
  * computation and modular inversion" (2019). Internal to crypto/. */
-#ifndef CRYPTO_INVERSE_H
-#define CRYPTO_INVERSE_H
+#ifndef CRYPTO_GUARDED_INVERSE_H
+#define CRYPTO_GUARDED_INVERSE_H
 
 #include <stdint.h>
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pages.h - memory for large tables that are worth a key: not swapped out as far as the limit on locked memory lets, not in
  * core files, wiped when it is given back. Internal to crypto/. */
-#ifndef CRYPTO_PAGES_H
-#define CRYPTO_PAGES_H
+#ifndef CRYPTO_GUARDED_PAGES_H
+#define CRYPTO_GUARDED_PAGES_H
 
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/guarded/pairing1024.h"
 
 #include <stdlib.h>

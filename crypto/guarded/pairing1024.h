@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* pairing1024.h - the pairing of RFC 6508 3.2 and powers of its values. Internal to crypto/.
  * A value is an element b/a of F_p standing for a + i b in F_p[i], i^2 = -1, up to factors of F_p. */
-#ifndef CRYPTO_PAIRING1024_H
-#define CRYPTO_PAIRING1024_H
+#ifndef CRYPTO_GUARDED_PAIRING1024_H
+#define CRYPTO_GUARDED_PAIRING1024_H
 
 #include "crypto/guarded/curve1024.h"
 

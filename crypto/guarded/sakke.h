@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sakke.h - SAKKE identity-based encryption (RFC 6508), Parameter Set 1 (RFC 6509 appendix A).
  * Secret: z, RSK, SSV, r, g^r, w. Their arithmetic is uniform: windows of signed odd digits and tables that are
  * read whole, one error for every reason a decapsulation fails, and the same work for each. Identifiers, points and ciphertexts
  * are public. */
-#ifndef CRYPTO_SAKKE_H
-#define CRYPTO_SAKKE_H
+#ifndef CRYPTO_GUARDED_SAKKE_H
+#define CRYPTO_GUARDED_SAKKE_H
 
 #include "crypto/common/rng.h"
 

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sakke_ring.h - the tables of the last few RSKs that were used, for whoever holds keys and runs for long: a card, or a farm of
  * cards. Worth as much as the keys: locked as far as the system lets, wiped when others take their place and at the end. Not
  * for two threads at once. */
-#ifndef CRYPTO_SAKKE_RING_H
-#define CRYPTO_SAKKE_RING_H
+#ifndef CRYPTO_GUARDED_SAKKE_RING_H
+#define CRYPTO_GUARDED_SAKKE_RING_H
 
 #include "crypto/guarded/sakke.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/guarded/sakke_set1.h"
 
 /* clang-format off */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sakke_set1.h - SAKKE Parameter Set 1, RFC 6509 appendix A: public constants, big-endian. */
-#ifndef CRYPTO_SAKKE_SET1_H
-#define CRYPTO_SAKKE_SET1_H
+#ifndef CRYPTO_GUARDED_SAKKE_SET1_H
+#define CRYPTO_GUARDED_SAKKE_SET1_H
 
 #include <stdint.h>
 

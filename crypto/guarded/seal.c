@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/guarded/seal.h"
 
 #include "crypto/common/aes.h"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* seal.h - make and open sealed objects: AES-256-GCM under TrK inside HMAC-SHA-256 under InK (DESIGN.md 3.4). */
-#ifndef CRYPTO_SEAL_H
-#define CRYPTO_SEAL_H
+#ifndef CRYPTO_GUARDED_SEAL_H
+#define CRYPTO_GUARDED_SEAL_H
 
 #include "apdu/sealed.h"
 #include "crypto/common/rng.h"

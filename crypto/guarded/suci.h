@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* suci.h - concealing a subscription identifier: ECIES of TS 33.501 annex C.3, profiles A (X25519) and B (P-256, compressed
  * points), with the ANSI X9.63 KDF over SHA-256, AES-128-CTR and HMAC-SHA-256 cut to 8 octets. All OpenSSL's; constant-time as
  * OpenSSL is. */
-#ifndef CRYPTO_SUCI_H
-#define CRYPTO_SUCI_H
+#ifndef CRYPTO_GUARDED_SUCI_H
+#define CRYPTO_GUARDED_SUCI_H
 
 #include "crypto/common/rng.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* enrol.h - a one-time enrolment code: 16 random octets in hex, in groups of four with hyphens, which a person carries. Name
  * and key of TLS-PSK are made of it, so that the server can name the code without holding it. */
-#ifndef CRYPTO_ENROL_H
-#define CRYPTO_ENROL_H
+#ifndef CRYPTO_NETWORK_ENROL_H
+#define CRYPTO_NETWORK_ENROL_H
 
 #include "apdu/base/secret.h"
 

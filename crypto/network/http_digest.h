@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* http_digest.h - HTTP Digest with AKAv1-MD5 (RFC 2617, RFC 3310), as the Ub interface of GBA uses it (TS 24.109 clause 4):
  * what stands in the header fields, and the responses. The password is RES. */
-#ifndef CRYPTO_HTTP_DIGEST_H
-#define CRYPTO_HTTP_DIGEST_H
+#ifndef CRYPTO_NETWORK_HTTP_DIGEST_H
+#define CRYPTO_NETWORK_HTTP_DIGEST_H
 
 #include "apdu/base/bytes.h"
 

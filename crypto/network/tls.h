@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tls.h - a TLS 1.2 client with a pre-shared key (RFC 4279, RFC 5487) over memory: octets in, octets out, no sockets. OpenSSL
  * does the work; record and alert timing is OpenSSL's. */
-#ifndef CRYPTO_TLS_H
-#define CRYPTO_TLS_H
+#ifndef CRYPTO_NETWORK_TLS_H
+#define CRYPTO_NETWORK_TLS_H
 
 #include "apdu/base/secret.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* OpenSSL 3 would have a provider for this; its older key methods do the same in a page, and are what its PKCS#11 engines use.
  */
 #define OPENSSL_API_COMPAT 0x10100000L

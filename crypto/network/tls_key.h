@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tls_key.h - a TLS client's certificate whose private key is elsewhere, on a card: OpenSSL asks a function of ours for each
  * signature. For libraries that have an SSL_CTX of their own (libcurl). */
-#ifndef CRYPTO_TLS_KEY_H
-#define CRYPTO_TLS_KEY_H
+#ifndef CRYPTO_NETWORK_TLS_KEY_H
+#define CRYPTO_NETWORK_TLS_KEY_H
 
 #include "apdu/base/bytes.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue adhoc: groups that the members' cards make alone. prose-ue group rekey and invite: groups of the network's that are
  * managed with this card. */
 #include <limits.h>
@@ -18,7 +19,7 @@ static int create(struct arguments *a, const char *verb)
 	enum prose_result r = prose_adhoc_create(a->card, now_seconds(), a->words[1], now_seconds() + (uint64_t)a->valid, &g);
 
 	if (r != PROSE_OK)
-		return complain(a, verb, a->words[1], r);
+		return ue_complain(a, verb, a->words[1], r);
 	print_gmk(a, &g);
 	return 0;
 }
@@ -31,7 +32,7 @@ static int invite(struct arguments *a, const char *verb, const char *member, con
 	enum prose_result r = prose_adhoc_invite(a->card, now_seconds(), a->words[1], member, message, &n);
 
 	if (r != PROSE_OK)
-		return complain(a, verb, member, r);
+		return ue_complain(a, verb, member, r);
 	return write_private(path, message, n) ? 0 : usage_error(verb, "--out cannot be written");
 }
 
@@ -98,5 +99,5 @@ int verb_adhoc(struct arguments *a)
 	if (strcmp(what, "accept") != 0 || a->word_count != 3)
 		return usage_error("adhoc", "say `create GROUP`, `invite GROUP USER --out FILE` or `accept GROUP SIGNER`");
 	r = prose_adhoc_accept(a->card, a->words[1], a->words[2]);
-	return r == PROSE_OK ? 0 : complain(a, "adhoc accept", a->words[1], r);
+	return r == PROSE_OK ? 0 : ue_complain(a, "adhoc accept", a->words[1], r);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue call start|join: the key press, the offer, the media. Talking sends PCMA from an A-law WAV file as SRTP. */
 #include <poll.h>
 #include <stdio.h>
@@ -205,7 +206,7 @@ static int call_start(struct arguments *a)
 	t = (struct talk){ .a = a, .sequence = 1, .media = { .card = a->card }, .offers = { .fd = -1 }, .out = { .fd = -1 } };
 	/* A phone has its card open and PIN verified long before the key is pressed. */
 	if ((r = prose_state_read(a->card, &warm)) != PROSE_OK)
-		return complain(a, "call start", NULL, r);
+		return ue_complain(a, "call start", NULL, r);
 	t.media.policy = media_policy(a->card, a->group);
 	if (!multicast_open(a->media, false, &t.out) ||
 	        ((t.media.policy & PROSE_POLICY_DIRECT) == 0 && !multicast_open(a->offers, false, &t.offers)))
@@ -219,7 +220,7 @@ static int call_start(struct arguments *a)
 	media_close(&t.media);
 	multicast_close(&t.out);
 	multicast_close(&t.offers);
-	return r == PROSE_OK ? 0 : complain(a, "call start", a->group, r);
+	return r == PROSE_OK ? 0 : ue_complain(a, "call start", a->group, r);
 }
 
 /* Wait for an offer of our group; *m holds its media and mikey its message. */
@@ -326,7 +327,7 @@ static int enter(struct arguments *a, struct media *m, struct multicast *in, cha
 		*port = in->port;
 		event("listening", now_microseconds());
 		r = prose_direct_open(a->card, now_seconds(), a->group, &m->session);
-		return r == PROSE_OK ? 0 : complain(a, "call join", a->group, r);
+		return r == PROSE_OK ? 0 : ue_complain(a, "call join", a->group, r);
 	}
 	if (a->offers == NULL || !multicast_open(a->offers, true, &offers))
 		return usage_error("call join", "needs --offers as multicast ADDRESS:PORT");
@@ -346,7 +347,7 @@ static int enter(struct arguments *a, struct media *m, struct multicast *in, cha
 	r = prose_call_join(a->card, now_seconds(), mikey.p, mikey.len, &m->session);
 	if (r == PROSE_OK)
 		m->session.ssrc = offered.ssrc;
-	return r == PROSE_OK ? 0 : complain(a, "call join", a->group, r);
+	return r == PROSE_OK ? 0 : ue_complain(a, "call join", a->group, r);
 }
 
 /* --audio: talk under the session's key, which a group must share for that. */
@@ -393,7 +394,7 @@ static int call_join(struct arguments *a)
 		r = print_joined(&t.media, address, port, guk_id);
 		if (r == PROSE_OK && a->audio != NULL)
 			r = answer_back(&t, samples, address, port);
-		rc = r != PROSE_OK ? complain(a, "call join", a->group, r) : heard ? 0 : EXIT_FAILURE;
+		rc = r != PROSE_OK ? ue_complain(a, "call join", a->group, r) : heard ? 0 : EXIT_FAILURE;
 	}
 	multicast_close(&in);
 	media_close(&t.media);

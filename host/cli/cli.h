@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cli.h - what the verbs of prose-ue share: options, the open card, messages. */
 #ifndef HOST_CLI_CLI_H
 #define HOST_CLI_CLI_H
@@ -94,7 +95,7 @@ enum { TERMINAL_PROFILE_LEN = 17 };
 extern const uint8_t terminal_profile[TERMINAL_PROFILE_LEN];
 
 /* "prose-ue VERB: sentence", and the exit status for a result. */
-int complain(const struct arguments *, const char *verb, const char *about, enum prose_result);
+int ue_complain(const struct arguments *, const char *verb, const char *about, enum prose_result);
 int usage_error(const char *verb, const char *sentence);
 int usage_too_long(const char *verb, const char *what, size_t n, size_t max);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue announce, discover: simulated PC5 as UDP multicast with the real 29 octets. */
 #include <poll.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ int verb_announce(struct arguments *a)
 			r = PROSE_IO;
 	}
 	multicast_close(&pc5);
-	return r == PROSE_OK ? 0 : complain(a, "announce", a->name, r);
+	return r == PROSE_OK ? 0 : ue_complain(a, "announce", a->name, r);
 }
 
 static void report(const struct arguments *a, const struct prose_match *m)
@@ -74,5 +75,5 @@ int verb_discover(struct arguments *a)
 	(void)printf(a->json ? "{\"frames\": %ld, \"matches\": %ld}\n" : "%ld frames heard, %ld matches\n", frames, matches);
 	prose_watch_free(&watch);
 	multicast_close(&pc5);
-	return r == PROSE_OK ? 0 : complain(a, "discover", NULL, r);
+	return r == PROSE_OK ? 0 : ue_complain(a, "discover", NULL, r);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue readers, info, list, provision, group, ota, apdu. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ int verb_readers(struct arguments *a)
 	enum prose_result r = prose_pcsc_readers(&names);
 
 	if (r != PROSE_OK)
-		return complain(a, "readers", NULL, r);
+		return ue_complain(a, "readers", NULL, r);
 	for (const char *n = names; *n != 0; n += strlen(n) + 1)
 		(void)puts(n);
 	free(names);
@@ -47,7 +48,7 @@ int verb_info(struct arguments *a)
 	if (r == PROSE_OK)
 		r = prose_state_read(a->card, &s);
 	if (r != PROSE_OK)
-		return complain(a, "info", NULL, r);
+		return ue_complain(a, "info", NULL, r);
 	if (a->json)
 		(void)printf("{\"iccid\": \"%s\", \"kms\": \"%s\", \"floor\": %llu, \"latest\": %llu, \"slot_budget\": %lu}\n",
 		        iccid, s.kms_uri, (unsigned long long)s.floor, (unsigned long long)s.latest,
@@ -93,7 +94,7 @@ int verb_list(struct arguments *a)
 		enum prose_result r = prose_list(a->card, k, print_entry, &k);
 
 		if (r != PROSE_OK)
-			return complain(a, "list", NULL, r);
+			return ue_complain(a, "list", NULL, r);
 	}
 	return 0;
 }
@@ -133,7 +134,7 @@ int verb_group(struct arguments *a)
 	if (!read_file("group import", a->words[1], message, sizeof message, &n))
 		return EXIT_FAILURE;
 	if ((r = prose_import_gmk(a->card, now_seconds(), message, n, &g)) != PROSE_OK)
-		return complain(a, "group import", a->words[1], r);
+		return ue_complain(a, "group import", a->words[1], r);
 	print_gmk(a, &g);
 	return 0;
 }
@@ -208,7 +209,7 @@ int verb_ota(struct arguments *a)
 		return EXIT_FAILURE;
 	text[n] = 0;
 	if ((submitted.terminal = prose_terminal_new()) == NULL)
-		return complain(a, "ota deliver", NULL, PROSE_NO_SPACE);
+		return ue_complain(a, "ota deliver", NULL, PROSE_NO_SPACE);
 	/* A card says that it wants something only to a terminal that it knows. */
 	r = prose_cat(a->card, terminal_profile, sizeof terminal_profile, on_submit, &submitted);
 	if (r == PROSE_OK)
@@ -219,7 +220,7 @@ int verb_ota(struct arguments *a)
 		r = prose_terminal_run(a->card, submitted.terminal, on_submit, &submitted, (unsigned)a->seconds);
 	prose_terminal_free(&submitted.terminal);
 	if (r != PROSE_OK)
-		return complain(a, "ota deliver", a->words[1], r);
+		return ue_complain(a, "ota deliver", a->words[1], r);
 	if (a->out != NULL && (out = fopen(a->out, "we")) == NULL)
 		return usage_error("ota deliver", "--out cannot be written");
 	(void)fprintf(out, "%s\n",
@@ -243,9 +244,9 @@ int verb_apdu(struct arguments *a)
 		enum prose_result r;
 
 		if (hex_decode(bytes_str(a->words[i]), &b) != OK)
-			return complain(a, "apdu", a->words[i], PROSE_FORMAT);
+			return ue_complain(a, "apdu", a->words[i], PROSE_FORMAT);
 		if ((r = prose_apdu(a->card, command, b.len, response, &n)) != PROSE_OK)
-			return complain(a, "apdu", a->words[i], r);
+			return ue_complain(a, "apdu", a->words[i], r);
 		(void)puts(hex_encode((struct bytes){ response, n }, hex));
 	}
 	return 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue: the command line of the middleware. */
 #include <limits.h>
 #include <stdio.h>
@@ -257,7 +258,7 @@ static int run_verb(const struct verb *v, struct arguments *a)
 	if (r == PROSE_OK && a->gsmtap != NULL && (r = prose_gsmtap_open(t, a->gsmtap, &t)) != PROSE_OK)
 		t.close(t.context);
 	if (r != PROSE_OK || (r = prose_card_open(t, &o, &a->card)) != PROSE_OK)
-		return complain(a, v->name, a->reader, r);
+		return ue_complain(a, v->name, a->reader, r);
 	rc = v->run(a);
 	prose_card_close(&a->card);
 	return rc;

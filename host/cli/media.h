@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* media.h - a call's packets: by libsrtp2 under keys that the card gave, or by the card. */
 #ifndef HOST_CLI_MEDIA_H
 #define HOST_CLI_MEDIA_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue modem: the handset's side of a message centre. What arrives by SMPP goes to the card as SMS-PP download; what the
  * card answers, or asks to send, goes back. One card, or a whole farm with numbers in a row. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 const uint8_t terminal_profile[TERMINAL_PROFILE_LEN] = { 0x03, 0x00, 0x88, 0x02, 0x01, 0x0C, 0x00, 0x07, 0x00, 0x00, 0x00, 0x0F,
 	0xE0, 0x00, 0x00, 0x00, 0x01 };
 
-int complain(const struct arguments *a, const char *verb, const char *about, enum prose_result r)
+int ue_complain(const struct arguments *a, const char *verb, const char *about, enum prose_result r)
 {
 	const char *why = r == PROSE_REFUSED && a->card != NULL ? prose_card_error(a->card) : prose_result_text(r);
 

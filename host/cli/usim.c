@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue file, pin, auth, gba, cat. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static int file_cat(struct arguments *a, const char *name)
 		return usage_error("file cat", "needs a path such as 7FFF/5F90/4F05 or 2FE2, or a name such as EF_IMSI");
 	if ((r = prose_file_info(a->card, path, path_len, &info)) != PROSE_OK ||
 	        (r = prose_file_read(a->card, path, path_len, content, &n)) != PROSE_OK)
-		return complain(a, "file cat", name, r);
+		return ue_complain(a, "file cat", name, r);
 	if (!info.records) {
 		(void)puts(hex_encode((struct bytes){ content, n }, hex));
 		return 0;
@@ -68,7 +69,7 @@ static int file_put(struct arguments *a)
 	if (a->word_count != 3 || !parse_path(a->words[1], path, &path_len) || hex_decode(bytes_str(a->words[2]), &b) != OK)
 		return usage_error("file put", "needs a path or name, and the content in hex");
 	r = prose_file_update(a->card, path, path_len, (unsigned)a->count, content, b.len);
-	return r == PROSE_OK ? 0 : complain(a, "file put", a->words[1], r);
+	return r == PROSE_OK ? 0 : ue_complain(a, "file put", a->words[1], r);
 }
 
 static void print_info(const struct ef_name *e, const struct prose_file_info *f, bool tree)
@@ -112,10 +113,10 @@ static int file_list(struct arguments *a, bool tree)
 			print_info(&ef_names[i], &info, tree);
 			found++;
 		} else if (r != PROSE_REFUSED) {
-			return complain(a, "file", ef_names[i].path, r);
+			return ue_complain(a, "file", ef_names[i].path, r);
 		}
 	}
-	return found > 0 ? 0 : complain(a, "file", below, PROSE_NOT_FOUND);
+	return found > 0 ? 0 : ue_complain(a, "file", below, PROSE_NOT_FOUND);
 }
 
 int verb_file(struct arguments *a)
@@ -178,7 +179,7 @@ int verb_pin(struct arguments *a)
 		(void)fprintf(stderr, "prose-ue pin: wrong, %u tries left\n", tries);
 		return EXIT_REFUSED;
 	}
-	return r == PROSE_OK ? 0 : complain(a, "pin", a->words[1], r);
+	return r == PROSE_OK ? 0 : ue_complain(a, "pin", a->words[1], r);
 }
 
 static bool take_hex(const char *word, uint8_t *out, size_t n)
@@ -199,7 +200,7 @@ static void print_field(const char *name, const uint8_t *p, size_t n)
 static int print_aka(struct arguments *a, const char *verb, struct prose_aka *k, enum prose_result r)
 {
 	if (r != PROSE_OK)
-		return complain(a, verb, NULL, r);
+		return ue_complain(a, verb, NULL, r);
 	if (k->synchronisation_failure) {
 		print_field("AUTS", k->auts, sizeof k->auts);
 		return EXIT_REFUSED;
@@ -239,7 +240,7 @@ static int naf_key(struct arguments *a)
 	if (id.failed)
 		return usage_error("gba naf", "the FQDN is too long");
 	if ((r = prose_gba_naf_key(a->card, raw, id.len, a->words[3], key)) != PROSE_OK)
-		return complain(a, "gba naf", a->words[1], r);
+		return ue_complain(a, "gba naf", a->words[1], r);
 	print_field("Ks_ext_NAF", key, sizeof key);
 	secret_clean(key, sizeof key);
 	return 0;
@@ -252,7 +253,7 @@ int verb_suci(struct arguments *a)
 	enum prose_result r = prose_suci(a->card, suci, &n);
 
 	if (r != PROSE_OK)
-		return complain(a, "suci", NULL, r);
+		return ue_complain(a, "suci", NULL, r);
 	print_field("SUCI", suci, n);
 	return 0;
 }
@@ -351,7 +352,7 @@ int verb_cat(struct arguments *a)
 		r = prose_terminal_run(a->card, s.terminal, on_proactive, &s, (unsigned)a->seconds);
 	prose_terminal_free(&s.terminal);
 	if (r != PROSE_OK)
-		return complain(a, "cat", NULL, r);
+		return ue_complain(a, "cat", NULL, r);
 	if (s.count == 0)
 		(void)puts("no proactive command waits");
 	return 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue watch: APDUs that --gsmtap mirrors (ours, or any other tool's), decoded a line each. */
 #include <arpa/inet.h>
 #include <poll.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The watch list: an open-addressing table of look-up values for the current slot and one on each side. */
 #include <stdlib.h>
 #include <string.h>

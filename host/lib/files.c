@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Files by path. They are read on our channel from the MF or the USIM; the ProSe applet is selected again afterwards. */
 #include <string.h>
 

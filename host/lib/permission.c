@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the user may do where: the PLMNs' permissions on the card, then the home network's preset in DF_ProSe. */
 #include <string.h>
 

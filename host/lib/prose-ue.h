@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue.h - libprose-ue, the phone's side of the ProSe UICC.
  *
  * A phone stack opens a card over a transport (PC/SC is shipped; AT+CGLA, QMI or OMAPI plug in), verifies the PIN, and makes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ProSe applet's commands as typed calls (docs/prose-applet.md). */
 #include <string.h>
 

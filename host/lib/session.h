@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* session.h - one card on one logical channel: exchange with 61xx and 6Cxx followed, recovery after somebody's reset. */
 #ifndef HOST_LIB_SESSION_H
 #define HOST_LIB_SESSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The USIM's commands: AUTHENTICATE, GBA, PINs. */
 #include <string.h>
 

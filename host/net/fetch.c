@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue group fetch and listen: what waits for this card at its operator, by HTTPS under a key of GBA's, now or when it
  * comes; each item is confirmed when the card has it. */
 #include <stdio.h>
@@ -58,10 +59,10 @@ static int one(struct arguments *a, struct exchange *x, const char *from, bool *
 		return x->status == 204 ? 0 : gba_refused(x->url, "this is no group manager");
 	r = hand_over(a, (struct bytes){ x->answer, x->n });
 	if (!has_it(a, r) && r != PROSE_REFUSED && r != PROSE_REPLAYED)
-		return complain(a, "group fetch", x->url, r);
+		return ue_complain(a, "group fetch", x->url, r);
 	(void)snprintf(path, sizeof path, "/outbox/v1/done/%s", x->item);
 	if (!has_it(a, r)) { /* it would be refused again, and what is behind it would wait for ever */
-		refused = complain(a, "group fetch", "the card refuses an item", r);
+		refused = ue_complain(a, "group fetch", "the card refuses an item", r);
 		(void)snprintf(path, sizeof path, "/outbox/v1/done/%s/%04x", x->item,
 		        r == PROSE_REPLAYED ? SW_PROSE_REPLAY : prose_card_status(a->card));
 	}

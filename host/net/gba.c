@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GBA on the phone: Ub with HTTP Digest AKA, then TLS with Ks_ext_NAF. Ks stays on the card. */
 #include "host/net/gba.h"
 
@@ -312,7 +313,7 @@ static int answer_challenge(struct arguments *a, struct exchange *x, struct http
 	if (!nonce_of(d, nonce))
 		return gba_refused(a->bsf, "its challenge has no RAND and AUTN");
 	if ((r = prose_gba_bootstrap(a->card, nonce, nonce + 16, &k)) != PROSE_OK)
-		return complain(a, "gba", a->bsf, r);
+		return ue_complain(a, "gba", a->bsf, r);
 	*again = k.synchronisation_failure;
 	if (k.synchronisation_failure)
 		base64_encode((struct bytes){ k.auts, AUTS_LEN }, &auts);
@@ -341,7 +342,7 @@ static int answer_challenge(struct arguments *a, struct exchange *x, struct http
 	        !between((char *)x->answer, "<lifetime>", "</lifetime>", life, sizeof life))
 		return gba_refused(a->bsf, "its answer has no B-TID");
 	r = remember(a, nonce, btid, life);
-	return r == PROSE_OK ? 0 : complain(a, "gba", "EF_GBABP", r);
+	return r == PROSE_OK ? 0 : ue_complain(a, "gba", "EF_GBABP", r);
 }
 
 static int bootstrap(struct arguments *a, const char *impi, char btid[BTID_MAX])
@@ -394,7 +395,7 @@ int gba_connect(struct arguments *a, const char *url, struct gba *g)
 	if (strncmp(url, "https://", 8) != 0)
 		return gba_refused(url, "must be https://: keys do not travel in the clear");
 	if ((r = gba_impi(a, impi)) != PROSE_OK)
-		return complain(a, "gba", "EF_IMSI", r);
+		return ue_complain(a, "gba", "EF_IMSI", r);
 	if (a->bsf == NULL) {
 		(void)snprintf(home, sizeof home, "http://bsf.%.13s.pub.3gppnetwork.org",
 		        strstr(impi, "@ims.") + 5); /* "mncXXX.mccYYY" */
@@ -412,7 +413,7 @@ int gba_connect(struct arguments *a, const char *url, struct gba *g)
 	if (r == PROSE_OK)
 		r = naf_key(a, impi, BYTES_STR(UA_PROTOCOL), a->ca != NULL ? &g->key13 : &g->key);
 	if (r != PROSE_OK)
-		return complain(a, "gba", a->naf, r);
+		return ue_complain(a, "gba", a->naf, r);
 	(void)snprintf(g->identity, sizeof g->identity, "%s%s", UA_IDENTITY, btid);
 	g->exchange.url = url;
 	g->exchange.key = (struct tls_key){ g->identity, &g->key, &g->key13 };

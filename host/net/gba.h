@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* gba.h - the phone's side of GBA (TS 33.220, 33.222, 24.109): bootstrapping with the BSF, then HTTPS under Ks_ext_NAF. */
-#ifndef HOST_CLI_GBA_H
-#define HOST_CLI_GBA_H
+#ifndef HOST_NET_GBA_H
+#define HOST_NET_GBA_H
 
 #include "apdu/gba.h"
 #include "apdu/base/secret.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue group create, invitation, join and expel: groups whose keys the network makes and pushes (seed S-3.2); and what a
  * phone does with a pushed message. */
 #include <stdio.h>
@@ -57,7 +58,7 @@ int gba_push(struct arguments *a)
 	if (!read_file("gba push", a->words[1], content, sizeof content, &n))
 		return EXIT_FAILURE;
 	if ((r = take_push(a, (struct bytes){ content, n }, &done)) != PROSE_OK)
-		return complain(a, "gba push", a->words[1], r);
+		return ue_complain(a, "gba push", a->words[1], r);
 	(void)printf("%zu pushed object%s installed\n", done, done == 1 ? "" : "s");
 	return 0;
 }
@@ -101,7 +102,7 @@ static int vouch(struct arguments *a, struct gba *g, const struct wish *w, uint8
 		return rc;
 	r = prose_vouch(a->card, w->type, a->words[1], a->user, strchr(g->identity, ';') + 1, w->users, w->user_count,
 	        now_seconds() + w->life, w->invitation.p, w->invitation.n, out, n);
-	return r == PROSE_OK ? 0 : complain(a, "group", a->words[1], r);
+	return r == PROSE_OK ? 0 : ue_complain(a, "group", a->words[1], r);
 }
 
 static int ask(struct arguments *a, const struct wish *w)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-ue provision: sealed objects to the card, from files, or from the KMS of an operator whom the card bootstraps with
  * (TS 33.220, 33.222, 33.180 annex D). The phone carries; Ks and the keys of the key set are the card's. */
 #include <stdio.h>
@@ -52,7 +53,7 @@ static int from_files(struct arguments *a, size_t *done)
 		if (!read_file("provision", a->words[i], content, sizeof content, &n))
 			return EXIT_FAILURE;
 		if ((r = install_objects(a, (struct bytes){ content, n }, done)) != PROSE_OK)
-			return complain(a, "provision", a->words[i], r);
+			return ue_complain(a, "provision", a->words[i], r);
 	}
 	return 0;
 }
@@ -115,7 +116,7 @@ static int ask_kms(struct arguments *a, struct exchange *x, enum kms_message m, 
 	if (!k.is_signed)
 		return gba_refused(a->kms, "its answer is not signed");
 	if ((r = hand_over(a, &k, done)) != PROSE_OK)
-		return complain(a, "provision", a->kms, r);
+		return ue_complain(a, "provision", a->kms, r);
 	if (m == KMS_KEY_PROVISION && (!post(a, x, KMS_INSTALLED, kms_uri, k.response.period_number) || x->status != 204))
 		return gba_refused(a->kms, "the card has the keys, but this does not take the confirmation");
 	return 0;
@@ -187,7 +188,7 @@ static int from_function(struct arguments *a)
 	if (g.exchange.status == 200)
 		r = install_objects(a, (struct bytes){ g.exchange.answer, g.exchange.n }, &done);
 	if (r != PROSE_OK)
-		return complain(a, "permission", a->from, r);
+		return ue_complain(a, "permission", a->from, r);
 	(void)printf("%zu permission%s installed\n", done, done == 1 ? "" : "s");
 	return 0;
 }
@@ -201,7 +202,7 @@ static int show_permission(struct arguments *a, const char *current, const char 
 	enum prose_result r = prose_permission(a->card, now_seconds(), current, last, &p);
 
 	if (r != PROSE_OK)
-		return complain(a, "permission", NULL, r);
+		return ue_complain(a, "permission", NULL, r);
 	for (size_t i = 0; i < PROSE_MAY_COUNT; i++)
 		(void)printf(a->json ? "{\"item\": \"%s\", \"allowed\": %s, \"origin\": \"%s\"}\n" : "%-12s %s, by %s\n",
 		        names[i],
@@ -239,9 +240,9 @@ int verb_certificate(struct arguments *a)
 	if (a->word_count != 1 || strcmp(a->words[0], "key") != 0)
 		return usage_error("certificate", "say `key`: the public key as PEM, for whoever makes the certificate");
 	if ((r = prose_certificate_key(a->card, point)) != PROSE_OK)
-		return complain(a, "certificate", NULL, r);
+		return ue_complain(a, "certificate", NULL, r);
 	if (!tls_public_key(point, pem, sizeof pem))
-		return complain(a, "certificate", "its key", PROSE_FORMAT);
+		return ue_complain(a, "certificate", "its key", PROSE_FORMAT);
 	(void)fputs(pem, stdout);
 	return 0;
 }

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* smpp.h - SMPP 3.4 PDUs, pure: what an OTA server, a handset's side and a short message centre say to each other. */
-#ifndef OTA_SMPP_H
-#define OTA_SMPP_H
+#ifndef OTA_SMPP_SMPP_H
+#define OTA_SMPP_SMPP_H
 
 #include "apdu/base/bytes.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "ota/smpp/smpp_session.h"
 
 #include <stdio.h>

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* smpp_session.h - one SMPP 3.4 connection without its socket: the caller moves octets and tells the time, this keeps the
  * stream, sequence numbers, the window, enquire_link, and answers what needs no decision. Both sides use it. */
-#ifndef OTA_SMPP_SESSION_H
-#define OTA_SMPP_SESSION_H
+#ifndef OTA_SMPP_SMPP_SESSION_H
+#define OTA_SMPP_SMPP_SESSION_H
 
 #include "ota/smpp/smpp.h"
 

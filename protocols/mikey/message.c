@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/mikey/message.h"
 
 enum { SIGN_ECCSI = 2 };

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* message.h - MIKEY messages (RFC 3830 section 6, 6043, 6509): one parser for all of them, and the payload writers.
  * Every inner length is bounded by its outer one; unknown payloads, trailing octets, second KEMAC, SAKKE, SIGN, T, RAND
  * and repeated IDR roles are refused. Views point into the input. */
-#ifndef MIKEY_MESSAGE_H
-#define MIKEY_MESSAGE_H
+#ifndef PROTOCOLS_MIKEY_MESSAGE_H
+#define PROTOCOLS_MIKEY_MESSAGE_H
 
 #include "apdu/base/bytes.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sdp.h - the SDP that carries a MIKEY message (RFC 4566, RFC 4567 a=key-mgmt:mikey). */
-#ifndef MIKEY_SDP_H
-#define MIKEY_SDP_H
+#ifndef PROTOCOLS_MIKEY_SDP_H
+#define PROTOCOLS_MIKEY_SDP_H
 
 #include "apdu/base/bytes.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/pc3/kms_xml.h"
 
 #include <libxml/parser.h>

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* kms_xml.h - the messages of the KMS interface (TS 33.180 annex D), XML 1.0 by libxml2. Key sets, certificates and transport
  * keys travel as the card's sealed objects, the CipherValues of EncryptedKey elements (xmlenc) with an algorithm of ours, so
  * that nothing between the KMS and the card can read or change them; responses are signed under the card's InK. Messages are
  * checked against protocols/pc3/kms.rng; elements that are not known are passed over; document types and entities are refused.
  */
-#ifndef MIKEY_KMS_XML_H
-#define MIKEY_KMS_XML_H
+#ifndef PROTOCOLS_PC3_KMS_XML_H
+#define PROTOCOLS_PC3_KMS_XML_H
 
 #include "protocols/pc3/signature_xml.h"
 

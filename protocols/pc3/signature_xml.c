@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/pc3/signature_xml.h"
 
 #include <libxml/c14n.h>

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* signature_xml.h - XML Signature (W3C xmldsig-core, RFC 6931), the one form of it that KMS messages have: HMAC-SHA-256 under a
  * key that a card holds, over one element, both in exclusive canonical form (libxml2's). The element is found by its place and
  * never by its name, so that nothing can be wrapped around it. For kms_xml.c only. */
-#ifndef MIKEY_SIGNATURE_XML_H
-#define MIKEY_SIGNATURE_XML_H
+#ifndef PROTOCOLS_PC3_SIGNATURE_XML_H
+#define PROTOCOLS_PC3_SIGNATURE_XML_H
 
 #include "apdu/base/bytes.h"
 

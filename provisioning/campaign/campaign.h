@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* campaign.h - one job for many cards (campaign.c: what people decide and see; campaign_engine.h: what servers do). Any number
  * of servers share a database. A counter is taken and remembered before its packet leaves, so that none is sent twice, and
  * every card that was claimed comes back when its answer does not.
@@ -5,8 +6,8 @@
  * After silence nobody knows whether the card ran the packet. It is then asked, with a higher counter, for what it should hold
  * now (STEP_PROBE): the answer tells, and the old packet can never run afterwards. So an update happens once however often
  * messages are lost. Jobs that may run twice are simply sent again. */
-#ifndef PROVISIONING_CAMPAIGN_H
-#define PROVISIONING_CAMPAIGN_H
+#ifndef PROVISIONING_CAMPAIGN_CAMPAIGN_H
+#define PROVISIONING_CAMPAIGN_CAMPAIGN_H
 
 #include <stdio.h>
 

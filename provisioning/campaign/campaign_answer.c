@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What cards say, and what follows from it. */
 #include "provisioning/campaign/campaign_engine.h"
 

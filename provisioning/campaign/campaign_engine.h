@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* campaign_engine.h - inside the campaign servers' side: campaign_run.c (sums, tasks, stages), campaign_send.c (claims and
  * packets), campaign_answer.c (what a card said), campaign_http.c (cards that call). */
-#ifndef PROVISIONING_CAMPAIGN_ENGINE_H
-#define PROVISIONING_CAMPAIGN_ENGINE_H
+#ifndef PROVISIONING_CAMPAIGN_CAMPAIGN_ENGINE_H
+#define PROVISIONING_CAMPAIGN_CAMPAIGN_ENGINE_H
 
 #include "provisioning/campaign/campaign.h"
 #include "provisioning/db/sql.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Campaigns by HTTPS (SCP81): the packet only tells the card to call; what it gets then is the whole job as one script, and its
  * answer comes with its next request. */
 #include "apdu/aids.h"

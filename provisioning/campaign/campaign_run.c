@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the servers of campaigns share: sums that are written last, tasks, stages. */
 #include "provisioning/campaign/campaign_engine.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Claiming cards, and the packets that they get. */
 #include "apdu/aids.h"
 #include "provisioning/campaign/campaign_engine.h"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* clock.h - the time of the servers. */
-#ifndef PROVISIONING_CLOCK_H
-#define PROVISIONING_CLOCK_H
+#ifndef PROVISIONING_CAMPAIGN_CLOCK_H
+#define PROVISIONING_CAMPAIGN_CLOCK_H
 
 #include <stdint.h>
 

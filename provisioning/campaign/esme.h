@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* esme.h - our SMPP client: one connection to a message centre as transceiver, taken up again when it is lost, slower when the
  * centre says so. */
-#ifndef PROVISIONING_ESME_H
-#define PROVISIONING_ESME_H
+#ifndef PROVISIONING_CAMPAIGN_ESME_H
+#define PROVISIONING_CAMPAIGN_ESME_H
 
 #include "ota/smpp/smpp_session.h"
 

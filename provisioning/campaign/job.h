@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* job.h - what a campaign sends to a card: a profile in JSON, as the script of one secured packet, and how to read it back.
  *
  *   {"tar": "B05F90",                                     of the application; default: DF_ProSe, all or nothing
@@ -9,8 +10,8 @@
  *    "rotate": 7,                                         a new key set under this number, instead of all of the above
  *    "audit": true}                                       only read the files and compare
  */
-#ifndef PROVISIONING_JOB_H
-#define PROVISIONING_JOB_H
+#ifndef PROVISIONING_CAMPAIGN_JOB_H
+#define PROVISIONING_CAMPAIGN_JOB_H
 
 #include "apdu/aids.h"
 #include "apdu/base/status.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "provisioning/campaign/scp81.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* scp81.h - the server that cards call (GlobalPlatform 2.3 Amendment B): a card proves its pre-shared key, whose identity is
  * its ICCID, and gets the scripts of its campaigns. */
-#ifndef PROVISIONING_SCP81_H
-#define PROVISIONING_SCP81_H
+#ifndef PROVISIONING_CAMPAIGN_SCP81_H
+#define PROVISIONING_CAMPAIGN_SCP81_H
 
 #include "provisioning/campaign/campaign.h"
 

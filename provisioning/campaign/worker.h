@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* worker.h - a campaign server: claims cards, sends their packets by SMPP or by hand, matches answers. Several may share a
  * database. */
-#ifndef PROVISIONING_WORKER_H
-#define PROVISIONING_WORKER_H
+#ifndef PROVISIONING_CAMPAIGN_WORKER_H
+#define PROVISIONING_CAMPAIGN_WORKER_H
 
 #include <signal.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* HSS: authentication vectors from the keys of the cards that this operator ordered (TS 33.102 6.3). */
 #include <string.h>
 

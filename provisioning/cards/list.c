@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A card vendor's list of identities and keys, as CSV (libcsv reads it). */
 #include <csv.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* explain.h - `prose-net ota explain`: any short message, ENVELOPE, command or response packet in words, and what a card would
  * answer. */
 #ifndef PROVISIONING_CLI_EXPLAIN_H

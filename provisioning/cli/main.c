@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-net: the operator's command line. Nouns and verbs from a table; every run is one database transaction. */
 #include <argp.h>
 #include <errno.h>
@@ -99,32 +100,32 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-int fail(const char *verb, const char *about, const char *why, int code)
+int net_fail(const char *verb, const char *about, const char *why, int code)
 {
 	(void)fprintf(stderr, "prose-net %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
 	return code;
 }
 
-int report(const char *verb, const char *about, enum status st)
+int net_report(const char *verb, const char *about, enum status st)
 {
 	switch (st) {
 	case OK: return 0;
-	case ERR_NOT_FOUND: return fail(verb, about, "not known here: create it first", EXIT_REFUSED);
-	case ERR_DENIED: return fail(verb, about, "exists already", EXIT_REFUSED);
+	case ERR_NOT_FOUND: return net_fail(verb, about, "not known here: create it first", EXIT_REFUSED);
+	case ERR_DENIED: return net_fail(verb, about, "exists already", EXIT_REFUSED);
 	case ERR_NO_SPACE:
-		return fail(verb, about, "does not fit (an update takes at most 16 short messages: about 2,000 octets)",
+		return net_fail(verb, about, "does not fit (an update takes at most 16 short messages: about 2,000 octets)",
 		        EXIT_REFUSED);
-	default: return fail(verb, about, status_text(st), EXIT_FAILURE);
+	default: return net_fail(verb, about, status_text(st), EXIT_FAILURE);
 	}
 }
 
-int too_long(const char *verb, const char *what, size_t n, size_t max)
+int net_too_long(const char *verb, const char *what, size_t n, size_t max)
 {
 	(void)fprintf(stderr, "prose-net %s: %s has %zu characters: at most %zu fit\n", verb, what, n, max);
 	return EXIT_USAGE;
 }
 
-uint64_t now(void)
+uint64_t net_now(void)
 {
 	return (uint64_t)time(NULL);
 }
@@ -134,7 +135,7 @@ uint64_t now(void)
 static char *pending[4096];
 static size_t pending_count;
 
-enum status write_file(const char *path, struct bytes content)
+enum status net_write_file(const char *path, struct bytes content)
 {
 	char new_path[PATH_MAX];
 	bool ok;
@@ -166,31 +167,31 @@ static enum status publish_files(bool committed)
 	return st;
 }
 
-uint8_t output[OUTPUT_MAX];
+uint8_t net_output[OUTPUT_MAX];
 
 static int kms_new(struct arguments *a)
 {
 	if (a->uri == NULL)
-		return fail("kms init", NULL, "needs --uri", EXIT_USAGE);
-	return report("kms init", a->uri, kms_init(a->db, a->uri, (uint64_t)a->period, (uint64_t)a->offset));
+		return net_fail("kms init", NULL, "needs --uri", EXIT_USAGE);
+	return net_report("kms init", a->uri, kms_init(a->db, a->uri, (uint64_t)a->period, (uint64_t)a->offset));
 }
 
 static int kms_keys(struct arguments *a)
 {
-	struct buf b = BUF_OF(output);
+	struct buf b = BUF_OF(net_output);
 	enum status st;
 
 	if (a->card == NULL || a->user == NULL || a->out == NULL)
-		return fail("kms issue", NULL, "needs --card ICCID, --user URI and --out FILE", EXIT_USAGE);
-	st = kms_issue(a->db, NULL, now(), NULL, a->card, a->user, (uint64_t)((long long)now() + a->shift * a->period), &b);
+		return net_fail("kms issue", NULL, "needs --card ICCID, --user URI and --out FILE", EXIT_USAGE);
+	st = kms_issue(a->db, NULL, net_now(), NULL, a->card, a->user, (uint64_t)((long long)net_now() + a->shift * a->period), &b);
 	if (st == OK)
-		st = write_file(a->out, buf_bytes(&b));
+		st = net_write_file(a->out, buf_bytes(&b));
 	if (st == ERR_DENIED)
 		return refuse_user("kms issue", a, "is revoked: `kms allow` first; or the card is lost");
-	return report("kms issue", a->user, st);
+	return net_report("kms issue", a->user, st);
 }
 
-bool flags_of(const char *text, const char *const *names, unsigned *flags)
+bool net_flags_of(const char *text, const char *const *names, unsigned *flags)
 {
 	*flags = 0;
 	while (text != NULL && *text != 0) {
@@ -211,24 +212,24 @@ static int discovery_create(struct arguments *a)
 	enum discovery_profile p = a->profile != NULL && strcmp(a->profile, "tr-2.1") == 0 ? DISCOVERY_TR_21 : DISCOVERY_33303;
 
 	if (a->count != 1 || (a->profile != NULL && strcmp(a->profile, "tr-2.1") != 0 && strcmp(a->profile, "33.303") != 0))
-		return fail("discovery renew", NULL, "needs NAME, and --profile tr-2.1 or 33.303", EXIT_USAGE);
-	return report("discovery renew", a->words[0], discovery_renew(a->db, a->words[0], p, (unsigned)a->slot));
+		return net_fail("discovery renew", NULL, "needs NAME, and --profile tr-2.1 or 33.303", EXIT_USAGE);
+	return net_report("discovery renew", a->words[0], discovery_renew(a->db, a->words[0], p, (unsigned)a->slot));
 }
 
 static int discovery_give(struct arguments *a)
 {
 	static const char *const names[] = { "announce", "monitor", NULL };
-	struct buf b = BUF_OF(output);
+	struct buf b = BUF_OF(net_output);
 	unsigned rights;
 	enum status st;
 
-	if (a->count != 1 || a->card == NULL || a->out == NULL || !flags_of(a->rights, names, &rights) || rights == 0)
-		return fail("discovery grant", NULL, "needs NAME, --card ICCID, --rights announce,monitor and --out FILE",
+	if (a->count != 1 || a->card == NULL || a->out == NULL || !net_flags_of(a->rights, names, &rights) || rights == 0)
+		return net_fail("discovery grant", NULL, "needs NAME, --card ICCID, --rights announce,monitor and --out FILE",
 		        EXIT_USAGE);
-	st = discovery_grant(a->db, a->words[0], a->card, rights, now() - 3600, now() + (uint64_t)a->valid, &b);
+	st = discovery_grant(a->db, a->words[0], a->card, rights, net_now() - 3600, net_now() + (uint64_t)a->valid, &b);
 	if (st == OK)
-		st = write_file(a->out, buf_bytes(&b));
-	return report("discovery grant", a->words[0], st);
+		st = net_write_file(a->out, buf_bytes(&b));
+	return net_report("discovery grant", a->words[0], st);
 }
 
 #define OUT(text)                                                                                                              \
@@ -522,7 +523,7 @@ static int refuse_duplicate(const char *name, const struct arguments *a)
 	if (a->card == NULL || db_card_get(a->db, a->card, &card, NULL) != OK || card.duplicate_of[0] == 0)
 		return 0;
 	db_card_duplicate(&card, sentence);
-	return fail(name, a->card, sentence, EXIT_REFUSED);
+	return net_fail(name, a->card, sentence, EXIT_REFUSED);
 }
 
 #define OPTION_LIMIT(name, field, max)                                                                                         \
@@ -561,26 +562,26 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
 		return EXIT_USAGE;
 	if (!text_limits_hold(limits, sizeof limits / sizeof *limits, &a, reason, sizeof reason))
-		return fail(name, NULL, reason, EXIT_USAGE);
+		return net_fail(name, NULL, reason, EXIT_USAGE);
 	(void)snprintf(key, sizeof key, "%s.key", a.state);
 	if (v->how == ALONE || (v->run == ota_explain && a.card == NULL)) /* which needs no database */
 		return v->run(&a);
 	if (a.key == NULL && strstr(a.state, "://") != NULL)
-		return fail(name, NULL, "a database by URL needs --master-key", EXIT_USAGE);
+		return net_fail(name, NULL, "a database by URL needs --master-key", EXIT_USAGE);
 	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
-		return fail(name, NULL, reason, EXIT_REFUSED);
-	rc = v->how == SERVES ? 0 : report(name, NULL, db_begin(a.db));
+		return net_fail(name, NULL, reason, EXIT_REFUSED);
+	rc = v->how == SERVES ? 0 : net_report(name, NULL, db_begin(a.db));
 	if (rc == 0)
 		rc = refuse_duplicate(name, &a);
 	if (rc == 0)
 		rc = v->run(&a);
 	if (db_outdated(a.db))
-		rc = fail(name, db_name(a.state), "was upgraded while this ran: go on with a prose-net of that schema",
+		rc = net_fail(name, db_name(a.state), "was upgraded while this ran: go on with a prose-net of that schema",
 		        EXIT_REFUSED);
 	if (rc == 0 && v->how != SERVES)
-		rc = report(name, NULL, db_commit(a.db));
+		rc = net_report(name, NULL, db_commit(a.db));
 	if (publish_files(rc == 0) != OK)
-		rc = fail(name, NULL, "the output files could not be put in place", EXIT_FAILURE);
+		rc = net_fail(name, NULL, "the output files could not be put in place", EXIT_FAILURE);
 	db_close(&a.db);
 	return rc;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* net.h - what the verbs of prose-net share: arguments, sentences, output files. main.c has the table of verbs. */
 #ifndef PROVISIONING_CLI_NET_H
 #define PROVISIONING_CLI_NET_H
@@ -83,17 +84,17 @@ enum option_key {
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
-int fail(const char *verb, const char *about, const char *why, int code);
+int net_fail(const char *verb, const char *about, const char *why, int code);
 /* The exit code of a status, with a sentence if it is not OK. */
-int report(const char *verb, const char *about, enum status);
-int too_long(const char *verb, const char *what, size_t n, size_t max);
-uint64_t now(void);
+int net_report(const char *verb, const char *about, enum status);
+int net_too_long(const char *verb, const char *what, size_t n, size_t max);
+uint64_t net_now(void);
 /* A file of mode 0600 that appears under its name only when the transaction has been committed. */
-MUST_USE enum status write_file(const char *path, struct bytes content);
-extern uint8_t output[OUTPUT_MAX]; /* for sealed objects and packets on their way to a file */
+MUST_USE enum status net_write_file(const char *path, struct bytes content);
+extern uint8_t net_output[OUTPUT_MAX]; /* for sealed objects and packets on their way to a file */
 
 /* One bit for each of these names (NULL ends them) in a list with commas between them. False: another word. */
-MUST_USE bool flags_of(const char *text, const char *const *names, unsigned *flags);
+MUST_USE bool net_flags_of(const char *text, const char *const *names, unsigned *flags);
 
 /* verbs_card.c */
 int card_new(struct arguments *);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* serve.h - the operator's services: each runs until SIGTERM or SIGINT and returns an exit code. */
 #ifndef PROVISIONING_CLI_SERVE_H
 #define PROVISIONING_CLI_SERVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-net campaign: jobs for many cards; and what became of one. */
 #include <errno.h>
 #include <jansson.h>
@@ -52,10 +53,10 @@ int campaign_new(struct arguments *a)
 
 	if (a->count != 2 || a->retries < 1 || a->retries > 1000 || a->answer < 1 || a->answer > 604800 || a->valid < 1 ||
 	        a->rate < 0 || percent < 0 || percent > 100 || (a->cards != NULL) + (a->like != NULL) + (a->group != NULL) > 1)
-		return fail("campaign create", NULL,
+		return net_fail("campaign create", NULL,
 		        "needs NAME and JOB, one of --cards, --like, --group at most, and sensible numbers", EXIT_USAGE);
 	if (!read_text(a->words[1], job, sizeof job))
-		return fail("campaign create", a->words[1], "cannot be read, or is longer than 48 KiB", EXIT_REFUSED);
+		return net_fail("campaign create", a->words[1], "cannot be read, or is longer than 48 KiB", EXIT_REFUSED);
 	o.name = a->words[0];
 	o.job = job;
 	o.abort = (unsigned)(percent * 10 + 0.5);
@@ -65,7 +66,7 @@ int campaign_new(struct arguments *a)
 	o.valid = (uint64_t)a->valid;
 	o.https = a->https;
 	if ((st = campaign_create(a->db, &o, clock_ms(), &cards, reason, sizeof reason)) != OK)
-		return fail("campaign create", a->words[0], reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
+		return net_fail("campaign create", a->words[0], reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
 	(void)printf("%s: %llu card%s\n", o.name, (unsigned long long)cards, cards == 1 ? "" : "s");
 	return 0;
 }
@@ -107,7 +108,7 @@ int campaign_list(struct arguments *a)
 
 	if (all != NULL)
 		print_json(all);
-	return report("campaign list", NULL, st);
+	return net_report("campaign list", NULL, st);
 }
 
 static volatile sig_atomic_t stop;
@@ -145,7 +146,7 @@ int campaign_watch(struct arguments *a)
 	enum status st = OK;
 
 	if (a->count != 1)
-		return fail("campaign watch", NULL, "needs NAME", EXIT_USAGE);
+		return net_fail("campaign watch", NULL, "needs NAME", EXIT_USAGE);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
 	while (stop == 0 && c.state == CAMPAIGN_RUNNING && (st = campaign_get(a->db, a->words[0], &c)) == OK) {
@@ -158,7 +159,7 @@ int campaign_watch(struct arguments *a)
 			(void)usleep(500000);
 	}
 	if (st != OK)
-		return report("campaign watch", a->words[0], st);
+		return net_report("campaign watch", a->words[0], st);
 	if (a->json)
 		print_json(campaign_json(&c));
 	else
@@ -172,11 +173,11 @@ static int set_state(struct arguments *a, const char *verb, enum campaign_state 
 	enum status st;
 
 	if (a->count != 1)
-		return fail(verb, NULL, "needs NAME", EXIT_USAGE);
+		return net_fail(verb, NULL, "needs NAME", EXIT_USAGE);
 	st = campaign_set_state(a->db, a->words[0], state);
 	if (st == ERR_DENIED)
-		return fail(verb, a->words[0], "is over, or in this state already", EXIT_REFUSED);
-	return report(verb, a->words[0], st);
+		return net_fail(verb, a->words[0], "is over, or in this state already", EXIT_REFUSED);
+	return net_report(verb, a->words[0], st);
 }
 
 int campaign_pause(struct arguments *a)
@@ -216,12 +217,12 @@ int campaign_result_list(struct arguments *a)
 	enum status st;
 
 	if (a->count != 1)
-		return fail("campaign result", NULL, "needs NAME", EXIT_USAGE);
+		return net_fail("campaign result", NULL, "needs NAME", EXIT_USAGE);
 	if ((st = campaign_get(a->db, a->words[0], &c)) != OK)
-		return report("campaign result", a->words[0], st);
+		return net_report("campaign result", a->words[0], st);
 	if (a->csv)
 		(void)puts("iccid,state,stage,messages,reason");
-	return report("campaign result", a->words[0], campaign_results(a->db, a->words[0], result_line, a));
+	return net_report("campaign result", a->words[0], campaign_results(a->db, a->words[0], result_line, a));
 }
 
 static int ask_twin(struct arguments *a)
@@ -237,13 +238,13 @@ static int ask_twin(struct arguments *a)
 		st = engine_twin(e, clock_ms(), a->words[0], a->card, &packet);
 	engine_free(&e);
 	if (st == ERR_DENIED)
-		return fail("campaign dry-run", a->card, "a job that goes by HTTPS has no dry run on a twin", EXIT_REFUSED);
+		return net_fail("campaign dry-run", a->card, "a job that goes by HTTPS has no dry run on a twin", EXIT_REFUSED);
 	if (st != OK)
-		return report("campaign dry-run", a->card, st);
+		return net_report("campaign dry-run", a->card, st);
 	if (worker_deliver(a->via, a->card, buf_bytes(&packet), 1, &answer) != OK || answer.len == 0)
-		return fail("campaign dry-run", a->card, "the twin gave no answer", EXIT_REFUSED);
+		return net_fail("campaign dry-run", a->card, "the twin gave no answer", EXIT_REFUSED);
 	if (ota_verify(a->db, a->card, c.spi2, buf_bytes(&answer), &v) != OK)
-		return fail("campaign dry-run", a->card, "this is no answer of the twin's", EXIT_REFUSED);
+		return net_fail("campaign dry-run", a->card, "this is no answer of the twin's", EXIT_REFUSED);
 	(void)printf("twin %s: ", a->card);
 	return print_verdict(&v);
 }
@@ -254,9 +255,9 @@ int campaign_dry_run(struct arguments *a)
 	enum status st;
 
 	if (a->count != 1 || (a->card == NULL) != (a->via == NULL))
-		return fail("campaign dry-run", NULL, "needs NAME, and --card with --via for a twin", EXIT_USAGE);
+		return net_fail("campaign dry-run", NULL, "needs NAME, and --card with --via for a twin", EXIT_USAGE);
 	if ((st = campaign_cost(a->db, a->words[0], &cost)) != OK)
-		return report("campaign dry-run", a->words[0], st);
+		return net_report("campaign dry-run", a->words[0], st);
 	(void)printf("%s: %llu cards, %llu short messages and as many answers\n", a->words[0], (unsigned long long)cost.cards,
 	        (unsigned long long)cost.messages);
 	if (cost.without_objects > 0)
@@ -287,21 +288,21 @@ int card_why(struct arguments *a)
 	enum status st;
 
 	if (a->count != 1)
-		return fail("card why", NULL, "needs ICCID", EXIT_USAGE);
+		return net_fail("card why", NULL, "needs ICCID", EXIT_USAGE);
 	if ((st = db_card_get(a->db, a->words[0], &card, NULL)) != OK)
-		return report("card why", a->words[0], st);
+		return net_report("card why", a->words[0], st);
 	if (!a->json)
 		(void)printf("%s  IMSI %s  number %s  last counter %llu  ", card.iccid, card.imsi,
 		        card.msisdn[0] != 0 ? card.msisdn : "not known", (unsigned long long)card.ota_counter);
 	if (card.duplicate_of[0] != 0) {
 		db_card_duplicate(&card, sentence);
-		(void)fail("card why", card.iccid, sentence, 0);
+		(void)net_fail("card why", card.iccid, sentence, 0);
 	}
 	if (!a->json && ota_card_keys(a->db, card.iccid, &secrets, &k) == OK)
 		(void)printf("key set %u\n", (unsigned)k.kvn);
 	else if (!a->json)
 		(void)puts("no OTA keys");
-	return report("card why", a->words[0], campaign_history(a->db, a->words[0], history_line, a));
+	return net_report("card why", a->words[0], campaign_history(a->db, a->words[0], history_line, a));
 }
 
 int card_number(struct arguments *a)
@@ -312,15 +313,15 @@ int card_number(struct arguments *a)
 
 	if (a->count != 2 || strlen(a->words[1]) < 3 || strlen(a->words[1]) > 15 ||
 	        strspn(a->words[1], "0123456789") != strlen(a->words[1]))
-		return fail("card number", NULL, "needs ICCID and a number of 3 to 15 digits, without +", EXIT_USAGE);
+		return net_fail("card number", NULL, "needs ICCID and a number of 3 to 15 digits, without +", EXIT_USAGE);
 	if ((st = db_card_get(a->db, a->words[0], &card, NULL)) == OK && db_card_by_msisdn(a->db, a->words[1], before) == OK &&
 	        strcmp(before, card.iccid) != 0) {
 		(void)snprintf(sentence, sizeof sentence, "was the number of card %s, which has none now", before);
-		(void)fail("card number", a->words[1], sentence, 0);
+		(void)net_fail("card number", a->words[1], sentence, 0);
 	}
 	if (st == OK)
 		st = db_card_set_msisdn(a->db, a->words[0], a->words[1]);
-	return report("card number", a->words[0], st);
+	return net_report("card number", a->words[0], st);
 }
 
 int ota_serve(struct arguments *a)
@@ -334,19 +335,19 @@ int ota_serve(struct arguments *a)
 	if ((a->smsc == NULL) + (a->via == NULL) + (a->https == NULL) == 3 ||
 	        (a->via != NULL && (a->smsc != NULL || a->https != NULL)) || a->count != 0 || a->window < 1 ||
 	        a->window > ESME_WINDOW_MAX)
-		return fail("serve ota", NULL,
+		return net_fail("serve ota", NULL,
 		        "needs --smsc HOST:PORT and --https ADDRESS:PORT, or one of them, or --via COMMAND alone; --window is"
 		        " 1 to 512",
 		        EXIT_USAGE);
 	if (a->bind != NULL && strcmp(a->bind, "separate") != 0 && strcmp(a->bind, "transceiver") != 0)
-		return fail("serve ota", a->bind, "--bind is transceiver or separate", EXIT_USAGE);
+		return net_fail("serve ota", a->bind, "--bind is transceiver or separate", EXIT_USAGE);
 	if (a->password != NULL && secret_line(a->password, &password) != OK)
-		return fail("serve ota", a->password, "must be a 0600 file with a password", EXIT_REFUSED);
+		return net_fail("serve ota", a->password, "must be a 0600 file with a password", EXIT_REFUSED);
 	if (password.len > SMPP_PASSWORD_MAX)
-		return too_long("serve ota", "--password-file", password.len, SMPP_PASSWORD_MAX);
+		return net_too_long("serve ota", "--password-file", password.len, SMPP_PASSWORD_MAX);
 	if (a->smsc != NULL) {
 		if (!text_put(host, sizeof host, "%s", a->smsc) || (port = strrchr(host, ':')) == NULL)
-			return fail("serve ota", a->smsc, "is not HOST:PORT", EXIT_USAGE);
+			return net_fail("serve ota", a->smsc, "is not HOST:PORT", EXIT_USAGE);
 		*port++ = 0;
 		o.smsc = (struct esme_options){
 			.host = host, .port = port, .password = (const char *)password.data, .window = (unsigned)a->window
@@ -362,5 +363,5 @@ int ota_serve(struct arguments *a)
 	st = worker_run(a->db, &o, &stop);
 	if (st == ERR_DENIED)
 		return EXIT_REFUSED;
-	return st == OK ? 0 : fail("serve ota", NULL, "the database is gone", EXIT_FAILURE);
+	return st == OK ? 0 : net_fail("serve ota", NULL, "the database is gone", EXIT_FAILURE);
 }

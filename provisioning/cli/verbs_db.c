@@ -16,7 +16,7 @@ static int refuse(const char *verb, const struct arguments *a, unsigned version)
 	char why[DB_SENTENCE_MAX];
 
 	migration_refusal(version, why, sizeof why);
-	return fail(verb, db_name(a->state), why, EXIT_REFUSED);
+	return net_fail(verb, db_name(a->state), why, EXIT_REFUSED);
 }
 
 static void step(void *context, const struct migration *m, bool done)
@@ -79,7 +79,7 @@ static int upgrade(const struct arguments *a, const char *path)
 	opened = s != NULL;
 	sql_close(&s);
 	if (st != OK)
-		return fail("db upgrade", opened ? db_name(a->state) : NULL, reason, EXIT_REFUSED);
+		return net_fail("db upgrade", opened ? db_name(a->state) : NULL, reason, EXIT_REFUSED);
 	if (open > 0)
 		(void)printf("`prose-net db check` says what to do about them\n");
 	(void)printf("%s is of schema %u now\n", db_name(a->state), migration_newest());
@@ -92,10 +92,10 @@ int db_upgrade(struct arguments *a)
 	unsigned version;
 
 	if (a->count != 0)
-		return fail("db upgrade", NULL, "takes no arguments", EXIT_USAGE);
+		return net_fail("db upgrade", NULL, "takes no arguments", EXIT_USAGE);
 	db_path(a->state, path);
 	if ((version = version_of(a, path, reason, sizeof reason)) == 0)
-		return fail("db upgrade", NULL, reason, EXIT_REFUSED);
+		return net_fail("db upgrade", NULL, reason, EXIT_REFUSED);
 	if (version > migration_newest() || version < SCHEMA_FIRST)
 		return refuse("db upgrade", a, version);
 	if (version == migration_newest()) {
@@ -170,11 +170,11 @@ static void tell(const struct findings *f)
 static int verdict(const struct arguments *a, const struct findings *f)
 {
 	if (json_array_size(f->problems) > 0)
-		return fail("db check", db_name(a->state), "is damaged: go back to a copy", EXIT_REFUSED);
+		return net_fail("db check", db_name(a->state), "is damaged: go back to a copy", EXIT_REFUSED);
 	if (f->version != migration_newest())
 		return refuse("db check", a, f->version);
 	if (f->open > 0)
-		return fail("db check", db_name(a->state),
+		return net_fail("db check", db_name(a->state),
 		        "has two cards of one IMSI: `card revoke` the one that is not in use, and order another for its user",
 		        EXIT_REFUSED);
 	return 0;
@@ -189,14 +189,14 @@ int db_check(struct arguments *a)
 	int rc;
 
 	if (a->count != 0)
-		return fail("db check", NULL, "takes no arguments", EXIT_USAGE);
+		return net_fail("db check", NULL, "takes no arguments", EXIT_USAGE);
 	db_path(a->state, path);
 	if ((s = sql_open_existing(path, reason, sizeof reason)) != NULL && (st = look(s, &f)) != OK)
 		no_version(a, s, st, reason, sizeof reason);
 	sql_close(&s);
 	if (st == OK)
 		tell(&f);
-	rc = st == OK ? verdict(a, &f) : fail("db check", NULL, reason, EXIT_REFUSED);
+	rc = st == OK ? verdict(a, &f) : net_fail("db check", NULL, reason, EXIT_REFUSED);
 	json_decref(f.duplicates);
 	json_decref(f.problems);
 	return rc;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-net group: groups, members, new keys, what has been delivered. */
 #include <jansson.h>
 #include <limits.h>
@@ -30,16 +31,16 @@ int group_create(struct arguments *a)
 	struct db_group g = { 0 };
 
 	if (a->count != 1 || a->manager == NULL || strlen(a->words[0]) > PROSE_URI_MAX || strlen(a->manager) > PROSE_URI_MAX)
-		return fail("group create", NULL, "needs GROUP and --manager URI", EXIT_USAGE);
-	if (!flags_of(a->policy, names, &g.policy) || (g.policy & GROUP_POLICY_ADHOC) != 0)
-		return fail("group create", a->policy,
+		return net_fail("group create", NULL, "needs GROUP and --manager URI", EXIT_USAGE);
+	if (!net_flags_of(a->policy, names, &g.policy) || (g.policy & GROUP_POLICY_ADHOC) != 0)
+		return net_fail("group create", a->policy,
 		        "a policy is a list of sign, in-card, profile-b, shared, direct, export=period, with commas",
 		        EXIT_USAGE);
 	if (policy_wrong(g.policy) != NULL)
-		return fail("group create", a->policy, policy_wrong(g.policy), EXIT_USAGE);
+		return net_fail("group create", a->policy, policy_wrong(g.policy), EXIT_USAGE);
 	(void)snprintf(g.uri, sizeof g.uri, "%s", a->words[0]);
 	(void)snprintf(g.manager_uri, sizeof g.manager_uri, "%s", a->manager);
-	return report("group create", g.uri, db_group_add(a->db, &g));
+	return net_report("group create", g.uri, db_group_add(a->db, &g));
 }
 
 /* A user of an agency whose KMS we trust; its operator gives him the group's record. */
@@ -54,21 +55,21 @@ static bool is_guest(struct arguments *a, const char *user)
 
 int group_add(struct arguments *a)
 {
-	struct buf b = BUF_OF(output);
+	struct buf b = BUF_OF(net_output);
 	enum status st;
 
 	if (a->count != 2)
-		return fail("group add", NULL, "needs GROUP USER", EXIT_USAGE);
+		return net_fail("group add", NULL, "needs GROUP USER", EXIT_USAGE);
 	if (is_guest(a, a->words[1]))
-		return report("group add", a->words[0],
+		return net_report("group add", a->words[0],
 		        db_guest_set(a->db, a->words[0], a->words[1], true) == OK ? OK : ERR_NOT_FOUND);
 	st = db_member_set(a->db, a->words[0], a->words[1], true);
 	if (st == ERR_DENIED)
 		st = ERR_NOT_FOUND; /* foreign key */
-	if (st == OK && (st = group_record(a->db, a->words[0], a->words[1], now(), &b)) == OK && a->out != NULL)
-		st = write_file(a->out, buf_bytes(&b));
-	return st == ERR_DENIED ? fail("group add", a->words[1], "is revoked: `kms allow` first", EXIT_REFUSED)
-	                        : report("group add", a->words[1], st);
+	if (st == OK && (st = group_record(a->db, a->words[0], a->words[1], net_now(), &b)) == OK && a->out != NULL)
+		st = net_write_file(a->out, buf_bytes(&b));
+	return st == ERR_DENIED ? net_fail("group add", a->words[1], "is revoked: `kms allow` first", EXIT_REFUSED)
+	                        : net_report("group add", a->words[1], st);
 }
 
 int group_remove(struct arguments *a)
@@ -76,27 +77,27 @@ int group_remove(struct arguments *a)
 	enum status st;
 
 	if (a->count != 2)
-		return fail("group remove", NULL, "needs GROUP USER", EXIT_USAGE);
+		return net_fail("group remove", NULL, "needs GROUP USER", EXIT_USAGE);
 	st = db_member_set(a->db, a->words[0], a->words[1], false);
 	if (st == OK)
 		st = db_guest_set(a->db, a->words[0], a->words[1], false);
 	if (st == OK)
 		st = db_outbox_withdraw(a->db, a->words[0], a->words[1]);
-	return report("group remove", a->words[1], st);
+	return net_report("group remove", a->words[1], st);
 }
 
 int group_give_signer(struct arguments *a)
 {
-	struct buf b = BUF_OF(output);
+	struct buf b = BUF_OF(net_output);
 	enum status st;
 
 	if (a->count != 2)
-		return fail("group delegate", NULL, "needs GROUP USER", EXIT_USAGE);
-	st = group_delegate(a->db, a->words[0], a->words[1], now(), &b);
+		return net_fail("group delegate", NULL, "needs GROUP USER", EXIT_USAGE);
+	st = group_delegate(a->db, a->words[0], a->words[1], net_now(), &b);
 	if (st == OK && a->out != NULL)
-		st = write_file(a->out, buf_bytes(&b));
-	return st == ERR_DENIED ? fail("group delegate", a->words[1], "is revoked", EXIT_REFUSED)
-	                        : report("group delegate", a->words[1], st);
+		st = net_write_file(a->out, buf_bytes(&b));
+	return st == ERR_DENIED ? net_fail("group delegate", a->words[1], "is revoked", EXIT_REFUSED)
+	                        : net_report("group delegate", a->words[1], st);
 }
 
 struct rekey_output {
@@ -114,7 +115,7 @@ static enum status write_message(void *context, const char *user, const char *ic
 	for (char *p = path + n + 1; o->folder != NULL && (p = strchr(p, '/')) != NULL;)
 		*p = '_';
 	if (o->folder != NULL)
-		TRY(write_file(path, message));
+		TRY(net_write_file(path, message));
 	o->members++;
 	if (isatty(2))
 		(void)fprintf(stderr, "\r%u members, now %-40.40s", o->members, user);
@@ -124,21 +125,21 @@ static enum status write_message(void *context, const char *user, const char *ic
 int group_new_key(struct arguments *a)
 {
 	struct rekey_output o = { a->out, 0 };
-	uint64_t t = now();
+	uint64_t t = net_now();
 	uint32_t id = 0;
 	enum status st;
 
 	if (a->count != 1)
-		return fail("group rekey", NULL, "needs GROUP", EXIT_USAGE);
+		return net_fail("group rekey", NULL, "needs GROUP", EXIT_USAGE);
 	if (a->out != NULL)
 		(void)mkdir(a->out, 0700);
 	t = (uint64_t)((long long)t + a->starts);
-	st = group_rekey(a->db, a->words[0], now(), t, t + (uint64_t)a->valid, write_message, &o, &id);
+	st = group_rekey(a->db, a->words[0], net_now(), t, t + (uint64_t)a->valid, write_message, &o, &id);
 	if (isatty(2))
 		(void)fputc('\n', stderr);
 	if (st == OK)
 		(void)printf("%s: GMK %08lx for %u members\n", a->words[0], (unsigned long)id, o.members);
-	return report("group rekey", a->words[0], st);
+	return net_report("group rekey", a->words[0], st);
 }
 
 static const char *state_text(const struct db_item *i, char text[128])
@@ -176,10 +177,10 @@ int group_status(struct arguments *a)
 	enum status st;
 
 	if (a->count != 1)
-		return fail("group status", NULL, "needs GROUP", EXIT_USAGE);
+		return net_fail("group status", NULL, "needs GROUP", EXIT_USAGE);
 	a->failed = false;
 	st = db_outbox_each(a->db, a->words[0], status_line, a);
-	return st != OK ? report("group status", a->words[0], st) : a->failed ? EXIT_REFUSED : 0;
+	return st != OK ? net_report("group status", a->words[0], st) : a->failed ? EXIT_REFUSED : 0;
 }
 
 enum status leave_groups(struct arguments *a, const struct db_member *in, size_t n)
@@ -192,7 +193,7 @@ enum status leave_groups(struct arguments *a, const struct db_member *in, size_t
 			st = db_outbox_withdraw(a->db, in[i].group, in[i].uri);
 	for (size_t i = 0; st == OK && i < n; i++)
 		if (i == 0 || strcmp(in[i].group, in[i - 1].group) != 0) {
-			st = group_rekey(a->db, in[i].group, now(), now(), now() + (uint64_t)a->valid, NULL, NULL, &id);
+			st = group_rekey(a->db, in[i].group, net_now(), net_now(), net_now() + (uint64_t)a->valid, NULL, NULL, &id);
 			if (st == OK)
 				(void)printf("%s: without it from GMK %08lx on\n", in[i].group, (unsigned long)id);
 		}
@@ -206,12 +207,12 @@ int group_refresh(struct arguments *a)
 	enum status st;
 
 	if (a->count != 1)
-		return fail("group refresh", NULL, "needs GROUP", EXIT_USAGE);
+		return net_fail("group refresh", NULL, "needs GROUP", EXIT_USAGE);
 	(void)clock_gettime(CLOCK_MONOTONIC, &began);
-	st = join_refresh(a->db, now(), a->words[0], (uint64_t)a->valid, &members);
+	st = join_refresh(a->db, net_now(), a->words[0], (uint64_t)a->valid, &members);
 	(void)clock_gettime(CLOCK_MONOTONIC, &ended);
 	if (st == OK)
 		(void)printf("%s: a new key for %u members in %.0f ms\n", a->words[0], members,
 		        (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6);
-	return report("group refresh", a->words[0], st);
+	return net_report("group refresh", a->words[0], st);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-net hss and serve hss: vectors one at a time, or for hostapd. */
 #include <stdio.h>
 
@@ -12,7 +13,7 @@ int hss_new_vector(struct arguments *a)
 	enum status st;
 
 	if (a->count != 1)
-		return fail("hss vector", NULL, "needs IMSI", EXIT_USAGE);
+		return net_fail("hss vector", NULL, "needs IMSI", EXIT_USAGE);
 	if ((st = hss_vector(a->db, a->words[0], &v)) == OK) {
 		(void)printf("SQN  %llu\n", (unsigned long long)v.sqn);
 		(void)printf("RAND %s\n", hex_encode(BYTES_OF(v.rand), text));
@@ -23,7 +24,7 @@ int hss_new_vector(struct arguments *a)
 	}
 	secret_clean(&v, sizeof v);
 	secret_clean(text, sizeof text);
-	return report("hss vector", a->words[0], st);
+	return net_report("hss vector", a->words[0], st);
 }
 
 int hss_resync(struct arguments *a)
@@ -34,15 +35,15 @@ int hss_resync(struct arguments *a)
 
 	if (a->count != 3 || hex_decode(bytes_str(a->words[1]), &r) != OK || hex_decode(bytes_str(a->words[2]), &s) != OK ||
 	        r.len != sizeof rand || s.len != sizeof auts)
-		return fail("hss resync", NULL, "needs IMSI, RAND (16 octets) and AUTS (14 octets) in hex", EXIT_USAGE);
+		return net_fail("hss resync", NULL, "needs IMSI, RAND (16 octets) and AUTS (14 octets) in hex", EXIT_USAGE);
 	if ((st = hss_resynchronise(a->db, a->words[0], auts, rand)) == ERR_CRYPTO)
-		return fail("hss resync", a->words[0], "this AUTS is not that card's answer to this RAND", EXIT_REFUSED);
-	return report("hss resync", a->words[0], st);
+		return net_fail("hss resync", a->words[0], "this AUTS is not that card's answer to this RAND", EXIT_REFUSED);
+	return net_report("hss resync", a->words[0], st);
 }
 
 int hss_serve(struct arguments *a)
 {
 	if (a->socket == NULL)
-		return fail("serve hss", NULL, "needs --socket PATH", EXIT_USAGE);
+		return net_fail("serve hss", NULL, "needs --socket PATH", EXIT_USAGE);
 	return serve_hss(a->db, a->socket);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-net kms: who may hold which identity, one-time codes, the log of extractions and its signed head. */
 #include <jansson.h>
 #include <stdio.h>
@@ -47,10 +48,10 @@ int refuse_user(const char *verb, const struct arguments *a, const char *why)
 	char holder[21], sentence[DB_SENTENCE_MAX];
 
 	if (db_user_elsewhere(a->db, a->user, a->card, holder) != OK)
-		return fail(verb, a->user, why, EXIT_REFUSED);
+		return net_fail(verb, a->user, why, EXIT_REFUSED);
 	(void)snprintf(sentence, sizeof sentence, "is on card %s: `kms allow --card %s --move` puts the user on this one",
 	        holder, a->card);
-	return fail(verb, a->user, sentence, EXIT_REFUSED);
+	return net_fail(verb, a->user, sentence, EXIT_REFUSED);
 }
 
 static int allowed(const char *verb, const struct arguments *a, enum status st)
@@ -59,14 +60,14 @@ static int allowed(const char *verb, const struct arguments *a, enum status st)
 
 	if (st == ERR_DENIED && db_card_get(a->db, a->card, &card, NULL) == OK && card.revoked == 0)
 		return refuse_user(verb, a, "is another card's");
-	return st == ERR_DENIED ? fail(verb, a->card, "is a lost card: its users need another", EXIT_REFUSED)
-	                        : report(verb, a->card, st);
+	return st == ERR_DENIED ? net_fail(verb, a->card, "is a lost card: its users need another", EXIT_REFUSED)
+	                        : net_report(verb, a->card, st);
 }
 
 int kms_allow(struct arguments *a)
 {
 	if (a->card == NULL || a->user == NULL || a->count != 0)
-		return fail("kms allow", NULL, "needs --card ICCID and --user URI", EXIT_USAGE);
+		return net_fail("kms allow", NULL, "needs --card ICCID and --user URI", EXIT_USAGE);
 	return allowed("kms allow", a, allow(a));
 }
 
@@ -74,18 +75,18 @@ int kms_enrol(struct arguments *a)
 {
 	SECRET code = { 0 };
 	SECRET key = { 0 };
-	struct db_enrolment e = { .expires = now() + (uint64_t)a->valid };
+	struct db_enrolment e = { .expires = net_now() + (uint64_t)a->valid };
 	char identity[ENROL_IDENTITY_MAX], text[ENROL_CODE_TEXT];
 	enum status st;
 
 	if (a->card == NULL || a->user == NULL || a->count != 0 || a->valid < 1 || a->valid > ENROL_VALID_MAX ||
 	        strlen(a->card) >= sizeof e.iccid || strlen(a->user) > PROSE_URI_MAX)
-		return fail("kms enrol", NULL, "needs --card ICCID and --user URI; --valid is 1 to 31536000", EXIT_USAGE);
+		return net_fail("kms enrol", NULL, "needs --card ICCID and --user URI; --valid is 1 to 31536000", EXIT_USAGE);
 	(void)snprintf(e.iccid, sizeof e.iccid, "%s", a->card);
 	(void)snprintf(e.uri, sizeof e.uri, "%s", a->user);
 	if ((st = allow(a)) == OK && (st = rng_secret(&rng_system, &code, ENROL_CODE_LEN)) == OK &&
 	        (st = enrol_key(&code, identity, &key)) == OK &&
-	        (st = db_enrolment_add(a->db, now(), identity, &e, &key)) == OK) {
+	        (st = db_enrolment_add(a->db, net_now(), identity, &e, &key)) == OK) {
 		enrol_text(&code, text);
 		(void)printf("%s\n", text);
 		secret_clean(text, sizeof text);
@@ -95,24 +96,24 @@ int kms_enrol(struct arguments *a)
 
 int kms_push(struct arguments *a)
 {
-	struct buf b = BUF_OF(output);
+	struct buf b = BUF_OF(net_output);
 	char iccid[21], sentence[DB_SENTENCE_MAX];
 	struct db_card card;
 	enum status st;
 
 	if (a->user == NULL || a->name == NULL || a->count != 0)
-		return fail("kms push", NULL, "needs --user URI and --name FQDN", EXIT_USAGE);
+		return net_fail("kms push", NULL, "needs --user URI and --name FQDN", EXIT_USAGE);
 	if ((st = db_user_card(a->db, a->user, iccid)) == ERR_DENIED)
-		return fail("kms push", a->user, "is revoked: `kms allow` first", EXIT_REFUSED);
+		return net_fail("kms push", a->user, "is revoked: `kms allow` first", EXIT_REFUSED);
 	if (st == OK && db_card_get(a->db, iccid, &card, NULL) == OK && card.duplicate_of[0] != 0) {
 		db_card_duplicate(&card, sentence);
-		return fail("kms push", iccid, sentence, EXIT_REFUSED);
+		return net_fail("kms push", iccid, sentence, EXIT_REFUSED);
 	}
-	if (st == OK && (st = join_push(a->db, now(), iccid, a->name, a->user, a->out == NULL, &b)) == ERR_NOT_FOUND)
-		return fail("kms push", a->user, "its card has never bootstrapped: there is no IMPI to push to", EXIT_REFUSED);
+	if (st == OK && (st = join_push(a->db, net_now(), iccid, a->name, a->user, a->out == NULL, &b)) == ERR_NOT_FOUND)
+		return net_fail("kms push", a->user, "its card has never bootstrapped: there is no IMPI to push to", EXIT_REFUSED);
 	if (st == OK && a->out != NULL)
-		st = write_file(a->out, buf_bytes(&b));
-	return report("kms push", a->user, st);
+		st = net_write_file(a->out, buf_bytes(&b));
+	return net_report("kms push", a->user, st);
 }
 
 int kms_revoke(struct arguments *a)
@@ -124,11 +125,11 @@ int kms_revoke(struct arguments *a)
 	enum status st;
 
 	if (a->user == NULL || a->count != 0)
-		return fail("kms revoke", NULL, "needs --user URI", EXIT_USAGE);
+		return net_fail("kms revoke", NULL, "needs --user URI", EXIT_USAGE);
 	if ((st = db_user_card(a->db, a->user, iccid)) == ERR_DENIED)
-		return fail("kms revoke", a->user, "is revoked already", EXIT_REFUSED);
+		return net_fail("kms revoke", a->user, "is revoked already", EXIT_REFUSED);
 	if (st == OK && (st = db_card_members(a->db, iccid, in, GROUPS_MAX, &n)) == OK)
-		st = db_user_revoke(a->db, a->user, now());
+		st = db_user_revoke(a->db, a->user, net_now());
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(in[i].uri, a->user) == 0)
 			in[of_user++] = in[i];
@@ -136,7 +137,7 @@ int kms_revoke(struct arguments *a)
 		st = leave_groups(a, in, of_user);
 	if (st == OK)
 		(void)printf("%s: no key sets any more; those of the current period end with it\n", a->user);
-	return report("kms revoke", a->user, st);
+	return net_report("kms revoke", a->user, st);
 }
 
 static void user_line(void *context, const struct db_user *u)
@@ -174,8 +175,8 @@ static void user_line(void *context, const struct db_user *u)
 int kms_status(struct arguments *a)
 {
 	if (a->count != 0)
-		return fail("kms status", NULL, "takes no arguments", EXIT_USAGE);
-	return report("kms status", NULL, db_user_each(a->db, user_line, a));
+		return net_fail("kms status", NULL, "takes no arguments", EXIT_USAGE);
+	return net_report("kms status", NULL, db_user_each(a->db, user_line, a));
 }
 
 /* ---- other agencies ------------------------------------------------------------------------------------------------- */
@@ -184,27 +185,27 @@ int kms_certificate(struct arguments *a)
 {
 	KMS k = { 0 };
 	struct kms_certificate_info c;
-	struct buf b = BUF_OF(output);
+	struct buf b = BUF_OF(net_output);
 	enum status st;
 
 	if (a->out == NULL || a->count != 0)
-		return fail("kms certificate", NULL, "needs --out FILE", EXIT_USAGE);
+		return net_fail("kms certificate", NULL, "needs --out FILE", EXIT_USAGE);
 	if ((st = kms_load(a->db, &k)) == OK) {
 		kms_describe(&k, &c);
 		if ((st = kms_certificate_put(&c, &b)) == OK)
-			st = write_file(a->out, buf_bytes(&b));
+			st = net_write_file(a->out, buf_bytes(&b));
 	}
-	return report("kms certificate", a->out, st);
+	return net_report("kms certificate", a->out, st);
 }
 
 static bool read_certificate(const char *path, struct kms_certificate_info *c)
 {
 	FILE *f = fopen(path, "re");
-	size_t n = f != NULL ? fread(output, 1, sizeof output, f) : 0;
+	size_t n = f != NULL ? fread(net_output, 1, sizeof net_output, f) : 0;
 
 	if (f != NULL)
 		(void)fclose(f);
-	return n > 0 && n < sizeof output && kms_certificate_parse((struct bytes){ output, n }, c) == OK;
+	return n > 0 && n < sizeof net_output && kms_certificate_parse((struct bytes){ net_output, n }, c) == OK;
 }
 
 int kms_trust(struct arguments *a)
@@ -215,10 +216,10 @@ int kms_trust(struct arguments *a)
 	KMS own = { 0 };
 
 	if (a->count != 1 || a->domain == NULL || strlen(a->domain) == 0 || strlen(a->domain) >= sizeof k.domain)
-		return fail("kms trust", NULL, "needs FILE and --domain NAME", EXIT_USAGE);
+		return net_fail("kms trust", NULL, "needs FILE and --domain NAME", EXIT_USAGE);
 	/* Which users it speaks for is ours to say, not its own. */
 	if (!read_certificate(a->words[0], &c) || strlen(c.kms_uri) > SEALED_NAME_MAX)
-		return fail("kms trust", a->words[0], "is no KmsCertificate (`kms certificate --out`, TS 33.180 annex D)",
+		return net_fail("kms trust", a->words[0], "is no KmsCertificate (`kms certificate --out`, TS 33.180 annex D)",
 		        EXIT_REFUSED);
 	(void)snprintf(k.uri, sizeof k.uri, "%s", c.kms_uri);
 	(void)snprintf(k.domain, sizeof k.domain, "%s", a->domain);
@@ -227,12 +228,12 @@ int kms_trust(struct arguments *a)
 	memcpy(k.keys, c.pub_enc_key, sizeof c.pub_enc_key);
 	memcpy(k.keys + sizeof c.pub_enc_key, c.pub_auth_key, sizeof c.pub_auth_key);
 	if (kms_load(a->db, &own) == OK && strcmp(own.record.uri, k.uri) == 0)
-		return fail("kms trust", a->words[0], "is our own", EXIT_REFUSED);
+		return net_fail("kms trust", a->words[0], "is our own", EXIT_REFUSED);
 	if (!a->move && db_external_kms_conflict(a->db, &k, other, domain) == OK) {
 		(void)snprintf(sentence, sizeof sentence, "%s speaks for %s: --move if that is over", other, domain);
-		return fail("kms trust", k.domain, sentence, EXIT_REFUSED);
+		return net_fail("kms trust", k.domain, sentence, EXIT_REFUSED);
 	}
-	return report("kms trust", k.domain, db_external_kms_set(a->db, &k, a->move));
+	return net_report("kms trust", k.domain, db_external_kms_set(a->db, &k, a->move));
 }
 
 /* ---- the log -------------------------------------------------------------------------------------------------------- */
@@ -261,7 +262,7 @@ static int broken_at(uint64_t number)
 	char text[40];
 
 	(void)snprintf(text, sizeof text, "entry %llu", (unsigned long long)number);
-	return fail("kms log", text, "does not fit those before it: the log has been changed", EXIT_REFUSED);
+	return net_fail("kms log", text, "does not fit those before it: the log has been changed", EXIT_REFUSED);
 }
 
 static int export_head(struct arguments *a)
@@ -269,7 +270,7 @@ static int export_head(struct arguments *a)
 	struct kms_head h;
 	char hash[2 * sizeof h.hash + 1], signature[2 * sizeof h.signature + 1];
 	uint64_t broken = 0;
-	enum status st = kms_head_sign(a->db, now(), &h, &broken);
+	enum status st = kms_head_sign(a->db, net_now(), &h, &broken);
 	json_t *j;
 	char *text;
 
@@ -279,11 +280,11 @@ static int export_head(struct arguments *a)
 		j = json_pack("{s:I, s:I, s:s, s:s}", "entries", (json_int_t)h.entries, "at", (json_int_t)h.at, "head",
 		        hex_encode(BYTES_OF(h.hash), hash), "signature", hex_encode(BYTES_OF(h.signature), signature));
 		text = json_dumps(j, JSON_INDENT(2));
-		st = text != NULL ? write_file(a->out, bytes_str(text)) : ERR_NO_SPACE;
+		st = text != NULL ? net_write_file(a->out, bytes_str(text)) : ERR_NO_SPACE;
 		free(text);
 		json_decref(j);
 	}
-	return report("kms log", a->out, st);
+	return net_report("kms log", a->out, st);
 }
 
 static int verify_head(struct arguments *a)
@@ -302,19 +303,19 @@ static int verify_head(struct arguments *a)
 
 	json_decref(j);
 	if (!ok)
-		return fail("kms log", a->verify, "is no head that `kms log --out FILE` has written", EXIT_REFUSED);
+		return net_fail("kms log", a->verify, "is no head that `kms log --out FILE` has written", EXIT_REFUSED);
 	h.entries = (uint64_t)entries;
 	h.at = (uint64_t)at;
 	if ((st = kms_head_verify(a->db, &h, &broken)) == ERR_CRYPTO)
-		return fail("kms log", a->verify, "is not signed by this KMS", EXIT_REFUSED);
+		return net_fail("kms log", a->verify, "is not signed by this KMS", EXIT_REFUSED);
 	if (broken != 0)
 		return broken_at(broken);
 	if (st == ERR_NOT_FOUND)
-		return fail("kms log", a->verify, "this log does not contain that head: entries were changed or taken away",
+		return net_fail("kms log", a->verify, "this log does not contain that head: entries were changed or taken away",
 		        EXIT_REFUSED);
 	if (st == OK)
 		(void)printf("%s: the log begins with those %llu entries\n", a->verify, (unsigned long long)h.entries);
-	return report("kms log", a->verify, st);
+	return net_report("kms log", a->verify, st);
 }
 
 static int show_log(struct arguments *a)
@@ -325,7 +326,7 @@ static int show_log(struct arguments *a)
 	enum status st = kms_log_read(a->db, log_line, a, &last, &broken);
 
 	if (st != OK)
-		return report("kms log", NULL, st);
+		return net_report("kms log", NULL, st);
 	if (broken != 0)
 		return broken_at(broken);
 	if (!a->json)

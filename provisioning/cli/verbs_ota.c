@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-net ota: single updates, new key sets, what a card answered, and any message in words. */
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static enum status write_messages(const char *path, struct bytes packet, uint8_t
 	struct buf out = { (uint8_t *)text, 0, sizeof text, false };
 
 	TRY(worker_messages(packet, reference, &out));
-	return write_file(path, buf_bytes(&out));
+	return net_write_file(path, buf_bytes(&out));
 }
 
 int ota_push(struct arguments *a)
@@ -37,7 +38,7 @@ int ota_push(struct arguments *a)
 	if (a->card == NULL || a->file == NULL || a->out == NULL || a->count != 1 ||
 	        hex_decode(bytes_str(a->tar != NULL ? a->tar : "B05F90"), &t) != OK || t.len != TAR_LEN ||
 	        hex_decode(bytes_str(a->file), &f) != OK || f.len != 2 || hex_decode(bytes_str(a->words[0]), &c) != OK)
-		return fail("ota update", NULL, "needs HEX, --card ICCID, --file FID, --out FILE; --tar is three octets",
+		return net_fail("ota update", NULL, "needs HEX, --card ICCID, --file FID, --out FILE; --tar is three octets",
 		        EXIT_USAGE);
 	update.fid = (uint16_t)(fid[0] << 8 | fid[1]);
 	update.content = buf_bytes(&c);
@@ -47,7 +48,7 @@ int ota_push(struct arguments *a)
 	if (st == OK)
 		(void)printf("%s: counter %llu, %u short message%s\n", a->out, (unsigned long long)counter,
 		        sms_parts(packet.len), sms_parts(packet.len) == 1 ? "" : "s");
-	return report("ota update", a->card, st);
+	return net_report("ota update", a->card, st);
 }
 
 /* The response packet in a FILE of hex. */
@@ -81,9 +82,9 @@ int ota_check(struct arguments *a)
 	struct ota_verdict v;
 
 	if (!read_response(a, &b))
-		return fail("ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
+		return net_fail("ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
 	if (ota_verify(a->db, a->card, por_of(a), buf_bytes(&b), &v) != OK)
-		return fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
+		return net_fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
 	return print_verdict(&v);
 }
 
@@ -95,14 +96,14 @@ int ota_new_keys(struct arguments *a)
 	enum status st;
 
 	if (a->card == NULL || a->out == NULL || a->count != 0 || a->kvn < 1 || a->kvn > 15)
-		return fail("ota rotate", NULL, "needs --card ICCID, --kvn 1 to 15 (a new one) and --out FILE", EXIT_USAGE);
+		return net_fail("ota rotate", NULL, "needs --card ICCID, --kvn 1 to 15 (a new one) and --out FILE", EXIT_USAGE);
 	st = ota_rotate(a->db, a->card, (uint8_t)a->kvn, &packet, &counter);
 	if (st == ERR_DENIED)
-		return fail("ota rotate", a->card,
+		return net_fail("ota rotate", a->card,
 		        "this key set is in use, or the security domain's keys of this card are not known", EXIT_REFUSED);
 	if (st == OK)
 		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
-	return report("ota rotate", a->card, st);
+	return net_report("ota rotate", a->card, st);
 }
 
 int ota_transport(struct arguments *a)
@@ -113,11 +114,11 @@ int ota_transport(struct arguments *a)
 	enum status st;
 
 	if (a->card == NULL || a->out == NULL || a->count != 0)
-		return fail("ota transport", NULL, "needs --card ICCID and --out FILE", EXIT_USAGE);
-	st = order_keys_over_the_air(a->db, a->card, now(), &packet, &counter);
+		return net_fail("ota transport", NULL, "needs --card ICCID and --out FILE", EXIT_USAGE);
+	st = order_keys_over_the_air(a->db, a->card, net_now(), &packet, &counter);
 	if (st == OK)
 		st = write_messages(a->out, buf_bytes(&packet), (uint8_t)counter);
-	return report("ota transport", a->card, st);
+	return net_report("ota transport", a->card, st);
 }
 
 int ota_confirm(struct arguments *a)
@@ -128,12 +129,12 @@ int ota_confirm(struct arguments *a)
 	enum status st;
 
 	if (!read_response(a, &b))
-		return fail("ota rotated", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
+		return net_fail("ota rotated", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
 	st = ota_rotated(a->db, a->card, buf_bytes(&b), &v);
 	if (st == ERR_NOT_FOUND)
-		return fail("ota rotated", a->card, "no key set waits for this card: `ota rotate` first", EXIT_REFUSED);
+		return net_fail("ota rotated", a->card, "no key set waits for this card: `ota rotate` first", EXIT_REFUSED);
 	if (st != OK)
-		return fail("ota rotated", a->words[0], "this is no answer of that card", EXIT_REFUSED);
+		return net_fail("ota rotated", a->words[0], "this is no answer of that card", EXIT_REFUSED);
 	return print_verdict(&v);
 }
 
@@ -162,25 +163,25 @@ static bool take_words(const struct arguments *a, struct buf *b)
 int ota_explain(struct arguments *a)
 {
 	SECRET_LARGE memory = { 0 };
-	struct buf b = BUF_OF(output);
+	struct buf b = BUF_OF(net_output);
 	struct ota_keys k;
 	uint8_t spi2 = SPI2_DEFAULT;
 	struct buf s = { &spi2, 0, 1, false };
 	enum status st;
 
 	if (!take_words(a, &b) || (a->spi2 != NULL && hex_decode(bytes_str(a->spi2), &s) != OK))
-		return fail("ota explain", NULL,
+		return net_fail("ota explain", NULL,
 		        "needs a packet, ENVELOPE or short message in HEX, or all short messages of a packet (and --spi2 as one octet)",
 		        EXIT_USAGE);
 	if (a->keys != NULL && (st = explain_keys(a->keys, &memory, &k)) != OK)
-		return fail("ota explain", a->keys,
+		return net_fail("ota explain", a->keys,
 		        st == ERR_DENIED ? "others can read it: chmod 600"
 		                         : "is not {\"kvn\": 1, \"algorithm\": \"aes\", \"kic\": HEX, \"kid\": HEX, \"cc\": 8}",
 		        EXIT_REFUSED);
 	if (a->keys == NULL && a->card != NULL && (st = ota_card_keys(a->db, a->card, &memory, &k)) != OK)
-		return report("ota explain", a->card, st);
+		return net_report("ota explain", a->card, st);
 	if (explain(buf_bytes(&b), a->keys != NULL || a->card != NULL ? &k : NULL, spi2, stdout) != OK)
-		return fail("ota explain", NULL,
+		return net_fail("ota explain", NULL,
 		        "this is no packet, short message or ENVELOPE (CPL must be the octets that follow it)", EXIT_REFUSED);
 	return 0;
 }

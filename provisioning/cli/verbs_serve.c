@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-net serve bsf, kms, group and function: HTTP until SIGTERM; and what the function permits. */
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ static bool ua_key(void *context, const char *identity, bool tls13, struct secre
 	struct naf_user u;
 
 	(void)context;
-	return ua_user(served->db, now(), served->name, identity, tls13, &u, out) == OK;
+	return ua_user(served->db, net_now(), served->name, identity, tls13, &u, out) == OK;
 }
 
 static int serve(const struct arguments *a, const char *verb, const char *where, struct http_handler h)
@@ -38,9 +39,9 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 	struct http_server *s;
 
 	if (a->limit < 0 || a->limit > 1000000)
-		return fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
+		return net_fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
 	if ((a->certificate == NULL) != (a->certificate_key == NULL) || (a->certificate == NULL) != (a->client_ca == NULL))
-		return fail(verb, NULL, "--certificate, --certificate-key and --client-ca go together", EXIT_USAGE);
+		return net_fail(verb, NULL, "--certificate, --certificate-key and --client-ca go together", EXIT_USAGE);
 	served = a;
 	h.limit = (unsigned)a->limit;
 	h.certificate = a->certificate;
@@ -48,7 +49,7 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 	h.client_ca = a->client_ca;
 	h.anonymous = h.anonymous && a->certificate != NULL;
 	if ((s = http_serve(where, &h, reason, sizeof reason)) == NULL)
-		return fail(verb, NULL, reason, EXIT_REFUSED);
+		return net_fail(verb, NULL, reason, EXIT_REFUSED);
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)printf("ready at port %u\n", http_port(s));
@@ -61,7 +62,7 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 
 static void on_bsf(void *context, const struct http_request *q, struct http_reply *r)
 {
-	bsf_request(context, now(), q, r);
+	bsf_request(context, net_now(), q, r);
 }
 
 int bsf_serve(struct arguments *a)
@@ -70,7 +71,7 @@ int bsf_serve(struct arguments *a)
 	const struct http_handler h = { .context = &s, .request = on_bsf };
 
 	if (a->http == NULL || a->name == NULL || a->count != 0 || a->valid < 1 || a->valid > LIFETIME_MAX)
-		return fail(
+		return net_fail(
 		        "serve bsf", NULL, "needs --http ADDRESS:PORT and --name FQDN; --valid is 1 to 31536000", EXIT_USAGE);
 	s.db = a->db;
 	s.name = a->name;
@@ -80,12 +81,12 @@ int bsf_serve(struct arguments *a)
 
 static bool kms_key(void *context, const char *identity, bool tls13, struct secret *out)
 {
-	return kms_service_key(context, now(), identity, tls13, out);
+	return kms_service_key(context, net_now(), identity, tls13, out);
 }
 
 static void on_kms(void *context, const struct http_request *q, struct http_reply *r)
 {
-	kms_service_request(context, now(), q, r);
+	kms_service_request(context, net_now(), q, r);
 }
 
 int kms_serve(struct arguments *a)
@@ -97,7 +98,7 @@ int kms_serve(struct arguments *a)
 	int rc;
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
-		return fail("serve kms", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
+		return net_fail("serve kms", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
 	rc = serve(a, "serve kms", a->https, h);
@@ -107,12 +108,12 @@ int kms_serve(struct arguments *a)
 
 static void on_group(void *context, const struct http_request *q, struct http_reply *r)
 {
-	group_service_request(context, now(), q, r);
+	group_service_request(context, net_now(), q, r);
 }
 
 static bool on_news(void *context)
 {
-	return group_service_news(context, now());
+	return group_service_news(context, net_now());
 }
 
 int group_serve(struct arguments *a)
@@ -127,7 +128,7 @@ int group_serve(struct arguments *a)
 		.anonymous = true };
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
-		return fail("serve group", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
+		return net_fail("serve group", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
 	return serve(a, "serve group", a->https, h);
@@ -135,7 +136,7 @@ int group_serve(struct arguments *a)
 
 static void on_function(void *context, const struct http_request *q, struct http_reply *r)
 {
-	function_service_request(context, now(), q, r);
+	function_service_request(context, net_now(), q, r);
 }
 
 int function_serve(struct arguments *a)
@@ -146,7 +147,7 @@ int function_serve(struct arguments *a)
 	};
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
-		return fail("serve function", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
+		return net_fail("serve function", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
 	return serve(a, "serve function", a->https, h);
@@ -162,15 +163,15 @@ int function_permit(struct arguments *a)
 
 	if (a->count != 1 || strlen(a->words[0]) < 5 || strlen(a->words[0]) > 6 ||
 	        strspn(a->words[0], "0123456789") != strlen(a->words[0]) || a->valid < 1)
-		return fail("function permit", NULL, "needs PLMN, 5 or 6 digits", EXIT_USAGE);
-	if (!flags_of(a->rights, names, &p.rights))
-		return fail("function permit", a->rights, "rights are a list of announce, monitor, communicate, with commas",
+		return net_fail("function permit", NULL, "needs PLMN, 5 or 6 digits", EXIT_USAGE);
+	if (!net_flags_of(a->rights, names, &p.rights))
+		return net_fail("function permit", a->rights, "rights are a list of announce, monitor, communicate, with commas",
 		        EXIT_USAGE);
 	if (a->radio != NULL && hex_decode(bytes_str(a->radio), &radio) != OK)
-		return fail("function permit", a->radio, "--radio is hex, at most 128 octets", EXIT_USAGE);
+		return net_fail("function permit", a->radio, "--radio is hex, at most 128 octets", EXIT_USAGE);
 	p.radio_len = radio.len;
 	(void)snprintf(p.plmn, sizeof p.plmn, "%s", a->words[0]);
 	if (a->card != NULL && (st = db_card_get(a->db, a->card, &card, NULL)) == OK)
 		(void)snprintf(p.iccid, sizeof p.iccid, "%s", a->card);
-	return report("function permit", a->card, st == OK ? db_permission_set(a->db, &p) : st);
+	return net_report("function permit", a->card, st == OK ? db_permission_set(a->db, &p) : st);
 }

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* campaign_schema.h - the tables of campaigns (campaign.h); db.c makes them with its own. Times are milliseconds since 1970.
  *
  * A task is one card's part of a campaign. While it is open (state 0), `due` is when somebody has to act: send what comes next,
  * or, if `counter` is not 0, give up waiting for the answer to that counter. A claim moves `due` on, which keeps others away:
  * there are no locks to lose when a server dies. stage has the sums, so that nobody counts rows. */
-#ifndef PROVISIONING_CAMPAIGN_SCHEMA_H
-#define PROVISIONING_CAMPAIGN_SCHEMA_H
+#ifndef PROVISIONING_DB_CAMPAIGN_SCHEMA_H
+#define PROVISIONING_DB_CAMPAIGN_SCHEMA_H
 
 #define CAMPAIGN_SCHEMA                                                                                                                         \
 	"CREATE TABLE IF NOT EXISTS campaign(name TEXT PRIMARY KEY, job TEXT NOT NULL, state BIGINT NOT NULL,"                                  \

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* db.h - the operator's state in SQLite or PostgreSQL, secrets wrapped at rest with AES-256-GCM under the master key. */
-#ifndef PROVISIONING_DB_H
-#define PROVISIONING_DB_H
+#ifndef PROVISIONING_DB_DB_H
+#define PROVISIONING_DB_DB_H
 
 #include "apdu/aids.h"
 #include "apdu/base/secret.h"

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* db_inside.h - what the parts of the database share: db.c (opening, cards, counters), db_keys.c (KMS, users, groups,
  * discovery), db_network.c (bootstrapping, outbox). */
-#ifndef PROVISIONING_DB_INSIDE_H
-#define PROVISIONING_DB_INSIDE_H
+#ifndef PROVISIONING_DB_DB_INSIDE_H
+#define PROVISIONING_DB_DB_INSIDE_H
 
 #include "crypto/common/aes.h"
 #include "provisioning/db/db.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* KMS, users, enrolment, groups and their keys, discovery. */
 #include "provisioning/db/db_inside.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What cards and servers have agreed over the network: bootstrapping contexts, and what waits for cards. */
 #include "crypto/common/rng.h"
 #include "provisioning/db/db_inside.h"

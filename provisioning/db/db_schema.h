@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* db_schema.h - the operator's tables, as a new database gets them (campaign_schema.h has those of campaigns). Secrets are
  * wrapped; times are seconds since 1970. An older database gets them by migrations (migration.c): whoever changes a table here
  * changes SCHEMA_VERSION and adds a row there; the suite `migration` compares the two ways. */
-#ifndef PROVISIONING_DB_SCHEMA_H
-#define PROVISIONING_DB_SCHEMA_H
+#ifndef PROVISIONING_DB_DB_SCHEMA_H
+#define PROVISIONING_DB_DB_SCHEMA_H
 
 #include <stddef.h>
 

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* master.h - the key that wraps the operator's secrets: a 0600 file of 32 octets, credential:NAME of systemd, or one that an
  * RSA key in a PKCS#11 token has encrypted:
  *
  *   pkcs11:token=NAME;object=LABEL?module-path=FILE&pin-source=FILE        (RFC 7512)
  *
  * The encrypted key lies in the database; who has only the database and its backups has nothing. */
-#ifndef PROVISIONING_MASTER_H
-#define PROVISIONING_MASTER_H
+#ifndef PROVISIONING_DB_MASTER_H
+#define PROVISIONING_DB_MASTER_H
 
 #include "apdu/base/secret.h"
 

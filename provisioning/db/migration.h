@@ -2,8 +2,8 @@
 /* migration.h - how a database of an older schema becomes one of the newest (db_schema.h): numbered steps, forwards only, each
  * in one transaction together with the change of the number, so that whatever stops an upgrade leaves a whole schema that the
  * next one goes on from. The first schema that can be upgraded is 8 (commit bcfc442). */
-#ifndef PROVISIONING_MIGRATION_H
-#define PROVISIONING_MIGRATION_H
+#ifndef PROVISIONING_DB_MIGRATION_H
+#define PROVISIONING_DB_MIGRATION_H
 
 #include "provisioning/db/sql.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sql.h - the little SQL that the operator's side needs, on SQLite (a file) or PostgreSQL (a URL). The text of a statement is
  * the same for both: parameters are $1, $2 ... in order, types BIGINT, TEXT and BYTEA, ON CONFLICT instead of REPLACE. */
-#ifndef PROVISIONING_SQL_H
-#define PROVISIONING_SQL_H
+#ifndef PROVISIONING_DB_SQL_H
+#define PROVISIONING_DB_SQL_H
 
 #include "apdu/base/bytes.h"
 

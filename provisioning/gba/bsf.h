@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bsf.h - the bootstrapping server function and its Zn side (TS 33.220 clause 4.5 and 5.3, TS 24.109 clause 4): a UE proves its
  * USIM by HTTP Digest AKA, gets a B-TID, and services look up the key that it has with them. Our cards do GBA_U: AUTN* goes
  * out, and Ks_int_NAF exists in the card and here only. */
-#ifndef PROVISIONING_BSF_H
-#define PROVISIONING_BSF_H
+#ifndef PROVISIONING_GBA_BSF_H
+#define PROVISIONING_GBA_BSF_H
 
 #include "apdu/gba.h"
 #include "crypto/guarded/gba.h"

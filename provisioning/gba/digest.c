@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP Digest under Ks_NAF. Nonces are a time and its MAC under a secret of this process: nothing is kept. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* http.h - an HTTP server, with TLS whose clients prove a pre-shared key (libevent and OpenSSL; TLS 1.2 and 1.3 with SHA-256).
  * One thread: requests are answered inside http_run. */
-#ifndef PROVISIONING_HTTP_H
-#define PROVISIONING_HTTP_H
+#ifndef PROVISIONING_HTTP_HTTP_H
+#define PROVISIONING_HTTP_HTTP_H
 
 #include "apdu/base/secret.h"
 

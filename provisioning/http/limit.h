@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* limit.h - how often one source may ask: a token bucket for each IPv4 address or IPv6 /64, in a table of fixed size, so that a
  * flood takes no memory. When a place is needed, the source that has asked least loses its record and begins anew. */
-#ifndef PROVISIONING_LIMIT_H
-#define PROVISIONING_LIMIT_H
+#ifndef PROVISIONING_HTTP_LIMIT_H
+#define PROVISIONING_HTTP_LIMIT_H
 
 #include <sys/socket.h>
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* join.h - groups whose keys the network makes and pushes (seed S-3.2): a member's card vouches for what it asks (apdu/push.h),
  * and gets record and key in a message under a Ks of its own (GBA push, TS 33.223), which waits in the outbox. */
-#ifndef PROVISIONING_JOIN_H
-#define PROVISIONING_JOIN_H
+#ifndef PROVISIONING_KEYS_JOIN_H
+#define PROVISIONING_KEYS_JOIN_H
 
 #include "provisioning/gba/bsf.h"
 #include "provisioning/operator.h"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* kms.h - the KMS's keys inside the operator's process. */
-#ifndef PROVISIONING_KMS_H
-#define PROVISIONING_KMS_H
+#ifndef PROVISIONING_KEYS_KMS_H
+#define PROVISIONING_KEYS_KMS_H
 
 #include "protocols/mikey/keys/identity.h"
 #include "protocols/pc3/kms_xml.h"

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* kms_log.h - who got which keys, when: every extraction of a key set is an entry, each entry's hash covers the one before, and
  * the KMS signs the last one. Who keeps that signed head sees later whether an entry was changed, added in between or taken
  * away. */
-#ifndef PROVISIONING_KMS_LOG_H
-#define PROVISIONING_KMS_LOG_H
+#ifndef PROVISIONING_KEYS_KMS_LOG_H
+#define PROVISIONING_KEYS_KMS_LOG_H
 
 #include "crypto/guarded/eccsi.h"
 #include "protocols/pc3/kms_xml.h"

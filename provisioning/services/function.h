@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* function.h - the ProSe Function as a server that gives configuration (seed S-6.1, TS 33.303 5.3.3): what a user may do in
  * each PLMN, merged here, sealed to his card, fetched by his phone under Ks_ext_NAF (TLS-PSK or HTTP
  * Digest) or with the card's certificate.
  *
  *   GET /function/v1/permissions   200 with the sealed objects of all PLMNs, one after another; 204: nothing is permitted */
-#ifndef PROVISIONING_FUNCTION_H
-#define PROVISIONING_FUNCTION_H
+#ifndef PROVISIONING_SERVICES_FUNCTION_H
+#define PROVISIONING_SERVICES_FUNCTION_H
 
 #include "provisioning/gba/bsf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "provisioning/services/group_service.h"
 #include "provisioning/keys/join.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* group_service.h - what waits for a card, fetched by its phone by HTTPS (GBA, TLS-PSK or HTTP Digest): group records and
  * I_MESSAGEs.
  *
@@ -6,8 +7,8 @@
  *                              seconds (at most HTTP_HOLD_SECONDS)
  *   POST /outbox/v1/done/ITEM  the card has it, or (ITEM/SW) refuses it: 204, and it does not come again
  *   POST /groups/v1/vouched    what a card vouches for (join.h): 204, or 403 with a sentence */
-#ifndef PROVISIONING_GROUP_SERVICE_H
-#define PROVISIONING_GROUP_SERVICE_H
+#ifndef PROVISIONING_SERVICES_GROUP_SERVICE_H
+#define PROVISIONING_SERVICES_GROUP_SERVICE_H
 
 #include "provisioning/gba/bsf.h"
 

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* kms_service.h - the KMS on its interface (TS 33.180 annex D): a UE that has proved its B-TID (TLS-PSK under Ks_ext_NAF,
  * TS 33.222) gets the KMS's certificate and the key sets of the identities that its card may hold, sealed to that card and
  * signed under its InK; so does one that has a one-time enrolment code (crypto/network/enrol.h), for that code's user, once.
  * The phone says when its card has them. */
-#ifndef PROVISIONING_KMS_SERVICE_H
-#define PROVISIONING_KMS_SERVICE_H
+#ifndef PROVISIONING_SERVICES_KMS_SERVICE_H
+#define PROVISIONING_SERVICES_KMS_SERVICE_H
 
 #include "protocols/pc3/kms_xml.h"
 #include "provisioning/gba/bsf.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a card is sent by who means it harm: group key messages by a hostile manager, who has the group's own signing key and
  * the KMS's public one, by other users, and by other KMSs. Each has its status word, and nothing on the card changes but what
  * it knows of the time. */

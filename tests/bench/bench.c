@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Figures as ratios against a reference measured in the same run, blocks interleaved. Runs inside `prose-card reader`, with our
  * card in the first slot and echo_card in the second. usage: bench OUT.json quick|full FOLDER IMAGE */
 #include <stdio.h>

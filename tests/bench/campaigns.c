@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a campaign costs the operator: cards claimed, packets built and answers matched a second by one and two servers; and the
  * CPU (ours and the database server's) of a card among few and among many, blocks interleaved, minima of five rounds. usage:
  * campaigns WHERE OTHER-WHERE LARGE, two folders or two URLs of empty databases. */

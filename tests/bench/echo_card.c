@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The reference of `make bench`: the least a vpcd card can be. usage: echo_card PORT */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A program that loads what prose-card loads and does nothing: the reference of its start. */
 #include <jansson.h>
 #include <openssl/crypto.h>

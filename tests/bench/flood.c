@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a flood costs a server, as ratios of one run; processor time is the server's own. usage: bench_flood [quick]
  *   a source that is refused before TLS, to a bare accept and close
  *   a handshake with an unknown identity, to one that is served

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Key service and group manager at size, on SQLite: key sets for many identities, and new keys for large groups, with what a
  * member costs in the first groups and in the last, and what the database grows by. usage: bench_keys FOLDER IDENTITIES GROUPS
  * MEMBERS */

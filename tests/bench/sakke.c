@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SAKKE and ECCSI as multiples of OpenSSL's own operations and of Debian's libwolfssl, in turn, least times of all rounds. The
  * anchor is one multiplication of 1024 bits by BN_mod_mul_montgomery. usage: bench_sakke ROUNDS */
 #include <stdio.h>

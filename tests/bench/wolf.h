@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* wolf.h - the same SAKKE and ECCSI work done by Debian's libwolfssl, as a speed anchor and a second opinion. Test only. */
 #ifndef TESTS_BENCH_WOLF_H
 #define TESTS_BENCH_WOLF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* f1..f5* of Milenage, TUAK and the XOR test algorithm. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The arithmetic below SAKKE: two ways to compute, and tables against plain roads. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* aka-vectors N: lines "K OPc RAND SQN(decimal) AMF AUTN CK IK RES" for N random Milenage subscribers, for tests/e2e/auc. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* eap-radius READER PINFILE aka|aka-prime PORT SECRET RUNS: authenticates libprose-ue's EAP peer against a RADIUS server
  * (hostapd) on 127.0.0.1, as an access point would carry it, and compares MSK with the MS-MPPE keys that the server sends with
  * Accept. One line a run: "full" or "fast", and whether the keys agree. Exit 1 as soon as a run fails. RUNS "tampered": full,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* hold.so: preloaded into a program, it stops the process at its very end, so that its memory, freed blocks included, can be
  * copied before it goes (leakcheck run). With LEAKCHECK_HOLD_SEAL set it also stops in the middle of the first sealing, where
  * an operator process must hold secrets: the leak check's positive control. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* leakcheck - the leak oracle. Copies the memory of phone-side processes and searches copies, files, logs and traces for every
  * secret that `prose-card dump --secrets` lists: any 12 consecutive octets, raw and reversed, in hex of both cases, in base64
  * at its three offsets, and in AES key schedules.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # lib.sh - steps of the end-to-end suites: a name, a time, ok or FAILED. Counters live in $WORK so that both halves of a suite add up.
 # A suite that reads this file starts again in a world of its own (tests/e2e/world), which ends with everything that it started.
 #

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A store-and-forward short message centre for tests: SMPP 3.4, routing by address range, validity, delivery receipts, and
  * whatever can go wrong on the way, by seed: loss, duplicates, reordering, throttling. usage: smsc [--port N] [--password P]
  * [--loss PERCENT] [--twice PERCENT] [--delay MS] [--rate N] [--seed N] The chosen port is printed first; sums are printed as

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* trouble.so: preloaded into a program, it loses LOSSY per cent of the datagrams that the program sends, by a fixed sequence,
  * and its clock is SKEW seconds ahead. The program dies (_exit 99) before the DIE_AT-th of its dealings with a database
  * (statements to PostgreSQL, writes and syncs of SQLite), the first being 1; from its FULL_AT-th write to a file on, the disk

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* born.h - a test card for fuzz targets, in memory, born once and put back for every input. */
 #ifndef TESTS_FUZZ_BORN_H
 #define TESTS_FUZZ_BORN_H

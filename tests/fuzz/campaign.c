@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* campaign COUNT SEED SCRIPT...: a stream of COUNT real, mutated and random APDUs, the same for the same seed, against a born
  * card: channels, chains, extended lengths, proactive sessions, suspension, resets, power cycles, an administrator now and
  * then. Laws:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SCP81 and cell broadcast. The first octet says what the rest is: an HTTP answer for the card (also cut short: a beginning
  * never means something else), a trigger (what was taken can be put again), cell broadcast pages, or what a terminal says to a
  * session that has been called for. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A stream of APDUs (one-octet lengths) against a born card: always an answer of at least two octets. A length of FF makes the
  * basic channel an administrator's, FE resets the card. */
 #include "tests/fuzz/born.h"

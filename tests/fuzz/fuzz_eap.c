@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The EAP peer before any authenticator: packets (two-octet lengths) in any order never crash it, never make it answer more
  * than it was given room for, and never end in success, for nobody here knows the keys. */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Card content management with an administrator's rights: scripts of the card manager's TAR, each a two-octet length and
  * octets. The top bit of the length throws away what the script did. The card starts again afterwards, and the issuer's domain
  * and the USIM are there. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Card images: patches (offset 3, length 1, octets) on a born card's file, and on one of format 1 that opening upgrades. The
  * image is refused, or every record it gives is the one that was written. */
 #include <stdio.h>

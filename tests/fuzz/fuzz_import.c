@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* IMPORT GMK behind the signature: an I_MESSAGE whose octets are changed as the input says is signed then, so that the card
  * gets to what it does with them. It answers, and what it refuses has changed nothing but its clock. Input: pairs of place and
  * difference, two octets each for the place. */

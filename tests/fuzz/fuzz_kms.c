@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What comes from the network to the key server and from it: KMS XML both ways, HTTP Digest, enrolment codes. What is read of a
  * request is written and read again as the same. */
 #include <stdlib.h>

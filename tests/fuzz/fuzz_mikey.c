@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MIKEY: every view the parser hands out lies inside the message, and opening never crashes. */
 #include <stdlib.h>
 

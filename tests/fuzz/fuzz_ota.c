@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* OTA: short messages, command and response packets, scripts. Nothing that was not MACed is ever accepted. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SCP03: nothing that the session's keys have not made is ever unwrapped, in either direction, at any level and size. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sealed objects, push messages and what cards vouch for: what parses has the elements that write the same octets again. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SMPP: PDUs, and a session that is fed the same octets in two slices; what was taken can be put again. */
 #include <stdlib.h>
 #include <string.h>

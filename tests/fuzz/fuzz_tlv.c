@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TLV: what parses is written again as a value that parses to the same. */
 #include <stdlib.h>
 

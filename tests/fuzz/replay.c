@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a fuzz target over kept inputs, one in hex a line: replay FILE. Without libFuzzer, so that `make check` can. */
 #include <stdio.h>
 #include <stdlib.h>

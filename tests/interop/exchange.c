@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SAKKE and ECCSI with somebody else's library: each side plays KMS, sender, receiver, signer and verifier in turn. Rounds
  * whose values begin with zeroes or with a set bit are looked for, since that is where implementations differ. usage: exchange
  * ROUNDS [SEED] */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SCP03: the published exchange, both sides against each other at every level and key length, and every octet that may be
  * changed. */
 #include <stdio.h>

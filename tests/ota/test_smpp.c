@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SMPP: what is put is taken again, whatever is cut or changed is refused without a step too far, and a session follows the
  * stream however it is sliced. */
 #include <stdio.h>

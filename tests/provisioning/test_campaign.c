@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Campaigns: whatever the network loses, doubles and delays, and however often a server dies, every card is updated exactly
  * once and the report says so. Time and chance are the test's own. */
 #include <stdio.h>

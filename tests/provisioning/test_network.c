@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a server refuses before it works: sources that ask too often. */
 #include <errno.h>
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* fake_card.h - as much of a card as campaigns see, for many of them at once: keys, a counter, one file, and how often it was
  * written. The real card's behaviour is tests/e2e/campaign's matter. */
 #ifndef TESTS_SUPPORT_FAKE_CARD_H

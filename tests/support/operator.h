@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* operator.h - an operator of the real code for the unit tests: database, KMS, one group, and what a card installs from them.
  * Call operator_open as a fixture; the rest uses the one database it opened. */
 #ifndef TESTS_SUPPORT_OPERATOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* scp.h - an SCP03 terminal for the unit tests. */
 #ifndef TESTS_SUPPORT_SCP_H
 #define TESTS_SUPPORT_SCP_H

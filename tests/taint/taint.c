@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Constant time, looked at by valgrind: secrets are marked as undefined memory, and memcheck then complains wherever a branch
  * or an address depends on them. What OpenSSL does inside is OpenSSL's (tests/taint/openssl.supp says where and why); our own
  * code may not appear. usage: valgrind ... taint [kernel|planted] */

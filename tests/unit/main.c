@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs every suite; last line "N passed, N failed". A word on the command line picks suites by name. */
 #include <stdio.h>
 #include <stdlib.h>

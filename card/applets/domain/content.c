@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Card content management (GlobalPlatform 2.3, clause 11): INSTALL, LOAD, DELETE, GET and SET STATUS, STORE DATA. Load files
  * name classes that are compiled in. A domain manages its own instances; the issuer may lock and delete others', and nothing
  * else. */

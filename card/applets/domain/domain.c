@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Security domains (GlobalPlatform 2.3): SCP03 for local administration, GET DATA, PUT KEY; with domain_content.c the same
  * commands in scripts of the domain's TAR. An administrator is somebody whose MAC is right. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* domain.h - security domains inside the card: sessions and keys (domain.c), content management (domain_content.c). The
  * issuer's domain is the one with the privileges of an issuer; others are supplementary.
  *
@@ -6,8 +7,8 @@
  *                      dap   AES-128: load files for a domain with the DAP privilege carry a CMAC by it
  *                      key/KK, cnt/KK, bad/KK   as rfm.h, of a supplementary domain; psk/KK as agent.h
  *                      elf/AID  of the issuer: a load file, its class number and its domain's slot */
-#ifndef CARD_APPLETS_DOMAIN_H
-#define CARD_APPLETS_DOMAIN_H
+#ifndef CARD_APPLETS_DOMAIN_DOMAIN_H
+#define CARD_APPLETS_DOMAIN_DOMAIN_H
 
 #include "card/applets/applets.h"
 #include "card/os/card.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Groups whose manager is a card. Ad-hoc groups are made by the members' cards alone, with no server anywhere (seed P-3.1c):
  * who makes one signs its key's messages with his own identity, and the others' users say whom they let do that. A group of the
  * network's can be managed by a card to which the network has given the keys of the group's signer. */

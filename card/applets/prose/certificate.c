@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A key pair of the card's own for a TLS client certificate (seed S-6.1, R-067): made here, signs here, never leaves. */
 #include "apdu/tlv.h"
 #include "card/applets/prose/prose.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* COMPUTE CODES, ANNOUNCE and MATCH: discovery keys at work (TR 33.833 6.2.1, TS 33.303 6.1.3.4). */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* IMPORT GMK: a whole MIKEY-SAKKE I_MESSAGE. Signer, signature, recipient, time and replay are checked before anything is
  * decrypted (RFC 6509 2, seed 003 6.Z.4.4). */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* INSTALL SEALED OBJECT: what the domain's operator sends through the phone (DESIGN.md 3.4). */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Media: keys straight from the GMK (TS 33.180 7.4), SSRCs that never come twice, and SRTP on the card for groups whose keys
  * stay there. */
 #include <string.h>

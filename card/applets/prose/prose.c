@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ProSe applet: command table, birth, and what may be read of its state. */
 #include "apdu/aids.h"
 #include "apdu/sealed.h"

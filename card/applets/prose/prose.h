@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose.h - inside the ProSe applet: its records, its clock, its session table. The wire interface is apdu/prose.h. */
-#ifndef CARD_APPLETS_PROSE_H
-#define CARD_APPLETS_PROSE_H
+#ifndef CARD_APPLETS_PROSE_PROSE_H
+#define CARD_APPLETS_PROSE_PROSE_H
 
 #include "apdu/prose.h"
 #include "card/os/card.h"

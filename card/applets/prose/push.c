@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Keys that the network and this card have from GBA (seed S-3.2, TS 33.220 and 33.223): objects sealed under them, group keys
  * that come so, and what the card vouches for. Only in a domain that has named the server, which no sovereign one does. */
 #include "apdu/push.h"

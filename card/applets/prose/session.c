@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* START, JOIN and RELEASE KEY: a group session key under the GMK (seed 003 6.Z.4.5). */
 #include <string.h>
 

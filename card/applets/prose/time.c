@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "card/applets/prose/prose.h"
 
 static const struct bytes time_name = { (const uint8_t *)"time", 4 };

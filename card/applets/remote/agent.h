@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* agent.h - the HTTP administration agent (SCP81; GlobalPlatform 2.3 Amendment B): called by a secured packet, it opens a
  * channel of the terminal's, speaks TLS with its domain's pre-shared key, and runs the scripts that the server answers with.
  *
  * Records: psk/KK of a domain, KK being 40 to 4F: a pre-shared key
  *          http   of the remote management: how many scripts have come this way; written with what the script did, so that the
  *                 agent can see whether that is durable before it tells the server */
-#ifndef CARD_APPLETS_AGENT_H
-#define CARD_APPLETS_AGENT_H
+#ifndef CARD_APPLETS_REMOTE_AGENT_H
+#define CARD_APPLETS_REMOTE_AGENT_H
 
 #include "card/applets/applets.h"
 #include "card/os/card.h"

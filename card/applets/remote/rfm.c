@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Remote management over the air: secured packets by SMS-PP (TS 102 225, 31.115). Before the MAC is right every failure gives
  * one answer, RSC 06 unsecured, or none, after the same number of block cipher calls; the counter is durable before the first
  * command. */

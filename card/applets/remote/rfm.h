@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rfm.h - remote management inside the card: key sets and counters (rfm_keys.c), scripts (rfm_script.c), secured packets
  * (rfm.c).
  *
@@ -6,8 +7,8 @@
  *   cnt/KK    the last counter taken, 5 octets, written by put_now before anything runs
  *   bad/KK    packets whose MAC was wrong, 4 octets, written by put_now; KK 00 for key sets that there are not
  *   policy    TLVs of enum ota_policy_tag; absent: answer with 06, never block */
-#ifndef CARD_APPLETS_RFM_H
-#define CARD_APPLETS_RFM_H
+#ifndef CARD_APPLETS_REMOTE_RFM_H
+#define CARD_APPLETS_REMOTE_RFM_H
 
 #include "card/applets/applets.h"
 #include "card/os/card.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Scripts of remote file management (TS 102 226 clause 7): a TAR table, compact and expanded scripts on a channel of their own.
  */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GBA_U on the card (TS 31.102 7.1.1.3, TS 33.220 clause 5): Ks and Ks_int_NAF stay, RES and Ks_ext_NAF go out. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GET IDENTITY (TS 31.102 7.5): the SUCI, computed on the card where EF_UST says so (services 124 and 125). The scheme and the
  * home network's keys are in DF_SAIP's EF_SUCI_Calc_Info, coded as EF_SUCI_Calc_Info of 4.4.11.8; the answer is tag A1 with the
  * 5GS mobile identity of TS 24.501 9.11.3.4 from its octet 4 on. The field coding could not be checked against a phone:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sequence numbers of TS 33.102 annex C: SQN = SEQ (43 bits) || IND (5 bits), one SEQ_MS for each IND. */
 #include "apdu/base/secret.h"
 #include "card/applets/usim/usim.h"

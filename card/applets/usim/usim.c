@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The USIM (TS 31.102 clause 7): AUTHENTICATE in its contexts. Its file tree belongs to the operating system. */
 #include "card/applets/usim/usim.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* usim.h - inside the USIM: what AUTHENTICATE (usim.c), sequence numbers (usim_sqn.c) and GBA (usim_gba.c) share.
  *
  * Records of the instance:
@@ -5,8 +6,8 @@
  *   sqn     SEQ_MS[32], 6 octets each (TS 33.102 annex C)
  *   ks      RAND || Ks of the last GBA bootstrapping (TS 33.220 5.3.2)
  *   naf/NN  Ks_int_NAF (32) || use counter (4) || length of NAF_ID (1) || NAF_ID, for record NN of EF_GBANL */
-#ifndef CARD_APPLETS_USIM_H
-#define CARD_APPLETS_USIM_H
+#ifndef CARD_APPLETS_USIM_USIM_H
+#define CARD_APPLETS_USIM_USIM_H
 
 #include "apdu/files.h"
 #include "card/applets/applets.h"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* birth.h - from an order (JSON, no secrets) and its secrets file (CMS for the card maker) to a card image (DESIGN.md 3.4). */
-#ifndef CARD_IO_BIRTH_H
-#define CARD_IO_BIRTH_H
+#ifndef CARD_IO_BIRTH_BIRTH_H
+#define CARD_IO_BIRTH_BIRTH_H
 
 #include <stdio.h>
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* names.h - tables of words and what they stand for, as profiles use them. A table ends with a NULL name. */
-#ifndef CARD_IO_NAMES_H
-#define CARD_IO_NAMES_H
+#ifndef CARD_IO_BIRTH_NAMES_H
+#define CARD_IO_BIRTH_NAMES_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* profile.h - what a card is born with, as JSON: identities, files, access rules (card/profiles/README.md describes the
  * format). The standard test profile is compiled in; an order gives identities of its own and, if it likes, another file tree.
  */
-#ifndef CARD_IO_PROFILE_H
-#define CARD_IO_PROFILE_H
+#ifndef CARD_IO_BIRTH_PROFILE_H
+#define CARD_IO_BIRTH_PROFILE_H
 
 #include "card/os/card.h"
 

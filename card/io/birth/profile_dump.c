@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The profile of a card that there is: what profile_install would make the same files from. */
 #include <jansson.h>
 #include <stdio.h>

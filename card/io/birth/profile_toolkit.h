@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* profile_toolkit.h - "toolkit" in a profile: a list of rules such as
  * {"when": "profile-download", "do": "poll-interval", "seconds": 30} (card/profiles/README.md), to and from the octets that the
  * toolkit applet keeps. */
-#ifndef CARD_IO_PROFILE_TOOLKIT_H
-#define CARD_IO_PROFILE_TOOLKIT_H
+#ifndef CARD_IO_BIRTH_PROFILE_TOOLKIT_H
+#define CARD_IO_BIRTH_PROFILE_TOOLKIT_H
 
 #include "apdu/base/bytes.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cli.h - what the verbs of prose-card share. */
-#ifndef CARD_IO_CLI_H
-#define CARD_IO_CLI_H
+#ifndef CARD_IO_CLI_CLI_H
+#define CARD_IO_CLI_CLI_H
 
 #include <signal.h>
 #include <stdbool.h>
@@ -33,14 +34,14 @@ struct arguments {
 };
 
 /* "prose-card VERB: reason" on stderr; returns code. */
-int refuse(const char *verb, const char *reason, int code);
+int cli_refuse(const char *verb, const char *reason, int code);
 /* The image key that the arguments name. 0, or an exit code after a sentence. */
-int load_key(const char *verb, const struct arguments *, const char *image, struct secret *key);
+int cli_load_key(const char *verb, const struct arguments *, const char *image, struct secret *key);
 /* Say on stderr what opening an image has done: that it was upgraded, or why it failed. 0, or an exit code. */
-int report_open(const char *verb, const struct image_options *, enum image_error);
+int cli_report_open(const char *verb, const struct image_options *, enum image_error);
 /* No core dumps, no ptrace by the same user; SIGTERM and SIGINT set `stop`. */
-void harden(void);
-extern volatile sig_atomic_t stop;
+void cli_harden(void);
+extern volatile sig_atomic_t cli_stop;
 
 int verb_farm(struct arguments *);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-card farm: make the cards if asked to, open the image, serve. */
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,9 +35,9 @@ static int make(const struct arguments *a, const char *image, struct order *o, s
 	o->keys = a->seed != NULL ? KEYS_SEEDED : KEYS_RANDOM;
 	o->seed = a->seed;
 	if (a->insecure && strncmp(o->who.imsi, "00101", 5) != 0)
-		return refuse("farm", "--insecure-test-key is for cards of PLMN 001-01", EXIT_USAGE);
+		return cli_refuse("farm", "--insecure-test-key is for cards of PLMN 001-01", EXIT_USAGE);
 	if (a->list != NULL && (b.list = open_list(a->list)) == NULL)
-		return refuse("farm", "--list FILE cannot be written, or exists", EXIT_REFUSED);
+		return cli_refuse("farm", "--list FILE cannot be written, or exists", EXIT_REFUSED);
 	e = farm_create(&b, reason, sizeof reason);
 	if (b.list != NULL && fclose(b.list) != 0 && e == IMAGE_OK)
 		e = IMAGE_IO;
@@ -45,8 +46,8 @@ static int make(const struct arguments *a, const char *image, struct order *o, s
 	if (e == IMAGE_OK)
 		return 0;
 	if (e == IMAGE_BUSY)
-		return refuse("farm", "the image exists already: leave --count away to run it", (int)e);
-	return refuse("farm", reason[0] != 0 ? reason : image_error_text(e), reason[0] != 0 ? EXIT_REFUSED : (int)e);
+		return cli_refuse("farm", "the image exists already: leave --count away to run it", (int)e);
+	return cli_refuse("farm", reason[0] != 0 ? reason : image_error_text(e), reason[0] != 0 ? EXIT_REFUSED : (int)e);
 }
 
 static int serve(const struct arguments *a, const char *image, struct bytes key)
@@ -60,13 +61,13 @@ static int serve(const struct arguments *a, const char *image, struct bytes key)
 
 	if (vpcd_parse(a->reader != NULL ? a->reader : "127.0.0.1:35963", &s.reader) != OK ||
 	        a->readers + s.reader.port > UINT16_MAX)
-		return refuse("farm", "--reader needs ADDRESS:PORT, with room for the ports of --readers", EXIT_USAGE);
+		return cli_refuse("farm", "--reader needs ADDRESS:PORT, with room for the ports of --readers", EXIT_USAGE);
 	s.reader.quiet = a->quiet;
-	if ((rc = report_open("farm", &io, farm_open(&farm, &io))) != 0)
+	if ((rc = cli_report_open("farm", &io, farm_open(&farm, &io))) != 0)
 		return rc;
 	if (a->readers > farm_count(farm)) {
 		farm_close(&farm);
-		return refuse("farm", "--readers is more than the image has cards", EXIT_USAGE);
+		return cli_refuse("farm", "--readers is more than the image has cards", EXIT_USAGE);
 	}
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* a descriptor for each client */
 		files.rlim_cur = files.rlim_max;
@@ -74,11 +75,11 @@ static int serve(const struct arguments *a, const char *image, struct bytes key)
 	}
 	if (!a->quiet)
 		(void)fprintf(stderr, "prose-card: %zu cards at %s\n", farm_count(farm), s.socket);
-	st = farm_serve(farm, &s, &stop);
+	st = farm_serve(farm, &s, &cli_stop);
 	farm_close(&farm);
 	if (st == OK)
 		return 0;
-	return refuse("farm",
+	return cli_refuse("farm",
 	        st == ERR_DENIED ? "the socket's path is taken: another farm, or a file" : "the socket cannot be made",
 	        EXIT_FAILURE);
 }
@@ -88,11 +89,11 @@ static int run(const struct arguments *a, const char *profile, const char *image
 	SECRET key = { 0 };
 	char reason[512] = "";
 	struct order o = { 0 };
-	int rc = load_key("farm", a, image, &key);
+	int rc = cli_load_key("farm", a, image, &key);
 
 	if (rc == 0 && a->cards > 0) {
 		if (order_read(profile, &o, reason, sizeof reason) != OK)
-			rc = refuse("farm", reason, EXIT_REFUSED);
+			rc = cli_refuse("farm", reason, EXIT_REFUSED);
 		else
 			rc = make(a, image, &o, secret_bytes(&key));
 		order_free(&o);
@@ -107,9 +108,9 @@ static int run_passing(struct arguments *a, const char *profile)
 	int rc;
 
 	if (a->image_key != NULL)
-		return refuse("farm", "--image-key goes with an IMAGE", EXIT_USAGE);
+		return cli_refuse("farm", "--image-key goes with an IMAGE", EXIT_USAGE);
 	if (mkdtemp(folder) == NULL)
-		return refuse("farm", "no temporary folder can be made in /tmp", EXIT_FAILURE);
+		return cli_refuse("farm", "no temporary folder can be made in /tmp", EXIT_FAILURE);
 	(void)snprintf(path, sizeof path, "%s/farm.img", folder);
 	a->insecure = true;
 	rc = run(a, profile, path);
@@ -121,12 +122,12 @@ static int run_passing(struct arguments *a, const char *profile)
 int verb_farm(struct arguments *a)
 {
 	if (a->count > (a->cards > 0 ? 2 : 1) || (a->cards == 0 && a->count == 0) || a->cards > FARM_MAX)
-		return refuse("farm", "needs IMAGE, or --count N (up to 1,000,000) [PROFILE] [IMAGE]", EXIT_USAGE);
+		return cli_refuse("farm", "needs IMAGE, or --count N (up to 1,000,000) [PROFILE] [IMAGE]", EXIT_USAGE);
 	if (a->cards == 0 && (a->seed != NULL || a->list != NULL))
-		return refuse("farm", "--seed and --list go with --count", EXIT_USAGE);
+		return cli_refuse("farm", "--seed and --list go with --count", EXIT_USAGE);
 	if (a->seed != NULL && (a->seed[0] == 0 || strlen(a->seed) > SEED_MAX))
-		return refuse("farm", "--seed needs 1 to 64 characters", EXIT_USAGE);
-	harden();
+		return cli_refuse("farm", "--seed needs 1 to 64 characters", EXIT_USAGE);
+	cli_harden();
 	if (a->cards == 0)
 		return run(a, NULL, a->words[0]);
 	return a->count == 2 ? run(a, a->words[0], a->words[1]) : run_passing(a, a->count == 1 ? a->words[0] : NULL);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prose-card: create, run, reader, farm, info, dump, maker, key. One verb a function; argp makes --help. */
 #include <argp.h>
 #include <errno.h>
@@ -75,13 +76,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		"insecure-test-key", OPT_INSECURE, NULL, 0, "Use the key that everybody knows (cards of PLMN 001-01 only)", 0  \
 	}
 
-int refuse(const char *verb, const char *reason, int code)
+int cli_refuse(const char *verb, const char *reason, int code)
 {
 	(void)fprintf(stderr, "prose-card %s: %s\n", verb, reason);
 	return code;
 }
 
-int report_open(const char *verb, const struct image_options *o, enum image_error e)
+int cli_report_open(const char *verb, const struct image_options *o, enum image_error e)
 {
 	char formats[64] = "";
 
@@ -100,15 +101,15 @@ int report_open(const char *verb, const struct image_options *o, enum image_erro
 	return (int)e;
 }
 
-int load_key(const char *verb, const struct arguments *a, const char *image, struct secret *key)
+int cli_load_key(const char *verb, const struct arguments *a, const char *image, struct secret *key)
 {
 	char reason[256];
 
 	if (a->insecure == (a->image_key != NULL))
-		return refuse(verb, "give either --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
+		return cli_refuse(verb, "give either --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
 	if (a->insecure)
 		return key_file_insecure(key) == OK ? 0 : EXIT_FAILURE;
-	return key_file_read(a->image_key, image, key, reason, sizeof reason) == OK ? 0 : refuse(verb, reason, EXIT_REFUSED);
+	return key_file_read(a->image_key, image, key, reason, sizeof reason) == OK ? 0 : cli_refuse(verb, reason, EXIT_REFUSED);
 }
 
 /* Open an existing image and check that the insecure key is only used where it may be. */
@@ -117,14 +118,14 @@ static int open_existing(
 {
 	SECRET key = { 0 };
 	enum image_error e;
-	int rc = load_key(verb, a, path, &key);
+	int rc = cli_load_key(verb, a, path, &key);
 
 	if (rc != 0)
 		return rc;
 	*o = (struct image_options){ .path = path, .key = secret_bytes(&key) };
 	e = image_open(image, o);
 	o->key = (struct bytes){ 0 };
-	return report_open(verb, o, e);
+	return cli_report_open(verb, o, e);
 }
 
 static int birth_secrets(const struct arguments *a, const struct order *o, struct secret_large *secrets)
@@ -133,15 +134,15 @@ static int birth_secrets(const struct arguments *a, const struct order *o, struc
 	char reason[256];
 
 	if (a->count < 3)
-		return birth_test_secrets(o, secrets, reason, sizeof reason) == OK ? 0 : refuse("create", reason, EXIT_REFUSED);
+		return birth_test_secrets(o, secrets, reason, sizeof reason) == OK ? 0 : cli_refuse("create", reason, EXIT_REFUSED);
 	if (a->maker_key == NULL)
-		return refuse("create", "an order with a secrets file needs --maker-key FILE", EXIT_USAGE);
+		return cli_refuse("create", "an order with a secrets file needs --maker-key FILE", EXIT_USAGE);
 	if (a->insecure)
-		return refuse("create", "--insecure-test-key is for test cards, without a secrets file", EXIT_USAGE);
+		return cli_refuse("create", "--insecure-test-key is for test cards, without a secrets file", EXIT_USAGE);
 	if (birth_secrets_open(a->words[1], a->maker_key, secrets, reason, sizeof reason) != OK)
-		return refuse("create", reason, EXIT_REFUSED);
+		return cli_refuse("create", reason, EXIT_REFUSED);
 	if (tlv_find(secret_large_bytes(secrets), BIRTH_CARD_ID, &id) != OK || !bytes_equal(id, BYTES_OF(o->card_id)))
-		return refuse("create", "the secrets file belongs to another order", EXIT_REFUSED);
+		return cli_refuse("create", "the secrets file belongs to another order", EXIT_REFUSED);
 	return 0;
 }
 
@@ -154,7 +155,7 @@ static int create_image(const struct arguments *a, const struct order *o, const 
 	struct image *image;
 	enum image_error e;
 	enum status st;
-	int rc = load_key("create", a, path, &key);
+	int rc = cli_load_key("create", a, path, &key);
 
 	if (rc != 0)
 		return rc;
@@ -172,7 +173,7 @@ static int create_image(const struct arguments *a, const struct order *o, const 
 	image_close(&image);
 	if (st != OK) {
 		(void)unlink(path);
-		return refuse("create", reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
+		return cli_refuse("create", reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
 	}
 	return 0;
 }
@@ -193,13 +194,13 @@ static int verb_create(struct arguments *a)
 	int rc;
 
 	if (path == NULL || a->count > 3)
-		return refuse("create", "needs [PROFILE] IMAGE, or ORDER SECRETS IMAGE (see --help)", EXIT_USAGE);
+		return cli_refuse("create", "needs [PROFILE] IMAGE, or ORDER SECRETS IMAGE (see --help)", EXIT_USAGE);
 	if (order_read(a->count > 1 ? a->words[0] : NULL, &o, reason, sizeof reason) != OK)
-		rc = refuse("create", reason, EXIT_REFUSED);
+		rc = cli_refuse("create", reason, EXIT_REFUSED);
 	else
 		rc = create(a, &o, path);
 	if (rc == 0 && a->count == 3 && file_shred(a->words[1]) != OK)
-		rc = refuse("create", "the card is born, but the secrets file could not be shredded: remove it yourself",
+		rc = cli_refuse("create", "the card is born, but the secrets file could not be shredded: remove it yourself",
 		        EXIT_FAILURE);
 	if (rc == 0)
 		(void)printf("%s: card %s\n", path, o.who.iccid);
@@ -207,16 +208,16 @@ static int verb_create(struct arguments *a)
 	return rc;
 }
 
-volatile sig_atomic_t stop;
+volatile sig_atomic_t cli_stop;
 
 static void on_signal(int number)
 {
 	(void)number;
-	stop = 1;
+	cli_stop = 1;
 }
 
 /* No core dumps, no ptrace by the same user; SIGTERM and SIGINT end the loop between two APDUs. */
-void harden(void)
+void cli_harden(void)
 {
 	const struct rlimit none = { 0, 0 };
 	struct sigaction action = { .sa_handler = on_signal }; /* no SA_RESTART: recv must return */
@@ -240,11 +241,11 @@ static int run_image(struct arguments *a, const char *path, const struct vpcd_op
 	env.backend = image_backend(image);
 	memcpy(env.card_id, o.card_id, sizeof env.card_id);
 	if ((st = sakke_ring_new(KEY_PERIODS, true, &env.ring)) == OK && (st = card_power_on(&the_card, &env)) == OK)
-		st = vpcd_run(&the_card, v, &stop);
+		st = vpcd_run(&the_card, v, &cli_stop);
 	card_power_off(&the_card);
 	sakke_ring_free(&env.ring);
 	image_close(&image);
-	return st == OK ? 0 : refuse("run", status_text(st), EXIT_FAILURE);
+	return st == OK ? 0 : cli_refuse("run", status_text(st), EXIT_FAILURE);
 }
 
 /* Without an image: a test card of the standard profile, which is gone afterwards. */
@@ -255,11 +256,11 @@ static int run_test_card(struct arguments *a, const struct vpcd_options *v)
 	int rc;
 
 	if (mkdtemp(folder) == NULL)
-		return refuse("run", "no temporary folder can be made in /tmp", EXIT_FAILURE);
+		return cli_refuse("run", "no temporary folder can be made in /tmp", EXIT_FAILURE);
 	(void)snprintf(path, sizeof path, "%s/card.img", folder);
 	a->insecure = true;
 	if (order_read(NULL, &o, reason, sizeof reason) != OK)
-		rc = refuse("run", reason, EXIT_FAILURE);
+		rc = cli_refuse("run", reason, EXIT_FAILURE);
 	else if ((rc = create(a, &o, path)) == 0)
 		(void)fprintf(stderr, "prose-card: test card %s, IMSI %s, PIN 1234, published keys\n", o.who.iccid, o.who.imsi);
 	order_free(&o);
@@ -275,10 +276,10 @@ static int verb_run(struct arguments *a)
 	struct vpcd_options v = { .quiet = a->quiet };
 
 	if (a->count > 1 || vpcd_parse(a->reader != NULL ? a->reader : "127.0.0.1:35963", &v) != OK)
-		return refuse("run", "needs at most one IMAGE, and --reader as ADDRESS:PORT", EXIT_USAGE);
+		return cli_refuse("run", "needs at most one IMAGE, and --reader as ADDRESS:PORT", EXIT_USAGE);
 	if (a->count == 0 && a->image_key != NULL)
-		return refuse("run", "--image-key goes with an IMAGE", EXIT_USAGE);
-	harden();
+		return cli_refuse("run", "--image-key goes with an IMAGE", EXIT_USAGE);
+	cli_harden();
 	return a->count == 0 ? run_test_card(a, &v) : run_image(a, a->words[0], &v);
 }
 
@@ -295,7 +296,7 @@ static int verb_reader(struct arguments *a)
 		o.program = self;
 	}
 	if (a->count == 0 || a->command == NULL || a->insecure == (a->image_key != NULL))
-		return refuse("reader", "needs IMAGE... -- COMMAND, and --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
+		return cli_refuse("reader", "needs IMAGE... -- COMMAND, and --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
 	for (size_t i = 0; i < a->count && i < READERS_MAX; i++)
 		o.images[o.count++] = a->words[i];
 	return reader_run(&o);
@@ -353,14 +354,14 @@ static int verb_info(struct arguments *a)
 	int rc;
 
 	if (a->count != 1)
-		return refuse("info", "needs IMAGE", EXIT_USAGE);
-	if ((rc = load_key("info", a, a->words[0], &key)) != 0)
+		return cli_refuse("info", "needs IMAGE", EXIT_USAGE);
+	if ((rc = cli_load_key("info", a, a->words[0], &key)) != 0)
 		return rc;
 	o = (struct image_options){ .path = a->words[0], .key = secret_bytes(&key) };
 	if ((e = image_file_open_upgraded(&file, &o)) == IMAGE_OK && (e = check_cards(file, o.key, &records)) == IMAGE_OK)
 		print_info(a, file, &o, records);
 	image_file_close(&file);
-	return report_open("info", &o, e);
+	return cli_report_open("info", &o, e);
 }
 
 static void dump_secrets(struct store *s, const struct record_name *name, json_t *list)
@@ -390,7 +391,7 @@ static int dump_profile(struct image *image, const struct image_options *o)
 
 	memcpy(env.card_id, o->card_id, sizeof env.card_id);
 	if (card_power_on(&the_card, &env) != OK || (profile = profile_of_card(&the_card)) == NULL)
-		return refuse("dump", "this card has no USIM profile", EXIT_FAILURE);
+		return cli_refuse("dump", "this card has no USIM profile", EXIT_FAILURE);
 	(void)json_dumpf(profile, stdout, JSON_INDENT(2));
 	(void)putchar('\n');
 	json_decref(profile);
@@ -408,7 +409,7 @@ static int verb_dump(struct arguments *a)
 	int rc;
 
 	if (a->count != 1)
-		return refuse("dump", "needs IMAGE", EXIT_USAGE);
+		return cli_refuse("dump", "needs IMAGE", EXIT_USAGE);
 	if ((rc = open_existing("dump", a, a->words[0], &image, &o)) != 0)
 		return rc;
 	if (a->as_profile) {
@@ -447,18 +448,18 @@ static int verb_maker(struct arguments *a)
 	char reason[256];
 
 	if (a->count != 2)
-		return refuse("maker", "needs KEY.pem CERTIFICATE.pem, both new", EXIT_USAGE);
+		return cli_refuse("maker", "needs KEY.pem CERTIFICATE.pem, both new", EXIT_USAGE);
 	return birth_make_maker(a->words[0], a->words[1], reason, sizeof reason) == OK ? 0
-	                                                                               : refuse("maker", reason, EXIT_REFUSED);
+	                                                                               : cli_refuse("maker", reason, EXIT_REFUSED);
 }
 
 static int verb_key(struct arguments *a)
 {
 	if (a->count != 1)
-		return refuse("key", "needs FILE", EXIT_USAGE);
+		return cli_refuse("key", "needs FILE", EXIT_USAGE);
 	return key_file_create(a->words[0]) == OK
 	               ? 0
-	               : refuse("key", "the file exists already, or cannot be written", EXIT_REFUSED);
+	               : cli_refuse("key", "the file exists already, or cannot be written", EXIT_REFUSED);
 }
 
 static const struct argp_option run_options[] = { KEY_OPTIONS,

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* image_file.h - the SQLite file below card images: which cards it holds, their sealed records, transactions. It knows no keys
  * beyond a check value, and nothing of what a record says; store_sqlite.c does. */
-#ifndef CARD_IO_IMAGE_FILE_H
-#define CARD_IO_IMAGE_FILE_H
+#ifndef CARD_IO_IMAGE_IMAGE_FILE_H
+#define CARD_IO_IMAGE_IMAGE_FILE_H
 
 #include "apdu/aids.h"
 #include "card/io/image/store_sqlite.h"

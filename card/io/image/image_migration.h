@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* image_migration.h - from an older format of card images to this program's, one number after the other, never back.
  * An image is upgraded when it is opened: all its cards, whose roots are checked first, and the number in one transaction. */
-#ifndef CARD_IO_IMAGE_MIGRATION_H
-#define CARD_IO_IMAGE_MIGRATION_H
+#ifndef CARD_IO_IMAGE_IMAGE_MIGRATION_H
+#define CARD_IO_IMAGE_IMAGE_MIGRATION_H
 
 #include "card/io/image/image_file.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* key_file.h - where the image key comes from: a 0600 file outside the image's folder, a descriptor, or a systemd credential.
  */
-#ifndef CARD_IO_KEY_FILE_H
-#define CARD_IO_KEY_FILE_H
+#ifndef CARD_IO_IMAGE_KEY_FILE_H
+#define CARD_IO_IMAGE_KEY_FILE_H
 
 #include "apdu/base/secret.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "card/io/image/secret_table.h"
 
 #include "apdu/birth.h"

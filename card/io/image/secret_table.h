@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* secret_table.h - DESIGN.md 3.3 as data: which records of an image hold which key, and whether it may leave the card.
  * `prose-card dump --secrets` and, through it, the leak check's search list are generated from these rows. */
-#ifndef CARD_IO_SECRET_TABLE_H
-#define CARD_IO_SECRET_TABLE_H
+#ifndef CARD_IO_IMAGE_SECRET_TABLE_H
+#define CARD_IO_IMAGE_SECRET_TABLE_H
 
 #include "card/os/store.h"
 

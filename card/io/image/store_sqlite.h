@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* store_sqlite.h - the card image: one SQLite file, records sealed with AES-256-GCM under a per-card subkey, and one
  * authenticated root record that vouches for every (name, generation) (DESIGN.md 3.2). WAL, synchronous=FULL.
  * The root begins with the number of the image's format, which its MAC covers; in format 1 it did not. */
-#ifndef CARD_IO_STORE_SQLITE_H
-#define CARD_IO_STORE_SQLITE_H
+#ifndef CARD_IO_IMAGE_STORE_SQLITE_H
+#define CARD_IO_IMAGE_STORE_SQLITE_H
 
 #include "apdu/aids.h"
 #include "card/os/store.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "card/io/link/farm.h"
 
 #include <errno.h>

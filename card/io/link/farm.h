@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* farm.h - many cards in one process and one image: born from one profile with identities and keys of their own, the first few
  * in vpcd readers, all of them behind a UNIX socket.
  *
  * The socket speaks vpcd's framing (two octets of length, then a command APDU, or one octet: 00 off, 01 on, 02 reset, 04 ATR).
  * A client's first message is text, the card it wants: an ICCID, or # and a number from 0. The answer is the card's ATR; an
  * empty message says that there is no such card or that it is in use. A card has one client at a time. */
-#ifndef CARD_IO_FARM_H
-#define CARD_IO_FARM_H
+#ifndef CARD_IO_LINK_FARM_H
+#define CARD_IO_LINK_FARM_H
 
 #include "card/io/birth/birth.h"
 #include "card/io/link/vpcd.h"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* reader.h - `prose-card reader -- CMD`: a private world with pcscd, n readers and n cards, in which CMD runs. */
-#ifndef CARD_IO_READER_H
-#define CARD_IO_READER_H
+#ifndef CARD_IO_LINK_READER_H
+#define CARD_IO_LINK_READER_H
 
 #include <stddef.h>
 

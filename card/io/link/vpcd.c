@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "card/io/link/vpcd.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vpcd.h - the card's side of vsmartcard's virtual reader: a TCP client of a reader slot (spec real-clients.md section 1). */
-#ifndef CARD_IO_VPCD_H
-#define CARD_IO_VPCD_H
+#ifndef CARD_IO_LINK_VPCD_H
+#define CARD_IO_LINK_VPCD_H
 
 #include <signal.h>
 

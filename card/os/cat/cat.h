@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cat.h - the proactive session of TS 102 223 on the card: a queue of commands, one of them with the terminal at a time; who
  * asked for it gets the answer. Timers, channels of the terminal and events belong to the applet that asked for them. */
-#ifndef CARD_OS_CAT_H
-#define CARD_OS_CAT_H
+#ifndef CARD_OS_CAT_CAT_H
+#define CARD_OS_CAT_CAT_H
 
 #include "apdu/base/bytes.h"
 #include "apdu/cat.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Proactive commands as TLVs (TS 102 223 6.6). */
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "card/os/files/access.h"
 
 #include "apdu/files.h"

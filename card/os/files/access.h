@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* access.h - who may do what to a file: records of EF_ARR (TS 102 221 9.2), and the PIN state they ask for. */
-#ifndef CARD_OS_ACCESS_H
-#define CARD_OS_ACCESS_H
+#ifndef CARD_OS_FILES_ACCESS_H
+#define CARD_OS_FILES_ACCESS_H
 
 #include "apdu/files.h"
 #include "card/os/card.h"

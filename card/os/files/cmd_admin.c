@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Administrative commands of TS 102 222: CREATE, DELETE, RESIZE and TERMINATE. They work below the current DF. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* RETRIEVE DATA and SET DATA on BER-TLV files (TS 102 221 11.3): objects by tag, in blocks. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* READ and UPDATE of transparent and record files, (DE)ACTIVATE (TS 102 221 11.1.3-6, 11.1.14-15). */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SEARCH RECORD and INCREASE (TS 102 221 11.1.7, 11.1.8). */
 #include <string.h>
 

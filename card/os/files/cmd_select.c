@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SELECT and STATUS (TS 102 221 11.1.1, 11.1.2). A failed SELECT keeps everything as it was. */
 #include "apdu/files.h"
 #include "apdu/tlv.h"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* file.h - the file system of TS 102 221 clause 8: a table of files in RAM, loaded at power-on; contents in the store. */
-#ifndef CARD_OS_FILE_H
-#define CARD_OS_FILE_H
+#ifndef CARD_OS_FILES_FILE_H
+#define CARD_OS_FILES_FILE_H
 
 #include "card/os/store.h"
 

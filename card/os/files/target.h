@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* target.h - the EF a command works on: the current one or the one its SFI names, structure, life and access checked, content
  * read. Shared by the commands on files. */
-#ifndef CARD_OS_TARGET_H
-#define CARD_OS_TARGET_H
+#ifndef CARD_OS_FILES_TARGET_H
+#define CARD_OS_FILES_TARGET_H
 
 #include "card/os/files/access.h"
 #include "card/os/commands.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The terminal's side of a proactive session (TS 102 223), on the basic channel. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a terminal does for the card's toolkit (TS 102 223): channels of the bearer independent protocol, as TCP clients,
  * timers, and the events that go with them. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The peer of EAP-AKA (RFC 4187) and EAP-AKA' (RFC 9048). The card answers RAND and AUTN; everything else is here: identities,
  * keys, AT_MAC, encrypted attributes, fast re-authentication, notifications. */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "host/lib/eap/eap_message.h"
 
 enum { VALUE_LEN = 16 /* of AT_MAC, AT_IV and AT_NONCE_S */ };

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* eap_message.h - packets of EAP-AKA and EAP-AKA' (RFC 4187 8 and 10): taken apart into views, and built. No keys here. */
-#ifndef HOST_LIB_EAP_MESSAGE_H
-#define HOST_LIB_EAP_MESSAGE_H
+#ifndef HOST_LIB_EAP_EAP_MESSAGE_H
+#define HOST_LIB_EAP_EAP_MESSAGE_H
 
 #include "apdu/base/bytes.h"
 

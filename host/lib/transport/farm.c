@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A card of `prose-card farm`, over its UNIX socket: vpcd's framing (two octets of length), the first message names the card.
  */
 #include <stdlib.h>

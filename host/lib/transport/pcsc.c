@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The PC/SC transport: the only file of the phone side that includes winscard.h. */
 #include <stdlib.h>
 #include <string.h>

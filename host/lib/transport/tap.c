@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A transport that shows to somebody what another one carries: a file of hex lines, or Wireshark by GSMTAP. What is in a PIN
  * command is never shown. */
 #include <netdb.h>

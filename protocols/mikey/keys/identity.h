@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* identity.h - identifiers of TS 33.180: UIDs (F.2.1), key periods, GUK-IDs (F.1.3). URIs are used exactly as given. */
-#ifndef MIKEY_IDENTITY_H
-#define MIKEY_IDENTITY_H
+#ifndef PROTOCOLS_MIKEY_KEYS_IDENTITY_H
+#define PROTOCOLS_MIKEY_KEYS_IDENTITY_H
 
 #include "apdu/base/secret.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/mikey/keys/prf.h"
 
 #include "crypto/common/hash.h"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* prf.h - key derivation of RFC 3830 section 4.1 (PRF 0, HMAC-SHA-1; PRF 1, HMAC-SHA-256 of RFC 6043). */
-#ifndef MIKEY_PRF_H
-#define MIKEY_PRF_H
+#ifndef PROTOCOLS_MIKEY_KEYS_PRF_H
+#define PROTOCOLS_MIKEY_KEYS_PRF_H
 
 #include "apdu/base/secret.h"
 

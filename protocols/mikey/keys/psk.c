@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/mikey/keys/psk.h"
 
 #include "crypto/common/aes.h"

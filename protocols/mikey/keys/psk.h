@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* psk.h - the MIKEY pre-shared-key I_MESSAGE that carries a group session key under a GMK (RFC 3830 3.1; seed 003 6.Z.4.5).
  * Profile A: PRF 0, SRTP-ID map, HMAC-SHA-1, as GStreamer and tshark read it. Profile B: PRF 1, empty map, Key-ID
  * extension (RFC 4563, type 241) with the GMK-ID, HMAC-SHA-256. */
-#ifndef MIKEY_PSK_H
-#define MIKEY_PSK_H
+#ifndef PROTOCOLS_MIKEY_KEYS_PSK_H
+#define PROTOCOLS_MIKEY_KEYS_PSK_H
 
 #include "apdu/base/secret.h"
 #include "protocols/mikey/message.h"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* sakke_message.h - the MIKEY-SAKKE I_MESSAGE (RFC 6509 section 2, TS 33.180 E.2) and its key parameters (E.6). */
-#ifndef MIKEY_SAKKE_MESSAGE_H
-#define MIKEY_SAKKE_MESSAGE_H
+#ifndef PROTOCOLS_MIKEY_KEYS_SAKKE_MESSAGE_H
+#define PROTOCOLS_MIKEY_KEYS_SAKKE_MESSAGE_H
 
 #include "crypto/common/rng.h"
 #include "protocols/mikey/keys/identity.h"

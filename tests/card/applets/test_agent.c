@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SCP81: the card's HTTP administration agent against OpenSSL as a TLS server in memory; the terminal is this file, octet by
  * octet what TS 102 223 says. */
 #include <openssl/ssl.h>

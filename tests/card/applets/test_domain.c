@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Card content management, and security domains that do not trust one another (GlobalPlatform 2.3; DESIGN.md 3.4, S-3.3). */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The issuer security domain: SCP03 sessions on the card, and PUT KEY by SCP03 and by secured packet. */
 #include <stdlib.h>
 #include <string.h>

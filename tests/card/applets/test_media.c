@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Media keys: straight from the GMK, shared among talkers, and ciphered by the card. A twin is a copy of the card: the same
  * user in another place, who can hear and talk. */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ProSe applet against the operator's real code, in process: provisioning makes, the card takes or refuses. */
 #include <openssl/core_names.h>
 #include <openssl/ec.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Secured packets on the card (TS 102 225): what a stranger can learn, which key sets and levels are taken, and how answers
  * travel. */
 #include <stdio.h>

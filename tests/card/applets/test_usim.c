@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AUTHENTICATE: the USIM of a test card against vectors that the operator's side makes with the same f1..f5*. */
 #include <stdio.h>
 #include <stdlib.h>

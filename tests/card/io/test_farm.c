@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The farm's socket: raw clients that are slow, rude or somebody else's. */
 #include <signal.h>
 #include <stdio.h>

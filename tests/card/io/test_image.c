@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The card image at rest: whatever is done to the file behind the card's back is noticed when it is opened. */
 #include <fcntl.h>
 #include <sqlite3.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Power fails at any write or sync of the real card image, unsynced sectors dropped or torn, while a real command runs.
  * Laws: every record is as before or as after; only a try or a counter may be spent alone; what was answered is durable. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Profiles: what they say is what the card has, what is wrong is named with its place, and a dump makes the same card again. */
 #include <jansson.h>
 #include <stdio.h>

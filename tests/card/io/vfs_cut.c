@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/card/io/vfs_cut.h"
 
 #include <sqlite3.h>

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* vfs_cut.h - an sqlite3_vfs over the default one that loses power: writes are held back until xSync, and at the cut what was
  * not synced is dropped, or torn (only its first half reaches the disk). */
-#ifndef TESTS_IMAGE_VFS_CUT_H
-#define TESTS_IMAGE_VFS_CUT_H
+#ifndef TESTS_CARD_IO_VFS_CUT_H
+#define TESTS_CARD_IO_VFS_CUT_H
 
 #include <stdbool.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The proactive session: what the toolkit rules of a profile ask of a terminal, octet by octet, and terminals that misbehave.
  */
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* libprose-ue over a card in the same process: what happens to a call when another client resets the card in the middle. */
 #include <stdlib.h>
 #include <string.h>
