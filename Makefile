@@ -11,6 +11,7 @@ SAN ?=
 COVER ?=
 TAINT ?=
 PREFIX ?= /usr/local
+VERSION := $(shell cat VERSION)
 DESTDIR ?=
 comma := ,
 VARIANT := $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COVER),-cover)$(if $(TAINT),-taint)
@@ -112,6 +113,8 @@ $(O)/prose-ue: $(call made,prose-ue) $(O)/libprose-ue.a
 $(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
 
+$(O)/card/io/cli/main.o $(O)/host/cli/main.o $(O)/provisioning/cli/main.o: override CPPFLAGS += -DPROSE_VERSION='"$(VERSION)"'
+$(O)/card/io/cli/main.o $(O)/host/cli/main.o $(O)/provisioning/cli/main.o: VERSION
 $(O)/card/io/birth/profile.o: card/profiles/standard.json
 $(O)/protocols/pc3/kms_xml.o: protocols/pc3/kms.rng
 
@@ -140,4 +143,4 @@ install: man ## programs, library, header, man pages, completion and pkg-config 
 	install -m 644 $(O)/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	for p in prose-card prose-ue prose-net; do install -m 644 $(O)/man/prose.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p; done
 	install -m 644 host/lib/prose-ue.h $(DESTDIR)$(PREFIX)/include
-	printf 'prefix=%s\nName: prose-ue\nDescription: phone side of a ProSe UICC\nVersion: 0.1\nLibs: -L$${prefix}/lib -lprose-ue\nCflags: -I$${prefix}/include\n' $(PREFIX) >$(DESTDIR)$(PREFIX)/lib/pkgconfig/prose-ue.pc
+	printf 'prefix=%s\nName: prose-ue\nDescription: phone side of a ProSe UICC\nVersion: $(VERSION)\nLibs: -L$${prefix}/lib -lprose-ue\nCflags: -I$${prefix}/include\n' $(PREFIX) >$(DESTDIR)$(PREFIX)/lib/pkgconfig/prose-ue.pc

@@ -12,7 +12,7 @@
 #include "host/cli/cli.h"
 #include "ota/smpp/smpp.h"
 
-const char *argp_program_version = "prose-ue 0.1";
+const char *argp_program_version = "prose-ue " PROSE_VERSION;
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

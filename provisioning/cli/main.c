@@ -19,7 +19,7 @@
 #include "ota/smpp/smpp.h"
 #include "provisioning/cli/net.h"
 
-const char *argp_program_version = "prose-net 0.1";
+const char *argp_program_version = "prose-net " PROSE_VERSION;
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -100,75 +100,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-int net_fail(const char *verb, const char *about, const char *why, int code)
-{
-	(void)fprintf(stderr, "prose-net %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
-	return code;
-}
-
-int net_report(const char *verb, const char *about, enum status st)
-{
-	switch (st) {
-	case OK: return 0;
-	case ERR_NOT_FOUND: return net_fail(verb, about, "not known here: create it first", EXIT_REFUSED);
-	case ERR_DENIED: return net_fail(verb, about, "exists already", EXIT_REFUSED);
-	case ERR_NO_SPACE:
-		return net_fail(verb, about, "does not fit (an update takes at most 16 short messages: about 2,000 octets)",
-		        EXIT_REFUSED);
-	default: return net_fail(verb, about, status_text(st), EXIT_FAILURE);
-	}
-}
-
-int net_too_long(const char *verb, const char *what, size_t n, size_t max)
-{
-	(void)fprintf(stderr, "prose-net %s: %s has %zu characters: at most %zu fit\n", verb, what, n, max);
-	return EXIT_USAGE;
-}
-
-uint64_t net_now(void)
-{
-	return (uint64_t)time(NULL);
-}
-
-/* Files become visible only after the transaction that made them: a counter or sequence number that anybody has seen is one
- * the database remembers. Until then they are called PATH.new. */
-static char *pending[4096];
-static size_t pending_count;
-
-enum status net_write_file(const char *path, struct bytes content)
-{
-	char new_path[PATH_MAX];
-	bool ok;
-	int fd;
-
-	(void)snprintf(new_path, sizeof new_path, "%s.new", path);
-	if (pending_count == sizeof pending / sizeof *pending || (pending[pending_count] = strdup(path)) == NULL)
-		return ERR_NO_SPACE;
-	pending_count++;
-	fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ok = fd >= 0 && write(fd, content.p, content.n) == (ssize_t)content.n && fsync(fd) == 0;
-	if (fd >= 0)
-		(void)close(fd);
-	return ok ? OK : ERR_IO;
-}
-
-static enum status publish_files(bool committed)
-{
-	char new_path[PATH_MAX];
-	enum status st = OK;
-
-	for (size_t i = 0; i < pending_count; i++) {
-		(void)snprintf(new_path, sizeof new_path, "%s.new", pending[i]);
-		if ((committed ? rename(new_path, pending[i]) : unlink(new_path)) != 0 && committed)
-			st = ERR_IO;
-		free(pending[i]);
-	}
-	pending_count = 0;
-	return st;
-}
-
-uint8_t net_output[OUTPUT_MAX];
-
 static int kms_new(struct arguments *a)
 {
 	if (a->uri == NULL)
@@ -183,28 +114,13 @@ static int kms_keys(struct arguments *a)
 
 	if (a->card == NULL || a->user == NULL || a->out == NULL)
 		return net_fail("kms issue", NULL, "needs --card ICCID, --user URI and --out FILE", EXIT_USAGE);
-	st = kms_issue(a->db, NULL, net_now(), NULL, a->card, a->user, (uint64_t)((long long)net_now() + a->shift * a->period), &b);
+	st = kms_issue(
+	        a->db, NULL, net_now(), NULL, a->card, a->user, (uint64_t)((long long)net_now() + a->shift * a->period), &b);
 	if (st == OK)
 		st = net_write_file(a->out, buf_bytes(&b));
 	if (st == ERR_DENIED)
 		return refuse_user("kms issue", a, "is revoked: `kms allow` first; or the card is lost");
 	return net_report("kms issue", a->user, st);
-}
-
-bool net_flags_of(const char *text, const char *const *names, unsigned *flags)
-{
-	*flags = 0;
-	while (text != NULL && *text != 0) {
-		size_t n = strcspn(text, ","), i = 0;
-
-		while (names[i] != NULL && (strlen(names[i]) != n || strncmp(names[i], text, n) != 0))
-			i++;
-		if (names[i] == NULL || n == 0)
-			return false;
-		*flags |= 1U << i;
-		text += n + (text[n] == ',');
-	}
-	return true;
 }
 
 static int discovery_create(struct arguments *a)
@@ -580,7 +496,7 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 		        EXIT_REFUSED);
 	if (rc == 0 && v->how != SERVES)
 		rc = net_report(name, NULL, db_commit(a.db));
-	if (publish_files(rc == 0) != OK)
+	if (net_publish_files(rc == 0) != OK)
 		rc = net_fail(name, NULL, "the output files could not be put in place", EXIT_FAILURE);
 	db_close(&a.db);
 	return rc;

@@ -91,6 +91,8 @@ int net_too_long(const char *verb, const char *what, size_t n, size_t max);
 uint64_t net_now(void);
 /* A file of mode 0600 that appears under its name only when the transaction has been committed. */
 MUST_USE enum status net_write_file(const char *path, struct bytes content);
+/* Rename what net_write_file has written, or (not committed) remove it. */
+MUST_USE enum status net_publish_files(bool committed);
 extern uint8_t net_output[OUTPUT_MAX]; /* for sealed objects and packets on their way to a file */
 
 /* One bit for each of these names (NULL ends them) in a list with commas between them. False: another word. */

@@ -193,7 +193,8 @@ enum status leave_groups(struct arguments *a, const struct db_member *in, size_t
 			st = db_outbox_withdraw(a->db, in[i].group, in[i].uri);
 	for (size_t i = 0; st == OK && i < n; i++)
 		if (i == 0 || strcmp(in[i].group, in[i - 1].group) != 0) {
-			st = group_rekey(a->db, in[i].group, net_now(), net_now(), net_now() + (uint64_t)a->valid, NULL, NULL, &id);
+			st = group_rekey(
+			        a->db, in[i].group, net_now(), net_now(), net_now() + (uint64_t)a->valid, NULL, NULL, &id);
 			if (st == OK)
 				(void)printf("%s: without it from GMK %08lx on\n", in[i].group, (unsigned long)id);
 		}

@@ -110,7 +110,8 @@ int kms_push(struct arguments *a)
 		return net_fail("kms push", iccid, sentence, EXIT_REFUSED);
 	}
 	if (st == OK && (st = join_push(a->db, net_now(), iccid, a->name, a->user, a->out == NULL, &b)) == ERR_NOT_FOUND)
-		return net_fail("kms push", a->user, "its card has never bootstrapped: there is no IMPI to push to", EXIT_REFUSED);
+		return net_fail(
+		        "kms push", a->user, "its card has never bootstrapped: there is no IMPI to push to", EXIT_REFUSED);
 	if (st == OK && a->out != NULL)
 		st = net_write_file(a->out, buf_bytes(&b));
 	return net_report("kms push", a->user, st);

@@ -82,7 +82,8 @@ int ota_check(struct arguments *a)
 	struct ota_verdict v;
 
 	if (!read_response(a, &b))
-		return net_fail("ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
+		return net_fail(
+		        "ota verify", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
 	if (ota_verify(a->db, a->card, por_of(a), buf_bytes(&b), &v) != OK)
 		return net_fail("ota verify", a->words[0], "this is no answer of that card", EXIT_REFUSED);
 	return print_verdict(&v);
@@ -129,7 +130,8 @@ int ota_confirm(struct arguments *a)
 	enum status st;
 
 	if (!read_response(a, &b))
-		return net_fail("ota rotated", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
+		return net_fail(
+		        "ota rotated", NULL, "needs --card ICCID and a FILE with the response packet in hex", EXIT_USAGE);
 	st = ota_rotated(a->db, a->card, buf_bytes(&b), &v);
 	if (st == ERR_NOT_FOUND)
 		return net_fail("ota rotated", a->card, "no key set waits for this card: `ota rotate` first", EXIT_REFUSED);

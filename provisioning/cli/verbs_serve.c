@@ -165,8 +165,8 @@ int function_permit(struct arguments *a)
 	        strspn(a->words[0], "0123456789") != strlen(a->words[0]) || a->valid < 1)
 		return net_fail("function permit", NULL, "needs PLMN, 5 or 6 digits", EXIT_USAGE);
 	if (!net_flags_of(a->rights, names, &p.rights))
-		return net_fail("function permit", a->rights, "rights are a list of announce, monitor, communicate, with commas",
-		        EXIT_USAGE);
+		return net_fail("function permit", a->rights,
+		        "rights are a list of announce, monitor, communicate, with commas", EXIT_USAGE);
 	if (a->radio != NULL && hex_decode(bytes_str(a->radio), &radio) != OK)
 		return net_fail("function permit", a->radio, "--radio is hex, at most 128 octets", EXIT_USAGE);
 	p.radio_len = radio.len;

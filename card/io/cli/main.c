@@ -26,7 +26,7 @@
 #include "card/io/link/vpcd.h"
 #include "crypto/guarded/sakke_ring.h"
 
-const char *argp_program_version = "prose-card 0.1";
+const char *argp_program_version = "prose-card " PROSE_VERSION;
 
 enum { KEY_PERIODS = 3 }; /* whose tables a card keeps: what it keeps key sets of */
 
@@ -76,42 +76,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		"insecure-test-key", OPT_INSECURE, NULL, 0, "Use the key that everybody knows (cards of PLMN 001-01 only)", 0  \
 	}
 
-int cli_refuse(const char *verb, const char *reason, int code)
-{
-	(void)fprintf(stderr, "prose-card %s: %s\n", verb, reason);
-	return code;
-}
-
-int cli_report_open(const char *verb, const struct image_options *o, enum image_error e)
-{
-	char formats[64] = "";
-
-	if (o->upgraded_from > 0) {
-		(void)fprintf(
-		        stderr, "prose-card %s: %s: upgraded from format %u to %u", verb, o->path, o->upgraded_from, o->format);
-		for (unsigned f = o->upgraded_from + 1; f <= o->format; f++)
-			(void)fprintf(stderr, "; %s", image_migration_sentence(f));
-		(void)fputc('\n', stderr);
-	}
-	if (e == IMAGE_NEWER)
-		(void)snprintf(formats, sizeof formats, " (format %u; this one knows %u): use that one", o->format,
-		        (unsigned)IMAGE_FORMAT);
-	if (e != IMAGE_OK)
-		(void)fprintf(stderr, "prose-card %s: %s: %s%s\n", verb, o->path, image_error_text(e), formats);
-	return (int)e;
-}
-
-int cli_load_key(const char *verb, const struct arguments *a, const char *image, struct secret *key)
-{
-	char reason[256];
-
-	if (a->insecure == (a->image_key != NULL))
-		return cli_refuse(verb, "give either --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
-	if (a->insecure)
-		return key_file_insecure(key) == OK ? 0 : EXIT_FAILURE;
-	return key_file_read(a->image_key, image, key, reason, sizeof reason) == OK ? 0 : cli_refuse(verb, reason, EXIT_REFUSED);
-}
-
 /* Open an existing image and check that the insecure key is only used where it may be. */
 static int open_existing(
         const char *verb, const struct arguments *a, const char *path, struct image **image, struct image_options *o)
@@ -134,7 +98,8 @@ static int birth_secrets(const struct arguments *a, const struct order *o, struc
 	char reason[256];
 
 	if (a->count < 3)
-		return birth_test_secrets(o, secrets, reason, sizeof reason) == OK ? 0 : cli_refuse("create", reason, EXIT_REFUSED);
+		return birth_test_secrets(o, secrets, reason, sizeof reason) == OK ? 0
+		                                                                   : cli_refuse("create", reason, EXIT_REFUSED);
 	if (a->maker_key == NULL)
 		return cli_refuse("create", "an order with a secrets file needs --maker-key FILE", EXIT_USAGE);
 	if (a->insecure)
@@ -208,26 +173,6 @@ static int verb_create(struct arguments *a)
 	return rc;
 }
 
-volatile sig_atomic_t cli_stop;
-
-static void on_signal(int number)
-{
-	(void)number;
-	cli_stop = 1;
-}
-
-/* No core dumps, no ptrace by the same user; SIGTERM and SIGINT end the loop between two APDUs. */
-void cli_harden(void)
-{
-	const struct rlimit none = { 0, 0 };
-	struct sigaction action = { .sa_handler = on_signal }; /* no SA_RESTART: recv must return */
-
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)sigaction(SIGTERM, &action, NULL);
-	(void)sigaction(SIGINT, &action, NULL);
-}
-
 static int run_image(struct arguments *a, const char *path, const struct vpcd_options *v)
 {
 	struct card_env env = { .rng = &rng_system, .work = &work };
@@ -296,7 +241,8 @@ static int verb_reader(struct arguments *a)
 		o.program = self;
 	}
 	if (a->count == 0 || a->command == NULL || a->insecure == (a->image_key != NULL))
-		return cli_refuse("reader", "needs IMAGE... -- COMMAND, and --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
+		return cli_refuse(
+		        "reader", "needs IMAGE... -- COMMAND, and --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
 	for (size_t i = 0; i < a->count && i < READERS_MAX; i++)
 		o.images[o.count++] = a->words[i];
 	return reader_run(&o);
@@ -449,8 +395,9 @@ static int verb_maker(struct arguments *a)
 
 	if (a->count != 2)
 		return cli_refuse("maker", "needs KEY.pem CERTIFICATE.pem, both new", EXIT_USAGE);
-	return birth_make_maker(a->words[0], a->words[1], reason, sizeof reason) == OK ? 0
-	                                                                               : cli_refuse("maker", reason, EXIT_REFUSED);
+	return birth_make_maker(a->words[0], a->words[1], reason, sizeof reason) == OK
+	               ? 0
+	               : cli_refuse("maker", reason, EXIT_REFUSED);
 }
 
 static int verb_key(struct arguments *a)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provisioning/cli/net.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+int net_fail(const char *verb, const char *about, const char *why, int code)
+{
+	(void)fprintf(stderr, "prose-net %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
+	return code;
+}
+
+int net_report(const char *verb, const char *about, enum status st)
+{
+	switch (st) {
+	case OK: return 0;
+	case ERR_NOT_FOUND: return net_fail(verb, about, "not known here: create it first", EXIT_REFUSED);
+	case ERR_DENIED: return net_fail(verb, about, "exists already", EXIT_REFUSED);
+	case ERR_NO_SPACE:
+		return net_fail(verb, about, "does not fit (an update takes at most 16 short messages: about 2,000 octets)",
+		        EXIT_REFUSED);
+	default: return net_fail(verb, about, status_text(st), EXIT_FAILURE);
+	}
+}
+
+int net_too_long(const char *verb, const char *what, size_t n, size_t max)
+{
+	(void)fprintf(stderr, "prose-net %s: %s has %zu characters: at most %zu fit\n", verb, what, n, max);
+	return EXIT_USAGE;
+}
+
+uint64_t net_now(void)
+{
+	return (uint64_t)time(NULL);
+}
+
+/* Files become visible only after the transaction that made them: a counter or sequence number that anybody has seen is one
+ * the database remembers. Until then they are called PATH.new. */
+static char *pending[4096];
+static size_t pending_count;
+
+enum status net_write_file(const char *path, struct bytes content)
+{
+	char new_path[PATH_MAX];
+	bool ok;
+	int fd;
+
+	(void)snprintf(new_path, sizeof new_path, "%s.new", path);
+	if (pending_count == sizeof pending / sizeof *pending || (pending[pending_count] = strdup(path)) == NULL)
+		return ERR_NO_SPACE;
+	pending_count++;
+	fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ok = fd >= 0 && write(fd, content.p, content.n) == (ssize_t)content.n && fsync(fd) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return ok ? OK : ERR_IO;
+}
+
+enum status net_publish_files(bool committed)
+{
+	char new_path[PATH_MAX];
+	enum status st = OK;
+
+	for (size_t i = 0; i < pending_count; i++) {
+		(void)snprintf(new_path, sizeof new_path, "%s.new", pending[i]);
+		if ((committed ? rename(new_path, pending[i]) : unlink(new_path)) != 0 && committed)
+			st = ERR_IO;
+		free(pending[i]);
+	}
+	pending_count = 0;
+	return st;
+}
+
+uint8_t net_output[OUTPUT_MAX];
+
+bool net_flags_of(const char *text, const char *const *names, unsigned *flags)
+{
+	*flags = 0;
+	while (text != NULL && *text != 0) {
+		size_t n = strcspn(text, ","), i = 0;
+
+		while (names[i] != NULL && (strlen(names[i]) != n || strncmp(names[i], text, n) != 0))
+			i++;
+		if (names[i] == NULL || n == 0)
+			return false;
+		*flags |= 1U << i;
+		text += n + (text[n] == ',');
+	}
+	return true;
+}
