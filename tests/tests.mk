@@ -6,9 +6,11 @@ $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variad
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac
 $(O)/check-unit: $(TEST_OBJECTS) $(HOST_LIB) $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(COUNTED:%=-Wl,--wrap=%) $(LIBS_NET) $(LIBS_TEST)
-E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/trouble.so
+E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/statements $(O)/trouble.so
 $(O)/smsc: $(O)/tests/e2e/smsc.o $(O)/libota.a $(O)/libapdu.a
 	$(link) -lcrypto
+$(O)/statements: $(O)/tests/e2e/statements.o $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
+	$(link) $(LIBS_NET)
 $(O)/eap-radius: $(O)/tests/e2e/eap-radius.o $(O)/libprose-ue.a
 	$(link) $(LIBS_HOST)
 $(O)/aka-vectors: $(O)/tests/e2e/aka-vectors.o $(O)/libcrypto-prose.a $(O)/libapdu.a

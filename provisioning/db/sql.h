@@ -60,6 +60,9 @@ const char *sql_skip_locked(const struct sql *);
 
 /* What the two databases implement. */
 enum { SQL_PARAMETERS_MAX = 12 };
+/* Statements that a connection to PostgreSQL keeps prepared. With one more, the one that has not been used for longest is
+ * deallocated. (SQLite's are compiled in this process, for each query.) */
+enum { SQL_STATEMENTS_MAX = 64 };
 struct sql_parameter {
 	char type;
 	uint64_t number;

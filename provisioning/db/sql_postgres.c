@@ -11,7 +11,7 @@
 #define SCHEMA_LOCK "SELECT pg_advisory_xact_lock(344958325573)"
 /* "PROSF": who has the database open shares it; an upgrade has it alone. */
 #define OPEN_LOCK "344958325574"
-enum { DOZE_MS = 100, NUMBER_TEXT = 24, STATEMENTS_MAX = 64, STATEMENT_NAME = 8 };
+enum { DOZE_MS = 100, NUMBER_TEXT = 24, STATEMENT_NAME = 8 };
 
 struct postgres {
 	struct sql base; /* first */
@@ -20,11 +20,13 @@ struct postgres {
 	bool alone; /* nobody else has it open */
 	bool lost;  /* the session, and it was not taken up again yet */
 	/* Statements by their text: planning one takes longer than running it, so that what comes a second time is prepared. */
-	struct {
+	struct statement {
 		char *text;
 		bool prepared;
-	} statement[STATEMENTS_MAX];
+		uint64_t used; /* order of use */
+	} statement[SQL_STATEMENTS_MAX];
 	size_t statements;
+	uint64_t uses;
 };
 
 struct postgres_rows {
@@ -47,33 +49,93 @@ static void forget_statements(struct postgres *p)
 {
 	for (size_t i = 0; i < p->statements; i++)
 		free(p->statement[i].text);
+	memset(p->statement, 0, sizeof p->statement);
 	p->statements = 0;
 }
 
-/* True: the statement of this name has this text. */
+static enum status postgres_exec(struct sql *s, const char *text)
+{
+	PGresult *r = PQexec(connection_of(s), text);
+	ExecStatusType st = PQresultStatus(r);
+
+	PQclear(r);
+	return st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? OK : ERR_IO;
+}
+
+static struct statement *find_statement(struct postgres *p, const char *text)
+{
+	for (size_t i = 0; i < p->statements; i++)
+		if (strcmp(p->statement[i].text, text) == 0)
+			return &p->statement[i];
+	return NULL;
+}
+
+static void name_statement(const struct postgres *p, const struct statement *s, char name[STATEMENT_NAME])
+{
+	(void)snprintf(name, STATEMENT_NAME, "q%zu", (size_t)(s - p->statement));
+}
+
+/* False in a transaction that has failed: the statement stays. */
+static bool deallocate(struct postgres *p, struct statement *s)
+{
+	char name[STATEMENT_NAME], text[sizeof "DEALLOCATE " + STATEMENT_NAME];
+
+	if (!s->prepared)
+		return true;
+	name_statement(p, s, name);
+	(void)snprintf(text, sizeof text, "DEALLOCATE %s", name);
+	s->prepared = postgres_exec(&p->base, text) != OK;
+	return !s->prepared;
+}
+
+/* The place of the statement that has not been used for longest, emptied. NULL: it cannot be. */
+static struct statement *take_place(struct postgres *p)
+{
+	struct statement *oldest = &p->statement[0];
+
+	for (size_t i = 1; i < p->statements; i++)
+		if (p->statement[i].used < oldest->used)
+			oldest = &p->statement[i];
+	return deallocate(p, oldest) ? oldest : NULL;
+}
+
+/* A text that has no place yet gets one. NULL: none. */
+static struct statement *add_statement(struct postgres *p, const char *text)
+{
+	const bool full = p->statements == SQL_STATEMENTS_MAX;
+	struct statement *s = full ? take_place(p) : &p->statement[p->statements];
+	char *copy = s != NULL ? strdup(text) : NULL;
+
+	if (copy == NULL)
+		return NULL;
+	if (!full)
+		p->statements++;
+	free(s->text);
+	*s = (struct statement){ .text = copy };
+	return s;
+}
+
+/* True: the statement of this name has this text. Who has more texts than places runs for long: there all are prepared at once,
+ * for a text may have lost its place when it comes again. */
 static bool prepared(struct postgres *p, const char *text, int parameters, char name[STATEMENT_NAME])
 {
-	size_t i = 0;
+	const bool full = p->statements == SQL_STATEMENTS_MAX;
+	struct statement *s = find_statement(p, text);
+	const bool known = s != NULL;
 	PGresult *r;
 
-	while (i < p->statements && strcmp(p->statement[i].text, text) != 0)
-		i++;
-	if (i == STATEMENTS_MAX)
+	if (!known && (s = add_statement(p, text)) == NULL)
 		return false;
-	if (i == p->statements) {
-		if ((p->statement[i].text = strdup(text)) == NULL)
-			return false;
-		p->statement[i].prepared = false;
-		p->statements++;
+	s->used = ++p->uses;
+	if (!known && !full)
 		return false;
-	}
-	(void)snprintf(name, STATEMENT_NAME, "q%zu", i);
-	if (p->statement[i].prepared)
+	name_statement(p, s, name);
+	if (s->prepared)
 		return true;
 	r = PQprepare(p->connection, name, text, parameters, NULL);
-	p->statement[i].prepared = PQresultStatus(r) == PGRES_COMMAND_OK;
+	s->prepared = PQresultStatus(r) == PGRES_COMMAND_OK;
 	PQclear(r);
-	return p->statement[i].prepared;
+	return s->prepared;
 }
 
 static struct postgres_rows *rows_of(const struct sql_rows *r)
@@ -85,15 +147,6 @@ static void no_notice(void *context, const PGresult *result)
 {
 	(void)context;
 	(void)result;
-}
-
-static enum status postgres_exec(struct sql *s, const char *text)
-{
-	PGresult *r = PQexec(connection_of(s), text);
-	ExecStatusType st = PQresultStatus(r);
-
-	PQclear(r);
-	return st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? OK : ERR_IO;
 }
 
 static struct sql_rows *postgres_query(struct sql *, const char *text, const struct sql_parameter *, size_t n);
