@@ -11,7 +11,7 @@
 #define SCHEMA_LOCK "SELECT pg_advisory_xact_lock(344958325573)"
 /* "PROSF": who has the database open shares it; an upgrade has it alone. */
 #define OPEN_LOCK "344958325574"
-enum { DOZE_MS = 100, NUMBER_TEXT = 24, STATEMENT_NAME = 8 };
+enum { DOZE_MS = 100, NUMBER_TEXT = 24, STATEMENT_NAME = 24 };
 
 struct postgres {
 	struct sql base; /* first */
