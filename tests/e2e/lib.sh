@@ -8,7 +8,7 @@
 [ -n "${E2E_WORLD:-}" ] || exec "$TOP/tests/e2e/world" "$0" "$@"
 exec </dev/null
 set -E -o pipefail
-PATIENCE=60 # seconds: for what will come however busy the machine is; no check rests on it
+PATIENCE=300 # seconds: for what will come however busy the machine is; no check rests on it
 strict() { trap 'FAULT=$?; [ "${FUNCNAME[0]:-step}" = step ] || { echo "failed with $FAULT: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND" >&2; return $FAULT; }' ERR; }
 step() { # step "sentence" command...
 	local title=$1 began ended rc before
