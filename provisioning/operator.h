@@ -118,11 +118,9 @@ MUST_USE enum status ota_rotated(struct db *, const char *iccid, struct bytes po
 MUST_USE enum status ota_card_keys(struct db *, const char *iccid, struct secret_large *secrets, struct ota_keys *);
 MUST_USE enum status ota_verify(struct db *, const char *iccid, uint8_t spi2, struct bytes por, struct ota_verdict *);
 
-/* hss.c - the home subscriber server: one authentication vector (its sequence number is used up), one GSM triplet, and the
+/* hss.c - the home subscriber server: one authentication vector (its sequence number is used up), and the
  * answer to a card that says its sequence number is ahead (ERR_CRYPTO if AUTS is not that card's). */
 MUST_USE enum status hss_vector(struct db *, const char *imsi, struct hss_vector *);
-MUST_USE enum status hss_triplet(
-        struct db *, const char *imsi, uint8_t rand[static 16], uint8_t sres[static 4], uint8_t kc[static 8]);
 MUST_USE enum status hss_resynchronise(
         struct db *, const char *imsi, const uint8_t auts[static 14], const uint8_t rand[static 16]);
 /* One datagram of hostapd's eap_sim_db protocol ("AKA-REQ-AUTH IMSI" and so on), in its own transaction. answer gets the reply

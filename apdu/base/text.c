@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apdu/base/text.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool text_put(char *out, size_t room, const char *format, ...)
@@ -18,6 +21,15 @@ bool text_put(char *out, size_t room, const char *format, ...)
 	if (room > 0)
 		out[0] = 0;
 	return false;
+}
+
+bool text_number(const char *text, long long *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	return errno == 0 && end != text && *end == 0 && !isspace((unsigned char)text[0]);
 }
 
 bool text_limits_hold(const struct text_limit *limits, size_t n, const void *arguments, char *sentence, size_t room)

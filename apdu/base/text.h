@@ -8,6 +8,9 @@
 /* Format into a field, with the final zero. False, and an empty field, where it does not fit. */
 MUST_USE bool text_put(char *out, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* All of a text is a whole number, in decimal: not "", " 1", "1x", or what does not fit. */
+MUST_USE bool text_number(const char *text, long long *out);
+
 /* The longest value that an option of the command line may have. */
 struct text_limit {
 	const char *option;

@@ -8,4 +8,4 @@ const struct applet_class *const applet_classes[] = {
 	[APPLET_TOOLKIT] = &toolkit_class,
 	[APPLET_DOMAIN] = &domain_class,
 };
-const size_t applet_class_count = sizeof applet_classes / sizeof *applet_classes;
+const size_t applet_class_count = sizeof applet_classes / sizeof applet_classes[0];

@@ -5,9 +5,6 @@
 
 #include "card/os/card.h"
 
-extern const struct command_row os_rows[];
-extern const size_t os_row_count;
-
 /* cmd_select.c */
 enum sw cmd_select(struct command *);
 enum sw cmd_status(struct command *);

@@ -7,7 +7,7 @@
 #include "card/os/pin.h"
 
 /*     CLA   MASK  INS                   P1    P2    CASE    LC         NEEDS          HANDLER              NAME */
-const struct command_row os_rows[] = {
+static const struct command_row os_rows[] = {
 	{ 0x00, 0x80, INS_SELECT, 0x0F, 0xFF, CASE_4, 0, 255, NEEDS_NOTHING, cmd_select, "SELECT" },
 	{ 0x80, 0x80, INS_STATUS, 0x0F, 0x0F, CASE_2, 0, 0, NEEDS_NOTHING, cmd_status, "STATUS" },
 	{ 0x00, 0x80, INS_READ_BINARY, 0xFF, 0xFF, CASE_2, 0, 0, NEEDS_NOTHING, cmd_read_binary, "READ BINARY" },
@@ -45,7 +45,6 @@ const struct command_row os_rows[] = {
 	        "TERMINAL PROFILE" },
 	{ 0x80, 0xFF, INS_ENVELOPE, 0x00, 0x00, CASE_4, 1, 8192, NEEDS_NOTHING, cmd_envelope, "ENVELOPE" },
 };
-const size_t os_row_count = sizeof os_rows / sizeof *os_rows;
 
 enum sw sw_of(enum status st)
 {
@@ -152,7 +151,7 @@ enum sw card_dispatch(struct card *card, struct channel *ch, const struct comman
 		row = find_row(applet->class->rows, applet->class->row_count, a, &seen);
 	if (row == NULL) {
 		applet = NULL;
-		row = find_row(os_rows, os_row_count, a, &seen);
+		row = find_row(os_rows, sizeof os_rows / sizeof *os_rows, a, &seen);
 	}
 	if (row != NULL && card->life != CARD_SECURED && refused_by_life(card, applet, row, a))
 		return SW_CONDITIONS_NOT_SATISFIED;

@@ -95,7 +95,7 @@ void point_generator(struct field *f, struct point *out)
 	fp_copy(f, out->z, f->one);
 }
 
-void point_load(struct field *f, struct point *r, const struct affine *a)
+static void point_load(struct field *f, struct point *r, const struct affine *a)
 {
 	fp_load(f, r->x, a->x);
 	fp_load(f, r->y, a->y);

@@ -35,7 +35,6 @@ void point_generator(struct field *, struct point *out);
  * is slope / Z of r. r may be a. */
 void point_double(struct field *, struct point *r, const struct point *a, struct fp *slope);
 void point_add_affine(struct field *, struct point *r, const struct point *a, const struct point *b, struct fp *slope);
-void point_load(struct field *, struct point *r, const struct affine *);
 
 /* r = [k]a for public k of 256 bits or so, and r = a + b for any; only for public points. */
 void point_mul_public(struct field *, struct point *r, const BIGNUM *k, const struct point *a);

@@ -24,7 +24,7 @@ static EVP_PKEY *p256_public(struct bytes point)
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
 	char curve[] = "P-256";
 	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, curve, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point.p, point.n),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)point.p, point.n),
 		OSSL_PARAM_construct_end() };
 	EVP_PKEY *key = NULL;
 
@@ -114,8 +114,8 @@ static enum status derive(const struct secret *shared, struct bytes ephemeral, u
 	EVP_KDF_CTX *c = kdf != NULL ? EVP_KDF_CTX_new(kdf) : NULL;
 	char digest[] = "SHA256";
 	const OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, (void *)(uintptr_t)shared->data, shared->len),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)ephemeral.p, ephemeral.n),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, (void *)shared->data, shared->len),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)ephemeral.p, ephemeral.n),
 		OSSL_PARAM_construct_end() };
 	enum status st = c != NULL && EVP_KDF_derive(c, out, KEY_DATA_LEN, params) == 1 ? OK : ERR_CRYPTO;
 

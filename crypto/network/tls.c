@@ -39,7 +39,7 @@ static int refuse_certificate(int verified, X509_STORE_CTX *store)
 
 void tls_use_key(void *ssl_ctx, const struct tls_key *k)
 {
-	(void)SSL_CTX_set_app_data((SSL_CTX *)ssl_ctx, (void *)(uintptr_t)k);
+	(void)SSL_CTX_set_app_data((SSL_CTX *)ssl_ctx, (void *)k);
 	SSL_CTX_set_psk_client_callback(ssl_ctx, give_theirs);
 	SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_PEER, refuse_certificate);
 }

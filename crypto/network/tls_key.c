@@ -52,11 +52,11 @@ static bool make_method(void)
 
 static EVP_PKEY *key_of(const X509 *certificate, const struct tls_certificate *c)
 {
-	EVP_PKEY *public_key = X509_get_pubkey((X509 *)(uintptr_t)certificate), *out = EVP_PKEY_new();
+	EVP_PKEY *public_key = X509_get_pubkey((X509 *)certificate), *out = EVP_PKEY_new();
 	EC_KEY *key = public_key != NULL ? EVP_PKEY_get1_EC_KEY(public_key) : NULL;
 
 	if (key != NULL && out != NULL && EC_KEY_set_method(key, method) == 1 &&
-	        EC_KEY_set_ex_data(key, where, (void *)(uintptr_t)c) == 1 && EVP_PKEY_assign_EC_KEY(out, key) == 1)
+	        EC_KEY_set_ex_data(key, where, (void *)c) == 1 && EVP_PKEY_assign_EC_KEY(out, key) == 1)
 		key = NULL;
 	else {
 		EVP_PKEY_free(out);

@@ -335,7 +335,7 @@ static int enter(struct arguments *a, struct media *m, struct multicast *in, cha
 	found = next_offer(a, &offers, &offered, &mikey);
 	multicast_close(&offers);
 	if (!found) {
-		(void)fprintf(stderr, "prose-ue call join: no offer for %s within %ld s\n", a->group, a->seconds);
+		(void)fprintf(stderr, "prose-ue call join: no offer for %s within %lld s\n", a->group, a->seconds);
 		return EXIT_FAILURE;
 	}
 	/* In the media group before the card is asked: what is sent meanwhile waits in the socket. */

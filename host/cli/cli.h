@@ -15,7 +15,7 @@ struct arguments {
 	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
 	        *user, *kms_uri, *from, *rtp_to, *code, *members, *certificate, *ca;
 	bool json, first_packet, once;
-	long seconds, lead_in, resend, count, offer_skip, valid;
+	long long seconds, lead_in, resend, count, offer_skip, valid;
 	const char *words[WORDS_MAX];
 	size_t word_count;
 	struct prose_card *card; /* open while the verb runs; NULL for verbs that need none */

@@ -14,6 +14,13 @@
 
 const char *argp_program_version = "prose-ue " PROSE_VERSION;
 
+static error_t number(struct argp_state *state, const char *option, const char *text, long long *out)
+{
+	if (!text_number(text, out))
+		argp_error(state, "--%s %s: must be a whole number", option, text);
+	return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
@@ -43,11 +50,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_CERTIFICATE: a->certificate = arg; return 0;
 	case OPT_CA: a->ca = arg; return 0;
 	case OPT_MEMBERS: a->members = arg; return 0;
-	case OPT_VALID: a->valid = atol(arg); return 0;
-	case OPT_SECONDS: a->seconds = atol(arg); return 0;
-	case OPT_LEAD_IN: a->lead_in = atol(arg); return 0;
-	case OPT_RESEND: a->resend = atol(arg); return 0;
-	case OPT_COUNT: a->count = atol(arg); return 0;
+	case OPT_VALID: return number(state, "valid", arg, &a->valid);
+	case OPT_SECONDS: return number(state, "seconds", arg, &a->seconds);
+	case OPT_LEAD_IN: return number(state, "lead-in", arg, &a->lead_in);
+	case OPT_RESEND: return number(state, "resend", arg, &a->resend);
+	case OPT_COUNT: return number(state, "count", arg, &a->count);
 	case OPT_SMSC: a->smsc = arg; return 0;
 	case OPT_SYSTEM_ID: a->system_id = arg; return 0;
 	case OPT_PASSWORD: a->password = arg; return 0;

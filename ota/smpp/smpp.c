@@ -28,7 +28,7 @@ static const struct field message_fields[] = { TEXT_FIELD(service_type), NUMBER_
 	NUMBER_FIELD(replace), NUMBER_FIELD(dcs), NUMBER_FIELD(default_message), { MESSAGE, 0, 0 } };
 static const struct field accepted_fields[] = { TEXT_FIELD(message_id) };
 
-#define FIELDS(table) table, sizeof table / sizeof *table
+#define FIELDS(table) (table), sizeof(table) / sizeof *(table)
 static const struct layout {
 	uint32_t command;
 	const struct field *fields;

@@ -63,7 +63,7 @@ struct esme *esme_new(const struct esme_options *o, const struct esme_handler *h
 	return e;
 }
 
-bool esme_bound(const struct esme *e)
+static bool esme_bound(const struct esme *e)
 {
 	return e->fd >= 0 && e->s.bound;
 }

@@ -41,7 +41,6 @@ struct esme_handler {
 struct esme *esme_new(const struct esme_options *, const struct esme_handler *);
 void esme_free(struct esme **); /* says good-bye first */
 
-bool esme_bound(const struct esme *);
 size_t esme_room(const struct esme *); /* messages that may be queued now; 0 while the link is down or throttled */
 /* False: no room. */
 MUST_USE bool esme_send(struct esme *, const struct esme_message *);

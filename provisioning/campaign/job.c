@@ -142,7 +142,7 @@ static enum status check_fields(const json_t *root, char *reason, size_t n)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)root, key, value)
+	json_object_foreach((json_t *)root, key, value)
 	{
 		size_t i = 0;
 

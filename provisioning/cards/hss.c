@@ -52,7 +52,8 @@ enum status hss_vector(struct db *db, const char *imsi, struct hss_vector *v)
 	return OK;
 }
 
-enum status hss_triplet(struct db *db, const char *imsi, uint8_t rand[static 16], uint8_t sres[static 4], uint8_t kc[static 8])
+static enum status hss_triplet(
+        struct db *db, const char *imsi, uint8_t rand[static 16], uint8_t sres[static 4], uint8_t kc[static 8])
 {
 	AKA_SUBSCRIBER s = { 0 };
 	AKA_KEYS keys = { 0 };

@@ -21,6 +21,13 @@
 
 const char *argp_program_version = "prose-net " PROSE_VERSION;
 
+static error_t number(struct argp_state *state, const char *option, const char *text, long long *out)
+{
+	if (!text_number(text, out))
+		argp_error(state, "--%s %s: must be a whole number", option, text);
+	return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
@@ -45,15 +52,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_KEYS: a->keys = arg; return 0;
 	case OPT_SPI2: a->spi2 = arg; return 0;
 	case OPT_POR: a->por = arg; return 0;
-	case OPT_KVN: a->kvn = atoll(arg); return 0;
+	case OPT_KVN: return number(state, "kvn", arg, &a->kvn);
 	case OPT_CARDS: a->cards = arg; return 0;
 	case OPT_LIKE: a->like = arg; return 0;
 	case OPT_GROUP: a->group = arg; return 0;
 	case OPT_STAGES: a->stages = arg; return 0;
 	case OPT_ABORT: a->abort = arg; return 0;
-	case OPT_RATE: a->rate = atoll(arg); return 0;
-	case OPT_RETRIES: a->retries = atoll(arg); return 0;
-	case OPT_ANSWER: a->answer = atoll(arg); return 0;
+	case OPT_RATE: return number(state, "rate", arg, &a->rate);
+	case OPT_RETRIES: return number(state, "retries", arg, &a->retries);
+	case OPT_ANSWER: return number(state, "answer", arg, &a->answer);
 	case OPT_JSON: a->json = true; return 0;
 	case OPT_CSV: a->csv = true; return 0;
 	case OPT_FAILED: a->failed = true; return 0;
@@ -61,7 +68,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SYSTEM_ID: a->system_id = arg; return 0;
 	case OPT_PASSWORD: a->password = arg; return 0;
 	case OPT_FROM: a->from = arg; return 0;
-	case OPT_WINDOW: a->window = atoll(arg); return 0;
+	case OPT_WINDOW: return number(state, "window", arg, &a->window);
 	case OPT_ONCE: a->once = true; return 0;
 	case OPT_VIA: a->via = arg; return 0;
 	case OPT_BIND: a->bind = arg; return 0;
@@ -79,14 +86,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_RADIO: a->radio = arg; return 0;
 	case OPT_DOMAIN: a->domain = arg; return 0;
 	case OPT_VERIFY: a->verify = arg; return 0;
-	case OPT_LIMIT: a->limit = atoll(arg); return 0;
-	case OPT_PERIOD: a->period = atoll(arg); return 0;
-	case OPT_OFFSET: a->offset = atoll(arg); return 0;
-	case OPT_VALID: a->valid = atoll(arg); return 0;
-	case OPT_STARTS: a->starts = atoll(arg); return 0;
-	case OPT_RECORD: a->record = atoll(arg); return 0;
-	case OPT_SLOT: a->slot = atoll(arg); return 0;
-	case OPT_SHIFT: a->shift = atoll(arg); return 0;
+	case OPT_LIMIT: return number(state, "limit", arg, &a->limit);
+	case OPT_PERIOD: return number(state, "period", arg, &a->period);
+	case OPT_OFFSET: return number(state, "offset", arg, &a->offset);
+	case OPT_VALID: return number(state, "valid", arg, &a->valid);
+	case OPT_STARTS: return number(state, "starts", arg, &a->starts);
+	case OPT_RECORD: return number(state, "record", arg, &a->record);
+	case OPT_SLOT: return number(state, "slot", arg, &a->slot);
+	case OPT_SHIFT: return number(state, "shift", arg, &a->shift);
 	case ARGP_KEY_INIT:
 		if (state->root_argp->children != NULL && state->child_inputs != NULL)
 			state->child_inputs[0] = a;

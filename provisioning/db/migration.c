@@ -23,7 +23,8 @@ static const char *const unique_keys[] = {
 	NULL,
 };
 
-const struct migration migrations[] = {
+/* By number, without a gap. */
+static const struct migration migrations[] = {
 	{ 9, "one card for an IMSI, one KMS", unique_keys },
 };
 const size_t migration_count = sizeof migrations / sizeof *migrations;

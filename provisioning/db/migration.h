@@ -14,8 +14,6 @@ struct migration {
 	const char *name;
 	const char *const *texts; /* statements, good for both databases; NULL ends them */
 };
-/* By number, without a gap. */
-extern const struct migration migrations[];
 extern const size_t migration_count;
 
 /* The number of the newest schema, which this program works with. */

@@ -32,7 +32,7 @@ struct sql *sql_open_existing(const char *where, char *reason, size_t n)
 enum status sql_exec_all(struct sql *s, const char *const *texts)
 {
 	for (; *texts != NULL; texts++)
-		TRY(sql_exec(s, *texts));
+		TRY(s->driver->exec(s, *texts));
 	return OK;
 }
 
@@ -53,11 +53,6 @@ enum status sql_begin_alone(struct sql *s, bool strangers, char *reason, size_t 
 	return s->driver->begin_alone(s, strangers, reason, n);
 }
 
-enum status sql_exec(struct sql *s, const char *text)
-{
-	return s->driver->exec(s, text);
-}
-
 void sql_error(struct sql *s, char *reason, size_t n)
 {
 	s->driver->error(s, reason, n);
@@ -70,12 +65,12 @@ const char *sql_problems(const struct sql *s)
 
 enum status sql_commit(struct sql *s)
 {
-	return sql_exec(s, "COMMIT");
+	return s->driver->exec(s, "COMMIT");
 }
 
 enum status sql_rollback(struct sql *s)
 {
-	return sql_exec(s, "ROLLBACK");
+	return s->driver->exec(s, "ROLLBACK");
 }
 
 const char *sql_for_update(const struct sql *s)

@@ -33,8 +33,6 @@ MUST_USE enum status sql_begin(struct sql *);
 /* After sql_open_alone. strangers: count connections of programs that do not share the lock, too (those of schema 8 and before
  * in PostgreSQL), and keep them out until the end of the transaction. ERR_DENIED, with a sentence: there are some. */
 MUST_USE enum status sql_begin_alone(struct sql *, bool strangers, char *reason, size_t n);
-/* Statements without parameters and rows. */
-MUST_USE enum status sql_exec(struct sql *, const char *text);
 /* What went wrong last, in the database's own words, one line. */
 void sql_error(struct sql *, char *reason, size_t n);
 /* A query whose rows each say what is broken in the database's own structure. */

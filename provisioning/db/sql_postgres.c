@@ -140,7 +140,7 @@ static bool prepared(struct postgres *p, const char *text, int parameters, char 
 
 static struct postgres_rows *rows_of(const struct sql_rows *r)
 {
-	return (struct postgres_rows *)(uintptr_t)r;
+	return (struct postgres_rows *)r;
 }
 
 static void no_notice(void *context, const PGresult *result)
@@ -319,7 +319,9 @@ static struct sql *postgres_open(const char *url, enum sql_mode mode, const stru
 	p->current = schema != NULL ? schema->current : NULL;
 	p->connection = PQconnectdb(url);
 	(void)PQsetNoticeReceiver(p->connection, no_notice, NULL);
+	/* The locks, between the two, have reasons of their own. */
 	if (PQstatus(p->connection) != CONNECTION_OK)
+		/* NOLINTNEXTLINE(bugprone-branch-clone) */
 		postgres_error(&p->base, reason, n);
 	else if (mode == SQL_ALONE)
 		ok = lock_alone(p, reason, n);

@@ -28,7 +28,7 @@ static struct lite *lite_of(struct sql *s)
 
 static struct lite_rows *rows_of(const struct sql_rows *r)
 {
-	return (struct lite_rows *)(uintptr_t)r;
+	return (struct lite_rows *)r;
 }
 
 static enum status lite_exec(struct sql *s, const char *text)

@@ -142,7 +142,7 @@ static const char *certified(const SSL *ssl, char out[IDENTITY_MAX])
 		len = X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, out + n, IDENTITY_MAX - n);
 	}
 	X509_free(x);
-	return len > 0 && strlen(out) == (size_t)(n + len) ? out : NULL;
+	return len > 0 && strlen(out) == (size_t)n + (size_t)len ? out : NULL;
 }
 
 static uint64_t milliseconds(void)

@@ -28,7 +28,8 @@ static enum status seal_one(void *context, const struct db_permission *p)
 	        g->db, g->iccid, SEALED_PERMISSION, bytes_str(p->plmn), g->now, g->now + p->valid, buf_bytes(&b), g->out);
 }
 
-enum status function_permissions(struct db *db, uint64_t now, const char *iccid, struct buf *out)
+/* Append the permissions of a card. */
+static enum status function_permissions(struct db *db, uint64_t now, const char *iccid, struct buf *out)
 {
 	struct giving g = { db, now, iccid, out };
 

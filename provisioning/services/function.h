@@ -16,7 +16,5 @@ struct function_service {
 	char header[UA_DIGEST_HEADER];
 };
 void function_service_request(struct function_service *, uint64_t now, const struct http_request *, struct http_reply *);
-/* Append the permissions of a card. */
-MUST_USE enum status function_permissions(struct db *, uint64_t now, const char *iccid, struct buf *out);
 
 #endif

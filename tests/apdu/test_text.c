@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Texts in fields of a fixed size, and options of the command line that are longer than their field. */
+#include <limits.h>
 #include <string.h>
 
 #include "apdu/base/text.h"
@@ -52,6 +53,21 @@ START_TEST(an_option_longer_than_its_field_is_named)
 }
 END_TEST
 
+START_TEST(a_number_is_all_of_a_text_or_none_of_it)
+{
+	static const char *const bad[] = { "", " ", "abc", "1x", " 1", "1 ", "0x10", "1.5", "--1", "9223372036854775808",
+		"-9223372036854775809" };
+	long long n;
+
+	ck_assert(text_number("0", &n) && n == 0);
+	ck_assert(text_number("-17", &n) && n == -17);
+	ck_assert(text_number("9223372036854775807", &n) && n == LLONG_MAX);
+	ck_assert(text_number("-9223372036854775808", &n) && n == LLONG_MIN);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ck_assert_msg(!text_number(bad[i], &n), "\"%s\" is taken", bad[i]);
+}
+END_TEST
+
 Suite *suite_text(void)
 {
 	Suite *s = suite_create("text");
@@ -59,6 +75,7 @@ Suite *suite_text(void)
 
 	tcase_add_test(t, a_text_is_there_whole_or_not_at_all);
 	tcase_add_test(t, an_option_longer_than_its_field_is_named);
+	tcase_add_test(t, a_number_is_all_of_a_text_or_none_of_it);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034 # the constants are for who reads this file
 # lib.sh - steps of the end-to-end suites: a name, a time, ok or FAILED. Counters live in $WORK so that both halves of a suite add up.
 # A suite that reads this file starts again in a world of its own (tests/e2e/world), which ends with everything that it started.
 #

@@ -19,8 +19,8 @@ static enum status permute(struct bytes key, uint32_t n, uint32_t *out)
 {
 	uint16_t left = (uint16_t)(n >> 16), right = (uint16_t)n;
 
-	for (uint8_t round = 0; round < SSRC_ROUNDS; round++) {
-		const uint8_t in[] = { round, (uint8_t)(right >> 8), (uint8_t)right };
+	for (unsigned round = 0; round < SSRC_ROUNDS; round++) {
+		const uint8_t in[] = { (uint8_t)round, (uint8_t)(right >> 8), (uint8_t)right };
 		const struct bytes part = BYTES_OF(in);
 		uint8_t digest[SHA256_LEN];
 		uint16_t next;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ProSe applet: command table, birth, and what may be read of its state. */
 #include "apdu/aids.h"
-#include "apdu/sealed.h"
 #include "card/applets/prose/prose.h"
 
 #include <string.h>

@@ -108,21 +108,21 @@ static enum status write_number(struct applet *a, const struct record_name *name
 enum status rfm_counter_accept(struct applet *a, uint8_t kvn, uint8_t spi1, uint64_t counter, enum ota_rsc *rsc)
 {
 	const struct record_name name = name_of("cnt", kvn);
-	uint8_t mode = spi1 & SPI1_COUNTER;
+	const uint8_t mode = spi1 & SPI1_COUNTER;
+	/* Where a TAR's level lets it, nothing is compared, and nothing is set back. */
+	const bool compared = mode != 0 && mode != SPI1_COUNTER_UNCHECKED;
 	uint64_t last;
 
 	TRY(read_number(a, &name, &last));
 	if (last == OTA_COUNTER_BLOCKED)
 		*rsc = RSC_COUNTER_BLOCKED;
-	else if (mode == 0 || mode == SPI1_COUNTER_UNCHECKED)
-		*rsc = RSC_OK; /* where a TAR's level lets it: nothing is compared, and nothing is set back */
-	else if (counter <= last)
+	else if (compared && counter <= last)
 		*rsc = RSC_COUNTER_LOW;
 	else if (mode == SPI1_COUNTER_STRICT && counter != last + 1)
 		*rsc = RSC_COUNTER_HIGH;
 	else
 		*rsc = RSC_OK;
-	if (*rsc != RSC_OK || mode == 0 || mode == SPI1_COUNTER_UNCHECKED)
+	if (*rsc != RSC_OK || !compared)
 		return OK;
 	return write_number(a, &name, COUNTER_OCTETS, counter);
 }

@@ -35,7 +35,8 @@ static enum status take_limit(struct bytes in, uint32_t tag, uint64_t otherwise,
 	return OK;
 }
 
-enum status usim_load(struct applet *a, struct aka_subscriber *s, struct usim_limits *l)
+/* The record "k". */
+static enum status load(struct applet *a, struct aka_subscriber *s, struct usim_limits *l)
 {
 	SECRET_LARGE record = { 0 };
 	struct bytes in;
@@ -57,7 +58,7 @@ static enum status usim_install(struct applet *a, struct bytes parameters)
 
 	TRY(aka_put(parameters, &b));
 	TRY(applet_put(a, key_name, buf_bytes(&b)));
-	TRY(usim_load(a, &s, &l)); /* refuses a card that could not authenticate */
+	TRY(load(a, &s, &l)); /* refuses a card that could not authenticate */
 	return usim_sqn_init(a);
 }
 
@@ -87,7 +88,7 @@ enum sw usim_authenticate(struct applet *a, struct aka_subscriber *s, struct byt
 	bool right;
 
 	*synchronised = false;
-	if ((st = usim_load(a, s, &l)) != OK)
+	if ((st = load(a, s, &l)) != OK)
 		return sw_of(st);
 	if (rand.n != RAND_LEN || autn.n != (size_t)SQN_LEN + AMF_LEN + s->mac_len || (gba && s->mac_len != MAC_LEN))
 		return SW_WRONG_LENGTH;
@@ -158,7 +159,7 @@ static enum sw authenticate_gsm(struct command *c)
 
 	if (!bytes_take_field(&in, &rand) || in.n != 0 || rand.n != RAND_LEN)
 		return SW_WRONG_LENGTH;
-	if ((st = usim_load(c->applet, &s, &l)) != OK || (st = aka_f2345(&s, rand.p, &keys)) != OK)
+	if ((st = load(c->applet, &s, &l)) != OK || (st = aka_f2345(&s, rand.p, &keys)) != OK)
 		return sw_of(st);
 	aka_gsm(&s, &keys, sres, kc);
 	put_field(c->rsp, sres, sizeof sres);

@@ -20,9 +20,6 @@ struct usim_limits {
 	uint64_t delta, age_limit; /* age_limit 0: none */
 };
 
-/* The record "k". */
-MUST_USE enum status usim_load(struct applet *, struct aka_subscriber *, struct usim_limits *);
-
 /* Whether the service is set in EF_UST. */
 bool usim_service(struct applet *, enum usim_service);
 /* Index of an EF below the instance's ADF, or FILE_NONE. */

@@ -88,7 +88,7 @@ enum status order_read(const char *path, struct order *o, char *reason, size_t n
 
 void order_free(struct order *o)
 {
-	json_decref((json_t *)(uintptr_t)o->who.profile);
+	json_decref((json_t *)o->who.profile);
 	free(o->text);
 	*o = (struct order){ 0 };
 }

@@ -482,7 +482,7 @@ enum status profile_install(struct card *card, const struct card_env *env, const
 		standard = profile_parse((const char *)text.p, text.n, "the standard profile", reason, n);
 		if (standard == NULL)
 			return ERR_BUG;
-		(void)json_object_update_recursive(standard, (json_t *)(uintptr_t)j.root);
+		(void)json_object_update_recursive(standard, (json_t *)j.root);
 		j.root = standard;
 	}
 	card->env = *env;

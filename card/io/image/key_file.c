@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "apdu/base/hex.h"
+#include "apdu/base/text.h"
 #include "crypto/common/hash.h"
 #include "crypto/common/rng.h"
 
@@ -66,7 +67,11 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 	int fd;
 
 	if (strncmp(source, "fd:", 3) == 0) {
-		st = read_key(atoi(source + 3), key);
+		long long given;
+
+		if (!text_number(source + 3, &given) || given < 0 || given > INT_MAX)
+			return fail(ERR_MALFORMED, reason, n, "is not the number of an open file", source);
+		st = read_key((int)given, key);
 		return st == OK ? OK : fail(st, reason, n, "does not hold 32 octets or 64 hex digits", source);
 	}
 	if (strncmp(source, "credential:", 11) == 0) {
