@@ -75,10 +75,12 @@ check-valgrind: ## the unit suites under valgrind memcheck (minutes)
 	@for s in $(filter-out power network,$(patsubst unit/%,%,$(shell tests/run --list unit))); do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
 	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(O)/check-unit $$s || exit 1; done
 
-cover: ## line coverage of the unit suites, by file
+cover: ## lines that the unit suites and the end-to-end suites of check run, by folder (ONLY="unit/* e2e/kms" picks); build/cover.json
 	@packaging/install-deps unit check cover
-	+@$(MAKE) --no-print-directory COVER=1 CFLAGS="-O0 -g" check-unit
-	@gcovr -r . --object-directory build/gcc-cover -e tests/
+	+@$(MAKE) --no-print-directory COVER=1 CFLAGS="-O0 -g" cover-programs
+	@tests/cover build/$(notdir $(firstword $(CC)))-cover
+cover-programs: all $(O)/check-unit $(E2E)
+.PHONY: cover-programs
 
 lint: ## arrows, format, warnings of clang and cppcheck, headers alone, shell scripts
 	@packaging/install-deps lint
