@@ -51,7 +51,7 @@ check: ## what must pass: unit laws, corpora, golden scripts, one path of every 
 
 check-all: ## what check leaves out: programs of others, attacks, faults, 10,000 cards (under half an hour)
 	@packaging/install-deps all
-	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(E2E) $(O)/exchange
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(E2E) $(O)/exchange $(BENCH_PROGRAMS)
 	+@$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint
 	@tests/run $(O) all
 
@@ -77,10 +77,12 @@ check-valgrind: ## the unit suites under valgrind memcheck (minutes)
 	@for s in $(filter-out power network,$(patsubst unit/%,%,$(shell tests/run --list unit))); do CK_FORK=no CK_TIMEOUT_MULTIPLIER=60 \
 	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(O)/check-unit $$s || exit 1; done
 
-cover: ## line coverage of the unit suites, by file
+cover: ## lines that the unit suites and the end-to-end suites of check run, by folder (ONLY="unit/* e2e/kms" picks); build/cover.json
 	@packaging/install-deps unit check cover
-	+@$(MAKE) --no-print-directory COVER=1 CFLAGS="-O0 -g" check-unit
-	@gcovr -r . --object-directory build/gcc-cover -e tests/
+	+@$(MAKE) --no-print-directory COVER=1 CFLAGS="-O0 -g" cover-programs
+	@tests/cover build/$(notdir $(firstword $(CC)))-cover
+cover-programs: all $(O)/check-unit $(E2E)
+.PHONY: cover-programs
 
 lint: ## arrows, format, warnings of clang and cppcheck, headers alone, shell scripts
 	@packaging/install-deps lint
@@ -121,25 +123,27 @@ campaign: ## 10^7 seeded APDUs under ASan and UBSan: make campaign APDUS=1000000
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
 	build/gcc-address-undefined/campaign $(APDUS) $(SEED) $(SCRIPTS)
 
+BENCH_PROGRAMS := $(addprefix $(O)/,bench echo_card empty campaigns bench_sakke bench_flood bench_keys)
+FIGURE := $(O)/tests/bench/figure.o
 $(O)/echo_card: $(O)/tests/bench/echo_card.o
 	$(link)
 $(O)/empty: $(O)/tests/bench/empty.o
 	$(link) $(LIBS_IO)
 $(O)/tests/bench/wolf.o: override CFLAGS += -Wno-error -w
-$(O)/bench: $(O)/tests/bench/bench.o $(O)/tests/support/rows.o $(HOST_LIB) $(O)/libcard-io.a $(O)/libprose-card.a $(SHARED)
-	$(link) $(LIBS_HOST) -lsqlite3
-$(O)/bench_sakke: $(O)/tests/bench/sakke.o $(O)/tests/bench/wolf.o $(SHARED)
+$(O)/bench: $(O)/tests/bench/bench.o $(FIGURE) $(O)/tests/support/rows.o $(HOST_LIB) $(O)/libcard-io.a $(O)/libprose-card.a $(SHARED)
+	$(link) $(LIBS_HOST) $(LIBS_IO)
+$(O)/bench_sakke: $(O)/tests/bench/sakke.o $(O)/tests/bench/wolf.o $(FIGURE) $(SHARED)
 	$(link) -lwolfssl -lcrypto -lm
 $(O)/exchange: $(O)/tests/interop/exchange.o $(SHARED)
 	$(link) -lwolfssl -lcrypto -lm
 $(O)/tests/interop/exchange.o: override CFLAGS += -Wno-error -w
-$(O)/campaigns: $(O)/tests/bench/campaigns.o $(O)/tests/support/fake_card.o $(NET) $(SHARED)
+$(O)/campaigns: $(O)/tests/bench/campaigns.o $(FIGURE) $(O)/tests/support/fake_card.o $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
-$(O)/bench_keys: $(O)/tests/bench/keys.o $(NET) $(SHARED)
+$(O)/bench_keys: $(O)/tests/bench/keys.o $(FIGURE) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
-$(O)/bench_flood: $(O)/tests/bench/flood.o $(O)/provisioning/http/http.o $(O)/provisioning/http/limit.o $(SHARED)
+$(O)/bench_flood: $(O)/tests/bench/flood.o $(FIGURE) $(O)/provisioning/http/http.o $(O)/provisioning/http/limit.o $(SHARED)
 	$(link) -levent -levent_openssl -lssl -lcrypto
-bench: ## figures as ratios against a reference of the same run (BENCH=quick); build/bench.json
-	@packaging/install-deps check wolfssl
-	+@$(MAKE) --no-print-directory all $(O)/bench $(O)/echo_card $(O)/empty $(O)/campaigns $(O)/bench_sakke $(O)/bench_flood $(O)/bench_keys
+bench: ## figures as ratios against a reference of the same run (BENCH=quick: two minutes); build/bench.json has them all
+	@packaging/install-deps unit readers database wolfssl
+	+@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
 	@tests/bench/run $(O) $(BENCH)

@@ -19,6 +19,7 @@
 #include <openssl/ssl.h>
 
 #include "provisioning/http/http.h"
+#include "tests/bench/figure.h"
 
 #define SUITE "PSK-AES128-GCM-SHA256"
 enum { ROUNDS = 5, BAD_A_SECOND = 2000, LIMIT = 200 };
@@ -195,18 +196,17 @@ static void be_refused(uint32_t source, unsigned port)
 }
 
 static void compare(const char *text, const struct server *a, void (*of)(uint32_t, unsigned), const struct server *b,
-        void (*to)(uint32_t, unsigned), unsigned count, double aim)
+        void (*to)(uint32_t, unsigned), unsigned count, const char *against)
 {
 	double best[2] = { 1e9, 1e9 };
 
 	for (uint32_t r = 0; r < ROUNDS; r++) { /* a source a round, so that ports last */
 		double x = cost(a, of, 0x7F000102 + r, count), y = cost(b, to, 0x7F000102 + r, count);
 
-		best[0] = x < best[0] ? x : best[0];
-		best[1] = y < best[1] ? y : best[1];
+		best[0] = least(best[0], x);
+		best[1] = least(best[1], y);
 	}
-	(void)printf("%-52s %6.1f us to %6.1f us: %.2f (aim %.1f)\n", text, best[0], best[1], best[0] / best[1], aim);
-	(void)fflush(stdout);
+	figure(text, best[0], "us", best[0] / best[1], against);
 }
 
 static int by_size(const void *a, const void *b)
@@ -247,13 +247,47 @@ static pid_t flood(unsigned port)
 	}
 }
 
+/* The flood is on when its first hundred were refused; *rate: bad requests a second meanwhile. */
+static double p95_beside_flood(unsigned port, unsigned count, double *rate)
+{
+	double began, t;
+	pid_t other;
+
+	*sent = 0;
+	other = flood(port);
+	must(other > 0, "fork");
+	while (*(volatile unsigned long *)sent < 100)
+		must(waitpid(other, NULL, WNOHANG) == 0 && usleep(1000) == 0, "the flood");
+	*sent = 0;
+	began = seconds(CLOCK_MONOTONIC);
+	t = p95(port, count);
+	*rate = (double)*sent / (seconds(CLOCK_MONOTONIC) - began);
+	(void)kill(other, SIGKILL);
+	(void)waitpid(other, NULL, 0);
+	return t;
+}
+
+static void flood_figure(unsigned port, unsigned count)
+{
+	double quiet = 1e9, busy = 1e9, rate = 0, most = 0;
+	char text[60];
+
+	sent = mmap(NULL, sizeof *sent, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(sent != MAP_FAILED, "mmap");
+	for (int r = 0; r < ROUNDS; r++) {
+		quiet = least(quiet, p95(port, count));
+		busy = least(busy, p95_beside_flood(port, count, &rate));
+		most = rate > most ? rate : most;
+	}
+	(void)snprintf(text, sizeof text, "p95 beside %.0f bad requests a second", most);
+	figure(text, busy, "us", busy / quiet, "p95 in quiet (aim 2.0)");
+}
+
 int main(int argc, char **argv)
 {
 	unsigned scale = argc > 1 && strcmp(argv[1], "quick") == 0 ? 4 : 1;
 	struct server bare = start(true, 0), limited = start(false, 1), open_to_all = start(false, 0),
 	              both = start(false, LIMIT);
-	double quiet, busy, began;
-	pid_t other;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	client_tls = SSL_CTX_new(TLS_client_method());
@@ -261,21 +295,10 @@ int main(int argc, char **argv)
 	                SSL_CTX_set_cipher_list(client_tls, SUITE) == 1,
 	        "SSL_CTX");
 	SSL_CTX_set_psk_client_callback(client_tls, give_key);
-	compare("refused before TLS, to a bare accept and close", &limited, knock, &bare, knock, 4000 / scale, 1.5);
-	compare("refused in the handshake, to served", &open_to_all, be_refused, &open_to_all, be_served, 2000 / scale, 0.6);
-	sent = mmap(NULL, sizeof *sent, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	must(sent != MAP_FAILED, "mmap");
-	quiet = p95(both.port, 400 / scale);
-	other = flood(both.port);
-	(void)usleep(500000);
-	*sent = 0;
-	began = seconds(CLOCK_MONOTONIC);
-	busy = p95(both.port, 400 / scale);
-	began = (double)*sent / (seconds(CLOCK_MONOTONIC) - began);
-	(void)kill(other, SIGKILL);
-	(void)waitpid(other, NULL, 0);
-	(void)printf("p95 beside %5.0f bad requests a second, to quiet       %6.0f us to %6.0f us: %.2f (aim 2.0)\n", began,
-	        busy, quiet, busy / quiet);
+	compare("refused before TLS", &limited, knock, &bare, knock, 4000 / scale, "a bare accept and close (aim 1.5)");
+	compare("refused in the handshake", &open_to_all, be_refused, &open_to_all, be_served, 2000 / scale,
+	        "served (aim 0.6)");
+	flood_figure(both.port, 100 / scale + 20);
 	end(&bare);
 	end(&limited);
 	end(&open_to_all);

@@ -14,11 +14,13 @@
 #include "apdu/birth.h"
 #include "apdu/tlv.h"
 #include "crypto/common/rng.h"
+#include "crypto/guarded/sakke.h"
 #include "provisioning/keys/join.h"
 #include "provisioning/keys/kms.h"
 #include "provisioning/operator.h"
+#include "tests/bench/figure.h"
 
-enum { BATCH = 1000, NOW = 1800000000 };
+enum { BATCH = 1000, SLICE = 100, NOW = 1800000000 };
 
 static const char *folder;
 
@@ -80,11 +82,32 @@ static void add_card(struct db *db)
 	check(db_card_add(db, &c, buf_bytes(&b)), "card");
 }
 
+/* What a key set cannot do without: one SAKKE extraction, its KMS's tables ready. Least processor of twenty, in seconds. */
+static double bare_extraction(void)
+{
+	static struct secret_large z, rsk;
+	static struct sakke_kms *k;
+	uint8_t zp[SAKKE_POINT_LEN];
+	double best = 1e9;
+
+	if (k == NULL) {
+		check(sakke_kms_new(&rng_system, &z, zp), "a KMS");
+		check(sakke_kms_open(zp, &k), "a KMS's tables");
+	}
+	for (int i = 0; i < 20; i++) {
+		double cpu = processor();
+
+		check(sakke_kms_extract(k, &z, BYTES_STR("bench identity of thirty-two oct"), &rsk), "extract");
+		best = least(best, processor() - cpu);
+	}
+	return best;
+}
+
 static void key_sets(struct db *db, unsigned n)
 {
 	static uint8_t raw[16384];
 	struct kms_tables tables = { 0 };
-	double began = wall(), cpu = processor(), before = megabytes();
+	double began = wall(), before = megabytes(), cpu = processor(), best = 1e9, bare = 1e9, beside = 0;
 	char user[64];
 
 	for (unsigned i = 0; i < n; i++) {
@@ -96,16 +119,26 @@ static void key_sets(struct db *db, unsigned n)
 		check(kms_issue(db, &tables, NOW, NULL, iccid, user, NOW, &out), "issue");
 		if (i % BATCH == BATCH - 1 || i == n - 1)
 			check(db_commit(db), "commit");
+		if (i % SLICE == SLICE - 1) {
+			double paused = wall();
+
+			best = least(best, (processor() - cpu) / SLICE);
+			bare = least(bare, bare_extraction());
+			beside += wall() - paused;
+			cpu = processor();
+		}
 	}
 	kms_tables_close(&tables);
-	(void)printf("key sets for %u identities on one core: %.1f s, %.0f a second, %.2f ms of processor each, %.1f MB\n", n,
-	        wall() - began, n / (wall() - began), (processor() - cpu) / n * 1e3, megabytes() - before);
-	(void)fflush(stdout);
+	began += beside;
+	(void)printf("key sets for %u identities on one core: %.1f s, %.0f a second, %.1f MB\n", n, wall() - began,
+	        n / (wall() - began), megabytes() - before);
+	figure("processor of a key set", best * 1e3, "ms", best / bare, "a SAKKE extraction");
 }
 
-static void groups(struct db *db, unsigned count, unsigned members)
+/* Processor of a message in the last groups, by minima; how much it is in the first. */
+static double groups(struct db *db, unsigned count, unsigned members)
 {
-	double began = wall(), first = 0, last = 0, before;
+	double began = wall(), first = 1e9, last = 1e9, before;
 	char group[64], user[64];
 	unsigned edge = count < 10 ? 1 : count / 10;
 	uint32_t id;
@@ -132,23 +165,23 @@ static void groups(struct db *db, unsigned count, unsigned members)
 		check(group_rekey(db, group, NOW, NOW, NOW + 86400, NULL, NULL, &id), "rekey");
 		check(db_commit(db), "commit");
 		cpu = processor() - cpu;
-		first += g < edge ? cpu / edge : 0;
-		last += g >= count - edge ? cpu / edge : 0;
+		first = g < edge ? least(first, cpu / members) : first;
+		last = g >= count - edge ? least(last, cpu / members) : last;
 	}
 	(void)printf("new keys for %u groups of %u: %.1f s, %.0f messages a second, %.1f MB, %.0f octets a message\n", count,
 	        members, wall() - began, (double)count * members / (wall() - began), megabytes() - before,
 	        (megabytes() - before) * 1e6 / ((double)count * members));
-	(void)printf("a member in the last %u groups, to one in the first: %.2f ms to %.2f ms of processor: %.2f (aim 1.3)\n",
-	        edge, last / members * 1e3, first / members * 1e3, last / first);
+	figure("a member's new key in the last groups", last * 1e3, "ms", last / first, "in the first (aim 1.3)");
+	return last;
 }
 
 /* A group that its members have joined (seed S-3.2): its refresh is one push message a member, each with a Ks of its own. */
-static void refresh(struct db *db, unsigned members)
+static void refresh(struct db *db, unsigned members, double message)
 {
 	const struct db_gba g = { .imsi = "001010000000001", .impi = "001010000000001@ims", .expires = UINT32_MAX };
 	const struct db_group row = { .uri = "sip:joined@example.org", .manager_uri = "groups.example.org" };
 	const struct db_joinable j = { .owner = "sip:user0@example.org", .naf = "groups.example.org" };
-	double began;
+	double best = 1e9;
 	char user[64];
 	unsigned n;
 
@@ -162,11 +195,15 @@ static void refresh(struct db *db, unsigned members)
 		check(db_member_set(db, row.uri, user, true), "member");
 	}
 	check(db_commit(db), "commit");
-	began = wall();
-	check(db_begin(db), "begin");
-	check(join_refresh(db, NOW, row.uri, 86400, &n), "refresh");
-	check(db_commit(db), "commit");
-	(void)printf("a new key pushed to the %u members of a joined group: %.0f ms\n", n, (wall() - began) * 1e3);
+	for (int round = 0; round < 3; round++) {
+		double cpu = processor();
+
+		check(db_begin(db), "begin");
+		check(join_refresh(db, NOW, row.uri, 86400, &n), "refresh");
+		check(db_commit(db), "commit");
+		best = least(best, (processor() - cpu) / n);
+	}
+	figure("a member's new key in a joined group, pushed", best * 1e3, "ms", best / message, "one of a large group");
 }
 
 int main(int argc, char **argv)
@@ -187,8 +224,7 @@ int main(int argc, char **argv)
 	check(kms_init(db, "kms.example.org", 2592000, 0), "kms");
 	check(db_commit(db), "commit");
 	key_sets(db, (unsigned)atoi(argv[2]));
-	groups(db, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
-	refresh(db, 100);
+	refresh(db, 100, groups(db, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4])));
 	db_close(&db);
 	return 0;
 }

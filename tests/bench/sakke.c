@@ -17,6 +17,7 @@
 #include "crypto/guarded/fp1024_way.h"
 #include "crypto/guarded/sakke.h"
 #include "crypto/guarded/sakke_set1.h"
+#include "tests/bench/figure.h"
 #include "tests/bench/wolf.h"
 
 enum { MANY = 256, WAYS = 2 };
@@ -65,17 +66,16 @@ static void must(bool ok, const char *what)
 	exit(1);
 }
 
-static void least(double *best, double us)
+static void keep(double *best, double us)
 {
-	if (*best == 0 || us < *best)
-		*best = us;
+	*best = *best == 0 ? us : least(*best, us);
 }
 
 #define TIMED(best, code)                                                                                                      \
 	do {                                                                                                                   \
 		double from_ = now();                                                                                          \
 		must((code), #code);                                                                                           \
-		least(&(best), now() - from_);                                                                                 \
+		keep(&(best), now() - from_);                                                                                  \
 	} while (0)
 
 /* ---- anchors ------------------------------------------------------------------------------------------------------------- */
@@ -136,14 +136,14 @@ static void anchors_run(struct anchors *a)
 
 	for (int i = 0; i < N; i++)
 		must(BN_mod_mul_montgomery(a->x, a->x, a->y, a->mont, a->ctx) == 1, "BN_mod_mul_montgomery");
-	least(&a->multiply, (now() - from) / N);
+	keep(&a->multiply, (now() - from) / N);
 	/* What a signature cannot do without: [k]G, its affine x, an inverse in constant time. */
 	from = now();
 	must(EC_POINT_mul(a->p256, a->b, a->k, NULL, NULL, a->ctx) == 1 &&
 	                EC_POINT_get_affine_coordinates(a->p256, a->b, a->x, NULL, a->ctx) == 1 &&
 	                BN_mod_exp_mont_consttime(a->x, a->k, a->less_two, a->order, a->ctx, a->mont_order) == 1,
 	        "P-256");
-	least(&a->sign, now() - from);
+	keep(&a->sign, now() - from);
 	/* What a verification cannot do without: [a]G + [b]PVT + [c]KPAK and its affine x. */
 	from = now();
 	must(EC_POINT_mul(a->p256, a->b, a->k, a->a, a->k, a->ctx) == 1 &&
@@ -151,7 +151,7 @@ static void anchors_run(struct anchors *a)
 	                EC_POINT_add(a->p256, a->c, a->c, a->b, a->ctx) == 1 &&
 	                EC_POINT_get_affine_coordinates(a->p256, a->c, a->x, NULL, a->ctx) == 1,
 	        "P-256");
-	least(&a->verify, now() - from);
+	keep(&a->verify, now() - from);
 	must(BN_rand_range(a->x, a->p) == 1, "an anchor");
 }
 
@@ -186,8 +186,8 @@ static void run(const struct input *in, double us[FIGURES])
 	}
 	from = now();
 	must(sakke_kms_encapsulate_many(k, MANY, ids, &in->ssv, data) == OK, "a batch");
-	least(&all, now() - from);
-	least(&us[MEMBER], all / MANY);
+	keep(&all, now() - from);
+	keep(&us[MEMBER], all / MANY);
 	must(memcmp(data[MANY - 1], in->data, sizeof in->data) == 0, "the batch's last");
 	TIMED(us[VALIDATE], sakke_validate(in->zp, in->id, secret_large_bytes(&in->rsk)) == OK);
 	TIMED(us[ENCAPSULATE_ONCE], sakke_encapsulate(in->zp, in->id, &in->ssv, data[0]) == OK);
@@ -197,35 +197,80 @@ static void run(const struct input *in, double us[FIGURES])
 	sakke_receiver_close(&r);
 }
 
-/* How much faster two processes are than one. */
-static double two_cores(const struct input *in)
+/* Two batches' work by n processes, in microseconds. */
+static double by_processes(const struct input *in, int n)
 {
-	double took[2];
+	const double from = now();
 
-	for (int n = 1; n <= 2; n++) {
-		double from = now();
+	(void)fflush(NULL); /* or each child writes our figures again */
+	for (int i = 0; i < n; i++)
+		if (fork() == 0) {
+			static uint8_t data[2 * MANY][SAKKE_DATA_LEN];
+			struct bytes ids[2 * MANY];
+			struct sakke_kms *k;
 
-		for (int i = 0; i < n; i++)
-			if (fork() == 0) {
-				static uint8_t data[2 * MANY][SAKKE_DATA_LEN];
-				struct bytes ids[2 * MANY];
-				struct sakke_kms *k;
-
-				for (int m = 0; m < 2 * MANY; m++)
-					ids[m] = in->id;
-				_exit(sakke_kms_open(in->zp, &k) == OK && sakke_kms_encapsulate_many(k, (size_t)(2 * MANY / n),
-				                                                  ids, &in->ssv, data) == OK
-				                ? 0
-				                : 1);
-			}
-		for (int i = 0; i < n; i++) {
-			int status = 1;
-
-			must(wait(&status) > 0 && status == 0, "a process");
+			for (int m = 0; m < 2 * MANY; m++)
+				ids[m] = in->id;
+			_exit(sakke_kms_open(in->zp, &k) == OK &&
+			                        sakke_kms_encapsulate_many(k, (size_t)(2 * MANY / n), ids, &in->ssv, data) == OK
+			                ? 0
+			                : 1);
 		}
-		took[n - 1] = now() - from;
+	for (int i = 0; i < n; i++) {
+		int status = 1;
+
+		must(wait(&status) > 0 && status == 0, "a process");
 	}
-	return took[0] / took[1];
+	return now() - from;
+}
+
+static void processes_figure(const struct input *in)
+{
+	double one = 1e12, two = 1e12;
+
+	for (int r = 0; r < 3; r++) {
+		one = least(one, by_processes(in, 1));
+		two = least(two, by_processes(in, 2));
+	}
+	figure("a batch by one process", one / 1e3, "ms", one / two, "two processes");
+}
+
+static void sakke_figures(const double openssl[FIGURES], const double best[FIGURES], double multiply)
+{
+	char text[100];
+
+	(void)printf("M is one BN_mod_mul_montgomery of 1024 bits, %.0f ns; a KMS's tables: %zu KiB\n", multiply * 1e3,
+	        sakke_kms_size() / 1024);
+	for (int f = 0; f < FIGURES; f++) {
+		if (figures[f].aim > 0)
+			(void)snprintf(text, sizeof text, "M (aim %.0f)", figures[f].aim);
+		else
+			(void)snprintf(text, sizeof text, "M");
+		figure(figures[f].name, best[f] / 1e3, "ms", best[f] / multiply, text);
+	}
+	for (int f = 0; f < FIGURES; f++) {
+		(void)snprintf(text, sizeof text, "%s, by BN", figures[f].name);
+		figure(text, openssl[f] / 1e3, "ms", openssl[f] / best[f], "ours");
+	}
+}
+
+static void wolf_figures(const double best[FIGURES], const struct wolf_times *w)
+{
+	const struct {
+		const char *name;
+		double theirs, ours;
+		const char *against;
+	} rows[] = {
+		{ "decapsulate, libwolfssl", w->decapsulate, best[DECAPSULATE], "ours (aim 7)" },
+		{ "encapsulate, libwolfssl", w->encapsulate, best[ENCAPSULATE], "ours (aim 12)" },
+		{ "encapsulate again, libwolfssl", w->encapsulate_again, best[ENCAPSULATE], "ours" },
+		{ "encapsulate many, libwolfssl", w->encapsulate, best[MEMBER], "ours (aim 18)" },
+		{ "encapsulate many again, libwolfssl", w->encapsulate_again, best[MEMBER], "ours" },
+		{ "validate, libwolfssl", w->validate, best[VALIDATE], "ours" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		figure(rows[i].name, rows[i].theirs / 1e3, "ms", rows[i].theirs / rows[i].ours, rows[i].against);
 }
 
 int main(int argc, char **argv)
@@ -263,30 +308,15 @@ int main(int argc, char **argv)
 		}
 		must(wolf_run(&wolf, 1, &w), "libwolfssl");
 	}
-	(void)printf("SAKKE; M is one multiplication by BN_mod_mul_montgomery, %.0f ns%s\n", anchor.multiply * 1e3,
-	        ways == 1 ? "; no kernel for this processor" : "");
-	(void)printf("  %-34s %9s %8s %6s %16s\n", "", "ms", "M", "aim", "OpenSSL's field");
-	for (int f = 0; f < FIGURES; f++) {
-		const double best = us[ways - 1][f];
-
-		(void)printf("  %-34s %9.3f %8.0f ", figures[f].name, best / 1e3, best / anchor.multiply);
-		if (figures[f].aim > 0)
-			(void)printf("%6.0f ", figures[f].aim);
-		else
-			(void)printf("%6s ", "");
-		(void)printf("%14.2f x\n", us[0][f] / best);
-	}
-	(void)printf("  against libwolfssl: decapsulate %.1f x (aim 7), encapsulate %.1f x (aim 12; %.1f x\n"
-	             "  when it knows the identity), a batch %.1f x (aim 18; %.1f x), validate %.1f x as fast\n",
-	        w.decapsulate / us[ways - 1][DECAPSULATE], w.encapsulate / us[ways - 1][ENCAPSULATE],
-	        w.encapsulate_again / us[ways - 1][ENCAPSULATE], w.encapsulate / us[ways - 1][MEMBER],
-	        w.encapsulate_again / us[ways - 1][MEMBER], w.validate / us[ways - 1][VALIDATE]);
-	(void)printf("  two processes on two cores make a batch %.2f x as fast as one; tables: %zu KiB a KMS\n", two_cores(&in),
-	        sakke_kms_size() / 1024);
-	(void)printf(
-	        "ECCSI: sign %.0f us, %.2f x OpenSSL's bare P-256 operations; verify %.0f us, %.2f x; %.1f and %.1f x as fast"
-	        " as libwolfssl\n",
-	        sign, sign / anchor.sign, verify, verify / anchor.verify, w.sign / sign, w.verify / verify);
+	if (ways == 1)
+		(void)printf("no kernel for this processor\n");
+	sakke_figures(us[0], us[ways - 1], anchor.multiply);
+	wolf_figures(us[ways - 1], &w);
+	processes_figure(&in);
+	figure("ECCSI sign", sign, "us", sign / anchor.sign, "OpenSSL's bare P-256 operations");
+	figure("ECCSI verify", verify, "us", verify / anchor.verify, "OpenSSL's bare P-256 operations");
+	figure("ECCSI sign, libwolfssl", w.sign, "us", w.sign / sign, "ours");
+	figure("ECCSI verify, libwolfssl", w.verify, "us", w.verify / verify, "ours");
 	anchors_close(&anchor);
 	return 0;
 }

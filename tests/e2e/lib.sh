@@ -185,10 +185,10 @@ PC5=239.255.33.3:6000
 postgres() { # postgres COMMAND...: as a user whom PostgreSQL lets be one
 	if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
 }
-postgres_start() { # a cluster of our own below /tmp, on a socket there and nowhere else; sets PG and PG_URL
+postgres_start() { # a cluster of our own below /tmp (or $PG_ABOVE), on a socket there and nowhere else; sets PG and PG_URL
 	local bin
 	bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
-	PG=$(mktemp -d /tmp/prose-pg.XXXXXX)
+	PG=$(mktemp -d "${PG_ABOVE:-/tmp}/prose-pg.XXXXXX")
 	[ "$(id -u)" != 0 ] || chown postgres "$PG"
 	chmod 755 "$PG"
 	export PG PG_BIN=$bin PG_URL="postgresql://postgres@/postgres?host=$PG"
