@@ -105,6 +105,7 @@ static struct server start(bool bare, unsigned limit)
 	struct server s = { 0 };
 	int pipes[2];
 
+	(void)signal(SIGPIPE, SIG_IGN); /* a client may be killed while it is answered */
 	must(pipe(pipes) == 0 && (s.pid = fork()) >= 0, "fork");
 	if (s.pid == 0) {
 		if (bare)
@@ -289,7 +290,6 @@ int main(int argc, char **argv)
 	struct server bare = start(true, 0), limited = start(false, 1), open_to_all = start(false, 0),
 	              both = start(false, LIMIT);
 
-	(void)signal(SIGPIPE, SIG_IGN);
 	client_tls = SSL_CTX_new(TLS_client_method());
 	must(client_tls != NULL && SSL_CTX_set_max_proto_version(client_tls, TLS1_2_VERSION) == 1 &&
 	                SSL_CTX_set_cipher_list(client_tls, SUITE) == 1,
