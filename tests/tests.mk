@@ -43,10 +43,11 @@ mutants: ## faults put into the security folders by SEED, and how many the relat
 	@packaging/install-deps mutants
 	@tests/mutants/mutants SEED=$(SEED) COUNT=$(COUNT) KIND=$(KIND) ONLY='$(ONLY)' JOBS=$(JOBS) LIST=$(LIST)
 
+PICKED = $(shell ONLY='$(ONLY)' tests/run --list check)
 check: ## what must pass: unit laws, corpora, golden scripts, one path of every system, the demo (ONLY="e2e/kms unit/*" picks)
 	@packaging/install-deps unit check
-	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(if $(SAN),,$(E2E))
-	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(if $(filter corpora,$(PICKED)),$(REPLAYS)) $(if $(SAN),,$(E2E))
+	+@$(if $(filter apdus,$(PICKED)),$(MAKE) --no-print-directory SAN=address$(comma)undefined build/gcc-address-undefined/campaign)
 	@$(if $(SAN),SAN=1) tests/run $(O) unit check
 
 check-all: ## what check leaves out: programs of others, attacks, faults, 10,000 cards (under half an hour)
@@ -60,6 +61,7 @@ check-long: ## hours: every N, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten
 	+@$(MAKE) --no-print-directory all $(E2E) $(O)/exchange
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
 	@tests/run $(O) long
+	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
 
 SHORT := unit/* e2e/demo e2e/link e2e/aka e2e/keys
 check-short: ## what differs between releases of Debian; check-all runs it in a root of the one that the machine is not
@@ -69,7 +71,6 @@ ARCH ?= arm64
 RELEASE ?= trixie
 check-cross: ## the unit suites for another processor by qemu-user, in a root of its own: make check-cross ARCH=arm64 (armhf, s390x)
 	@tests/root --changes --as $(RELEASE)-$(ARCH) $(RELEASE) -- tests/cross $(ARCH) $(SUITES)
-	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
 
 check-valgrind: ## the unit suites under valgrind memcheck (minutes)
 	@packaging/install-deps unit valgrind

@@ -69,7 +69,9 @@ static void wait_for_others(int turn)
 static enum prose_result pcsc_begin(void *context)
 {
 	struct pcsc *p = context;
-	/* pcscd 2.3 begins without a look at the power, and would refuse the next command, too. */
+	/* pcscd (1.9.9 and 2.3.3, by their source) begins without a look at the power. Its
+	 * SCardDisconnect tells others of a reset before it has powered the card off; who
+	 * reconnects in between hears at each command that the protocol is wrong. */
 	LONG rc = p->lost != SCARD_S_SUCCESS ? p->lost : SCardBeginTransaction(p->card);
 	bool reset = false;
 

@@ -172,7 +172,7 @@ static enum prose_result status_command(struct prose_card *c)
 
 static const LONG offs[] = { SCARD_W_UNPOWERED_CARD, SCARD_W_UNRESPONSIVE_CARD, SCARD_E_PROTO_MISMATCH, SCARD_W_RESET_CARD };
 
-/* pcscd 2.3 begins a transaction with a card that another client has powered off, and refuses its first command. */
+/* Also where a transaction begins all the same, and the card's first command is refused. */
 START_TEST(a_card_powered_off_by_another_client_comes_back)
 {
 	struct prose_card *c = open_card();
