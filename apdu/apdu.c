@@ -30,7 +30,7 @@ static enum status parse_extended(struct bytes body, struct command_apdu *out)
 		return ERR_MALFORMED;
 	if (body.n == 0) { /* case 2E */
 		out->has_le = true;
-		out->ne = lc == 0 ? 65536 : (size_t)lc;
+		out->ne = lc == 0 ? APDU_NE_MAX : (size_t)lc;
 		return OK;
 	}
 	if (lc == 0 || !bytes_take(&body, (size_t)lc, &out->data))
@@ -40,7 +40,7 @@ static enum status parse_extended(struct bytes body, struct command_apdu *out)
 	if (!bytes_take_uint(&body, 2, &le) || body.n != 0)
 		return ERR_MALFORMED;
 	out->has_le = true;
-	out->ne = le == 0 ? 65536 : (size_t)le;
+	out->ne = le == 0 ? APDU_NE_MAX : (size_t)le;
 	return OK;
 }
 

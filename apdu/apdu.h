@@ -14,7 +14,13 @@ struct command_apdu {
 	size_t ne;         /* octets expected at most: 0 without Le, 256 or 65536 for an Le of zero */
 };
 
-enum { APDU_COMMAND_MAX = 4 + 3 + 65535 + 2, APDU_RESPONSE_MAX = 65536 + 2 };
+/* Data of a command and of an answer, as extended lengths can say them; header, Lc and Le, status word. */
+enum {
+	APDU_NC_MAX = 65535,
+	APDU_NE_MAX = 65536,
+	APDU_COMMAND_MAX = 4 + 3 + APDU_NC_MAX + 2,
+	APDU_RESPONSE_MAX = APDU_NE_MAX + 2
+};
 
 /* Split a command APDU. ERR_TRUNCATED below four octets, ERR_MALFORMED if the lengths do not add up. */
 MUST_USE enum status apdu_parse(struct bytes in, struct command_apdu *out);

@@ -3,6 +3,10 @@
 #ifndef APDU_PROSE_H
 #define APDU_PROSE_H
 
+/* The interface's version, which STATUS tells: see "Interface version" in docs/prose-applet.md for when each part grows. */
+enum { PROSE_INTERFACE_MAJOR = 1, PROSE_INTERFACE_MINOR = 0 };
+
+/* Every name below lies in a range of its purpose (docs/prose-applet.md, "Ranges"; tests/apdu/test_ranges.c). */
 enum prose_instruction {
 	INS_PROSE_STATUS = 0x10,        /* state of the domain */
 	INS_PROSE_INSTALL = 0x12,       /* a sealed object */
@@ -68,6 +72,7 @@ enum prose_tag {
 	TAG_HASH = 0x9F23,       /* 32 octets */
 	TAG_SIGNATURE = 0x9F24,  /* r || s; a MAC of 32 octets */
 	TAG_TRK_ID = 0x9F25,
+	TAG_INTERFACE = 0x9F26, /* major, minor: one octet each */
 	TAG_ENTRY = 0xA0,
 	TAG_IMPORT = 0xA2 /* over the air: the data of IMPORT GMK as one object */
 };
@@ -137,14 +142,16 @@ enum {
 	PROSE_URI_MAX = 128,
 	PROSE_NAME_MAX = 64,
 	PERMISSION_RADIO_MAX = 128,
-	PERMISSIONS_MAX = 16, /* PLMNs on a card */
+	PERMISSIONS_MAX = 16,   /* PLMNs on a card */
+	PROSE_SESSIONS_MAX = 8, /* open at a time; one more: the one opened first is dropped, keys and all */
 	PROSE_SESSION_ID_LEN = 8,
 	GSK_LEN = 16,
 	GSK_SALT_LEN = 14,
-	DIRECT_SALT_LEN = 12, /* AES-GCM */
-	DIRECT_MKI_LEN = 8,   /* GMK-ID || GUK-ID of the talker */
-	PROSE_PACKET_MAX = 1500,
-	PROSE_SSRCS_MAX = 64, /* that TALK takes */
+	DIRECT_SALT_LEN = 12,                              /* AES-GCM */
+	DIRECT_MKI_LEN = 8,                                /* GMK-ID || GUK-ID of the talker */
+	PROSE_PACKET_MAX = 1500,                           /* RTP; one octet more: 6A80 */
+	PROSE_PACKET_REQUEST_MAX = PROSE_PACKET_MAX + 100, /* PROTECT and UNPROTECT: with session and SRTP; one more: 6700 */
+	PROSE_SSRCS_MAX = 64,                              /* that TALK takes */
 	GMK_LEN = 16,
 	DISCOVERY_KEY_MIN = 16
 };

@@ -14,7 +14,9 @@
 
 #include "apdu/tlv.h"
 
-enum { TAG_PUSH = 0x7F51, TAG_VOUCHED = 0x7F52, PUSH_MAC_LEN = 16, PUSH_MAX = 8192, VOUCHED_MAX = 8192, VOUCHED_NONCE_LEN = 8 };
+enum { TAG_PUSH = 0x7F51, TAG_VOUCHED = 0x7F52, PUSH_MAC_LEN = 16, VOUCHED_NONCE_LEN = 8 };
+/* Octets of a whole message. One more: it is not made (ERR_NO_SPACE; 6A84 by VOUCH). */
+enum { PUSH_MAX = 8192, VOUCHED_MAX = 8192 };
 
 struct push {
 	struct bytes rand, autn, naf_id, objects;

@@ -23,7 +23,10 @@ enum sealed_kind {
 };
 
 enum { TAG_SEALED = 0x7F50, SEALED_IV_LEN = 12, SEALED_TAG_LEN = 16, SEALED_MAC_LEN = 32, SEALED_VERSION = 1 };
-enum { SEALED_KEY_LEN = 32, SEALED_NAME_MAX = 64, SEALED_MAX = 2048, SEALED_TRK_GBA = 0 /* TrK and InK from Ks_int_NAF */ };
+/* SEALED_MAX: IV, ciphertext and tag. One octet more: seal() makes none (ERR_NO_SPACE), sealed_parse refuses it (6A80).
+ * SEALED_OBJECT_MAX: the whole object. One more: INSTALL is 6700. */
+enum { SEALED_MAX = 2048, SEALED_OBJECT_MAX = SEALED_MAX + 512 };
+enum { SEALED_KEY_LEN = 32, SEALED_NAME_MAX = 64, SEALED_TRK_GBA = 0 /* TrK and InK from Ks_int_NAF */ };
 
 struct sealed_header {
 	struct bytes domain;  /* AID, 5..16 */

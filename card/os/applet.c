@@ -11,7 +11,10 @@
 
 static const struct bytes registry_name = { (const uint8_t *)"reg", 3 };
 
-enum { REG_ENTRY = 0xE0, REG_GRAVE = 0xE1, REGISTRY_MAX = 2048 };
+/* REGISTRY_MAX: entries of the instances that are there, and of AIDs that nobody may take again, for which the rest is. One
+ * octet more: INSTALL and DELETE are 6A84. */
+enum { REG_ENTRY = 0xE0, REG_GRAVE = 0xE1, REGISTRY_MAX = 2048, REG_ENTRY_MAX = 80 };
+_Static_assert(APPLETS_MAX *(REG_ENTRY_MAX + 2) <= (int)REGISTRY_MAX, "the registry has room for every instance");
 enum { REG_CLASS = 0x80, REG_AID, REG_SLOT, REG_DOMAIN, REG_LIFE, REG_PRIVILEGES, REG_SOVEREIGN, REG_TAR, REG_MSL };
 
 static const struct applet_class free_class = { .name = "free" };
@@ -172,7 +175,7 @@ enum status applet_registry_load(struct card *card)
 
 static void put_entry(struct buf *b, const struct applet *a)
 {
-	uint8_t raw[80];
+	uint8_t raw[REG_ENTRY_MAX];
 	struct buf e = BUF_OF(raw);
 	unsigned class_number = 0;
 
@@ -321,11 +324,17 @@ enum status applet_get(struct applet *a, struct bytes name, struct secret_large 
 	return store_get_large(a->view.store, name_bytes(&full), out);
 }
 
+/* What applet_get could not read is not written. */
+static enum status put_name(const struct applet *a, struct bytes name, struct bytes value, struct record_name *full)
+{
+	return value.n <= APPLET_RECORD_MAX ? view_name(&a->view, name, full) : ERR_NO_SPACE;
+}
+
 enum status applet_put(struct applet *a, struct bytes name, struct bytes value)
 {
 	struct record_name full;
 
-	TRY(view_name(&a->view, name, &full));
+	TRY(put_name(a, name, value, &full));
 	return store_put(a->view.store, name_bytes(&full), value);
 }
 
@@ -341,7 +350,7 @@ enum status applet_put_now(struct applet *a, struct bytes name, struct bytes val
 {
 	struct record_name full;
 
-	TRY(view_name(&a->view, name, &full));
+	TRY(put_name(a, name, value, &full));
 	return store_put_now(a->view.store, name_bytes(&full), value);
 }
 

@@ -7,6 +7,12 @@
 #include "card/os/store.h"
 #include "crypto/common/rng.h"
 
+/* APPLETS_MAX: instances on a card. One more: INSTALL is 6A84, and nothing of it is left.
+ * APPLET_RECORD_MAX: a record of an instance's, for it is read into a secret that wipes itself. One octet more: the put is
+ * ERR_NO_SPACE (6A84), and the old record stays. */
+enum { APPLETS_MAX = 16, APPLET_RECORD_MAX = SECRET_LARGE_MAX };
+_Static_assert((int)APPLET_RECORD_MAX <= (int)RECORD_MAX, "the store takes every record of an applet");
+
 struct card;
 struct cat_event;
 struct channel;

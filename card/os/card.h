@@ -19,7 +19,10 @@
 #include "card/os/kept.h"
 #include "crypto/common/rng.h"
 
-enum { CHANNELS = 20, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192, APPLETS_MAX = 16 };
+enum { CHANNELS = 20, CHANNEL_SCRIPT = CHANNELS, CHAIN_MAX = 8192 };
+/* CHAIN_MAX: data of a chain of commands; one octet more: 6700, and the chain is gone. */
+_Static_assert((int)CHAIN_MAX >= (int)FILE_CONTENT_MAX, "a file fits a chain of commands");
+_Static_assert((int)CHAIN_MAX >= (int)PROSE_REQUEST_MAX, "a command of the ProSe applet fits a chain");
 
 /* What one command needs while it runs, and no longer. */
 struct card_work {

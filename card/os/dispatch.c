@@ -11,13 +11,14 @@ static const struct command_row os_rows[] = {
 	{ 0x00, 0x80, INS_SELECT, 0x0F, 0xFF, CASE_4, 0, 255, NEEDS_NOTHING, cmd_select, "SELECT" },
 	{ 0x80, 0x80, INS_STATUS, 0x0F, 0x0F, CASE_2, 0, 0, NEEDS_NOTHING, cmd_status, "STATUS" },
 	{ 0x00, 0x80, INS_READ_BINARY, 0xFF, 0xFF, CASE_2, 0, 0, NEEDS_NOTHING, cmd_read_binary, "READ BINARY" },
-	{ 0x00, 0x80, INS_UPDATE_BINARY, 0xFF, 0xFF, CASE_3, 1, 8192, NEEDS_NOTHING, cmd_update_binary, "UPDATE BINARY" },
+	{ 0x00, 0x80, INS_UPDATE_BINARY, 0xFF, 0xFF, CASE_3, 1, FILE_CONTENT_MAX, NEEDS_NOTHING, cmd_update_binary,
+	        "UPDATE BINARY" },
 	{ 0x00, 0x80, INS_READ_RECORD, 0xFF, 0xFF, CASE_2, 0, 0, NEEDS_NOTHING, cmd_read_record, "READ RECORD" },
 	{ 0x00, 0x80, INS_UPDATE_RECORD, 0xFF, 0xFF, CASE_3, 1, 255, NEEDS_NOTHING, cmd_update_record, "UPDATE RECORD" },
 	{ 0x00, 0x80, INS_SEARCH_RECORD, 0xFF, 0xFF, CASE_4, 1, 255, NEEDS_NOTHING, cmd_search_record, "SEARCH RECORD" },
 	{ 0x80, 0x80, INS_INCREASE, 0x9F, 0x00, CASE_4, 1, 127, NEEDS_NOTHING, cmd_increase, "INCREASE" },
 	{ 0x80, 0x80, INS_RETRIEVE_DATA, 0x00, 0xDF, CASE_4, 0, 3, NEEDS_NOTHING, cmd_retrieve_data, "RETRIEVE DATA" },
-	{ 0x80, 0x80, INS_SET_DATA, 0x00, 0xDF, CASE_3, 1, 8192, NEEDS_NOTHING, cmd_set_data, "SET DATA" },
+	{ 0x80, 0x80, INS_SET_DATA, 0x00, 0xDF, CASE_3, 1, FILE_CONTENT_MAX, NEEDS_NOTHING, cmd_set_data, "SET DATA" },
 	{ 0x00, 0x80, INS_CREATE_FILE, 0x00, 0x00, CASE_3, 1, 255, NEEDS_NOTHING, cmd_create_file, "CREATE FILE" },
 	{ 0x00, 0x80, INS_DELETE_FILE, 0x0F, 0x00, CASE_3, 2, 16, NEEDS_NOTHING, cmd_delete_file, "DELETE FILE" },
 	{ 0x80, 0x80, INS_RESIZE_FILE, 0x00, 0x00, CASE_3, 1, 255, NEEDS_NOTHING, cmd_resize_file, "RESIZE FILE" },
@@ -43,7 +44,7 @@ static const struct command_row os_rows[] = {
 	        "TERMINAL CAPABILITY" },
 	{ 0x80, 0xFF, INS_TERMINAL_PROFILE, 0x00, 0x00, CASE_3, 1, 255, NEEDS_NOTHING, cmd_terminal_profile,
 	        "TERMINAL PROFILE" },
-	{ 0x80, 0xFF, INS_ENVELOPE, 0x00, 0x00, CASE_4, 1, 8192, NEEDS_NOTHING, cmd_envelope, "ENVELOPE" },
+	{ 0x80, 0xFF, INS_ENVELOPE, 0x00, 0x00, CASE_4, 1, CHAIN_MAX, NEEDS_NOTHING, cmd_envelope, "ENVELOPE" },
 };
 
 enum sw sw_of(enum status st)

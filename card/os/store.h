@@ -6,9 +6,12 @@
 #ifndef CARD_OS_STORE_H
 #define CARD_OS_STORE_H
 
+#include "apdu/base/limits.h"
 #include "apdu/base/secret.h"
 
-enum { RECORD_NAME_MAX = 48, RECORD_MAX = 8192, STORE_PENDING_MAX = 2048, STORE_ARENA = 512 * 1024 };
+/* RECORD_MAX: a record is a file's content, or smaller. One octet more: the put is ERR_NO_SPACE and nothing of this command is
+ * kept; likewise beyond STORE_PENDING_MAX changes or STORE_ARENA octets of one command. */
+enum { RECORD_NAME_MAX = 48, RECORD_MAX = FILE_CONTENT_MAX, STORE_PENDING_MAX = 2048, STORE_ARENA = 512 * 1024 };
 
 struct record_name {
 	size_t n;

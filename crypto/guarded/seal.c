@@ -7,7 +7,7 @@
 enum status seal(struct rng *rng, struct bytes trk, struct bytes ink, const struct sealed_header *h, struct bytes payload,
         struct buf *out)
 {
-	uint8_t raw[SEALED_MAX + 512];
+	uint8_t raw[SEALED_OBJECT_MAX];
 	uint8_t mac[SHA256_LEN], iv[SEALED_IV_LEN];
 	struct buf body = BUF_OF(raw);
 	struct bytes header;

@@ -8,10 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apdu/base/limits.h"
 #include "apdu/base/text.h"
 #include "host/cli/cli.h"
 
-enum { MESSAGE_ROOM = 4096, MANAGED_VALID = 7 * 86400 };
+enum { MESSAGE_ROOM = PROSE_REQUEST_MAX, MANAGED_VALID = 7 * 86400 };
 
 static int create(struct arguments *a, const char *verb)
 {

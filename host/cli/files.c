@@ -7,6 +7,7 @@
 
 #include "apdu/cat.h"
 #include "apdu/base/hex.h"
+#include "apdu/base/limits.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
 #include "host/cli/cli.h"
@@ -50,9 +51,10 @@ int verb_info(struct arguments *a)
 	if (r != PROSE_OK)
 		return ue_complain(a, "info", NULL, r);
 	if (a->json)
-		(void)printf("{\"iccid\": \"%s\", \"kms\": \"%s\", \"floor\": %llu, \"latest\": %llu, \"slot_budget\": %lu}\n",
+		(void)printf(
+		        "{\"iccid\": \"%s\", \"kms\": \"%s\", \"floor\": %llu, \"latest\": %llu, \"slot_budget\": %lu, \"interface\": \"%u.%u\"}\n",
 		        iccid, s.kms_uri, (unsigned long long)s.floor, (unsigned long long)s.latest,
-		        (unsigned long)s.slot_budget);
+		        (unsigned long)s.slot_budget, s.interface_major, s.interface_minor);
 	else
 		(void)printf("ICCID        %s\nKMS          %s\ntime floor   %s\ntime latest  %s\nslot budget  %lu\n", iccid,
 		        s.kms_uri[0] != 0 ? s.kms_uri : "(not provisioned)", date(s.floor, from), date(s.latest, to),
@@ -115,7 +117,7 @@ void print_gmk(const struct arguments *a, const struct prose_gmk *g)
 
 int verb_group(struct arguments *a)
 {
-	uint8_t message[4096];
+	uint8_t message[PROSE_REQUEST_MAX];
 	struct prose_gmk g;
 	size_t n;
 	enum prose_result r;

@@ -18,7 +18,8 @@ const uint8_t terminal_profile[TERMINAL_PROFILE_LEN] = { 0x03, 0x00, 0x88, 0x02,
 
 int ue_complain(const struct arguments *a, const char *verb, const char *about, enum prose_result r)
 {
-	const char *why = r == PROSE_REFUSED && a->card != NULL ? prose_card_error(a->card) : prose_result_text(r);
+	const char *why = (r == PROSE_REFUSED || r == PROSE_INTERFACE) && a->card != NULL ? prose_card_error(a->card)
+	                                                                                  : prose_result_text(r);
 
 	(void)fprintf(stderr, "prose-ue %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
 	return r == PROSE_REFUSED || r == PROSE_PIN_NEEDED                           ? EXIT_REFUSED

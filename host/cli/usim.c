@@ -8,10 +8,11 @@
 #include "apdu/files.h"
 #include "apdu/cat.h"
 #include "apdu/base/hex.h"
+#include "apdu/base/limits.h"
 #include "apdu/base/secret.h"
 #include "host/cli/cli.h"
 
-enum { PATH_FIDS = 8, CONTENT_MAX = 8192 };
+enum { PATH_FIDS = 8, CONTENT_MAX = FILE_CONTENT_MAX };
 
 /* "7FFF/5F90/4F05" or a name such as EF_IMSI. */
 static bool parse_path(const char *text, uint16_t *path, size_t *n)

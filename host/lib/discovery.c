@@ -126,7 +126,7 @@ enum prose_result prose_watch_update(struct prose_watch *w, struct prose_card *c
 	tlv_put_uint(&b, TAG_TIME, 8, now);
 	tlv_put_uint(&b, TAG_NOT_BEFORE, 8, now - TOLERANCE * w->slot_seconds);
 	tlv_put_uint(&b, TAG_NOT_AFTER, 8, now + TOLERANCE * w->slot_seconds);
-	r = session_command(c, INS_PROSE_COMPUTE_CODES, RIGHT_MONITOR, buf_bytes(&b), 65536);
+	r = session_command(c, INS_PROSE_COMPUTE_CODES, RIGHT_MONITOR, buf_bytes(&b), APDU_NE_MAX);
 	if (r == PROSE_OK && (r = fill(w, c->answer)) == PROSE_OK)
 		w->covers = now;
 	return r;

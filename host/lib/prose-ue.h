@@ -26,9 +26,10 @@ enum prose_result {
 	PROSE_PIN_NEEDED, /* no PIN given, or it was wrong */
 	PROSE_FORMAT,     /* an argument or an answer is malformed */
 	PROSE_NOT_FOUND,
-	PROSE_NO_SPACE,  /* a buffer is too small, or no memory */
-	PROSE_REPLAYED,  /* too old, or the card has seen this message, or a later one, before */
-	PROSE_NOT_LET_IN /* pcscd runs and turns this user away: polkit */
+	PROSE_NO_SPACE,   /* a buffer is too small, or no memory */
+	PROSE_REPLAYED,   /* too old, or the card has seen this message, or a later one, before */
+	PROSE_NOT_LET_IN, /* pcscd runs and turns this user away: polkit */
+	PROSE_INTERFACE   /* the card speaks another version of the applet's interface: prose_card_error says which */
 };
 const char *prose_result_text(enum prose_result);
 
@@ -248,8 +249,12 @@ struct prose_state {
 	char kms_uri[129];
 	uint64_t floor, latest; /* the card's time, seconds since 1970 */
 	uint32_t slot_budget;
+	unsigned interface_major, interface_minor; /* of the applet; 0.0: a card from before 1.0, which does not say */
 };
 enum prose_result prose_state_read(struct prose_card *, struct prose_state *);
+/* Whether the card has what this version of the interface has: the same major, and this minor or a later one. PROSE_INTERFACE,
+ * and a sentence in prose_card_error, if not. */
+enum prose_result prose_interface_at_least(struct prose_card *, unsigned major, unsigned minor);
 
 /* Lists: call back once an entry; unused fields are zero. */
 enum prose_list_kind { PROSE_KEY_SETS = 1, PROSE_GROUPS, PROSE_GMKS, PROSE_DISCOVERY_KEYS, PROSE_PERMISSIONS };

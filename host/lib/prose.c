@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ProSe applet's commands as typed calls (docs/prose-applet.md). */
+#include <stdio.h>
 #include <string.h>
 
 #include "apdu/prose.h"
+#include "apdu/base/limits.h"
 #include "apdu/base/secret.h"
 #include "apdu/tlv.h"
 #include "host/lib/session.h"
 #include "ota/sms.h"
-
-enum { RESPONSE_MAX = 65536, REQUEST_MAX = 4096 };
 
 /* A text field of an answer, zero-terminated. */
 static bool take_text(struct bytes in, uint32_t tag, char *out, size_t room)
@@ -39,7 +39,7 @@ enum prose_result prose_install(struct prose_card *c, const uint8_t *object, siz
 
 static enum prose_result send_message(struct prose_card *c, uint8_t ins, uint64_t now, struct bytes message)
 {
-	uint8_t raw[REQUEST_MAX];
+	uint8_t raw[PROSE_REQUEST_MAX];
 	struct buf b = BUF_OF(raw);
 
 	tlv_put_uint(&b, TAG_TIME, 8, now);
@@ -120,7 +120,7 @@ enum prose_result prose_vouch(struct prose_card *c, unsigned type, const char *g
         const char *const *users, size_t user_count, uint64_t expires, const uint8_t *invitation, size_t invitation_len,
         uint8_t *message, size_t *n)
 {
-	uint8_t raw[REQUEST_MAX];
+	uint8_t raw[PROSE_REQUEST_MAX];
 	struct buf b = BUF_OF(raw);
 	size_t room = *n;
 	enum prose_result r;
@@ -180,7 +180,7 @@ enum prose_result prose_certificate_sign(struct prose_card *c, const uint8_t has
 enum prose_result prose_check_signature(
         struct prose_card *c, uint8_t trk_id, const uint8_t *message, size_t n, const uint8_t mac[32])
 {
-	uint8_t raw[REQUEST_MAX];
+	uint8_t raw[PROSE_REQUEST_MAX];
 	struct buf b = BUF_OF(raw);
 
 	tlv_put_uint(&b, TAG_TRK_ID, 1, trk_id);
@@ -192,7 +192,7 @@ enum prose_result prose_check_signature(
 enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out)
 {
 	enum prose_result r = session_command(c, INS_PROSE_STATUS, 0, (struct bytes){ 0 }, 256);
-	uint64_t budget;
+	uint64_t budget, version;
 
 	if (r != PROSE_OK)
 		return r;
@@ -202,7 +202,24 @@ enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out
 		return PROSE_FORMAT;
 	out->slot_budget = (uint32_t)budget;
 	(void)take_text(c->answer, TAG_KMS_URI, out->kms_uri, sizeof out->kms_uri);
+	if (take_number(c->answer, TAG_INTERFACE, &version)) {
+		out->interface_major = (unsigned)(version >> 8 & 0xFF);
+		out->interface_minor = (unsigned)(version & 0xFF);
+	}
 	return PROSE_OK;
+}
+
+enum prose_result prose_interface_at_least(struct prose_card *c, unsigned major, unsigned minor)
+{
+	struct prose_state s;
+	enum prose_result r = prose_state_read(c, &s);
+
+	if (r != PROSE_OK || (s.interface_major == major && s.interface_minor >= minor))
+		return r;
+	(void)snprintf(c->error, sizeof c->error,
+	        "the card has version %u.%u of the ProSe applet's interface and this needs %u.%u: use %s", s.interface_major,
+	        s.interface_minor, major, minor, s.interface_major > major ? "a newer phone" : "a newer card");
+	return PROSE_INTERFACE;
 }
 
 static void fill_entry(struct bytes in, struct prose_entry *e)
@@ -233,7 +250,7 @@ static void fill_entry(struct bytes in, struct prose_entry *e)
 enum prose_result prose_list(
         struct prose_card *c, enum prose_list_kind kind, void (*each)(void *, const struct prose_entry *), void *context)
 {
-	enum prose_result r = session_command(c, INS_PROSE_LIST, (uint8_t)kind, (struct bytes){ 0 }, RESPONSE_MAX);
+	enum prose_result r = session_command(c, INS_PROSE_LIST, (uint8_t)kind, (struct bytes){ 0 }, APDU_NE_MAX);
 	struct bytes in = c->answer;
 	struct prose_entry e;
 	struct tlv t;
@@ -253,7 +270,7 @@ enum prose_result prose_list(
 enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const char *group_uri, uint32_t ssrc,
         const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n)
 {
-	uint8_t raw[REQUEST_MAX];
+	uint8_t raw[PROSE_REQUEST_MAX];
 	struct buf b = BUF_OF(raw);
 	struct bytes id, offer;
 	uint64_t own;
@@ -266,7 +283,7 @@ enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const cha
 		tlv_put(&b, TAG_SESSION_ID, (struct bytes){ refresh, PROSE_SESSION_ID_LEN });
 	if (b.failed)
 		return PROSE_NO_SPACE;
-	if ((r = session_command(c, INS_PROSE_START_SESSION, 0, buf_bytes(&b), REQUEST_MAX)) != PROSE_OK)
+	if ((r = session_command(c, INS_PROSE_START_SESSION, 0, buf_bytes(&b), PROSE_REQUEST_MAX)) != PROSE_OK)
 		return r;
 	*out = (struct prose_session){ .ssrc = ssrc };
 	if (tlv_find(c->answer, TAG_SESSION_ID, &id) != OK || id.n != sizeof out->id ||
@@ -396,7 +413,7 @@ enum prose_result prose_call_talk(
 static enum prose_result cipher(
         struct prose_card *c, uint8_t ins, const uint8_t session[8], uint8_t *packet, size_t *n, size_t room)
 {
-	uint8_t raw[PROSE_PACKET_MAX + 64];
+	uint8_t raw[PROSE_PACKET_REQUEST_MAX];
 	struct buf b = BUF_OF(raw);
 	struct bytes out;
 	enum prose_result r;

@@ -16,7 +16,7 @@ struct prose_card {
 	char error[160];
 	uint8_t command[APDU_COMMAND_MAX], response[APDU_RESPONSE_MAX];
 	struct bytes answer; /* data of the last exchange, in `response` or `gathered` */
-	uint8_t gathered[65536];
+	uint8_t gathered[APDU_NE_MAX];
 };
 
 /* What is selected on our channel before a sequence. */

@@ -12,7 +12,7 @@
 #include "host/cli/cli.h"
 #include "host/net/gba.h"
 
-enum { ITEMS_MAX = 1000, WAIT_MAX = 15 };
+enum { ITEMS_MAX = 1000 };
 
 /* An item that the card has seen before is one whose confirmation was lost. */
 static bool has_it(const struct arguments *a, enum prose_result r)
@@ -93,7 +93,8 @@ static int listen_once(struct arguments *a, struct exchange *x, uint64_t seconds
 	bool more;
 	int rc;
 
-	(void)snprintf(path, sizeof path, "/outbox/v1/wait/%u", (unsigned)(seconds < WAIT_MAX ? seconds : WAIT_MAX));
+	(void)snprintf(
+	        path, sizeof path, "/outbox/v1/wait/%u", (unsigned)(seconds < HTTP_HOLD_SECONDS ? seconds : HTTP_HOLD_SECONDS));
 	x->status = 0;
 	rc = one(a, x, path, &more);
 	(void)fflush(stdout);

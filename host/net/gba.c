@@ -16,7 +16,7 @@
 #include "crypto/network/http_digest.h"
 #include "crypto/common/rng.h"
 
-enum { PATIENCE_S = 20, AUTS_LEN = 14 };
+enum { AUTS_LEN = 14 };
 
 /* ---- HTTP ----------------------------------------------------------------------------------------------------------- */
 
@@ -110,7 +110,7 @@ static bool talk_once(struct exchange *x, const char *path)
 	x->n = 0;
 	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
 	(void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)PATIENCE_S);
+	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)HTTP_PATIENCE_SECONDS);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);

@@ -4,12 +4,11 @@
 #define HOST_NET_GBA_H
 
 #include "apdu/gba.h"
+#include "apdu/base/limits.h"
 #include "apdu/base/secret.h"
 #include "crypto/network/tls.h"
 #include "crypto/network/tls_key.h"
 #include "host/cli/cli.h"
-
-enum { GBA_ANSWER_MAX = 65536 };
 
 /* One HTTP server, and what it said last. */
 struct exchange {
@@ -23,7 +22,7 @@ struct exchange {
 	struct bytes body; /* with post */
 	long status;
 	char challenge[1024], info[1024], item[64]; /* WWW-Authenticate, Authentication-Info and X-Item of the answer */
-	uint8_t answer[GBA_ANSWER_MAX];
+	uint8_t answer[HTTP_BODY_MAX];
 	size_t n;
 };
 /* False, with a sentence, if there is no answer. */

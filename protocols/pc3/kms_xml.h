@@ -7,9 +7,17 @@
 #ifndef PROTOCOLS_PC3_KMS_XML_H
 #define PROTOCOLS_PC3_KMS_XML_H
 
+#include "apdu/base/limits.h"
 #include "protocols/pc3/signature_xml.h"
 
-enum { KMS_TEXT_MAX = 129, KMS_XML_MAX = 65536, KMS_OBJECTS_MAX = 8192, KMS_CERTIFICATES_MAX = 9, KMS_TRANSPORT_MAX = 512 };
+/* KMS_XML_MAX: a document is a whole body. One octet more: it is not made, and not read (ERR_MALFORMED). */
+enum {
+	KMS_TEXT_MAX = 129,
+	KMS_XML_MAX = HTTP_BODY_MAX,
+	KMS_OBJECTS_MAX = 8192,
+	KMS_CERTIFICATES_MAX = 9,
+	KMS_TRANSPORT_MAX = 512
+};
 #define KMS_PATH "/keymanagement/identity/v1/"
 
 struct kms_request {

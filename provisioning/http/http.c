@@ -23,7 +23,7 @@
 
 #include "provisioning/http/limit.h"
 
-enum { IDLE_SECONDS = 20, REST_MS = 100, DESCRIPTORS = 65536, IDENTITY_MAX = 128, WAITING_MAX = 256 };
+enum { REST_MS = 100, DESCRIPTORS = 65536, IDENTITY_MAX = 128, WAITING_MAX = 256 };
 
 #define SUITES_12                                                                                                              \
 	"PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:ECDHE-PSK-AES128-CBC-SHA256"
@@ -311,7 +311,7 @@ static void on_rested(evutil_socket_t none, short what, void *context)
 	(void)evconnlistener_enable(s->door);
 }
 
-/* Whoever opens connections and says nothing has IDLE_SECONDS for each. */
+/* Whoever opens connections and says nothing has HTTP_PATIENCE_SECONDS for each. */
 static void want_descriptors(void)
 {
 	struct rlimit l;
@@ -525,7 +525,7 @@ struct http_server *http_serve(const char *where, const struct http_handler *han
 	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
 	evhttp_set_max_headers_size(s->http, HTTP_HEAD_MAX);
 	evhttp_set_max_body_size(s->http, HTTP_BODY_MAX);
-	evhttp_set_timeout(s->http, IDLE_SECONDS);
+	evhttp_set_timeout(s->http, HTTP_PATIENCE_SECONDS);
 	if (!bind_to(s, where)) {
 		(void)snprintf(reason, n, "%s: cannot listen there (ADDRESS:PORT that is free)", where);
 		http_free(&s);

@@ -4,12 +4,13 @@
 #ifndef PROVISIONING_HTTP_HTTP_H
 #define PROVISIONING_HTTP_HTTP_H
 
+#include "apdu/base/limits.h"
 #include "apdu/base/secret.h"
 
-enum { HTTP_BODY_MAX = 65536, HTTP_HEAD_MAX = 8192, HTTP_HEADERS_MAX = 8, HTTP_LIFE_SECONDS = 60 };
+enum { HTTP_HEADERS_MAX = 8 }; /* of a reply; http_reply_header drops one more */
 /* Requests that are answered later (long polling, RFC 6202): each is asked again HTTP_HELD_TURN a turn of http_run, in turns,
  * and is answered 204 in the end. */
-enum { HTTP_LATER = 0, HTTP_HOLD_SECONDS = 15, HTTP_HELD_TURN = 200 };
+enum { HTTP_LATER = 0, HTTP_HELD_TURN = 200 };
 
 struct http_request {
 	const char *method, *path; /* path with its query */

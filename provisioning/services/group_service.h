@@ -10,9 +10,10 @@
 #ifndef PROVISIONING_SERVICES_GROUP_SERVICE_H
 #define PROVISIONING_SERVICES_GROUP_SERVICE_H
 
+#include "apdu/push.h"
 #include "provisioning/gba/bsf.h"
 
-enum { OUTBOX_ITEM_MAX = 8192 };
+enum { OUTBOX_ITEM_MAX = PUSH_MAX };
 
 struct group_service {
 	struct db *db;

@@ -311,6 +311,48 @@ START_TEST(connections_do_not_live_for_ever)
 }
 END_TEST
 
+static void take_body(void *context, const struct http_request *q, struct http_reply *r)
+{
+	*(size_t *)context = q->body.n;
+	r->status = 204;
+}
+
+/* The answer to a request whose head is padded to, or whose body has, so many octets. */
+static unsigned answer_to_octets(struct http_server *s, size_t head, size_t body)
+{
+	static char request[HTTP_HEAD_MAX + HTTP_BODY_MAX + 2];
+	int n = snprintf(request, sizeof request, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\nX: ", body), fd;
+	unsigned code;
+
+	while ((size_t)n + 4 < head)
+		request[n++] = 'x';
+	(void)snprintf(request + n, sizeof request - (size_t)n, "\r\n\r\n%0*d", (int)body, 0);
+	fd = say(s, request);
+	code = answer_of(s, fd);
+	(void)close(fd);
+	return code;
+}
+
+/* A body and a head at their limits are taken; with one octet more the handler is not asked. */
+START_TEST(long_requests_are_refused)
+{
+	size_t took = 0;
+	const struct http_handler h = { .context = &took, .request = take_body };
+	char reason[200];
+	struct http_server *s = http_serve("127.0.0.1:0", &h, reason, sizeof reason);
+
+	ck_assert_msg(s != NULL, "%s", reason);
+	ck_assert_uint_eq(answer_to_octets(s, 0, HTTP_BODY_MAX), 204);
+	ck_assert_uint_eq(took, HTTP_BODY_MAX);
+	took = 0;
+	ck_assert_uint_eq(answer_to_octets(s, 0, HTTP_BODY_MAX + 1), 413);
+	ck_assert_uint_eq(answer_to_octets(s, HTTP_HEAD_MAX + 100, 1), 400);
+	ck_assert_uint_eq(took, 0);
+	ck_assert_uint_eq(answer_to_octets(s, HTTP_HEAD_MAX - 100, 1), 204);
+	http_free(&s);
+}
+END_TEST
+
 /* Every octet of a message changed, and every beginning of it, is refused or says what it says; what is read is what was put.
  */
 START_TEST(push_messages)
@@ -376,6 +418,7 @@ Suite *suite_network(void)
 	tcase_add_test(c, silent_crowds_pass);
 	tcase_add_test(c, answers_may_come_later);
 	tcase_add_test(c, connections_do_not_live_for_ever);
+	tcase_add_test(c, long_requests_are_refused);
 	tcase_add_test(c, push_messages);
 	suite_add_tcase(s, c);
 	return s;

@@ -9,6 +9,7 @@
 #include "apdu/tlv.h"
 #include "apdu/sealed.h"
 #include "card/applets/applets.h"
+#include "protocols/mikey/message.h"
 
 struct prose_state *prose_state(struct applet *a)
 {
@@ -59,6 +60,7 @@ static enum sw cmd_prose_status(struct command *c)
 	tlv_put_uint(c->rsp, TAG_BUDGET, 4, PROSE_SLOT_BUDGET - prose_state(c->applet)->slots_spent);
 	if (prose_load_kms(c->applet, &kms) == OK)
 		tlv_put(c->rsp, TAG_KMS_URI, kms.kms.uri);
+	tlv_put_uint(c->rsp, TAG_INTERFACE, 2, PROSE_INTERFACE_MAJOR << 8 | PROSE_INTERFACE_MINOR);
 	return SW_OK;
 }
 
@@ -172,14 +174,19 @@ static enum sw cmd_prose_list(struct command *c)
 		0x80, 0x80, ins, p1_mask, 0x00, apdu_case, lc_min, lc_max, needs, handler, name                                \
 	}
 
+_Static_assert(
+        (int)SEALED_MAX + 512 <= (int)APPLET_RECORD_MAX, "what a sealed object carries is a record, whatever is put before it");
+_Static_assert((int)SEALED_OBJECT_MAX <= (int)CHAIN_MAX, "a sealed object fits a chain of commands");
+_Static_assert((int)PROSE_REQUEST_MAX >= (int)MIKEY_MESSAGE_MAX + 64, "a message with its time fits a command");
+
 /* Guards: INSTALL and IMPORT are authenticated by what they carry, CHECK only says yes or no; the rest acts for the user, who
  * has verified PIN1. */
 static const struct command_row rows[] = {
 	ROW(INS_PROSE_STATUS, 0x00, CASE_2, 0, 0, NEEDS_NOTHING, cmd_prose_status, "PROSE STATUS"),
-	ROW(INS_PROSE_INSTALL, 0x00, CASE_3, 1, SEALED_MAX + 512, NEEDS_NOTHING, prose_cmd_install, "INSTALL SEALED OBJECT"),
-	ROW(INS_PROSE_IMPORT_GMK, 0x00, CASE_4, 1, 4096, NEEDS_NOTHING, prose_cmd_import_gmk, "IMPORT GMK"),
+	ROW(INS_PROSE_INSTALL, 0x00, CASE_3, 1, SEALED_OBJECT_MAX, NEEDS_NOTHING, prose_cmd_install, "INSTALL SEALED OBJECT"),
+	ROW(INS_PROSE_IMPORT_GMK, 0x00, CASE_4, 1, PROSE_REQUEST_MAX, NEEDS_NOTHING, prose_cmd_import_gmk, "IMPORT GMK"),
 	ROW(INS_PROSE_START_SESSION, 0x00, CASE_4, 1, 512, NEEDS_PIN, prose_cmd_start_session, "START SESSION"),
-	ROW(INS_PROSE_JOIN_SESSION, 0x00, CASE_4, 1, 4096, NEEDS_PIN, prose_cmd_join_session, "JOIN SESSION"),
+	ROW(INS_PROSE_JOIN_SESSION, 0x00, CASE_4, 1, PROSE_REQUEST_MAX, NEEDS_PIN, prose_cmd_join_session, "JOIN SESSION"),
 	ROW(INS_PROSE_RELEASE_KEY, 0x00, CASE_4, 1, 64, NEEDS_PIN, prose_cmd_release_key, "RELEASE KEY"),
 	ROW(INS_PROSE_LIST, 0x0F, CASE_2, 0, 0, NEEDS_PIN, cmd_prose_list, "LIST"),
 	ROW(INS_PROSE_COMPUTE_CODES, 0x03, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_compute_codes, "COMPUTE CODES"),
@@ -188,16 +195,16 @@ static const struct command_row rows[] = {
 	ROW(INS_PROSE_ADHOC, 0x03, CASE_4, 1, 512, NEEDS_PIN, prose_cmd_adhoc, "AD-HOC GROUP"),
 	ROW(INS_PROSE_OPEN_DIRECT, 0x00, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_open_direct, "OPEN DIRECT"),
 	ROW(INS_PROSE_TALK, 0x00, CASE_4, 1, 512, NEEDS_PIN, prose_cmd_talk, "TALK"),
-	ROW(INS_PROSE_PROTECT, 0x00, CASE_4, 1, 1600, NEEDS_PIN, prose_cmd_protect, "PROTECT"),
-	ROW(INS_PROSE_UNPROTECT, 0x00, CASE_4, 1, 1600, NEEDS_PIN, prose_cmd_unprotect, "UNPROTECT"),
-	ROW(INS_PROSE_VOUCH, 0x07, CASE_4, 1, 4096, NEEDS_PIN, prose_cmd_vouch, "VOUCH"),
+	ROW(INS_PROSE_PROTECT, 0x00, CASE_4, 1, PROSE_PACKET_REQUEST_MAX, NEEDS_PIN, prose_cmd_protect, "PROTECT"),
+	ROW(INS_PROSE_UNPROTECT, 0x00, CASE_4, 1, PROSE_PACKET_REQUEST_MAX, NEEDS_PIN, prose_cmd_unprotect, "UNPROTECT"),
+	ROW(INS_PROSE_VOUCH, 0x07, CASE_4, 1, PROSE_REQUEST_MAX, NEEDS_PIN, prose_cmd_vouch, "VOUCH"),
 	ROW(INS_PROSE_CERTIFICATE, 0x03, CASE_4, 1, 64, NEEDS_PIN, prose_cmd_certificate, "CERTIFICATE"),
 	ROW(INS_PROSE_CHECK, 0x00, CASE_3, 1, 2048, NEEDS_NOTHING, prose_cmd_check, "CHECK SIGNATURE"),
 };
 
 static void prose_forget(struct applet *a)
 {
-	for (size_t i = 0; i < SESSIONS_MAX; i++)
+	for (size_t i = 0; i < PROSE_SESSIONS_MAX; i++)
 		prose_session_drop(&prose_state(a)->session[i]);
 }
 

@@ -11,7 +11,8 @@
  * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "tls", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>";
  * groups, signers and names by the first 8 octets of their SHA-256. */
 
-enum { SESSIONS_MAX = 8, DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
+/* TALKERS_MAX: talkers of a session whom the card deciphers. One more: the one heard least lately makes room. */
+enum { DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
 
 struct talker {
 	uint32_t guk_id; /* 0: any, under a GSK */
@@ -46,7 +47,7 @@ struct prose_session {
 
 /* Transient memory, wiped by reset and deselect. */
 struct prose_state {
-	struct prose_session session[SESSIONS_MAX];
+	struct prose_session session[PROSE_SESSIONS_MAX];
 	uint64_t latest; /* 0: not read from the store yet */
 	uint64_t opened;
 	uint32_t slots_spent;

@@ -93,6 +93,7 @@ static enum status take_users(struct bytes in, struct buf *out)
 	return buf_status(out);
 }
 
+_Static_assert((int)VOUCHED_MAX / 2 >= (int)PROSE_REQUEST_MAX, "the users of a command fit its answer");
 enum sw prose_cmd_vouch(struct command *c)
 {
 	SECRET key = { 0 };

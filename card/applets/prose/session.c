@@ -12,7 +12,7 @@ static const struct bytes offers_name = { (const uint8_t *)"ofr", 3 };
 
 struct prose_session *prose_session_find(struct prose_state *s, struct bytes id)
 {
-	for (size_t i = 0; i < SESSIONS_MAX; i++)
+	for (size_t i = 0; i < PROSE_SESSIONS_MAX; i++)
 		if (s->session[i].used && bytes_equal(BYTES_OF(s->session[i].id), id))
 			return &s->session[i];
 	return NULL;
@@ -20,7 +20,7 @@ struct prose_session *prose_session_find(struct prose_state *s, struct bytes id)
 
 static struct prose_session *find_offer(struct prose_state *s, const uint8_t digest[static DIGEST_LEN])
 {
-	for (size_t i = 0; i < SESSIONS_MAX; i++)
+	for (size_t i = 0; i < PROSE_SESSIONS_MAX; i++)
 		if (s->session[i].used && memcmp(s->session[i].digest, digest, DIGEST_LEN) == 0)
 			return &s->session[i];
 	return NULL;
@@ -39,7 +39,7 @@ struct prose_session *prose_session_new(struct command *c, const struct prose_gr
 	struct prose_state *s = prose_state(c->applet);
 	struct prose_session *best = &s->session[0];
 
-	for (size_t i = 0; i < SESSIONS_MAX && best->used; i++)
+	for (size_t i = 0; i < PROSE_SESSIONS_MAX && best->used; i++)
 		if (!s->session[i].used || s->session[i].opened < best->opened)
 			best = &s->session[i];
 	prose_session_drop(best);

@@ -7,12 +7,13 @@
 #include "apdu/base/bytes.h"
 #include "apdu/cat.h"
 #include "apdu/sw.h"
+#include "card/os/applet.h"
 
 struct applet;
 struct card;
 struct command;
 
-enum { CAT_QUEUE_MAX = 1024, CAT_COMMAND_MAX = 255, CAT_OWNERS = 16 /* APPLETS_MAX */ };
+enum { CAT_QUEUE_MAX = 1024, CAT_COMMAND_MAX = 255, CAT_OWNERS = APPLETS_MAX };
 enum refresh_mode { REFRESH_INIT_AND_FULL_FILE_CHANGE = 0x00, REFRESH_FILE_CHANGE = 0x01, REFRESH_UICC_RESET = 0x04 };
 
 /* The queue: owner octet (the applet's number, or CAT_NOBODY), length octet, then the command (tag D0). The first one is what

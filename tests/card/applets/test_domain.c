@@ -292,12 +292,18 @@ START_TEST(what_cannot_be_installed)
 	/* Slots are finite, and a full card says so. */
 	as_issuer(r);
 	for (int i = 0; i < APPLETS_MAX; i++) {
+		const bool room = i < APPLETS_MAX - BUILT_IN_INSTANCES;
+		struct store_mem before;
 		char aid[20];
 		unsigned sw;
 
+		store_mem_copy(&before, &r->store);
 		(void)snprintf(aid, sizeof aid, "F0505253%04X", (unsigned)i);
 		sw = install(r, ELF_PROSE, MODULE_PROSE, aid, "00", "");
-		ck_assert_uint_eq(sw, i < APPLETS_MAX - BUILT_IN_INSTANCES ? 0x9000 : 0x6A84);
+		ck_assert_uint_eq(sw, room ? 0x9000 : 0x6A84);
+		ck_assert(store_mem_equal(&before, &r->store) != room);
+		ck_assert((applet_named(&r->card, hex(aid)) != NULL) == room);
+		store_mem_free(&before);
 	}
 	rig_free(&r);
 }

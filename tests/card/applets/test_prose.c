@@ -10,6 +10,7 @@
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
 #include "crypto/common/hash.h"
+#include "crypto/guarded/seal.h"
 #include "protocols/mikey/message.h"
 #include "tests/support/operator.h"
 
@@ -557,6 +558,79 @@ START_TEST(sessions_carry_the_same_key_to_both_ends)
 }
 END_TEST
 
+static unsigned release(struct rig *r, const uint8_t id[8])
+{
+	uint8_t raw[16];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put(&b, TAG_SESSION_ID, (struct bytes){ id, 8 });
+	return rig_prose(r, INS_PROSE_RELEASE_KEY, 0, buf_bytes(&b));
+}
+
+/* With one session more than there is room for, the one opened first goes, and no other; a START that is refused takes none. */
+START_TEST(the_oldest_session_makes_room)
+{
+	struct rig *r = known_card();
+	uint8_t id[PROSE_SESSIONS_MAX + 1][8];
+	struct bytes v;
+
+	provision(r);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	for (int i = 0; i <= PROSE_SESSIONS_MAX; i++) {
+		if (i == PROSE_SESSIONS_MAX) {
+			ck_assert_uint_eq(rig_prose(r, INS_PROSE_START_SESSION, 0,
+			                          with_time(NOW, TAG_GROUP_URI, BYTES_STR("sip:nowhere@example.org"))),
+			        SW_PROSE_NO_KEY);
+			ck_assert_uint_eq(release(r, id[0]), 0x9000);
+		}
+		ck_assert_uint_eq(start(r, NOW), 0x9000);
+		ck_assert_int_eq(tlv_find(rig_data(), TAG_SESSION_ID, &v), OK);
+		memcpy(id[i], v.p, sizeof id[i]);
+	}
+	for (int i = 0; i <= PROSE_SESSIONS_MAX; i++)
+		ck_assert_uint_eq(release(r, id[i]), i == 0 ? SW_REFERENCE_NOT_FOUND : 0x9000);
+	rig_free(&r);
+}
+END_TEST
+
+/* Commands at their limit are looked at; one octet more is a wrong length. Sealed objects likewise. */
+START_TEST(long_commands_are_refused_by_their_length)
+{
+	static const struct {
+		uint8_t ins;
+		size_t most;
+	} rows[] = { { INS_PROSE_INSTALL, SEALED_OBJECT_MAX }, { INS_PROSE_IMPORT_GMK, PROSE_REQUEST_MAX },
+		{ INS_PROSE_JOIN_SESSION, PROSE_REQUEST_MAX }, { INS_PROSE_VOUCH, PROSE_REQUEST_MAX },
+		{ INS_PROSE_PROTECT, PROSE_PACKET_REQUEST_MAX } };
+	static uint8_t zeros[PROSE_REQUEST_MAX + 1], key[SEALED_KEY_LEN], out_raw[SEALED_OBJECT_MAX];
+	const size_t most = SEALED_MAX - SEALED_IV_LEN - SEALED_TAG_LEN;
+	const struct sealed_header h = { .domain = BYTES_STR("0123456789ABCDEF"),
+		.card_id = BYTES_STR("0123456789"),
+		.trk_id = 1,
+		.kind = SEALED_TIME,
+		.name = { zeros, SEALED_NAME_MAX } };
+	struct rig *r = rig_new();
+	struct rng_fixed rng = rng_fixed_of((struct bytes){ 0 });
+	struct buf out = BUF_OF(out_raw);
+	SECRET_LARGE payload = { 0 };
+	struct sealed s;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const uint8_t p1 = rows[i].ins == INS_PROSE_VOUCH ? 1 : 0;
+
+		ck_assert_uint_eq(rig_prose(r, rows[i].ins, p1, (struct bytes){ zeros, rows[i].most }), 0x6A80);
+		ck_assert_uint_eq(rig_prose(r, rows[i].ins, p1, (struct bytes){ zeros, rows[i].most + 1 }), 0x6700);
+	}
+	ck_assert_int_eq(seal(&rng.rng, BYTES_OF(key), BYTES_OF(key), &h, (struct bytes){ zeros, most }, &out), OK);
+	ck_assert_int_eq(sealed_parse(buf_bytes(&out), &s), OK);
+	ck_assert_int_eq(seal_open(BYTES_OF(key), BYTES_OF(key), &s, &payload), OK);
+	ck_assert_uint_eq(payload.len, most);
+	ck_assert_int_eq(
+	        seal(&rng.rng, BYTES_OF(key), BYTES_OF(key), &h, (struct bytes){ zeros, most + 1 }, &out), ERR_NO_SPACE);
+	rig_free(&r);
+}
+END_TEST
+
 static unsigned grant(struct rig *r, const char *name, enum discovery_profile p, unsigned rights)
 {
 	ck_assert_int_eq(discovery_renew(db, name, p, 1), OK);
@@ -689,6 +763,8 @@ Suite *suite_prose(void)
 	tcase_add_test(t, another_members_message_and_another_signer_are_refused);
 	tcase_add_test(t, past_current_and_future_periods_are_held);
 	tcase_add_test(t, sessions_carry_the_same_key_to_both_ends);
+	tcase_add_test(t, the_oldest_session_makes_room);
+	tcase_add_test(t, long_commands_are_refused_by_their_length);
 	tcase_add_test(t, discovery_rights_windows_and_matching);
 	tcase_add_test(t, revoked_monitors_stop_matching);
 	tcase_add_test(t, power_cuts_in_install_and_import);

@@ -426,6 +426,30 @@ START_TEST(random_apdus_are_answered)
 }
 END_TEST
 
+/* A record of an applet's at its limit can be read; one octet more is refused, by either put, and the old one stays. */
+START_TEST(an_applets_record_can_be_read_again)
+{
+	static uint8_t full[APPLET_RECORD_MAX + 1];
+	struct rig *r = rig_new();
+	struct applet *a = applet_by_aid(&r->card, BYTES_STR(AID_PROSE));
+	const struct bytes name = BYTES_STR("x"), most = { full, APPLET_RECORD_MAX }, more = { full, APPLET_RECORD_MAX + 1 };
+	SECRET_LARGE found = { 0 };
+
+	memset(full, 0x5A, sizeof full);
+	ck_assert_int_eq(applet_put(a, name, most), OK);
+	ck_assert_int_eq(store_commit(&r->card.store), OK);
+	ck_assert_int_eq(applet_put(a, name, more), ERR_NO_SPACE);
+	ck_assert_int_eq(applet_put_now(a, name, more), ERR_NO_SPACE);
+	ck_assert_int_eq(store_commit(&r->card.store), OK);
+	ck_assert_int_eq(applet_get(a, name, &found), OK);
+	ck_assert(bytes_equal(secret_large_bytes(&found), most));
+	ck_assert_int_eq(applet_put_now(a, BYTES_STR("y"), most), OK);
+	ck_assert_int_eq(applet_get(a, BYTES_STR("y"), &found), OK);
+	ck_assert(bytes_equal(secret_large_bytes(&found), most));
+	rig_free(&r);
+}
+END_TEST
+
 Suite *suite_card(void)
 {
 	Suite *s = suite_create("card");
@@ -441,6 +465,7 @@ Suite *suite_card(void)
 	tcase_add_test(t, ota_runs_once_whole_or_not_at_all);
 	tcase_add_test(t, refresh_after_an_update_over_the_air);
 	tcase_add_test(t, power_cuts_in_ota_scripts);
+	tcase_add_test(t, an_applets_record_can_be_read_again);
 	tcase_add_test(t, random_apdus_are_answered);
 	suite_add_tcase(s, t);
 	return s;

@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/base/limits.h"
 #include "apdu/files.h"
+#include "apdu/prose.h"
+#include "apdu/sw.h"
 #include "host/lib/prose-ue.h"
 #include "tests/support/support.h"
 
@@ -215,6 +218,93 @@ START_TEST(a_suspended_session_goes_on)
 }
 END_TEST
 
+/* A message that fits a command is sent, whatever the card says to it; one octet more is not. */
+START_TEST(what_no_command_holds_is_not_sent)
+{
+	static const uint8_t zeros[PROSE_REQUEST_MAX];
+	const size_t most = PROSE_REQUEST_MAX - (2 + 8) - (1 + 3); /* the time, and the message's tag and length */
+	struct link l = { .rig = rig_new(), .reset_before = -1 };
+	struct prose_card *c = open_card(&l);
+	struct prose_gmk g;
+	int before = l.sent;
+
+	ck_assert_int_eq(prose_import_gmk(c, 1, zeros, most + 1, &g), PROSE_NO_SPACE);
+	ck_assert_int_eq(l.sent, before);
+	ck_assert_int_eq(prose_import_gmk(c, 1, zeros, most, &g), PROSE_REFUSED);
+	ck_assert_uint_ne(prose_card_status(c), SW_WRONG_LENGTH);
+	prose_card_close(&c);
+	rig_free(&l.rig);
+}
+END_TEST
+
+/* A card that answers to everything, and to STATUS with this; channels and selections succeed. */
+static enum prose_result scripted_transmit(void *context, const uint8_t *c, size_t c_len, uint8_t *r, size_t *n)
+{
+	struct buf b = { r, 0, *n, false };
+
+	if (c_len > 1 && c[1] == INS_MANAGE_CHANNEL)
+		buf_put(&b, BYTES_STR("\1"));
+	if (c_len > 1 && c[1] == INS_PROSE_STATUS)
+		buf_put(&b, hex(context));
+	buf_put(&b, BYTES_STR("\x90\0"));
+	*n = b.len;
+	return b.failed ? PROSE_IO : PROSE_OK;
+}
+
+#define OLD_STATUS                                                                                                             \
+	"96080000000000000001"                                                                                                 \
+	"97080000000000000001"                                                                                                 \
+	"9904001000"
+
+/* The version that a card tells, also with tags that are not known; none is 0.0. Who needs more is told so in a sentence. */
+START_TEST(a_cards_interface_has_a_version)
+{
+	static const struct {
+		const char *status;
+		unsigned major, minor;
+		bool has_1_0, has_1_2;
+	} rows[] = { { OLD_STATUS "00", 0, 0, false, false }, { OLD_STATUS "009F26020100", 1, 0, true, false },
+		{ "9F7701AA" OLD_STATUS "009F260201029F7700", 1, 2, true, true },
+		{ OLD_STATUS "009F260201FF", 1, 255, true, true }, { OLD_STATUS "009F26020200", 2, 0, false, false } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct prose_options o = { pin_1234, NULL };
+		struct prose_card *c;
+		struct prose_state s;
+
+		ck_assert_int_eq(prose_card_open((struct prose_transport){ (void *)(uintptr_t)rows[i].status, scripted_transmit,
+		                                         NULL, NULL, NULL, link_close },
+		                         &o, &c),
+		        PROSE_OK);
+		ck_assert_int_eq(prose_state_read(c, &s), PROSE_OK);
+		ck_assert_uint_eq(s.interface_major, rows[i].major);
+		ck_assert_uint_eq(s.interface_minor, rows[i].minor);
+		ck_assert_int_eq(prose_interface_at_least(c, 1, 0), rows[i].has_1_0 ? PROSE_OK : PROSE_INTERFACE);
+		ck_assert_int_eq(prose_interface_at_least(c, 1, 2), rows[i].has_1_2 ? PROSE_OK : PROSE_INTERFACE);
+		if (!rows[i].has_1_2)
+			ck_assert_ptr_nonnull(strstr(prose_card_error(c),
+			        i == 0 ? "version 0.0 of the ProSe applet's interface and this needs 1.2: use a newer card"
+			        : i == 1
+			                ? "version 1.0 of the ProSe applet's interface and this needs 1.2: use a newer card"
+			                : "version 2.0 of the ProSe applet's interface and this needs 1.2: use a newer phone"));
+		prose_card_close(&c);
+	}
+}
+END_TEST
+
+/* Our own card's. */
+START_TEST(this_cards_interface_is_ours)
+{
+	struct link l = { .rig = rig_new(), .reset_before = -1 };
+	struct prose_card *c = open_card(&l);
+
+	ck_assert_int_eq(prose_interface_at_least(c, PROSE_INTERFACE_MAJOR, PROSE_INTERFACE_MINOR), PROSE_OK);
+	ck_assert_int_eq(prose_interface_at_least(c, PROSE_INTERFACE_MAJOR, PROSE_INTERFACE_MINOR + 1), PROSE_INTERFACE);
+	prose_card_close(&c);
+	rig_free(&l.rig);
+}
+END_TEST
+
 Suite *suite_host(void)
 {
 	Suite *s = suite_create("host");
@@ -224,6 +314,9 @@ Suite *suite_host(void)
 	tcase_add_test(t, opening_survives_a_foreign_reset);
 	tcase_add_test(t, a_card_that_is_reset_for_ever_is_given_up);
 	tcase_add_test(t, a_suspended_session_goes_on);
+	tcase_add_test(t, a_cards_interface_has_a_version);
+	tcase_add_test(t, this_cards_interface_is_ours);
+	tcase_add_test(t, what_no_command_holds_is_not_sent);
 	suite_add_tcase(s, t);
 	return s;
 }
