@@ -25,8 +25,8 @@ const char *prose_result_text(enum prose_result r)
 		[PROSE_NOT_FOUND] = "not found",
 		[PROSE_NO_SPACE] = "not enough room",
 		[PROSE_REPLAYED] = "the message is too old, or the card has seen it, or a later one, before",
-		[PROSE_NOT_LET_IN] = "pcscd does not let this user in: polkit (a rule must allow "
-		                     "org.debian.pcsc-lite.access_pcsc and access_card)",
+		[PROSE_NOT_LET_IN] = ("pcscd does not let this user in: polkit (a rule must allow "
+		                      "org.debian.pcsc-lite.access_pcsc and access_card)"),
 		[PROSE_INTERFACE] = "the card speaks another version of the ProSe applet's interface",
 	};
 	return (size_t)r < sizeof text / sizeof *text ? text[r] : "unknown result";

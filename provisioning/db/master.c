@@ -166,9 +166,9 @@ static const struct login_error {
 	{ 0xA3, false, "wants a new PIN first (CKR_PIN_EXPIRED)" },
 	{ 0xA4, false, "has locked its PIN after wrong ones: unlock it with the SO PIN (CKR_PIN_LOCKED)" },
 	{ 0xE0, true, "is not there any more (CKR_TOKEN_NOT_PRESENT)" },
-	{ 0xE1, false, "cannot be read (CKR_TOKEN_NOT_RECOGNIZED)" },
+	{ 0xE1, true, "cannot be read (CKR_TOKEN_NOT_RECOGNIZED)" },
 	{ 0x100, false, "is in use: this program is logged in (CKR_USER_ALREADY_LOGGED_IN)" },
-	{ 0x102, false, "has no PIN yet: set one (CKR_USER_PIN_NOT_INITIALIZED)" },
+	{ 0x102, true, "has no PIN yet: set one (CKR_USER_PIN_NOT_INITIALIZED)" },
 	{ 0x104, true, "is in use by another user (CKR_USER_ANOTHER_ALREADY_LOGGED_IN)" },
 	{ 0x105, true, "has too many users (CKR_USER_TOO_MANY_TYPES)" },
 };

@@ -182,5 +182,6 @@ Suite *suite_apdu(void)
 	tcase_add_test(t, bcd_round_trips);
 	tcase_add_test(t, imsi_there_and_back);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, tcase_ranges());
 	return s;
 }
