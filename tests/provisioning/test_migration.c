@@ -488,7 +488,6 @@ Suite *suite_migration(void)
 	TCase *c = tcase_create("migration");
 
 	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, 120);
 	tcase_add_test(c, an_upgraded_database_has_the_shape_of_a_new_one);
 	tcase_add_test(c, every_row_of_every_table_is_still_there);
 	tcase_add_test(c, secrets_unwrap_under_the_master_key);

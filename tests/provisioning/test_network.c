@@ -410,7 +410,6 @@ Suite *suite_network(void)
 	Suite *s = suite_create("network");
 	TCase *c = tcase_create("limit");
 
-	tcase_set_timeout(c, 60);
 	tcase_add_test(c, a_source_has_its_rate);
 	tcase_add_test(c, a_crowd_does_not_help_the_busy);
 	tcase_add_test(c, a_household_is_one_source);

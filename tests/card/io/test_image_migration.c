@@ -558,7 +558,6 @@ Suite *suite_image_migration(void)
 	TCase *t = tcase_create("image_migration");
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, an_older_image_is_upgraded_once, 0, FIXTURE_COUNT);
 	tcase_add_test(t, a_new_image_is_of_the_newest_format);
 	tcase_add_loop_test(t, names_and_secrets_are_those_that_bcfc442_listed, CARD, FARM);

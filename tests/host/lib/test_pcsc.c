@@ -196,7 +196,6 @@ Suite *suite_pcsc(void)
 	Suite *s = suite_create("pcsc");
 	TCase *t = tcase_create("pcsc");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, a_card_powered_off_by_another_client_comes_back, 0, sizeof offs / sizeof *offs);
 	tcase_add_test(t, a_pcscd_that_turns_us_away_is_not_a_missing_one);
 	suite_add_tcase(s, t);
