@@ -149,12 +149,13 @@ START_TEST(ranges_do_not_overlap)
 }
 END_TEST
 
-START_TEST(the_documents_say_the_same)
-{
 #define LIMIT(name)                                                                                                            \
 	{                                                                                                                      \
 #name, (size_t)(name)                                                                                          \
 	}
+
+START_TEST(the_documents_say_the_same)
+{
 	static const struct {
 		const char *name;
 		size_t value;

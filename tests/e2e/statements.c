@@ -93,7 +93,7 @@ static bool failed_transaction(struct sql *s)
 
 	if (sql_begin(s) != OK)
 		return false;
-	refused = sql_exec(s, "SELECT 1/0") != OK && !run(s, 2000);
+	refused = sql_done(sql_query(s, "SELECT 1/0", "")) != OK && !run(s, 2000);
 	if (!refused)
 		fail("a failed transaction went on", 2000);
 	return sql_rollback(s) == OK && refused && sweep(s, 2000, 2000 + SQL_STATEMENTS_MAX) &&
