@@ -58,7 +58,7 @@ check-all: ## what check leaves out: programs of others, attacks, faults, 10,000
 
 check-long: ## hours: every N, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten minutes of every fuzz target
 	@packaging/install-deps long
-	+@$(MAKE) --no-print-directory all $(E2E) $(O)/exchange
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(E2E) $(O)/exchange
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
 	@tests/run $(O) long
 	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
