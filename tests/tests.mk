@@ -50,7 +50,7 @@ check: ## what must pass: unit laws, corpora, golden scripts, one path of every 
 	+@$(if $(filter apdus,$(PICKED)),$(MAKE) --no-print-directory SAN=address$(comma)undefined build/gcc-address-undefined/campaign)
 	@$(if $(SAN),SAN=1) tests/run $(O) unit check
 
-check-all: ## what check leaves out: programs of others, attacks, faults, 10,000 cards (under half an hour)
+check-all: ## what check leaves out: programs of others, upgrades killed at every step, 10,000 cards, other processors and Debian's other release
 	@packaging/install-deps all
 	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(E2E) $(O)/exchange $(BENCH_PROGRAMS)
 	+@$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint
