@@ -5,20 +5,27 @@
 
 #include <string.h>
 
-/* Numbers are LIMBS signed limbs of 62 bits, the lowest first; all but the top one are in 0..2^62-1. A round does STEPS
+/* Numbers are LIMBS signed limbs of STEPS bits, the lowest first; all but the top one are in 0..2^STEPS-1. A round does STEPS
  * division steps on the lowest words alone and gathers them in a matrix, which is then applied to the long numbers. f and g
- * have at most 1024 bits: by theorem 11.2 of the paper (49 * 1024 + 57) / 17 = 2,954 steps bring g to 0. */
-enum { LIMBS = 17, STEPS = 62, ROUNDS = 48 };
+ * have at most 1024 bits: by theorem 11.2 of the paper (49 * 1024 + 57) / 17 = 2,954 steps bring g to 0. A round adds at most
+ * m / 2 to the absolute value of a coefficient: BOUND m is above what they come to. */
+#if defined(__SIZEOF_INT128__) && !defined(INVERSE_NARROW)
+enum { LIMBS = 17, STEPS = 62, ROUNDS = 48, BOUND = 32 };
+__extension__ typedef __int128 wide;
+#else /* 32 bits: products of two limbs fit 64 */
+enum { LIMBS = 35, STEPS = 30, ROUNDS = 99, BOUND = 64 };
+typedef int64_t wide;
+#endif
 _Static_assert(STEPS *ROUNDS > (49 * 1024 + 57) / 17, "too few steps");
+_Static_assert(ROUNDS / 2 + 1 < BOUND && STEPS * LIMBS > 1024 + 8, "too narrow");
 
 #define LOW ((UINT64_C(1) << STEPS) - 1)
-__extension__ typedef __int128 wide;
 
 struct number {
 	int64_t limb[LIMBS];
 };
 
-struct matrix { /* times 2^62; absolute values in a row add up to at most 2^62 */
+struct matrix { /* times 2^STEPS; absolute values in a row add up to at most 2^STEPS */
 	int64_t u, v, q, r;
 };
 
@@ -51,7 +58,7 @@ static uint64_t negative(int64_t n) /* all ones, or zero */
 	return -((uint64_t)n >> 63);
 }
 
-/* 62 steps. Where delta > 0 and g is odd: delta, f, g = 1 - delta, g, (g - f) / 2; otherwise 1 + delta, f, (g + (g mod 2) f)
+/* STEPS steps. Where delta > 0 and g is odd: delta, f, g = 1 - delta, g, (g - f) / 2; otherwise 1 + delta, f, (g + (g mod 2) f)
  * / 2. */
 static int64_t divide_steps(int64_t delta, uint64_t f, uint64_t g, struct matrix *t)
 {
@@ -75,7 +82,7 @@ static int64_t divide_steps(int64_t delta, uint64_t f, uint64_t g, struct matrix
 	return delta;
 }
 
-/* (a x + b y + c m) / 2^62, an integer by the choice of c */
+/* (a x + b y + c m) / 2^STEPS, an integer by the choice of c */
 static void combine(struct number *out, int64_t a, const struct number *x, int64_t b, const struct number *y, int64_t c,
         const struct number *m)
 {
@@ -90,7 +97,7 @@ static void combine(struct number *out, int64_t a, const struct number *x, int64
 	out->limb[LIMBS - 1] = (int64_t)carry;
 }
 
-/* The c in -2^61..2^61-1 with a x + b y + c m = 0 mod 2^62; negated is -1/m mod 2^64. */
+/* The c of STEPS signed bits with a x + b y + c m = 0 mod 2^STEPS; negated is -1/m mod 2^64. */
 static int64_t filler(int64_t a, const struct number *x, int64_t b, const struct number *y, uint64_t negated)
 {
 	uint64_t c = ((uint64_t)a * (uint64_t)x->limb[0] + (uint64_t)b * (uint64_t)y->limb[0]) * negated;
@@ -111,11 +118,11 @@ static void add_masked(struct number *n, int64_t c, const struct number *m, int6
 	n->limb[LIMBS - 1] = (int64_t)(carry + n->limb[LIMBS - 1] + (wide)(c & mask) * m->limb[LIMBS - 1]);
 }
 
-/* Into 0..m-1, from above -32 m and below 32 m. */
+/* Into 0..m-1, from above -BOUND m and below BOUND m. */
 static void settle(struct number *n, const struct number *m)
 {
-	add_masked(n, 32, m, -1);
-	for (int64_t c = 32; c > 0; c /= 2) {
+	add_masked(n, BOUND, m, -1);
+	for (int64_t c = BOUND; c > 0; c /= 2) {
 		add_masked(n, -c, m, -1);
 		add_masked(n, c, m, (int64_t)negative(n->limb[LIMBS - 1]));
 	}
@@ -134,8 +141,7 @@ void inverse(uint64_t r[static INVERSE_WORDS], const uint64_t a[static INVERSE_W
 	from_words(&modulus, m);
 	from_words(&g, a);
 	f = modulus;
-	/* f = d a and g = e a mod m throughout; a round adds at most m / 2 to the absolute values of d and e: 25 m in the end.
-	 */
+	/* f = d a and g = e a mod m throughout. */
 	for (int i = 0; i < ROUNDS; i++) {
 		delta = divide_steps(delta, (uint64_t)f.limb[0] | (uint64_t)f.limb[1] << STEPS,
 		        (uint64_t)g.limb[0] | (uint64_t)g.limb[1] << STEPS, &s);

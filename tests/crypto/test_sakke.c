@@ -115,6 +115,9 @@ START_TEST(the_kernel_agrees_with_openssl)
 }
 END_TEST
 
+void inverse_narrow(
+        uint64_t r[static INVERSE_WORDS], const uint64_t a[static INVERSE_WORDS], const uint64_t m[static INVERSE_WORDS]);
+
 /* 1 / a by OpenSSL, for the ends of the range, powers of two, patterns, and 0. */
 START_TEST(inverses_are_inverses)
 {
@@ -150,6 +153,8 @@ START_TEST(inverses_are_inverses)
 			ck_assert_int_eq(BN_bn2lebinpad(i, (uint8_t *)expected, sizeof expected), sizeof expected);
 			inverse(out, in, words);
 			ck_assert_msg(memcmp(out, expected, sizeof out) == 0, "modulus %d, number %d", m, n);
+			inverse_narrow(out, in, words);
+			ck_assert_msg(memcmp(out, expected, sizeof out) == 0, "modulus %d, number %d, 32 bits", m, n);
 		}
 	}
 	BN_free(a);
