@@ -127,7 +127,7 @@ static enum prose_result keep_offering(struct talk *t)
 static enum prose_result send_media(struct talk *t, struct bytes samples, uint64_t start)
 {
 	uint8_t silence[FRAME_SAMPLES], last[FRAME_SAMPLES];
-	long lead = t->a->lead_in / FRAME_MS;
+	long long lead = t->a->lead_in / FRAME_MS;
 	enum prose_result r;
 
 	memset(silence, ALAW_SILENCE, sizeof silence);
@@ -135,7 +135,7 @@ static enum prose_result send_media(struct talk *t, struct bytes samples, uint64
 		struct bytes frame = BYTES_OF(silence);
 		uint64_t due = start + i * FRAME_MS * 1000, now;
 
-		if ((long)i >= lead && !bytes_take(&samples, FRAME_SAMPLES, &frame)) {
+		if ((long long)i >= lead && !bytes_take(&samples, FRAME_SAMPLES, &frame)) {
 			memset(last, ALAW_SILENCE, sizeof last);
 			memcpy(last, samples.p, samples.n);
 			samples.n = 0;

@@ -97,7 +97,7 @@ int verb_watch(struct arguments *a)
 	uint64_t end = now_microseconds() + (uint64_t)a->seconds * 1000000;
 	uint8_t packet[PACKET_MAX];
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	long left = a->count;
+	long long left = a->count;
 
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof at) != 0) {

@@ -122,8 +122,8 @@ static enum status send_one(
 	        (unsigned long long)t->counter, sms_parts(packet.len), sms_parts(packet.len) == 1 ? "" : "s");
 	TRY(task_note(e, now, t, text));
 	*p = (struct campaign_packet){ .counter = t->counter, .expires = c->expires, .packet = buf_bytes(&packet) };
-	(void)snprintf(p->iccid, sizeof p->iccid, "%s", t->iccid);
-	(void)snprintf(p->msisdn, sizeof p->msisdn, "%s", t->msisdn);
+	memcpy(p->iccid, t->iccid, sizeof p->iccid);
+	memcpy(p->msisdn, t->msisdn, sizeof p->msisdn);
 	s->count++;
 	s->at[s->count] = s->at[s->count - 1] + OTA_PACKET_MAX;
 	return OK;
