@@ -354,6 +354,14 @@ enum status applet_put_now(struct applet *a, struct bytes name, struct bytes val
 	return store_put_now(a->view.store, name_bytes(&full), value);
 }
 
+enum status applet_spend(struct applet *a, struct bytes name, struct bytes value)
+{
+	struct record_name full;
+
+	TRY(put_name(a, name, value, &full));
+	return store_spend(a->view.store, name_bytes(&full), value);
+}
+
 enum status applet_next(struct applet *a, struct bytes prefix, struct bytes after, struct record_name *out)
 {
 	struct record_name full_prefix, full_after = { 0 }, found;

@@ -137,6 +137,7 @@ MUST_USE enum status applet_get(struct applet *, struct bytes name, struct secre
 MUST_USE enum status applet_put(struct applet *, struct bytes name, struct bytes value);
 MUST_USE enum status applet_erase(struct applet *, struct bytes name);
 MUST_USE enum status applet_put_now(struct applet *, struct bytes name, struct bytes value);
+MUST_USE enum status applet_spend(struct applet *, struct bytes name, struct bytes value);
 /* Names come back without the view's prefix. */
 MUST_USE enum status applet_next(struct applet *, struct bytes prefix, struct bytes after, struct record_name *out);
 

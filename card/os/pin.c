@@ -5,7 +5,7 @@
 
 #include "apdu/tlv.h"
 
-/* For each PIN, record "pin/RR": state, PIN and PUK; record "pin/RR/t": the tries, which put_now writes alone. */
+/* For each PIN, record "pin/RR": state, PIN and PUK; record "pin/RR/t": the tries, which store_spend writes alone. */
 static const struct pin_row {
 	uint8_t reference;
 	struct bytes name, tries;
@@ -135,7 +135,7 @@ static enum sw spend_and_compare(
 	if (tries[which] == 0)
 		return SW_METHOD_BLOCKED;
 	tries[which]--;
-	if ((st = store_put_now(&card->store, row->tries, BYTES_OF(tries))) != OK)
+	if ((st = store_spend(&card->store, row->tries, BYTES_OF(tries))) != OK)
 		return sw_of(st);
 	expected = (struct bytes){ record->data + (which == TRY_PIN ? AT_PIN : AT_PUK), PIN_LEN };
 	if (!secret_equals(expected, given)) {

@@ -172,6 +172,15 @@ enum status store_put_now(struct store *s, struct bytes name, struct bytes value
 	return s->backend->write(s->backend, &change, 1);
 }
 
+enum status store_spend(struct store *s, struct bytes name, struct bytes value)
+{
+	const struct store_change change = { name, value, false };
+
+	if (s->backend->spend == NULL)
+		return store_put_now(s, name, value);
+	return find_pending(s, name) != NULL ? ERR_BUG : s->backend->spend(s->backend, &change);
+}
+
 struct store_mark store_savepoint(const struct store *s)
 {
 	return (struct store_mark){ s->count, s->used };

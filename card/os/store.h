@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store.h - the card's non-volatile memory: one APDU, one commit (DESIGN.md 3.2).
- * Puts gather in RAM and are written together by store_commit, before the response leaves. store_put_now alone writes at
- * once: PIN tries and counters, which must survive an abort. Everything under a name is one value of at most RECORD_MAX octets.
+ * Puts gather in RAM and are written together by store_commit, before the response leaves. store_spend and store_put_now alone
+ * write at once: PIN tries and failure counters, and other counters, which must survive an abort. Everything under a name is
+ * one value of at most RECORD_MAX octets.
  */
 #ifndef CARD_OS_STORE_H
 #define CARD_OS_STORE_H
@@ -28,6 +29,9 @@ struct store_backend {
 	enum status (*load)(struct store_backend *, struct bytes name, struct buf *out);
 	enum status (*next)(struct store_backend *, struct bytes prefix, struct bytes after, struct record_name *out);
 	enum status (*write)(struct store_backend *, const struct store_change *, size_t n);
+	/* As write, of one change by which a try is spent: what stands outside and counts must know first that the image was of
+	 * before (card/io/image/epoch.h). NULL: write. */
+	enum status (*spend)(struct store_backend *, const struct store_change *);
 };
 
 struct store_pending {
@@ -68,6 +72,8 @@ MUST_USE enum status store_erase(struct store *, struct bytes name);
 
 /* Write and commit this one record now. ERR_BUG if the pending changes already hold it. */
 MUST_USE enum status store_put_now(struct store *, struct bytes name, struct bytes value);
+/* Likewise, for what an older image must not give back: tries of a PIN, failures. */
+MUST_USE enum status store_spend(struct store *, struct bytes name, struct bytes value);
 
 struct store_mark store_savepoint(const struct store *);
 void store_rollback_to(struct store *, struct store_mark);

@@ -99,6 +99,7 @@ Suite *suite_attacks(void);
 Suite *suite_image(void);
 Suite *suite_image_migration(void);
 Suite *suite_power(void);
+Suite *suite_epoch(void);
 Suite *suite_host(void);
 Suite *suite_farm(void);
 Suite *suite_cat(void);

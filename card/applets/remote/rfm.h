@@ -5,7 +5,7 @@
  * Records of an instance, KK being the key set in hex:
  *   key/KK    TLVs of enum ota_key_tag (apdu/birth.h)
  *   cnt/KK    the last counter taken, 5 octets, written by put_now before anything runs
- *   bad/KK    packets whose MAC was wrong, 4 octets, written by put_now; KK 00 for key sets that there are not
+ *   bad/KK    packets whose MAC was wrong, 4 octets, written by applet_spend; KK 00 for key sets that there are not
  *   policy    TLVs of enum ota_policy_tag; absent: answer with 06, never block */
 #ifndef CARD_APPLETS_REMOTE_RFM_H
 #define CARD_APPLETS_REMOTE_RFM_H

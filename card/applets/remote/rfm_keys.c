@@ -97,12 +97,13 @@ static enum status read_number(struct applet *a, const struct record_name *name,
 	return OK;
 }
 
-static enum status write_number(struct applet *a, const struct record_name *name, size_t width, uint64_t value)
+typedef enum status put_number(struct applet *, struct bytes name, struct bytes value);
+static enum status write_number(struct applet *a, const struct record_name *name, size_t width, uint64_t value, put_number *put)
 {
 	uint8_t raw[8];
 
 	bytes_from_uint(value, raw, width);
-	return applet_put_now(a, name_bytes(name), (struct bytes){ raw, width });
+	return put(a, name_bytes(name), (struct bytes){ raw, width });
 }
 
 enum status rfm_counter_accept(struct applet *a, uint8_t kvn, uint8_t spi1, uint64_t counter, enum ota_rsc *rsc)
@@ -124,7 +125,7 @@ enum status rfm_counter_accept(struct applet *a, uint8_t kvn, uint8_t spi1, uint
 		*rsc = RSC_OK;
 	if (*rsc != RSC_OK || !compared)
 		return OK;
-	return write_number(a, &name, COUNTER_OCTETS, counter);
+	return write_number(a, &name, COUNTER_OCTETS, counter, applet_put_now);
 }
 
 enum status rfm_failures(struct applet *a, uint8_t kvn, bool one_more, uint32_t *count)
@@ -134,7 +135,7 @@ enum status rfm_failures(struct applet *a, uint8_t kvn, bool one_more, uint32_t 
 
 	TRY(read_number(a, &name, &n));
 	if (one_more && n < UINT32_MAX)
-		TRY(write_number(a, &name, FAILURE_OCTETS, ++n));
+		TRY(write_number(a, &name, FAILURE_OCTETS, ++n, applet_spend));
 	*count = (uint32_t)n;
 	return OK;
 }

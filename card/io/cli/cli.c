@@ -35,6 +35,20 @@ int cli_report_open(const char *verb, const struct image_options *o, enum image_
 	return (int)e;
 }
 
+int cli_open_image(const char *verb, const struct arguments *a, const char *path, struct image **image, struct image_options *o)
+{
+	SECRET key = { 0 };
+	enum image_error e;
+	int rc = cli_load_key(verb, a, path, &key);
+
+	if (rc != 0)
+		return rc;
+	*o = (struct image_options){ .path = path, .key = secret_bytes(&key) };
+	e = image_open(image, o);
+	o->key = (struct bytes){ 0 };
+	return cli_report_open(verb, o, e);
+}
+
 int cli_load_key(const char *verb, const struct arguments *a, const char *image, struct secret *key)
 {
 	char reason[256];

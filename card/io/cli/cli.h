@@ -8,7 +8,7 @@
 
 #include "apdu/base/secret.h"
 #include "card/io/link/reader.h"
-#include "card/io/image/store_sqlite.h"
+#include "card/io/image/counter.h"
 
 enum { EXIT_USAGE = 2, EXIT_REFUSED = 9 };
 
@@ -23,13 +23,15 @@ enum option_key {
 	OPT_READERS,
 	OPT_SOCKET,
 	OPT_SEED,
-	OPT_LIST
+	OPT_LIST,
+	OPT_COUNTER,
+	OPT_END
 };
 
 struct arguments {
-	const char *image_key, *reader, *maker_key, *folder, *socket, *seed, *list, *words[READERS_MAX + 1];
+	const char *image_key, *reader, *maker_key, *folder, *socket, *seed, *list, *counter, *words[READERS_MAX + 1];
 	size_t count, cards, readers;
-	bool insecure, json, with_secrets, as_profile, quiet;
+	bool insecure, json, with_secrets, as_profile, quiet, end;
 	char **command;
 };
 
@@ -39,10 +41,16 @@ int cli_refuse(const char *verb, const char *reason, int code);
 int cli_load_key(const char *verb, const struct arguments *, const char *image, struct secret *key);
 /* Say on stderr what opening an image has done: that it was upgraded, or why it failed. 0, or an exit code. */
 int cli_report_open(const char *verb, const struct image_options *, enum image_error);
+/* Open an existing image of one card. 0, or an exit code after a sentence. */
+int cli_open_image(const char *verb, const struct arguments *, const char *path, struct image **, struct image_options *);
+/* The counter that --counter names, or NULL without one. 0, or an exit code after a sentence. */
+int cli_open_counter(const char *verb, const struct arguments *, struct counter **);
+void cli_close_counter(struct counter **);
 /* No core dumps, no ptrace by the same user; SIGTERM and SIGINT set `stop`. */
 void cli_harden(void);
 extern volatile sig_atomic_t cli_stop;
 
 int verb_farm(struct arguments *);
+int verb_counter(struct arguments *);
 
 #endif

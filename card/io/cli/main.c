@@ -60,6 +60,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SOCKET: a->socket = arg; return 0;
 	case OPT_SEED: a->seed = arg; return 0;
 	case OPT_LIST: a->list = arg; return 0;
+	case OPT_COUNTER: a->counter = arg; return 0;
+	case OPT_END: a->end = true; return 0;
 	case ARGP_KEY_ARG:
 		if (a->count > READERS_MAX)
 			argp_error(state, "too many arguments (at most %d cards in one world)", READERS_MAX);
@@ -75,22 +77,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	{                                                                                                                      \
 		"insecure-test-key", OPT_INSECURE, NULL, 0, "Use the key that everybody knows (cards of PLMN 001-01 only)", 0  \
 	}
-
-/* Open an existing image and check that the insecure key is only used where it may be. */
-static int open_existing(
-        const char *verb, const struct arguments *a, const char *path, struct image **image, struct image_options *o)
-{
-	SECRET key = { 0 };
-	enum image_error e;
-	int rc = cli_load_key(verb, a, path, &key);
-
-	if (rc != 0)
-		return rc;
-	*o = (struct image_options){ .path = path, .key = secret_bytes(&key) };
-	e = image_open(image, o);
-	o->key = (struct bytes){ 0 };
-	return cli_report_open(verb, o, e);
-}
 
 static int birth_secrets(const struct arguments *a, const struct order *o, struct secret_large *secrets)
 {
@@ -117,30 +103,35 @@ static int create_image(const struct arguments *a, const struct order *o, const 
 	struct image_options io = { .path = path, .create = true, .insecure_test_key = a->insecure };
 	struct card_env env = { .rng = &rng_system, .work = &work };
 	char reason[512] = "";
+	struct counter *counter = NULL;
 	struct image *image;
 	enum image_error e;
 	enum status st;
 	int rc = cli_load_key("create", a, path, &key);
 
-	if (rc != 0)
+	if (rc != 0 || (rc = cli_open_counter("create", a, &counter)) != 0)
 		return rc;
 	io.key = secret_bytes(&key);
 	memcpy(io.card_id, o->card_id, sizeof io.card_id);
 	if ((e = image_open(&image, &io)) != IMAGE_OK) {
 		(void)fprintf(stderr, "prose-card create: %s: %s\n", path,
 		        e == IMAGE_BUSY ? "exists already: a card is born once" : image_error_text(e));
+		cli_close_counter(&counter);
 		return (int)e;
 	}
 	env.backend = image_backend(image);
 	memcpy(env.card_id, o->card_id, sizeof env.card_id);
 	st = profile_install(&the_card, &env, &o->who, secrets, reason, sizeof reason);
 	card_power_off(&the_card);
+	if (st == OK && counter != NULL)
+		e = epoch_begin(image_backend(image), counter);
 	image_close(&image);
-	if (st != OK) {
+	cli_close_counter(&counter);
+	if (st != OK || e != IMAGE_OK)
 		(void)unlink(path);
+	if (st != OK)
 		return cli_refuse("create", reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
-	}
-	return 0;
+	return e == IMAGE_OK ? 0 : cli_refuse("create", image_error_text(e), (int)e & 0xFF);
 }
 
 static int create(struct arguments *a, struct order *o, const char *path)
@@ -173,24 +164,37 @@ static int verb_create(struct arguments *a)
 	return rc;
 }
 
+static int run_card(struct card_env *env, const struct vpcd_options *v)
+{
+	enum status st;
+
+	if ((st = sakke_ring_new(KEY_PERIODS, true, &env->ring)) == OK && (st = card_power_on(&the_card, env)) == OK)
+		st = vpcd_run(&the_card, v, &cli_stop);
+	card_power_off(&the_card);
+	sakke_ring_free(&env->ring);
+	return st == OK ? 0 : cli_refuse("run", status_text(st), EXIT_FAILURE);
+}
+
 static int run_image(struct arguments *a, const char *path, const struct vpcd_options *v)
 {
 	struct card_env env = { .rng = &rng_system, .work = &work };
+	struct counter *counter = NULL;
 	struct image_options o;
 	struct image *image;
-	enum status st;
-	int rc = open_existing("run", a, path, &image, &o);
+	struct epoch epoch;
+	int rc = cli_open_image("run", a, path, &image, &o);
 
 	if (rc != 0)
 		return rc;
-	env.backend = image_backend(image);
-	memcpy(env.card_id, o.card_id, sizeof env.card_id);
-	if ((st = sakke_ring_new(KEY_PERIODS, true, &env.ring)) == OK && (st = card_power_on(&the_card, &env)) == OK)
-		st = vpcd_run(&the_card, v, &cli_stop);
-	card_power_off(&the_card);
-	sakke_ring_free(&env.ring);
+	if ((rc = cli_open_counter("run", a, &counter)) == 0 &&
+	        (rc = cli_report_open("run", &o, epoch_open(&epoch, image_backend(image), counter))) == 0) {
+		env.backend = &epoch.backend;
+		memcpy(env.card_id, o.card_id, sizeof env.card_id);
+		rc = run_card(&env, v);
+	}
 	image_close(&image);
-	return st == OK ? 0 : cli_refuse("run", status_text(st), EXIT_FAILURE);
+	cli_close_counter(&counter);
+	return rc;
 }
 
 /* Without an image: a test card of the standard profile, which is gone afterwards. */
@@ -222,17 +226,19 @@ static int verb_run(struct arguments *a)
 
 	if (a->count > 1 || vpcd_parse(a->reader != NULL ? a->reader : "127.0.0.1:35963", &v) != OK)
 		return cli_refuse("run", "needs at most one IMAGE, and --reader as ADDRESS:PORT", EXIT_USAGE);
-	if (a->count == 0 && a->image_key != NULL)
-		return cli_refuse("run", "--image-key goes with an IMAGE", EXIT_USAGE);
+	if (a->count == 0 && (a->image_key != NULL || a->counter != NULL))
+		return cli_refuse("run", "--image-key and --counter go with an IMAGE", EXIT_USAGE);
 	cli_harden();
 	return a->count == 0 ? run_test_card(a, &v) : run_image(a, a->words[0], &v);
 }
 
 static int verb_reader(struct arguments *a)
 {
-	struct reader_options o = {
-		.program = "/proc/self/exe", .key = a->image_key, .folder = a->folder, .command = a->command
-	};
+	struct reader_options o = { .program = "/proc/self/exe",
+		.key = a->image_key,
+		.counter = a->counter,
+		.folder = a->folder,
+		.command = a->command };
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
@@ -243,13 +249,21 @@ static int verb_reader(struct arguments *a)
 	if (a->count == 0 || a->command == NULL || a->insecure == (a->image_key != NULL))
 		return cli_refuse(
 		        "reader", "needs IMAGE... -- COMMAND, and --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
+	if (a->counter != NULL && a->count > 1)
+		return cli_refuse("reader", "--counter goes with one IMAGE: each image has a counter of its own", EXIT_USAGE);
 	for (size_t i = 0; i < a->count && i < READERS_MAX; i++)
 		o.images[o.count++] = a->words[i];
 	return reader_run(&o);
 }
 
+struct found {
+	size_t records;
+	bool counted; /* the last card, by something outside */
+	uint64_t epoch;
+};
+
 /* Every record of every card is opened and its root checked. */
-static enum image_error check_cards(struct image_file *file, struct bytes key, size_t *records)
+static enum image_error check_cards(struct image_file *file, struct bytes key, struct found *f)
 {
 	enum image_error e = IMAGE_OK;
 
@@ -257,13 +271,15 @@ static enum image_error check_cards(struct image_file *file, struct bytes key, s
 		struct image *image;
 
 		if ((e = image_open_card(&image, file, key, image_file_card(file, i), false)) == IMAGE_OK)
-			*records += image_record_count(image);
+			f->records += image_record_count(image);
+		if (e == IMAGE_OK)
+			f->counted = epoch_read(image_backend(image), &f->epoch);
 		image_close(&image);
 	}
 	return e;
 }
 
-static void print_info(const struct arguments *a, struct image_file *file, const struct image_options *o, size_t records)
+static void print_info(const struct arguments *a, struct image_file *file, const struct image_options *o, const struct found *f)
 {
 	char iccid[2 * CARD_ID_LEN + 1] = "";
 	size_t cards = image_file_count(file);
@@ -272,9 +288,11 @@ static void print_info(const struct arguments *a, struct image_file *file, const
 		iccid[0] = 0;
 	if (a->json) {
 		json_t *j = json_pack("{s:s,s:I,s:I,s:b,s:s,s:I}", "iccid", iccid, "cards", (json_int_t)cards, "records",
-		        (json_int_t)records, "insecure_test_key", o->insecure_test_key ? 1 : 0, "seed", o->seed, "format",
+		        (json_int_t)f->records, "insecure_test_key", o->insecure_test_key ? 1 : 0, "seed", o->seed, "format",
 		        (json_int_t)o->format);
 
+		if (f->counted)
+			(void)json_object_set_new(j, "epoch", json_integer((json_int_t)f->epoch));
 		(void)json_dumpf(j, stdout, 0);
 		(void)putchar('\n');
 		json_decref(j);
@@ -284,8 +302,10 @@ static void print_info(const struct arguments *a, struct image_file *file, const
 		(void)printf("card      %s\n", iccid);
 	else
 		(void)printf("cards     %zu, the first is %s\n", cards, iccid);
-	(void)printf("records   %zu, all authentic\nformat    %u\nimage key %s\n", records, o->format,
+	(void)printf("records   %zu, all authentic\nformat    %u\nimage key %s\n", f->records, o->format,
 	        o->insecure_test_key ? "INSECURE TEST KEY: everybody can read this image" : "secret");
+	if (f->counted)
+		(void)printf("epoch     %llu, which a counter outside counts\n", (unsigned long long)f->epoch);
 	if (o->seed[0] != 0)
 		(void)printf("keys      MADE FROM THE SEED \"%s\": whoever knows it has them\n", o->seed);
 }
@@ -296,7 +316,7 @@ static int verb_info(struct arguments *a)
 	struct image_options o = { 0 };
 	struct image_file *file;
 	enum image_error e;
-	size_t records = 0;
+	struct found found = { 0 };
 	int rc;
 
 	if (a->count != 1)
@@ -304,8 +324,8 @@ static int verb_info(struct arguments *a)
 	if ((rc = cli_load_key("info", a, a->words[0], &key)) != 0)
 		return rc;
 	o = (struct image_options){ .path = a->words[0], .key = secret_bytes(&key) };
-	if ((e = image_file_open_upgraded(&file, &o)) == IMAGE_OK && (e = check_cards(file, o.key, &records)) == IMAGE_OK)
-		print_info(a, file, &o, records);
+	if ((e = image_file_open_upgraded(&file, &o)) == IMAGE_OK && (e = check_cards(file, o.key, &found)) == IMAGE_OK)
+		print_info(a, file, &o, &found);
 	image_file_close(&file);
 	return cli_report_open("info", &o, e);
 }
@@ -356,7 +376,7 @@ static int verb_dump(struct arguments *a)
 
 	if (a->count != 1)
 		return cli_refuse("dump", "needs IMAGE", EXIT_USAGE);
-	if ((rc = open_existing("dump", a, a->words[0], &image, &o)) != 0)
+	if ((rc = cli_open_image("dump", a, a->words[0], &image, &o)) != 0)
 		return rc;
 	if (a->as_profile) {
 		json_decref(records);
@@ -409,10 +429,17 @@ static int verb_key(struct arguments *a)
 	               : cli_refuse("key", "the file exists already, or cannot be written", EXIT_REFUSED);
 }
 
-static const struct argp_option run_options[] = { KEY_OPTIONS,
+#define COUNTER_OPTION                                                                                                         \
+	{                                                                                                                      \
+		"counter", OPT_COUNTER, "SOURCE", 0,                                                                           \
+		        "What counts the image's epochs: tpm:INDEX[,TCTI], or file:PATH for tests", 0                          \
+	}
+static const struct argp_option run_options[] = { KEY_OPTIONS, COUNTER_OPTION,
 	{ "reader", 'r', "ADDRESS:PORT", 0, "vpcd reader slot to join (default 127.0.0.1:35963)", 0 },
 	{ "quiet", 'q', NULL, 0, "No line when the card enters a reader", 0 }, { 0 } };
-static const struct argp_option create_options[] = { KEY_OPTIONS,
+static const struct argp_option counter_options[] = { KEY_OPTIONS, COUNTER_OPTION,
+	{ "end", OPT_END, NULL, 0, "From now on nothing counts them; older copies are taken again", 0 }, { 0 } };
+static const struct argp_option create_options[] = { KEY_OPTIONS, COUNTER_OPTION,
 	{ "maker-key", OPT_MAKER, "FILE", 0, "Card maker's private key (PEM), from `prose-card maker`", 0 }, { 0 } };
 static const struct argp_option farm_options[] = { KEY_OPTIONS,
 	{ "count", OPT_COUNT, "N", 0, "Make a farm of N cards first", 0 },
@@ -422,7 +449,7 @@ static const struct argp_option farm_options[] = { KEY_OPTIONS,
 	{ "readers", OPT_READERS, "N", 0, "The first N cards also go into vpcd readers (default 0)", 0 },
 	{ "reader", 'r', "ADDRESS:PORT", 0, "The first of these readers (default 127.0.0.1:35963)", 0 },
 	{ "quiet", 'q', NULL, 0, "No progress", 0 }, { 0 } };
-static const struct argp_option reader_options[] = { KEY_OPTIONS,
+static const struct argp_option reader_options[] = { KEY_OPTIONS, COUNTER_OPTION,
 	{ "folder", OPT_FOLDER, "DIR", 0, "Keep logs and reader configuration here (default: a temporary folder)", 0 }, { 0 } };
 static const struct argp_option info_options[] = { KEY_OPTIONS, { "json", OPT_JSON, NULL, 0, "Machine-readable", 0 }, { 0 } };
 static const struct argp_option dump_options[] = { KEY_OPTIONS,
@@ -449,6 +476,9 @@ static const struct verb {
 	        "prose-card farm --image-key keys/image.key --count 1000 --list farm.csv profile.json farm.img" },
 	{ "info", verb_info, info_options, "IMAGE", "Check an image and say whose it is",
 	        "prose-card info --image-key keys/image.key card.img" },
+	{ "counter", verb_counter, counter_options, "IMAGE",
+	        "From now on let a TPM count an image's epochs, so that no older copy is taken",
+	        "prose-card counter --image-key keys/image.key --counter tpm:01500020 card.img" },
 	{ "dump", verb_dump, dump_options, "IMAGE", "List an image's records as JSON",
 	        "prose-card dump --image-key keys/image.key card.img" },
 	{ "maker", verb_maker, no_options, "KEY CERTIFICATE", "Make the card maker's key pair",
@@ -466,7 +496,8 @@ static void usage(FILE *out)
 		(void)fprintf(out, "  %s\n", verbs[i].example);
 	(void)fprintf(out, "\n`prose-card VERB --help` explains a verb. Exit status: 0 done, 2 usage, 3 no image, 4 not an\n"
 	                   "image, 5 wrong image key, 6 image tampered with, 7 image in use, 8 I/O, 9 refused,\n"
-	                   "10 an image of many cards, 11 an image of a newer prose-card.\n");
+	                   "10 an image of many cards, 11 an image of a newer prose-card, 12 an older copy put back,\n"
+	                   "13 the counter of its epochs.\n");
 }
 
 static int run_verb(const struct verb *v, int argc, char **argv)

@@ -66,6 +66,12 @@ const char *image_error_text(enum image_error e)
 	case IMAGE_BUSY: return "another process is using this image: stop that card first";
 	case IMAGE_FARM: return "this image holds many cards: use `prose-card farm`";
 	case IMAGE_NEWER: return "was made by a newer prose-card";
+	case IMAGE_OLD: return "an older copy of this card was put back, as its counter says: use the image that ran last";
+	case IMAGE_COUNTER_SILENT: return "the counter of this image's epochs does not answer: a card does not run without it";
+	case IMAGE_COUNTER_WANTED: return "a counter counts this image's epochs: run it with `prose-card run --counter SOURCE`";
+	case IMAGE_UNCOUNTED: return "no counter counts this image's epochs: `prose-card counter` begins that";
+	case IMAGE_COUNTED: return "a counter counts this image's epochs already";
+	case IMAGE_OTHER_COUNTER: return "the image is ahead of this counter: it is another one's, or the counter was put back";
 	case IMAGE_READ_ONLY: return "the image's file or folder is read-only: a card must write, so make both writable";
 	case IMAGE_FULL: return "the disk that the image lies on is full: make room there";
 	default: return "the image could not be read or written";
@@ -448,7 +454,7 @@ enum image_error image_open_card(
 	*out = im;
 	if (im == NULL)
 		return IMAGE_IO;
-	im->backend = (struct store_backend){ backend_load, backend_next, backend_write };
+	im->backend = (struct store_backend){ backend_load, backend_next, backend_write, NULL };
 	im->file = file;
 	im->format = image_file_format(file);
 	memcpy(im->card_id, card_id, CARD_ID_LEN);

@@ -21,8 +21,14 @@ enum image_error {
 	IMAGE_TAMPERED = 6, /* a record was edited, replaced, removed or is old */
 	IMAGE_BUSY = 7,     /* another process holds it */
 	IMAGE_IO = 8,
-	IMAGE_FARM = 10,                    /* many cards where one was expected */
-	IMAGE_NEWER = 11,                   /* of a format that this program does not know */
+	IMAGE_FARM = 10,  /* many cards where one was expected */
+	IMAGE_NEWER = 11, /* of a format that this program does not know */
+	IMAGE_OLD = 12,   /* from before the epoch that its counter has reached (epoch.h) */
+	IMAGE_COUNTER_SILENT = 13,
+	IMAGE_COUNTER_WANTED = 0x100 | IMAGE_COUNTER_SILENT,
+	IMAGE_UNCOUNTED = 0x200 | IMAGE_COUNTER_SILENT,
+	IMAGE_COUNTED = 0x300 | IMAGE_COUNTER_SILENT,
+	IMAGE_OTHER_COUNTER = 0x400 | IMAGE_COUNTER_SILENT,
 	IMAGE_READ_ONLY = 0x100 | IMAGE_IO, /* file or folder */
 	IMAGE_FULL = 0x200 | IMAGE_IO       /* the disk */
 };

@@ -12,6 +12,7 @@
 
 #include "apdu/aids.h"
 #include "apdu/base/hex.h"
+#include "card/io/image/epoch.h"
 #include "card/io/image/image_file.h"
 #include "card/io/image/image_migration.h"
 #include "crypto/guarded/sakke_ring.h"
@@ -138,11 +139,16 @@ enum image_error farm_open(struct farm **out, struct image_options *o)
 	for (; e == IMAGE_OK && f->count < image_file_count(f->file); f->count++) {
 		struct slot *s = &f->slot[f->count];
 		struct card_env env = { .rng = &rng_system, .work = &f->work, .ring = f->ring };
+		uint64_t epoch;
 
 		memcpy(env.card_id, image_file_card(f->file, f->count), sizeof env.card_id);
 		if ((e = image_open_card(&s->image, f->file, o->key, env.card_id, false)) != IMAGE_OK)
 			break;
 		env.backend = image_backend(s->image);
+		if (epoch_read(env.backend, &epoch)) {
+			e = IMAGE_COUNTER_WANTED;
+			break;
+		}
 		if (card_power_on(&s->card, &env) != OK)
 			e = IMAGE_NOT_IMAGE;
 	}

@@ -149,10 +149,20 @@ struct world {
 static pid_t start_card(const struct reader_options *o, size_t i, const char *folder)
 {
 	char address[32], log[PATH_MAX];
-	char *argv[] = { (char *)o->program, (char *)"run", (char *)"--reader", address,
-		(char *)(o->key != NULL ? "--image-key" : "--insecure-test-key"),
-		(char *)(o->key != NULL ? o->key : o->images[i]), (char *)(o->key != NULL ? o->images[i] : NULL), NULL };
+	char *argv[10] = { (char *)o->program, (char *)"run", (char *)"--reader", address };
+	size_t n = 4;
 
+	if (o->key == NULL)
+		argv[n++] = (char *)"--insecure-test-key";
+	else {
+		argv[n++] = (char *)"--image-key";
+		argv[n++] = (char *)o->key;
+	}
+	if (o->counter != NULL) {
+		argv[n++] = (char *)"--counter";
+		argv[n++] = (char *)o->counter;
+	}
+	argv[n] = (char *)o->images[i];
 	(void)snprintf(address, sizeof address, "127.0.0.1:%u", FIRST_PORT + (unsigned)i);
 	(void)snprintf(log, sizeof log, FOLDER "/card%zu.log", folder, i);
 	return start(argv, log);

@@ -10,6 +10,7 @@ enum { READERS_MAX = 16 };
 struct reader_options {
 	const char *program; /* to run the cards: our own argv[0] */
 	const char *key;     /* image key source, or NULL for --insecure-test-key */
+	const char *counter; /* of one image's epochs, or NULL */
 	const char *images[READERS_MAX];
 	size_t count;
 	const char *folder; /* driver copies, readers.conf, logs; NULL: a temporary folder, removed at the end */
