@@ -69,6 +69,7 @@ int bsf_serve(struct arguments *a)
 {
 	static struct bsf s;
 	const struct http_handler h = { .context = &s, .request = on_bsf };
+	int rc;
 
 	if (a->http == NULL || a->name == NULL || a->count != 0 || a->valid < 1 || a->valid > LIFETIME_MAX)
 		return net_fail(
@@ -76,7 +77,11 @@ int bsf_serve(struct arguments *a)
 	s.db = a->db;
 	s.name = a->name;
 	s.lifetime = (uint64_t)a->valid;
-	return serve(a, "serve bsf", a->http, h);
+	if (a->limit > 0 && (s.vectors = limit_new(BSF_VECTORS_PER_SECOND)) == NULL)
+		return net_fail("serve bsf", NULL, "no memory for a server", EXIT_REFUSED);
+	rc = serve(a, "serve bsf", a->http, h);
+	limit_free(&s.vectors);
+	return rc;
 }
 
 static bool kms_key(void *context, const char *identity, bool tls13, struct secret *out)

@@ -153,13 +153,9 @@ static uint64_t milliseconds(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static bool within_limit(struct http_server *s, struct bufferevent *connection)
+static bool within_limit(struct http_server *s, const struct sockaddr *from)
 {
-	struct sockaddr_storage from = { 0 };
-	socklen_t n = sizeof from;
-
-	return s->limit == NULL || (getpeername(bufferevent_getfd(connection), (struct sockaddr *)&from, &n) == 0 &&
-	                                   limit_take(s->limit, (const struct sockaddr *)&from, milliseconds()));
+	return s->limit == NULL || (from != NULL && limit_take(s->limit, from, milliseconds()));
 }
 
 /* Ask the handler, and answer unless it says later. */
@@ -173,13 +169,17 @@ static bool handle(struct http_server *s, struct evhttp_request *raw, bool at_fi
 		.identity = ssl != NULL ? proved(ssl) : NULL,
 		.headers = evhttp_request_get_input_headers(raw) };
 	struct http_reply r = { .status = 403 };
+	struct sockaddr_storage from = { 0 };
+	socklen_t n = sizeof from;
 	char name[IDENTITY_MAX];
 
 	if (ssl != NULL && q.identity == NULL)
 		q.identity = certified(ssl, name);
 	q.body.n = evbuffer_get_length(in);
 	q.body.p = evbuffer_pullup(in, -1);
-	if (at_first && !within_limit(s, connection))
+	if (getpeername(bufferevent_getfd(connection), (struct sockaddr *)&from, &n) == 0)
+		q.from = (const struct sockaddr *)&from;
+	if (at_first && !within_limit(s, q.from))
 		r.status = 429;
 	else if ((q.identity != NULL || s->tls == NULL || s->handler.anonymous) && (q.body.n == 0 || q.body.p != NULL))
 		s->handler.request(s->handler.context, &q, &r);
