@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -462,6 +465,16 @@ static const struct text_limit limits[] = { OPTION_LIMIT("state", state, FILE_MA
 	OPTION_LIMIT("smsc", smsc, HOST_MAX), OPTION_LIMIT("system-id", system_id, SMPP_SYSTEM_ID_MAX),
 	OPTION_LIMIT("from", from, SMPP_ADDRESS_MAX) };
 
+/* The master key stays out of the swap; and a client that goes in the middle of an answer ends its connection alone. */
+static void prepare_server(const char *name, const struct arguments *a)
+{
+	if (!db_lock(a->db))
+		(void)fprintf(stderr,
+		        "prose-net %s: the master key may be written to swap: this process may lock no memory (RLIMIT_MEMLOCK)\n",
+		        name);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
 static int run_verb(const struct verb *v, int argc, char **argv)
 {
 	struct argp common = { .options = common_options, .parser = parse };
@@ -493,6 +506,8 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 		return net_fail(name, NULL, "a database by URL needs --master-key", EXIT_USAGE);
 	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
 		return net_fail(name, NULL, reason, EXIT_REFUSED);
+	if (v->how == SERVES)
+		prepare_server(name, &a);
 	rc = v->how == SERVES ? 0 : net_report(name, NULL, db_begin(a.db));
 	if (rc == 0)
 		rc = refuse_duplicate(name, &a);
@@ -509,8 +524,18 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	return rc;
 }
 
+/* No core dumps, no ptrace by the same user. */
+static void harden(void)
+{
+	const struct rlimit no_core = { 0, 0 };
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+}
+
 int main(int argc, char **argv)
 {
+	harden();
 	argp_err_exit_status = EXIT_USAGE;
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		(void)puts(argp_program_version);

@@ -27,6 +27,8 @@ MUST_USE enum status db_rollback(struct db *);
 bool db_outdated(const struct db *);
 
 /* The tables themselves: for campaign.c, which has its own. */
+/* Keep the master key in memory that is not written to swap. */
+MUST_USE bool db_lock(struct db *);
 struct sql *db_sql(struct db *);
 
 struct db_card {

@@ -18,6 +18,7 @@ struct http_request {
 	struct bytes body;
 	const void *headers;
 	const struct sockaddr *from; /* NULL: not known */
+	bool again;                  /* it has been asked before, and HTTP_LATER was said */
 };
 /* NULL: it has none of this name. */
 const char *http_header(const struct http_request *, const char *name);

@@ -11,6 +11,7 @@
 
 #include "apdu/base/hex.h"
 #include "apdu/birth.h"
+#include "apdu/gba.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/aka.h"
 #include "crypto/network/http_digest.h"
@@ -373,6 +374,114 @@ START_TEST(challenges_of_before)
 }
 END_TEST
 
+/* ---- HTTP Digest under Ks_NAF --- */
+#define NAF "naf.example.org"
+#define REALM UA_DIGEST_REALM NAF
+
+static char btid[BTID_MAX];
+
+static unsigned ask_naf(uint64_t now, const char *authorization, bool again, struct http_digest *challenge)
+{
+	struct http_reply r = { .status = 200 };
+	char header[UA_DIGEST_HEADER];
+	struct evkeyvalq headers;
+	struct http_request q = { .method = "GET", .path = "/", .headers = &headers, .again = again };
+	struct naf_user u;
+	enum status st;
+
+	TAILQ_INIT(&headers);
+	if (authorization != NULL)
+		ck_assert_int_eq(evhttp_add_header(&headers, "Authorization", authorization), 0);
+	st = ua_digest(db, now, NAF, &q, &r, header, &u);
+	evhttp_clear_headers(&headers);
+	if (st == OK)
+		return 200;
+	ck_assert_int_eq(http_digest_parse(r.value[0], challenge), OK);
+	return r.status;
+}
+
+/* As the phone says it, with this count. */
+static const char *proof(const struct http_digest *challenge, const char *nc)
+{
+	static char text[900];
+	char response[DIGEST_RESPONSE_LEN], password[80];
+	struct buf b = { (uint8_t *)password, 0, sizeof password - 1, false };
+	struct http_digest d = *challenge;
+	struct secret key = { 0 };
+	uint8_t raw[NAF_ID_MAX];
+	struct buf naf_id = BUF_OF(raw);
+	struct naf_user u;
+
+	ck_assert_int_eq(naf_id_of(NAF, UA_DIGEST_PROTOCOL, &naf_id), OK);
+	ck_assert_int_eq(naf_lookup(db, NOW, btid, GBA_ME, buf_bytes(&naf_id), &u, &key), OK);
+	base64_encode(secret_bytes(&key), &b);
+	(void)snprintf(d.username, sizeof d.username, "%s", btid);
+	(void)snprintf(d.uri, sizeof d.uri, "/");
+	(void)snprintf(d.qop, sizeof d.qop, "auth");
+	(void)snprintf(d.nc, sizeof d.nc, "%s", nc);
+	(void)snprintf(d.cnonce, sizeof d.cnonce, "c");
+	ck_assert_int_eq(http_digest_response(&d, buf_bytes(&b), "GET", (struct bytes){ 0 }, response), OK);
+	(void)snprintf(text, sizeof text,
+	        "Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"/\", qop=auth, nc=%s, cnonce=\"c\", response=\"%s\"",
+	        btid, d.realm, d.nonce, nc, response);
+	return text;
+}
+
+static void bootstrapped(void)
+{
+	struct sql_rows *r;
+
+	ck_assert_uint_eq(bootstrap(NOW, 1), 200);
+	r = sql_query(db_sql(db), "SELECT btid FROM gba WHERE confirmed=1", "");
+	ck_assert(sql_row(r));
+	sql_text(r, 0, btid, sizeof btid);
+	ck_assert_int_eq(sql_done(r), OK);
+}
+
+/* A request that somebody has seen, sent again: refused; counts grow (RFC 7616 3.4.1), and each nonce has its own. */
+START_TEST(a_proof_is_good_once)
+{
+	static const char *const bad[] = { "00000000", "", "1", "0000000g", "000000010" };
+	struct http_digest c = { 0 }, other = { 0 }, d = { 0 };
+
+	bootstrapped();
+	ck_assert_uint_eq(ask_naf(NOW, NULL, false, &c), 401);
+	ck_assert_uint_eq(ask_naf(NOW, NULL, false, &other), 401);
+	ck_assert_str_ne(c.nonce, other.nonce);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ck_assert_uint_eq(ask_naf(NOW, proof(&c, bad[i]), false, &d), 401);
+	ck_assert_uint_eq(ask_naf(NOW, proof(&c, "00000001"), false, &d), 200);
+	ck_assert_uint_eq(ask_naf(NOW, proof(&c, "00000001"), true, &d), 200); /* the server's own second look */
+	ck_assert_uint_eq(ask_naf(NOW, proof(&c, "00000001"), false, &d), 401);
+	ck_assert_str_ne(c.nonce, d.nonce);
+	ck_assert_uint_eq(ask_naf(NOW, proof(&c, "0000000A"), false, &d), 200);
+	ck_assert_uint_eq(ask_naf(NOW, proof(&c, "00000009"), false, &d), 401);
+	ck_assert_uint_eq(ask_naf(NOW + 299, proof(&c, "0000000B"), false, &d), 200);
+	ck_assert_uint_eq(ask_naf(NOW + 300, proof(&c, "0000000C"), false, &d), 401);
+	ck_assert_uint_eq(ask_naf(NOW, proof(&other, "00000001"), false, &d), 200);
+}
+END_TEST
+
+/* The table of used nonces is full: what it has forgotten is refused, not good again. */
+START_TEST(a_full_table_forgets_no_proof)
+{
+	enum { FULL = 4096 };
+	struct http_digest first = { 0 }, unused = { 0 }, c = { 0 }, d = { 0 };
+
+	bootstrapped();
+	ck_assert_uint_eq(ask_naf(NOW, NULL, false, &first), 401);
+	ck_assert_uint_eq(ask_naf(NOW, NULL, false, &unused), 401);
+	ck_assert_uint_eq(ask_naf(NOW, proof(&first, "00000001"), false, &d), 200);
+	for (unsigned i = 0; i < FULL; i++) {
+		ck_assert_uint_eq(ask_naf(NOW + 1 + i / 100, NULL, false, &c), 401);
+		ck_assert_uint_eq(ask_naf(NOW + 1 + i / 100, proof(&c, "00000001"), false, &d), 200);
+	}
+	ck_assert_uint_eq(ask_naf(NOW + 50, proof(&first, "00000001"), false, &d), 401);
+	ck_assert_uint_eq(ask_naf(NOW + 50, proof(&unused, "00000001"), false, &d), 401);
+	ck_assert_uint_eq(ask_naf(NOW + 50, proof(&d, "00000001"), false, &d), 200);
+}
+END_TEST
+
 /* ---- secure channels ------------------------------------------------------------------------------------------------ */
 
 static struct scp03 session;
@@ -550,6 +659,8 @@ TCase *tcase_strangers(void)
 	tcase_add_test(t, a_source_that_names_many);
 	tcase_add_test(t, all_together_have_a_number);
 	tcase_add_test(t, challenges_of_before);
+	tcase_add_test(t, a_proof_is_good_once);
+	tcase_add_test(t, a_full_table_forgets_no_proof);
 	tcase_add_test(t, random_challenges_keep_nothing);
 	tcase_add_test(t, counters_move_by_proof_alone);
 	tcase_add_test(t, counters_and_power);
