@@ -37,6 +37,7 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 	struct sigaction action = { .sa_handler = on_signal };
 	char reason[200];
 	struct http_server *s;
+	int rc;
 
 	if (a->limit < 0 || a->limit > 1000000)
 		return net_fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
@@ -52,6 +53,10 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 		return net_fail(verb, NULL, reason, EXIT_REFUSED);
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
+	if ((rc = net_sandbox(a, SANDBOX_SERVE_HTTP, verb, NULL)) != 0) {
+		http_free(&s);
+		return rc;
+	}
 	(void)printf("ready at port %u\n", http_port(s));
 	(void)fflush(stdout);
 	while (stop == 0)

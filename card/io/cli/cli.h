@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "sandbox/sandbox.h"
 #include "apdu/base/secret.h"
 #include "card/io/link/reader.h"
 #include "card/io/image/store_sqlite.h"
@@ -23,14 +24,16 @@ enum option_key {
 	OPT_READERS,
 	OPT_SOCKET,
 	OPT_SEED,
+	OPT_NO_SANDBOX,
 	OPT_LIST
 };
 
 struct arguments {
 	const char *image_key, *reader, *maker_key, *folder, *socket, *seed, *list, *words[READERS_MAX + 1];
 	size_t count, cards, readers;
-	bool insecure, json, with_secrets, as_profile, quiet;
+	bool insecure, json, with_secrets, as_profile, quiet, no_sandbox;
 	char **command;
+	const char *leave; /* where a temporary folder is taken away at the end; or NULL */
 };
 
 /* "prose-card VERB: reason" on stderr; returns code. */
@@ -39,6 +42,9 @@ int cli_refuse(const char *verb, const char *reason, int code);
 int cli_load_key(const char *verb, const struct arguments *, const char *image, struct secret *key);
 /* Say on stderr what opening an image has done: that it was upgraded, or why it failed. 0, or an exit code. */
 int cli_report_open(const char *verb, const struct image_options *, enum image_error);
+/* From here on the process is in its role's sandbox: it writes in the image's folder and in that of `own` (or NULL). 0, or an
+ * exit code after a sentence. */
+int cli_sandbox(const struct arguments *, enum sandbox_role, const char *verb, const char *image, const char *own);
 /* No core dumps, no ptrace by the same user; SIGTERM and SIGINT set `stop`. */
 void cli_harden(void);
 extern volatile sig_atomic_t cli_stop;

@@ -49,6 +49,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'k': a->image_key = arg; return 0;
 	case 'r': a->reader = arg; return 0;
 	case 'q': a->quiet = true; return 0;
+	case OPT_NO_SANDBOX: a->no_sandbox = true; return 0;
 	case OPT_INSECURE: a->insecure = true; return 0;
 	case OPT_MAKER: a->maker_key = arg; return 0;
 	case OPT_SECRETS_FLAG: a->with_secrets = true; return 0;
@@ -185,12 +186,13 @@ static int run_image(struct arguments *a, const char *path, const struct vpcd_op
 		return rc;
 	env.backend = image_backend(image);
 	memcpy(env.card_id, o.card_id, sizeof env.card_id);
-	if ((st = sakke_ring_new(KEY_PERIODS, true, &env.ring)) == OK && (st = card_power_on(&the_card, &env)) == OK)
+	if ((st = sakke_ring_new(KEY_PERIODS, true, &env.ring)) == OK && (st = card_power_on(&the_card, &env)) == OK &&
+	        (rc = cli_sandbox(a, SANDBOX_CARD_RUN, "run", path, NULL)) == 0)
 		st = vpcd_run(&the_card, v, &cli_stop);
 	card_power_off(&the_card);
 	sakke_ring_free(&env.ring);
 	image_close(&image);
-	return st == OK ? 0 : cli_refuse("run", status_text(st), EXIT_FAILURE);
+	return st == OK ? rc : cli_refuse("run", status_text(st), EXIT_FAILURE);
 }
 
 /* Without an image: a test card of the standard profile, which is gone afterwards. */
@@ -203,6 +205,7 @@ static int run_test_card(struct arguments *a, const struct vpcd_options *v)
 	if (mkdtemp(folder) == NULL)
 		return cli_refuse("run", "no temporary folder can be made in /tmp", EXIT_FAILURE);
 	(void)snprintf(path, sizeof path, "%s/card.img", folder);
+	a->leave = "/tmp";
 	a->insecure = true;
 	if (order_read(NULL, &o, reason, sizeof reason) != OK)
 		rc = cli_refuse("run", reason, EXIT_FAILURE);
@@ -409,9 +412,13 @@ static int verb_key(struct arguments *a)
 	               : cli_refuse("key", "the file exists already, or cannot be written", EXIT_REFUSED);
 }
 
+#define SANDBOX                                                                                                                \
+	{                                                                                                                      \
+		"no-sandbox", OPT_NO_SANDBOX, NULL, 0, "Without seccomp and landlock, for a debugger", 0                       \
+	}
 static const struct argp_option run_options[] = { KEY_OPTIONS,
 	{ "reader", 'r', "ADDRESS:PORT", 0, "vpcd reader slot to join (default 127.0.0.1:35963)", 0 },
-	{ "quiet", 'q', NULL, 0, "No line when the card enters a reader", 0 }, { 0 } };
+	{ "quiet", 'q', NULL, 0, "No line when the card enters a reader", 0 }, SANDBOX, { 0 } };
 static const struct argp_option create_options[] = { KEY_OPTIONS,
 	{ "maker-key", OPT_MAKER, "FILE", 0, "Card maker's private key (PEM), from `prose-card maker`", 0 }, { 0 } };
 static const struct argp_option farm_options[] = { KEY_OPTIONS,
@@ -421,7 +428,7 @@ static const struct argp_option farm_options[] = { KEY_OPTIONS,
 	{ "socket", OPT_SOCKET, "PATH", 0, "UNIX socket at which every card can be had (default farm.sock)", 0 },
 	{ "readers", OPT_READERS, "N", 0, "The first N cards also go into vpcd readers (default 0)", 0 },
 	{ "reader", 'r', "ADDRESS:PORT", 0, "The first of these readers (default 127.0.0.1:35963)", 0 },
-	{ "quiet", 'q', NULL, 0, "No progress", 0 }, { 0 } };
+	{ "quiet", 'q', NULL, 0, "No progress", 0 }, SANDBOX, { 0 } };
 static const struct argp_option reader_options[] = { KEY_OPTIONS,
 	{ "folder", OPT_FOLDER, "DIR", 0, "Keep logs and reader configuration here (default: a temporary folder)", 0 }, { 0 } };
 static const struct argp_option info_options[] = { KEY_OPTIONS, { "json", OPT_JSON, NULL, 0, "Machine-readable", 0 }, { 0 } };

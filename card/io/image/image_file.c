@@ -228,7 +228,8 @@ static enum image_error open_database(struct image_file *f, const struct image_o
 	if (sqlite3_db_readonly(f->db, "main") == 1)
 		return IMAGE_READ_ONLY;
 	/* One process, one writer; locking_mode first, so that WAL needs no shared memory file. */
-	e = exec(f, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+	e = exec(
+	        f, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
 	if (e != IMAGE_OK)
 		return e;
 	if (o->create)

@@ -27,6 +27,7 @@ static uint8_t *stack;
 static size_t used;                /* of the stack, from its top */
 static volatile bool armed;        /* the card is running: what it frees is looked at; free is not known to read it */
 static const char *volatile found; /* of the heap */
+static const char *volatile below; /* of the stack, while the command ran */
 
 static void know(const char *name, struct bytes value)
 {
@@ -67,6 +68,28 @@ void __wrap_free(void *p)
 	__real_free(p);
 }
 
+/* Whatever is wiped is wiped at the end of a function: what those that it has called left is below it on the stack, where the
+ * next ones would write over it before the command ends. */
+static void look_below(const uint8_t *here)
+{
+	enum { NEAR = 32768, OURS = 1024 };
+	const uint8_t *from = here - stack > NEAR ? here - NEAR : stack;
+
+	if (armed && below == NULL && here > stack + OURS && here < stack + STACK_LEN)
+		below = search(from, (size_t)(here - OURS - from));
+}
+
+#define WATCHED(name, type)                                                                                                    \
+	void __real_##name(type);                                                                                              \
+	void __wrap_##name(type);                                                                                              \
+	__attribute__((noinline)) void __wrap_##name(type what)                                                                \
+	{                                                                                                                      \
+		look_below(__builtin_frame_address(0));                                                                        \
+		__real_##name(what);                                                                                           \
+	}
+WATCHED(secret_wipe, struct secret *)
+WATCHED(secret_large_wipe, struct secret_large *)
+
 struct run {
 	struct rig *rig;
 	struct bytes command;
@@ -91,7 +114,7 @@ static unsigned run(struct rig *r, struct bytes command)
 	pthread_t thread;
 
 	memset(stack, PAINT, STACK_LEN);
-	found = NULL;
+	found = below = NULL;
 	ck_assert_int_eq(pthread_attr_init(&how), 0);
 	ck_assert_int_eq(pthread_attr_setstack(&how, stack, STACK_LEN), 0);
 	ck_assert_int_eq(pthread_create(&thread, &how, on_the_stack, &job), 0);
@@ -109,6 +132,7 @@ static void nothing_left(const char *what)
 	const char *on_stack = search(stack + STACK_LEN - used, used), *shared = search((uint8_t *)&rig_work, sizeof rig_work);
 
 	ck_assert_msg(on_stack == NULL, "%s: %s on the stack", what, on_stack);
+	ck_assert_msg(below == NULL, "%s: %s on the stack below what still ran", what, below);
 	ck_assert_msg(found == NULL, "%s: %s in freed memory", what, found);
 	ck_assert_msg(shared == NULL, "%s: %s in the card's working memory", what, shared);
 }
@@ -184,6 +208,8 @@ START_TEST(pins)
 	ck_assert_uint_eq(runs(r, "002000010831323334FFFFFFFF", "VERIFY"), 0x9000);
 	ck_assert_uint_eq(runs(r, "002400011031323334FFFFFFFF3536373831313131", "CHANGE PIN"), 0x9000);
 	ck_assert_uint_eq(runs(r, "00200001083536373831313131", "VERIFY"), 0x9000);
+	ck_assert_uint_eq(runs(r, "00260001083536373831313131", "DISABLE PIN"), 0x9000);
+	ck_assert_uint_eq(runs(r, "00280001083536373831313131", "ENABLE PIN"), 0x9000);
 	rig_free(&r);
 }
 END_TEST
