@@ -26,6 +26,8 @@ override LDFLAGS += -fsanitize=$(SAN)
 else
 override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 endif
+# Sanitizers and coverage ask the kernel for more than a sandbox gives.
+override CPPFLAGS += -DPROSE_SANDBOX=$(if $(SAN)$(COVER)$(TAINT),0,1)
 ifneq ($(TAINT),)
 override CPPFLAGS += -DTAINT
 endif
@@ -48,12 +50,13 @@ CARD_CLI := $(call made,prose-card)
 HOST_LIB := $(call src,host/lib)
 NET_CLI := $(call src,provisioning/cli)
 NET := $(filter-out $(NET_CLI),$(call src,provisioning))
+SANDBOX := $(call src,sandbox)
 SUPPORT := $(call src,tests/support)
 PCSC_CFLAGS := -I/usr/include/PCSC
 
 LIBS_CARD := -lsrtp2 -lssl -lcrypto
 LIBS_IO := -lsqlite3 -ljansson -lsrtp2 -lssl -lcrypto
-LIBS_NET := $(LIBS_IO) -lpq -lcsv -levent -levent_openssl -lp11 -lxml2
+LIBS_NET := $(LIBS_IO) -lseccomp -lpq -lcsv -levent -levent_openssl -lp11 -lxml2
 PQ_CFLAGS := -I/usr/include/postgresql
 XML_CFLAGS := -I/usr/include/libxml2
 LIBS_CLI := -lcurl -lssl -lxml2
@@ -107,10 +110,10 @@ $(O)/libprose-ue.so: $(PHONE)
 	$(if $(Q),@echo "  LD    $@")
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,libprose-ue.so.0 -Wl,--version-script=host/lib/exports.map -o $@ $^ $(LIBS_HOST)
 $(O)/prose-card: $(CARD_CLI) $(O)/libcard-io.a $(O)/libprose-card.a
-	$(link) $(LIBS_IO)
+	$(link) $(LIBS_IO) -lseccomp
 $(O)/prose-ue: $(call made,prose-ue) $(O)/libprose-ue.a
 	$(link) $(LIBS_CLI) $(LIBS_HOST)
-$(O)/prose-net: $(NET_CLI) $(NET) $(SHARED)
+$(O)/prose-net: $(NET_CLI) $(NET) $(SANDBOX) $(SHARED)
 	$(link) $(LIBS_NET)
 
 $(O)/card/io/cli/main.o $(O)/host/cli/main.o $(O)/provisioning/cli/main.o: override CPPFLAGS += -DPROSE_VERSION='"$(VERSION)"'

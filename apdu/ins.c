@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "apdu/apdu.h"
+#include "apdu/prose.h"
 
 static const struct ins_name names[] = {
 	{ INS_SELECT, "SELECT", INS_DATA },
@@ -48,4 +49,30 @@ const struct ins_name *ins_name(uint8_t ins)
 		if (names[i].ins == ins)
 			return &names[i];
 	return NULL;
+}
+
+static const struct {
+	bool proprietary; /* class 8X, CX or EX */
+	uint8_t ins;
+	unsigned hides;
+} secrets[] = {
+	{ false, INS_VERIFY_PIN, INS_HIDES_DATA },
+	{ false, INS_CHANGE_PIN, INS_HIDES_DATA },
+	{ false, INS_DISABLE_PIN, INS_HIDES_DATA },
+	{ false, INS_ENABLE_PIN, INS_HIDES_DATA },
+	{ false, INS_UNBLOCK_PIN, INS_HIDES_DATA },
+	{ false, INS_AUTHENTICATE, INS_HIDES_ANSWER },
+	{ false, INS_AUTHENTICATE_ODD, INS_HIDES_ANSWER },
+	{ true, INS_PROSE_RELEASE_KEY, INS_HIDES_ANSWER },
+	{ true, INS_PROSE_COMPUTE_CODES, INS_HIDES_ANSWER },
+	{ true, INS_PROSE_PROTECT, INS_HIDES_DATA },
+	{ true, INS_PROSE_UNPROTECT, INS_HIDES_ANSWER },
+};
+
+unsigned ins_hides(uint8_t cla, uint8_t ins)
+{
+	for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+		if (secrets[i].ins == ins && secrets[i].proprietary == ((cla & 0x80) != 0))
+			return secrets[i].hides;
+	return 0;
 }

@@ -18,4 +18,9 @@ struct ins_name {
 /* NULL: none that is known. */
 const struct ins_name *ins_name(uint8_t ins);
 
+/* What of a command is secret, by its class (with or without a channel) and instruction: keys, answers that prove a
+ * subscriber, codes of the future, speech. PINs are of INS_PIN besides. */
+enum { INS_HIDES_DATA = 1, INS_HIDES_ANSWER = 2 };
+unsigned ins_hides(uint8_t cla, uint8_t ins);
+
 #endif

@@ -11,6 +11,11 @@ MUST_USE bool text_put(char *out, size_t room, const char *format, ...) __attrib
 /* All of a text is a whole number, in decimal: not "", " 1", "1x", or what does not fit. */
 MUST_USE bool text_number(const char *text, long long *out);
 
+/* A text as a string of JSON, with its quotes, whatever it holds; octets that are not UTF-8 become U+FFFD. Cut at `room`
+ * octets, between characters, the closing quote and zero included: TEXT_JSON(n) is room for all of n octets. Returns out. */
+#define TEXT_JSON(n) (6 * (n) + 3)
+const char *text_json(const char *text, char *out, size_t room);
+
 /* The longest value that an option of the command line may have. */
 struct text_limit {
 	const char *option;

@@ -7,6 +7,8 @@
 
 #include "apdu/base/hex.h"
 #include "apdu/base/secret.h"
+#include "apdu/base/text.h"
+#include "apdu/prose.h"
 #include "host/cli/media.h"
 #include "protocols/mikey/sdp.h"
 
@@ -287,16 +289,16 @@ static bool listen(struct arguments *a, const struct multicast *in, struct media
 static enum prose_result print_joined(struct media *m, const char *address, unsigned port, uint32_t guk_id)
 {
 	SECRET key = { 0 };
-	char hex[2 * MEDIA_KEY_MAX + 1] = "";
+	char hex[2 * MEDIA_KEY_MAX + 1] = "", sender[TEXT_JSON(PROSE_URI_MAX)], at[TEXT_JSON(sizeof "255.255.255.255")];
 	enum prose_result r = media_in_card(m) ? PROSE_OK : media_key(m, guk_id, &key);
 
 	if (r != PROSE_OK)
 		return r;
-	(void)printf(
-	        "{\"event\": \"joined\", \"us\": %llu, \"sender\": \"%s\", \"address\": \"%s\", \"port\": %u, \"ssrc\": %lu, "
-	        "\"known\": %s, \"released\": %llu",
-	        (unsigned long long)now_microseconds(), m->session.sender_uri, address, port, (unsigned long)m->session.ssrc,
-	        m->session.known ? "true" : "false", (unsigned long long)m->released);
+	(void)printf("{\"event\": \"joined\", \"us\": %llu, \"sender\": %s, \"address\": %s, \"port\": %u, \"ssrc\": %lu, "
+	             "\"known\": %s, \"released\": %llu",
+	        (unsigned long long)now_microseconds(), text_json(m->session.sender_uri, sender, sizeof sender),
+	        text_json(address, at, sizeof at), port, (unsigned long)m->session.ssrc, m->session.known ? "true" : "false",
+	        (unsigned long long)m->released);
 	if ((m->policy & PROSE_POLICY_DIRECT) != 0)
 		(void)printf(", \"mki\": \"%08lx%08lx\"", (unsigned long)m->session.gmk_id,
 		        (unsigned long)(guk_id != 0 ? guk_id : m->session.guk_id));

@@ -12,6 +12,7 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, EXIT_NO_CARD = 4, WORDS_MAX = 64 };
 
 struct arguments {
 	const char *reader, *pin_file, *trace, *gsmtap; /* every verb */
+	bool trace_secrets;
 	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
 	        *user, *kms_uri, *from, *rtp_to, *code, *members, *certificate, *ca;
 	bool json, first_packet, once;
@@ -67,6 +68,7 @@ enum option_key {
 	OPT_RESEND,
 	OPT_COUNT,
 	OPT_TRACE,
+	OPT_TRACE_SECRETS,
 	OPT_GSMTAP,
 	OPT_PIN,
 	OPT_ONCE,
@@ -107,7 +109,9 @@ bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, si
 
 /* A whole file of mode 0600. */
 bool write_private(const char *path, const uint8_t *data, size_t n);
-/* The first line of a file of mode 0600, at most 63 octets, with a zero behind it. */
+/* The first line of a file, at most 63 octets, with a zero behind it; nothing of it stays in a buffer. */
+bool read_line(const char *path, struct secret *out);
+/* The same of a file of mode 0600. */
 bool read_secret(const char *path, struct secret *out);
 
 /* Sealed objects, one after another, to the card; *done counts them (provision.c). */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/base/text.h"
+#include "apdu/prose.h"
 #include "host/cli/cli.h"
 
 int verb_announce(struct arguments *a)
@@ -28,9 +30,11 @@ int verb_announce(struct arguments *a)
 
 static void report(const struct arguments *a, const struct prose_match *m)
 {
+	char name[TEXT_JSON(PROSE_NAME_MAX)];
+
 	if (a->json)
-		(void)printf("{\"name\": \"%s\", \"slot\": %llu, \"us\": %llu}\n", m->name, (unsigned long long)m->slot,
-		        (unsigned long long)now_microseconds());
+		(void)printf("{\"name\": %s, \"slot\": %llu, \"us\": %llu}\n", text_json(m->name, name, sizeof name),
+		        (unsigned long long)m->slot, (unsigned long long)now_microseconds());
 	else
 		(void)printf("%s is near (slot %llu)\n", m->name, (unsigned long long)m->slot);
 	(void)fflush(stdout);

@@ -10,6 +10,8 @@
 #include "apdu/base/limits.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
+#include "apdu/base/text.h"
+#include "apdu/prose.h"
 #include "host/cli/cli.h"
 #include "ota/packet.h"
 #include "ota/sms.h"
@@ -42,7 +44,7 @@ static const char *date(uint64_t t, char out[24])
 
 int verb_info(struct arguments *a)
 {
-	char iccid[21] = "", from[24], to[24];
+	char iccid[21] = "", from[24], to[24], kms[TEXT_JSON(PROSE_URI_MAX)];
 	struct prose_state s;
 	enum prose_result r = prose_iccid(a->card, iccid);
 
@@ -52,8 +54,8 @@ int verb_info(struct arguments *a)
 		return ue_complain(a, "info", NULL, r);
 	if (a->json)
 		(void)printf(
-		        "{\"iccid\": \"%s\", \"kms\": \"%s\", \"floor\": %llu, \"latest\": %llu, \"slot_budget\": %lu, \"interface\": \"%u.%u\"}\n",
-		        iccid, s.kms_uri, (unsigned long long)s.floor, (unsigned long long)s.latest,
+		        "{\"iccid\": \"%s\", \"kms\": %s, \"floor\": %llu, \"latest\": %llu, \"slot_budget\": %lu, \"interface\": \"%u.%u\"}\n",
+		        iccid, text_json(s.kms_uri, kms, sizeof kms), (unsigned long long)s.floor, (unsigned long long)s.latest,
 		        (unsigned long)s.slot_budget, s.interface_major, s.interface_minor);
 	else
 		(void)printf("ICCID        %s\nKMS          %s\ntime floor   %s\ntime latest  %s\nslot budget  %lu\n", iccid,
@@ -104,11 +106,11 @@ int verb_list(struct arguments *a)
 /* A file holds one sealed object, or several back to back: each is a TLV of its own. */
 void print_gmk(const struct arguments *a, const struct prose_gmk *g)
 {
-	char from[24], to[24];
+	char from[24], to[24], uri[TEXT_JSON(PROSE_URI_MAX)];
 
 	if (a->json)
-		(void)printf("{\"group\": \"%s\", \"gmk_id\": \"%08lx\", \"not_before\": %llu, \"not_after\": %llu}\n",
-		        g->group_uri, (unsigned long)g->gmk_id, (unsigned long long)g->not_before,
+		(void)printf("{\"group\": %s, \"gmk_id\": \"%08lx\", \"not_before\": %llu, \"not_after\": %llu}\n",
+		        text_json(g->group_uri, uri, sizeof uri), (unsigned long)g->gmk_id, (unsigned long long)g->not_before,
 		        (unsigned long long)g->not_after);
 	else
 		(void)printf("%s: GMK %08lx, %s to %s\n", g->group_uri, (unsigned long)g->gmk_id, date(g->not_before, from),

@@ -16,8 +16,8 @@ const char *argp_program_version = "prose-ue " PROSE_VERSION;
 
 static error_t number(struct argp_state *state, const char *option, const char *text, long long *out)
 {
-	if (!text_number(text, out))
-		argp_error(state, "--%s %s: must be a whole number", option, text);
+	if (!text_number(text, out) || *out < 0)
+		argp_error(state, "--%s %s: must be a whole number, 0 or more", option, text);
 	return 0;
 }
 
@@ -30,6 +30,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_PIN: a->pin_file = arg; return 0;
 	case OPT_TRACE: a->trace = arg; return 0;
 	case OPT_GSMTAP: a->gsmtap = arg; return 0;
+	case OPT_TRACE_SECRETS: a->trace_secrets = true; return 0;
 	case OPT_GROUP: a->group = arg; return 0;
 	case OPT_AUDIO: a->audio = arg; return 0;
 	case OPT_MEDIA: a->media = arg; return 0;
@@ -196,23 +197,20 @@ static const struct argp_option common_options[] = {
 	{ "reader", 'r', "NAME", 0,
 	        "Reader, by the beginning of its name (default: the first with a card), or unix:SOCKET#CARD in a farm", -1 },
 	{ "pin-file", OPT_PIN, "FILE", 0, "File that holds PIN1", -1 },
-	{ "gsmtap", OPT_GSMTAP, "HOST", 0, "Mirror every APDU to HOST for Wireshark, PINs blanked", -1 },
-	{ "trace", OPT_TRACE, "FILE", 0, "Append every APDU here, PINs blanked", -1 }, { 0 }
+	{ "gsmtap", OPT_GSMTAP, "HOST", 0, "Mirror every APDU to HOST for Wireshark, secrets blanked", -1 },
+	{ "trace", OPT_TRACE, "FILE", 0, "Append every APDU here, secrets blanked (mode 0600)", -1 },
+	{ "trace-secrets", OPT_TRACE_SECRETS, NULL, 0, "Blank PINs only", -1 }, { 0 }
 };
 
 static bool pin_from_file(void *context, char pin[9])
 {
 	const struct arguments *a = context;
-	FILE *f = a->pin_file != NULL ? fopen(a->pin_file, "re") : NULL;
-	bool ok;
+	SECRET line = { 0 };
 
-	if (f == NULL)
+	if (a->pin_file == NULL || !read_line(a->pin_file, &line) || line.len == 0 || line.len > 8)
 		return false;
-	(void)setvbuf(f, NULL, _IONBF, 0);
-	ok = fgets(pin, 9, f) != NULL;
-	pin[strcspn(pin, "\r\n")] = 0;
-	(void)fclose(f);
-	return ok;
+	memcpy(pin, line.data, line.len + 1);
+	return true;
 }
 
 enum prose_result open_reader(const char *name, struct prose_transport *t)
@@ -262,8 +260,12 @@ static int run_verb(const struct verb *v, struct arguments *a)
 	r = open_reader(a->reader, &t);
 	if (r == PROSE_OK && a->trace != NULL && (r = prose_trace_open(t, a->trace, &t)) != PROSE_OK)
 		t.close(t.context);
+	if (r == PROSE_OK && a->trace != NULL && a->trace_secrets)
+		prose_tap_secrets(&t);
 	if (r == PROSE_OK && a->gsmtap != NULL && (r = prose_gsmtap_open(t, a->gsmtap, &t)) != PROSE_OK)
 		t.close(t.context);
+	if (r == PROSE_OK && a->gsmtap != NULL && a->trace_secrets)
+		prose_tap_secrets(&t);
 	if (r != PROSE_OK || (r = prose_card_open(t, &o, &a->card)) != PROSE_OK)
 		return ue_complain(a, v->name, a->reader, r);
 	rc = v->run(a);

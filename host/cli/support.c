@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apdu/base/text.h"
 #include "host/cli/cli.h"
 
 const uint8_t terminal_profile[TERMINAL_PROFILE_LEN] = { 0x03, 0x00, 0x88, 0x02, 0x01, 0x0C, 0x00, 0x07, 0x00, 0x00, 0x00, 0x0F,
@@ -59,23 +60,40 @@ bool read_file(const char *verb, const char *path, uint8_t *out, size_t room, si
 bool write_private(const char *path, const uint8_t *data, size_t n)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && write(fd, data, n) == (ssize_t)n;
+	bool ok = fd >= 0 && fchmod(fd, 0600) == 0 && write(fd, data, n) == (ssize_t)n;
 
 	return fd >= 0 && close(fd) == 0 && ok;
 }
 
+/* Without stdio, whose buffer would keep it. */
+static bool take_line(int fd, struct secret *out)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while (n < sizeof out->data - 1 && (got = read(fd, out->data + n, sizeof out->data - 1 - n)) > 0)
+		n += (size_t)got;
+	out->data[n] = 0;
+	out->len = strcspn((char *)out->data, "\r\n");
+	secret_clean(out->data + out->len, sizeof out->data - out->len);
+	return n > 0;
+}
+
+bool read_line(const char *path, struct secret *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && take_line(fd, out);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
 bool read_secret(const char *path, struct secret *out)
 {
-	FILE *f = fopen(path, "re");
 	struct stat info;
-	bool ok = f != NULL && setvbuf(f, NULL, _IONBF, 0) == 0 && fstat(fileno(f), &info) == 0 && (info.st_mode & 077) == 0 &&
-	          fgets((char *)out->data, (int)sizeof out->data, f) != NULL;
 
-	if (f != NULL)
-		(void)fclose(f);
-	out->len = ok ? strcspn((char *)out->data, "\r\n") : 0;
-	out->data[out->len] = 0;
-	return ok;
+	return stat(path, &info) == 0 && (info.st_mode & 077) == 0 && read_line(path, out);
 }
 
 uint64_t now_microseconds(void)
@@ -97,16 +115,18 @@ bool multicast_open(const char *text, bool receive, struct multicast *m)
 	struct sockaddr_in at = { .sin_family = AF_INET };
 	struct ip_mreqn group = { 0 };
 	unsigned char loop = 1;
+	long long port;
 	int one = 1;
 
 	*m = (struct multicast){ .fd = -1 };
 	if (colon == NULL || (size_t)(colon - text) >= sizeof m->address)
 		return false;
 	memcpy(m->address, text, (size_t)(colon - text));
-	m->port = (uint16_t)strtoul(colon + 1, NULL, 10);
+	if (!text_number(colon + 1, &port) || port < 1 || port > UINT16_MAX)
+		return false;
+	m->port = (uint16_t)port;
 	at.sin_port = htons(m->port);
-	if (inet_pton(AF_INET, m->address, &at.sin_addr) != 1 || m->port == 0 ||
-	        (m->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
+	if (inet_pton(AF_INET, m->address, &at.sin_addr) != 1 || (m->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
 		return false;
 	group.imr_multiaddr = at.sin_addr;
 	group.imr_address.s_addr = htonl(INADDR_LOOPBACK);

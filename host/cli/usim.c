@@ -134,19 +134,11 @@ int verb_file(struct arguments *a)
 }
 
 /* A PIN as a word, or from a file as @FILE, so that it need not stand in the process list. */
-static const char *pin_word(const char *word, char buffer[10])
+static const char *pin_word(const char *word, struct secret *line)
 {
-	FILE *f;
-
 	if (word == NULL || word[0] != '@')
 		return word;
-	if ((f = fopen(word + 1, "re")) == NULL)
-		return NULL;
-	if (fgets(buffer, 10, f) == NULL)
-		buffer[0] = 0;
-	buffer[strcspn(buffer, "\r\n")] = 0;
-	(void)fclose(f);
-	return buffer;
+	return read_line(word + 1, line) ? (const char *)line->data : NULL;
 }
 
 int verb_pin(struct arguments *a)
@@ -156,7 +148,8 @@ int verb_pin(struct arguments *a)
 		const char *name;
 		unsigned reference;
 	} pins[] = { { "pin1", PROSE_PIN1 }, { "pin2", PROSE_PIN2 }, { "universal", PROSE_UNIVERSAL_PIN } };
-	char first[10], second[10];
+	SECRET first = { 0 };
+	SECRET second = { 0 };
 	unsigned tries, reference = 0;
 	size_t action = 0;
 	enum prose_result r;
@@ -170,10 +163,8 @@ int verb_pin(struct arguments *a)
 		return usage_error("pin",
 		        "say `pin status|verify|change|disable|enable|unblock pin1|pin2|universal [VALUE [NEW]]`; @FILE reads a value");
 	r = prose_pin(a->card, (enum prose_pin_action)action, reference,
-	        pin_word(a->word_count > 2 ? a->words[2] : NULL, first),
-	        pin_word(a->word_count > 3 ? a->words[3] : NULL, second), &tries);
-	secret_clean(first, sizeof first);
-	secret_clean(second, sizeof second);
+	        pin_word(a->word_count > 2 ? a->words[2] : NULL, &first),
+	        pin_word(a->word_count > 3 ? a->words[3] : NULL, &second), &tries);
 	if (r == PROSE_OK && action == PROSE_PIN_STATUS)
 		(void)printf("%s: %u tries left\n", a->words[1], tries);
 	if (r == PROSE_REFUSED && tries > 0) {

@@ -51,12 +51,15 @@ enum prose_result prose_pcsc_readers(char **names);
 /* A card of `prose-card farm` behind its UNIX socket. card: an ICCID, or # and a number from 0. PROSE_NO_READER: nobody answers
  * at the socket; PROSE_NO_CARD: no such card, or another client has it. Exclusive until it is closed. */
 enum prose_result prose_farm_open(const char *socket_path, const char *card, struct prose_transport *out);
-/* Write every APDU as a line of hex into a file, PIN commands blanked; takes over `inner`. NULL file: PROSE_NO_SPACE. */
+/* Write every APDU as a line of hex into a file that its owner alone can read (mode 0600, also if it was there before), keys,
+ * proofs, speech and PINs blanked; takes over `inner`. No such file: PROSE_NO_SPACE. */
 enum prose_result prose_trace_open(struct prose_transport inner, const char *path, struct prose_transport *out);
 
-/* Mirror every APDU as GSMTAP to UDP port 4729 of a host, for Wireshark, PIN values blanked; takes over `inner`. PROSE_IO:
+/* Mirror every APDU as GSMTAP to UDP port 4729 of a host, for Wireshark, the same blanked; takes over `inner`. PROSE_IO:
  * no such host. Datagrams that get lost are nobody's error. */
 enum prose_result prose_gsmtap_open(struct prose_transport inner, const char *host, struct prose_transport *out);
+/* Of a transport that one of these two made: show all but PINs. */
+void prose_tap_secrets(const struct prose_transport *tap);
 
 struct prose_card;
 

@@ -308,3 +308,19 @@ enum status campaign_history(struct db *db, const char *iccid,
 	}
 	return sql_done(r);
 }
+
+enum status campaign_folders(struct db *db, char (*folders)[CAMPAIGN_FOLDER_MAX], size_t max, size_t *count)
+{
+	static char text[JOB_TEXT_MAX];
+	static struct job job;
+	char reason[CAMPAIGN_REASON_MAX];
+	struct sql_rows *r = sql_query(
+	        db_sql(db), "SELECT job FROM campaign WHERE state<$1 ORDER BY created DESC", "i", (uint64_t)CAMPAIGN_FINISHED);
+
+	for (*count = 0; *count < max && sql_row(r);) {
+		sql_text(r, 0, text, sizeof text);
+		if (job_parse(text, JOB_BY_HTTPS, &job, reason, sizeof reason) == OK && job.sealed[0] != 0)
+			(void)snprintf(folders[(*count)++], CAMPAIGN_FOLDER_MAX, "%s", job.sealed);
+	}
+	return sql_done(r);
+}

@@ -59,6 +59,9 @@ struct campaign {
 };
 MUST_USE enum status campaign_get(struct db *, const char *name, struct campaign *);
 MUST_USE enum status campaign_each(struct db *, bool running_only, void (*each)(void *, const struct campaign *), void *);
+/* The folders of sealed objects that jobs of campaigns which are not over name, at most `max`. */
+enum { CAMPAIGN_FOLDER_MAX = 256 };
+MUST_USE enum status campaign_folders(struct db *, char (*folders)[CAMPAIGN_FOLDER_MAX], size_t max, size_t *count);
 /* Pause, go on, cancel. After a stop, going on means to the end, whatever fails. ERR_DENIED: it is over, or that already. */
 MUST_USE enum status campaign_set_state(struct db *, const char *name, enum campaign_state);
 

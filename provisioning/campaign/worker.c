@@ -131,36 +131,6 @@ enum status worker_messages(struct bytes packet, uint8_t reference, struct buf *
 	return buf_status(out);
 }
 
-enum status worker_deliver(const char *via, const char *iccid, struct bytes packet, uint8_t reference, struct buf *response)
-{
-	static char messages[WORKER_MESSAGES_MAX];
-	struct buf lines = { (uint8_t *)messages, 0, sizeof messages, false };
-	char folder[] = "/tmp/prose-ota.XXXXXX", in[sizeof folder + 4], out[sizeof folder + 4], text[1024] = "";
-	FILE *f;
-	bool ok;
-	int rc;
-
-	if (mkdtemp(folder) == NULL)
-		return ERR_IO;
-	(void)snprintf(in, sizeof in, "%s/in", folder);
-	(void)snprintf(out, sizeof out, "%s/out", folder);
-	f = fopen(in, "we");
-	ok = f != NULL && worker_messages(packet, reference, &lines) == OK && fwrite(messages, lines.len, 1, f) == 1;
-	ok = f != NULL && fclose(f) == 0 && ok;
-	ok = ok && setenv("ICCID", iccid, 1) == 0 && setenv("IN", in, 1) == 0 && setenv("OUT", out, 1) == 0;
-	rc = ok ? system(via) : -1; /* NOLINT(cert-env33-c): --via is a command for a shell, the operator's own */
-	f = rc == 0 ? fopen(out, "re") : NULL;
-	if (f != NULL) {
-		if (fgets(text, sizeof text, f) != NULL)
-			ok = hex_decode(bytes_str(text), response) == OK;
-		(void)fclose(f);
-	}
-	(void)unlink(in);
-	(void)unlink(out);
-	(void)rmdir(folder);
-	return ok && rc == 0 ? OK : ERR_IO;
-}
-
 struct by_hand {
 	struct campaign_packet head;
 	uint8_t packet[OTA_PACKET_MAX];
@@ -180,6 +150,8 @@ static void keep_packet(void *context, const struct campaign_packet *p)
 static enum status one_by_hand(struct worker *w, unsigned *count)
 {
 	static struct by_hand h;
+	static char messages[WORKER_MESSAGES_MAX];
+	struct buf lines = { (uint8_t *)messages, 0, sizeof messages, false };
 	uint8_t raw[512];
 	struct buf response = BUF_OF(raw);
 	enum status st;
@@ -188,7 +160,8 @@ static enum status one_by_hand(struct worker *w, unsigned *count)
 	TRY(engine_claim(w->engine, clock_ms(), 1, keep_packet, &h, count));
 	if (!h.there)
 		return OK;
-	st = worker_deliver(w->o->via, h.head.iccid, h.head.packet, (uint8_t)h.head.counter, &response);
+	if ((st = worker_messages(h.head.packet, (uint8_t)h.head.counter, &lines)) == OK)
+		st = courier_ask(w->o->courier, h.head.iccid, buf_bytes(&lines), &response);
 	if (st != OK || response.len == 0)
 		return undeliverable(w, h.head.iccid, h.head.counter,
 		        st != OK ? "the command that delivers it failed" : "the card gave no answer");
@@ -206,7 +179,7 @@ static enum status step(struct worker *w, uint64_t *turn_at, unsigned *open)
 		TRY(engine_turn(w->engine, clock_ms(), open));
 		*turn_at = clock_ms() + TURN_MS;
 	}
-	if (w->o->via != NULL) {
+	if (w->o->courier != NULL) {
 		TRY(one_by_hand(w, &count));
 		if (count == 0) {
 			*turn_at = 0; /* nothing to do: perhaps the next stage has */
@@ -301,7 +274,7 @@ enum status worker_run(struct db *db, const struct worker_options *o, volatile s
 	if (ready && o->smsc.port != NULL) {
 		open_links(w);
 		ready = w->esme != NULL && (w->receiver != NULL || !o->separate);
-	} else if (ready && o->via != NULL) {
+	} else if (ready && o->courier != NULL) {
 		engine_deliver_by_hand(w->engine);
 	}
 	if (ready)

@@ -8,17 +8,16 @@
 
 #include "ota/sms.h"
 #include "provisioning/campaign/campaign.h"
+#include "provisioning/campaign/courier.h"
 #include "provisioning/campaign/esme.h"
 
 struct worker_options {
 	struct esme_options smsc; /* port NULL: no short messages from here */
 	bool separate;            /* bind as transmitter and as receiver: centres that have no transceivers */
-	/* Instead of SMPP: a shell command for each packet. ICCID, IN (a file of SMS-DELIVERs in hex) and OUT (where the
-	 * response packet goes, in hex) are in its environment. NULL: SMPP. */
-	const char *via;
-	const char *https; /* ADDRESS:PORT where cards call; NULL: none do */
-	bool once;         /* return when no campaign runs */
-	bool quiet;        /* no sentences on stderr */
+	struct courier *courier;  /* instead of SMPP: a command takes each packet to its card; or NULL */
+	const char *https;        /* ADDRESS:PORT where cards call; NULL: none do */
+	bool once;                /* return when no campaign runs */
+	bool quiet;               /* no sentences on stderr */
 };
 
 /* Until *stop, or with once until nothing is left to do. ERR_IO: the database is gone for good; ERR_DENIED: cannot listen. */
@@ -27,9 +26,5 @@ MUST_USE enum status worker_run(struct db *, const struct worker_options *, vola
 /* Append a packet's SMS-DELIVERs, one a line in hex. */
 enum { WORKER_MESSAGES_MAX = SMS_PARTS_MAX * (2 * SMS_TPDU_MAX + 2) };
 MUST_USE enum status worker_messages(struct bytes packet, uint8_t reference, struct buf *out);
-
-/* One packet by hand. The response packet, or nothing when the card gives none. ERR_IO: the command failed. */
-MUST_USE enum status worker_deliver(
-        const char *via, const char *iccid, struct bytes packet, uint8_t reference, struct buf *response);
 
 #endif

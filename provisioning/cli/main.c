@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +20,7 @@
 #include "apdu/base/text.h"
 #include "apdu/tlv.h"
 #include "ota/smpp/smpp.h"
+#include "provisioning/campaign/courier.h"
 #include "provisioning/cli/net.h"
 
 const char *argp_program_version = "prose-net " PROSE_VERSION;
@@ -71,6 +75,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_WINDOW: return number(state, "window", arg, &a->window);
 	case OPT_ONCE: a->once = true; return 0;
 	case OPT_VIA: a->via = arg; return 0;
+	case OPT_SEALED: a->sealed = arg; return 0;
+	case OPT_NO_SANDBOX: a->no_sandbox = true; return 0;
 	case OPT_BIND: a->bind = arg; return 0;
 	case OPT_MAP: a->map = arg; return 0;
 	case OPT_HTTPS: a->https = arg; return 0;
@@ -215,6 +221,10 @@ static const struct argp_option kms_allow_options[] = { CARD, USER,
 	{ "move", OPT_MOVE, NULL, 0, "Though another card has the user: no longer", 0 }, { 0 } };
 static const struct argp_option kms_enrol_options[] = { CARD, USER, VALID, { 0 } };
 static const struct argp_option kms_revoke_options[] = { USER, VALID, { 0 } };
+#define SANDBOX                                                                                                                \
+	{                                                                                                                      \
+		"no-sandbox", OPT_NO_SANDBOX, NULL, 0, "Without seccomp and landlock, for a debugger", 0                       \
+	}
 #define LIMIT                                                                                                                  \
 	{                                                                                                                      \
 		"limit", OPT_LIMIT, "N", 0, "Connections and requests a second from one address (default 100; 0: any number)", \
@@ -222,13 +232,14 @@ static const struct argp_option kms_revoke_options[] = { USER, VALID, { 0 } };
 	}
 static const struct argp_option serve_bsf_options[] = { { "http", OPT_HTTP, "ADDRESS:PORT", 0, "Where UEs bootstrap (Ub)", 0 },
 	{ "name", OPT_NAME, "FQDN", 0, "Our name, behind the @ of B-TIDs", 0 },
-	{ "valid", OPT_VALID, "SECONDS", 0, "Life of a bootstrapping (default 2592000)", 0 }, LIMIT, { 0 } };
+	{ "valid", OPT_VALID, "SECONDS", 0, "Life of a bootstrapping (default 2592000)", 0 }, LIMIT, SANDBOX, { 0 } };
 static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "ADDRESS:PORT", 0, "Where UEs ask (Ua: TLS-PSK)",
 	                                                        0 },
 	{ "name", OPT_NAME, "FQDN", 0, "Our name, for which UEs make their keys", 0 }, LIMIT,
 	{ "certificate", OPT_CERTIFICATE, "FILE", 0, "Ours (PEM): UEs with a certificate may ask, too", 0 },
 	{ "certificate-key", OPT_CERTIFICATE_KEY, "FILE", 0, "Its private key (PEM)", 0 },
-	{ "client-ca", OPT_CLIENT_CA, "FILE", 0, "Who certifies cards: their common name is the ICCID (PEM)", 0 }, { 0 } };
+	{ "client-ca", OPT_CLIENT_CA, "FILE", 0, "Who certifies cards: their common name is the ICCID (PEM)", 0 }, SANDBOX,
+	{ 0 } };
 static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys",
 	                                                           0 },
 	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b, shared, direct, export=period", 0 }, { 0 } };
@@ -249,7 +260,7 @@ static const struct argp_option hss_options[] = {
 };
 static const struct argp_option explain_options[] = { CARD,
 	{ "keys", OPT_KEYS, "FILE", 0, "A key set as JSON (0600) instead of a card's", 0 },
-	{ "spi2", OPT_SPI2, "HEX", 0, "Of the command that a response answers (default 19)", 0 }, { 0 } };
+	{ "spi2", OPT_SPI2, "HEX", 0, "Of the command that a response answers (default 19)", 0 }, SANDBOX, { 0 } };
 static const struct argp_option rotate_options[] = { CARD, { "kvn", OPT_KVN, "N", 0, "Number of the new key set, 1 to 15", 0 },
 	OUT("SMS-DELIVER in hex"), { 0 } };
 static const struct argp_option verify_options[] = { CARD, POR, { 0 } };
@@ -260,7 +271,8 @@ static const struct argp_option verify_options[] = { CARD, POR, { 0 } };
 #define VIA                                                                                                                    \
 	{                                                                                                                      \
 		"via", OPT_VIA, "COMMAND", 0,                                                                                  \
-		        "Shell command that hands a packet to a card: $ICCID, $IN (SMS-DELIVERs), $OUT (response)", 0          \
+		        "Command that hands a packet to a card: $ICCID, $IN (SMS-DELIVERs), $OUT (response); not by a shell",  \
+		        0                                                                                                      \
 	}
 static const struct argp_option campaign_options[] = { { "cards", OPT_CARDS, "FILE", 0, "One ICCID a line (default: all cards)",
 	                                                       0 },
@@ -293,7 +305,11 @@ static const struct argp_option serve_ota_options[] = { { "smsc", OPT_SMSC, "HOS
 	{ "bind", OPT_BIND, "HOW", 0, "transceiver (default), or separate: transmitter and receiver", 0 },
 	{ "window", OPT_WINDOW, "N", 0, "Messages under way to the centre (default 64)", 0 },
 	{ "https", OPT_HTTPS, "ADDRESS:PORT", 0, "Listen for cards that call (campaigns with --https)", 0 },
-	{ "once", OPT_ONCE, NULL, 0, "Return when no campaign runs any more", 0 }, VIA, { 0 } };
+	{ "once", OPT_ONCE, NULL, 0, "Return when no campaign runs any more", 0 }, VIA,
+	{ "sealed", OPT_SEALED, "FOLDER", 0,
+	        "Where jobs of later campaigns have sealed objects, too (those of campaigns that there are when this starts are known)",
+	        0 },
+	SANDBOX, { 0 } };
 static const struct argp_option none[] = { { 0 } };
 
 static const struct verb {
@@ -462,6 +478,28 @@ static const struct text_limit limits[] = { OPTION_LIMIT("state", state, FILE_MA
 	OPTION_LIMIT("smsc", smsc, HOST_MAX), OPTION_LIMIT("system-id", system_id, SMPP_SYSTEM_ID_MAX),
 	OPTION_LIMIT("from", from, SMPP_ADDRESS_MAX) };
 
+static int start_courier(const char *name, struct arguments *a)
+{
+	const struct courier_job nothing = { "", "", "" };
+	char memory[COURIER_TEXT_MAX], *words[COURIER_WORDS_MAX + 1];
+
+	if (courier_words(a->via, &nothing, memory, words) != OK)
+		return net_fail(name, a->via,
+		        "--via is one command with words, \"...\", '...', $ICCID, $IN and $OUT; say sh -c '...' for a shell's own",
+		        EXIT_USAGE);
+	return (a->courier = courier_start(a->via)) != NULL ? 0 : net_fail(name, NULL, "no process for --via", EXIT_FAILURE);
+}
+
+/* The master key stays out of the swap; and a client that goes in the middle of an answer ends its connection alone. */
+static void prepare_server(const char *name, const struct arguments *a)
+{
+	if (!db_lock(a->db))
+		(void)fprintf(stderr,
+		        "prose-net %s: the master key may be written to swap: this process may lock no memory (RLIMIT_MEMLOCK)\n",
+		        name);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
 static int run_verb(const struct verb *v, int argc, char **argv)
 {
 	struct argp common = { .options = common_options, .parser = parse };
@@ -491,8 +529,12 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 		return v->run(&a);
 	if (a.key == NULL && strstr(a.state, "://") != NULL)
 		return net_fail(name, NULL, "a database by URL needs --master-key", EXIT_USAGE);
+	if (v->how == SERVES && a.via != NULL && (rc = start_courier(name, &a)) != 0)
+		return rc; /* before there is a master key in this process */
 	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
 		return net_fail(name, NULL, reason, EXIT_REFUSED);
+	if (v->how == SERVES)
+		prepare_server(name, &a);
 	rc = v->how == SERVES ? 0 : net_report(name, NULL, db_begin(a.db));
 	if (rc == 0)
 		rc = refuse_duplicate(name, &a);
@@ -506,11 +548,22 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	if (net_publish_files(rc == 0) != OK)
 		rc = net_fail(name, NULL, "the output files could not be put in place", EXIT_FAILURE);
 	db_close(&a.db);
+	courier_end(&a.courier);
 	return rc;
+}
+
+/* No core dumps, no ptrace by the same user. */
+static void harden(void)
+{
+	const struct rlimit no_core = { 0, 0 };
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &no_core);
 }
 
 int main(int argc, char **argv)
 {
+	harden();
 	argp_err_exit_status = EXIT_USAGE;
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		(void)puts(argp_program_version);

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "provisioning/campaign/campaign.h"
+
 int net_fail(const char *verb, const char *about, const char *why, int code)
 {
 	(void)fprintf(stderr, "prose-net %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
@@ -92,4 +94,41 @@ bool net_flags_of(const char *text, const char *const *names, unsigned *flags)
 		text += n + (text[n] == ',');
 	}
 	return true;
+}
+
+/* What campaigns that are not over name, and --sealed. */
+static enum status sealed_folders(const struct arguments *a, struct sandbox *s)
+{
+	static char folders[SANDBOX_READS - 1][CAMPAIGN_FOLDER_MAX];
+	size_t n;
+
+	TRY(campaign_folders(a->db, folders, SANDBOX_READS - 1, &n));
+	s->read[0] = a->sealed;
+	for (size_t i = 0; i < n; i++)
+		s->read[i + (a->sealed != NULL ? 1 : 0)] = folders[i];
+	return OK;
+}
+
+int net_sandbox(const struct arguments *a, enum sandbox_role role, const char *verb, const char *own)
+{
+	const bool database = strstr(a->state, "://") != NULL;
+	struct sandbox s = { .database = database };
+	char folder[PATH_MAX], sentence[200];
+	size_t n = 0;
+
+	if (!PROSE_SANDBOX || a->no_sandbox)
+		return 0;
+	if (role == SANDBOX_SERVE_OTA && sealed_folders(a, &s) != OK)
+		return net_report(verb, NULL, ERR_IO);
+	if (!database)
+		s.write[n++] = a->state;
+	if (own != NULL) {
+		sandbox_folder(own, folder, sizeof folder);
+		s.write[n] = folder;
+	}
+	if (!sandbox_enter(role, &s, sentence, sizeof sentence))
+		return net_fail(verb, NULL, sentence, EXIT_FAILURE);
+	if (sentence[0] != 0)
+		(void)fprintf(stderr, "prose-net %s: %s\n", verb, sentence);
+	return 0;
 }

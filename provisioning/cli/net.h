@@ -4,6 +4,7 @@
 #define PROVISIONING_CLI_NET_H
 
 #include "provisioning/operator.h"
+#include "sandbox/sandbox.h"
 
 enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 20, OUTPUT_MAX = 16384 };
 
@@ -11,9 +12,10 @@ struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
 	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio, *certificate, *certificate_key,
-	        *client_ca, *kms;
+	        *client_ca, *kms, *sealed;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
-	bool json, csv, failed, once, without_keys, move;
+	bool json, csv, failed, once, without_keys, move, no_sandbox;
+	struct courier *courier; /* --via of a server: it was started first */
 	const char *words[WORDS_MAX];
 	size_t count;
 	struct db *db;
@@ -65,6 +67,8 @@ enum option_key {
 	OPT_WINDOW,
 	OPT_ONCE,
 	OPT_VIA,
+	OPT_NO_SANDBOX,
+	OPT_SEALED,
 	OPT_BIND,
 	OPT_MAP,
 	OPT_HTTPS,
@@ -89,6 +93,9 @@ int net_fail(const char *verb, const char *about, const char *why, int code);
 int net_report(const char *verb, const char *about, enum status);
 int net_too_long(const char *verb, const char *what, size_t n, size_t max);
 uint64_t net_now(void);
+/* From here on the process is in its role's sandbox. `own`: another path that it makes or removes; or NULL. 0, or an exit code
+ * after a sentence. */
+int net_sandbox(const struct arguments *, enum sandbox_role, const char *verb, const char *own);
 /* A file of mode 0600 that appears under its name only when the transaction has been committed. */
 MUST_USE enum status net_write_file(const char *path, struct bytes content);
 /* Rename what net_write_file has written, or (not committed) remove it. */

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "provisioning/cli/net.h"
 #include "provisioning/operator.h"
 
 enum { DATAGRAM_MAX = 1024 };
@@ -50,14 +51,16 @@ static int open_socket(const char *path)
 	return fd;
 }
 
-int serve_hss(struct db *db, const char *socket_path)
+int serve_hss(const struct arguments *a, struct db *db, const char *socket_path)
 {
 	struct sigaction action = { .sa_handler = on_signal }; /* no SA_RESTART: recvfrom must return */
 	uint8_t in[DATAGRAM_MAX], out[DATAGRAM_MAX];
-	int fd = open_socket(socket_path);
+	int fd = open_socket(socket_path), rc;
 
 	if (fd < 0)
 		return EXIT_FAILURE;
+	if ((rc = net_sandbox(a, SANDBOX_SERVE_HSS, "serve hss", socket_path)) != 0)
+		return rc;
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)printf("ready\n");

@@ -6,6 +6,7 @@
 #include "provisioning/db/db.h"
 
 /* Answer hostapd's eap_sim_db datagrams on a UNIX socket (mode 0600), which is made and, at the end, removed. */
-int serve_hss(struct db *, const char *socket_path);
+struct arguments;
+int serve_hss(const struct arguments *, struct db *, const char *socket_path);
 
 #endif

@@ -229,7 +229,9 @@ static int ask_twin(struct arguments *a)
 {
 	struct engine *e = engine_new(a->db);
 	uint8_t raw[OTA_PACKET_MAX], answer_raw[512];
-	struct buf packet = BUF_OF(raw), answer = BUF_OF(answer_raw);
+	static char messages[WORKER_MESSAGES_MAX];
+	struct buf packet = BUF_OF(raw), answer = BUF_OF(answer_raw),
+	           lines = { (uint8_t *)messages, 0, sizeof messages, false };
 	struct campaign c;
 	struct ota_verdict v;
 	enum status st = ERR_NO_SPACE;
@@ -241,7 +243,8 @@ static int ask_twin(struct arguments *a)
 		return net_fail("campaign dry-run", a->card, "a job that goes by HTTPS has no dry run on a twin", EXIT_REFUSED);
 	if (st != OK)
 		return net_report("campaign dry-run", a->card, st);
-	if (worker_deliver(a->via, a->card, buf_bytes(&packet), 1, &answer) != OK || answer.len == 0)
+	if (worker_messages(buf_bytes(&packet), 1, &lines) != OK ||
+	        courier_deliver(a->via, a->card, buf_bytes(&lines), &answer) != OK || answer.len == 0)
 		return net_fail("campaign dry-run", a->card, "the twin gave no answer", EXIT_REFUSED);
 	if (ota_verify(a->db, a->card, c.spi2, buf_bytes(&answer), &v) != OK)
 		return net_fail("campaign dry-run", a->card, "this is no answer of the twin's", EXIT_REFUSED);
@@ -328,9 +331,10 @@ int ota_serve(struct arguments *a)
 {
 	SECRET_LARGE password = { 0 };
 	struct sigaction action = { .sa_handler = on_signal };
-	struct worker_options o = { .via = a->via, .https = a->https, .once = a->once };
+	struct worker_options o = { .courier = a->courier, .https = a->https, .once = a->once };
 	char host[256] = "", *port;
 	enum status st;
+	int rc;
 
 	if ((a->smsc == NULL) + (a->via == NULL) + (a->https == NULL) == 3 ||
 	        (a->via != NULL && (a->smsc != NULL || a->https != NULL)) || a->count != 0 || a->window < 1 ||
@@ -358,6 +362,8 @@ int ota_serve(struct arguments *a)
 	}
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
+	if ((rc = net_sandbox(a, SANDBOX_SERVE_OTA, "serve ota", NULL)) != 0)
+		return rc;
 	(void)printf("ready\n");
 	(void)fflush(stdout);
 	st = worker_run(a->db, &o, &stop);

@@ -45,5 +45,5 @@ int hss_serve(struct arguments *a)
 {
 	if (a->socket == NULL)
 		return net_fail("serve hss", NULL, "needs --socket PATH", EXIT_USAGE);
-	return serve_hss(a->db, a->socket);
+	return serve_hss(a, a->db, a->socket);
 }

@@ -37,6 +37,7 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 	struct sigaction action = { .sa_handler = on_signal };
 	char reason[200];
 	struct http_server *s;
+	int rc;
 
 	if (a->limit < 0 || a->limit > 1000000)
 		return net_fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
@@ -52,6 +53,10 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 		return net_fail(verb, NULL, reason, EXIT_REFUSED);
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
+	if ((rc = net_sandbox(a, SANDBOX_SERVE_HTTP, verb, NULL)) != 0) {
+		http_free(&s);
+		return rc;
+	}
 	(void)printf("ready at port %u\n", http_port(s));
 	(void)fflush(stdout);
 	while (stop == 0)
@@ -69,6 +74,7 @@ int bsf_serve(struct arguments *a)
 {
 	static struct bsf s;
 	const struct http_handler h = { .context = &s, .request = on_bsf };
+	int rc;
 
 	if (a->http == NULL || a->name == NULL || a->count != 0 || a->valid < 1 || a->valid > LIFETIME_MAX)
 		return net_fail(
@@ -76,7 +82,11 @@ int bsf_serve(struct arguments *a)
 	s.db = a->db;
 	s.name = a->name;
 	s.lifetime = (uint64_t)a->valid;
-	return serve(a, "serve bsf", a->http, h);
+	if (a->limit > 0 && (s.vectors = limit_new(BSF_VECTORS_PER_SECOND)) == NULL)
+		return net_fail("serve bsf", NULL, "no memory for a server", EXIT_REFUSED);
+	rc = serve(a, "serve bsf", a->http, h);
+	limit_free(&s.vectors);
+	return rc;
 }
 
 static bool kms_key(void *context, const char *identity, bool tls13, struct secret *out)

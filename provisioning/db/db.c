@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,11 @@ void db_close(struct db **db)
 	secret_wipe(&(*db)->master);
 	free(*db);
 	*db = NULL;
+}
+
+bool db_lock(struct db *db)
+{
+	return mlock(db, sizeof *db) == 0;
 }
 
 enum status db_begin(struct db *db)

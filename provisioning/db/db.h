@@ -27,6 +27,8 @@ MUST_USE enum status db_rollback(struct db *);
 bool db_outdated(const struct db *);
 
 /* The tables themselves: for campaign.c, which has its own. */
+/* Keep the master key in memory that is not written to swap. */
+MUST_USE bool db_lock(struct db *);
 struct sql *db_sql(struct db *);
 
 struct db_card {
@@ -181,19 +183,29 @@ struct db_discovery {
 MUST_USE enum status db_discovery_set(struct db *, const struct db_discovery *, struct bytes keys);
 MUST_USE enum status db_discovery_get(struct db *, const char *name, struct db_discovery *, struct secret_large *keys);
 
-/* Bootstrapping contexts, by B-TID; the keys are wrapped. A new one is not confirmed: nobody may use it yet. */
+/* Bootstrapping contexts, by B-TID; the keys are wrapped. A new one is a challenge that waits for its answer: nobody may use it
+ * yet, and anybody can have asked for it. Spent: it takes no answer any more, and counts until it expires. */
+enum gba_state { GBA_PENDING = 0, GBA_CONFIRMED, GBA_SPENT };
 struct db_gba {
 	char imsi[16], impi[100];
 	uint64_t expires; /* seconds since 1970 */
-	bool confirmed;
+	enum gba_state state;
 };
 MUST_USE enum status db_gba_put(struct db *, const char *btid, const struct db_gba *, struct bytes keys);
 MUST_USE enum status db_gba_get(struct db *, const char *btid, struct db_gba *, struct secret_large *keys);
 /* The IMPI of a subscriber's last bootstrapping. */
 MUST_USE enum status db_gba_impi(struct db *, const char *imsi, char impi[100]);
-MUST_USE enum status db_gba_confirm(struct db *, const char *btid);
+/* Of a subscriber's contexts that are not confirmed and end by `until`: how many, and the newest that is pending; btid "" and
+ * OK: there is none. */
+MUST_USE enum status db_gba_waiting(struct db *, const char *imsi, uint64_t until, char btid[160], unsigned *count);
+/* The answer was right: whose it is now known, and how long it lives. */
+MUST_USE enum status db_gba_confirm(struct db *, const char *btid, const char *impi, uint64_t expires);
+MUST_USE enum status db_gba_spend(struct db *, const char *btid);
 MUST_USE enum status db_gba_drop(struct db *, const char *btid);
 MUST_USE enum status db_gba_expire(struct db *, uint64_t now);
+/* Of the contexts that are not confirmed and end by `until`, all but the newest `keep` go; of the others, all. */
+MUST_USE enum status db_gba_thin(struct db *, uint64_t until, uint64_t keep);
+MUST_USE enum status db_gba_forget(struct db *, uint64_t until);
 
 /* What waits for a card until its phone fetches it; times in seconds since 1970, 0: not yet. */
 enum db_item_kind { ITEM_TRANSPORT = 0, ITEM_SEALED = 1, ITEM_MIKEY, ITEM_PUSH }; /* of one second, in this order */

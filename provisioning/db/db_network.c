@@ -29,7 +29,7 @@ enum status db_gba_get(struct db *db, const char *btid, struct db_gba *g, struct
 		sql_text(r, 0, g->imsi, sizeof g->imsi);
 		sql_text(r, 1, g->impi, sizeof g->impi);
 		g->expires = sql_int(r, 3);
-		g->confirmed = sql_int(r, 4) != 0;
+		g->state = (enum gba_state)sql_int(r, 4);
 		db_label("gba", btid, label);
 		st = db_unwrap(db, label, sql_blob(r, 2), keys);
 	}
@@ -101,9 +101,41 @@ enum status db_vouched_use(struct db *db, uint64_t now, const char *iccid, struc
 	return fresh ? OK : ERR_DENIED;
 }
 
-enum status db_gba_confirm(struct db *db, const char *btid)
+enum status db_gba_waiting(struct db *db, const char *imsi, uint64_t until, char btid[160], unsigned *count)
 {
-	return sql_done(sql_query(db->sql, "UPDATE gba SET confirmed=1 WHERE btid=$1", "s", btid));
+	struct sql_rows *r = sql_query(db->sql,
+	        "SELECT btid, confirmed FROM gba WHERE imsi=$1 AND confirmed<>1 AND expires<=$2 ORDER BY expires", "si", imsi,
+	        until);
+
+	btid[0] = 0;
+	for (*count = 0; sql_row(r); ++*count)
+		if (sql_int(r, 1) == GBA_PENDING)
+			sql_text(r, 0, btid, 160);
+	return sql_done(r);
+}
+
+enum status db_gba_confirm(struct db *db, const char *btid, const char *impi, uint64_t expires)
+{
+	return sql_done(sql_query(
+	        db->sql, "UPDATE gba SET confirmed=1, impi=$1, expires=$2 WHERE btid=$3", "sis", impi, expires, btid));
+}
+
+enum status db_gba_spend(struct db *db, const char *btid)
+{
+	return sql_done(sql_query(db->sql, "UPDATE gba SET confirmed=2 WHERE btid=$1", "s", btid));
+}
+
+enum status db_gba_thin(struct db *db, uint64_t until, uint64_t keep)
+{
+	return sql_done(sql_query(db->sql,
+	        "DELETE FROM gba WHERE btid IN (SELECT btid FROM gba WHERE confirmed<>1 AND expires<=$1 ORDER BY expires DESC"
+	        " LIMIT 1000000000 OFFSET $2)",
+	        "ii", until, keep));
+}
+
+enum status db_gba_forget(struct db *db, uint64_t until)
+{
+	return sql_done(sql_query(db->sql, "DELETE FROM gba WHERE confirmed<>1 AND expires>$1", "i", until));
 }
 
 enum status db_gba_drop(struct db *db, const char *btid)

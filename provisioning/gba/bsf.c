@@ -15,8 +15,9 @@
 #include "provisioning/operator.h"
 
 enum { KS_LEN = 32, AUTS_LEN = 14, RAND_LEN = 16, AUTN_LEN = 16, MAC_AT = 8, OPAQUE_LEN = 16 };
+enum { RES_GUESSABLE = 8 }; /* a shorter one takes one answer: strangers have minutes and many addresses */
 
-/* What a challenge leaves behind until its answer comes, and Ks after that: RES length, RES, CK || IK, wrapped. */
+/* What a challenge leaves behind until its answer comes, and Ks after that: RES length, RES, CK || IK, AUTN, wrapped. */
 static enum status put_context(struct db *db, const char *btid, const struct db_gba *g, const struct hss_vector *v)
 {
 	SECRET_LARGE keys = { 0 };
@@ -26,15 +27,23 @@ static enum status put_context(struct db *db, const char *btid, const struct db_
 	buf_put(&b, (struct bytes){ v->res, v->res_len });
 	buf_put(&b, (struct bytes){ v->ck, v->ck_len });
 	buf_put(&b, (struct bytes){ v->ik, v->ik_len });
+	buf_put(&b, BYTES_OF(v->autn));
 	TRY(buf_status(&b));
 	return db_gba_put(db, btid, g, buf_bytes(&b));
 }
 
-static bool take_context(const struct secret_large *keys, struct bytes *res, struct bytes *ks)
+struct context {
+	struct bytes res, ks, autn; /* autn: empty in those of before 2026-11-27 */
+};
+
+static bool take_context(const struct secret_large *keys, struct context *c)
 {
 	struct bytes in = secret_large_bytes(keys);
 
-	return bytes_take_field(&in, res) && bytes_take(&in, KS_LEN, ks) && in.n == 0;
+	if (!bytes_take_field(&in, &c->res) || !bytes_take(&in, KS_LEN, &c->ks))
+		return false;
+	c->autn = in;
+	return in.n == 0 || in.n == AUTN_LEN;
 }
 
 static void btid_of(const char *name, struct bytes rand, char out[BTID_MAX])
@@ -55,30 +64,59 @@ static bool imsi_of(const char *impi, char out[16])
 	return n >= 6 && text_put(out, 16, "%.*s", (int)n, impi) && impi[n] == '@' && strlen(impi) < IMPI_MAX;
 }
 
-static enum status challenge(struct bsf *s, uint64_t now, const char *impi, struct http_reply *r)
+/* A new vector costs the subscriber an SQN and a row, and nobody has proved anything yet: a source has its rate, a subscriber
+ * a few at a time, and all together a number beyond which the oldest go. */
+static enum status make_challenge(
+        struct bsf *s, uint64_t now, const struct sockaddr *from, struct db_gba *g, uint8_t raw[static 32])
 {
-	uint8_t raw[RAND_LEN + AUTN_LEN], opaque[OPAQUE_LEN];
-	struct buf header = { (uint8_t *)s->header, 0, sizeof s->header - 1, false };
-	char nonce[64], btid[BTID_MAX], opaque_hex[2 * OPAQUE_LEN + 1];
-	struct buf n = { (uint8_t *)nonce, 0, sizeof nonce - 1, false };
 	struct hss_vector v = { 0 };
-	struct db_gba g = { .expires = now + s->lifetime };
+	char btid[BTID_MAX];
 	enum status st;
 
-	if (!imsi_of(impi, g.imsi))
-		return ERR_NOT_FOUND;
-	(void)snprintf(g.impi, sizeof g.impi, "%s", impi);
-	if ((st = hss_vector(s->db, g.imsi, &v)) == OK)
+	if (from != NULL && !limit_take(s->vectors, from, now * 1000))
+		return ERR_NO_SPACE;
+	g->expires = now + BSF_CHALLENGE_SECONDS;
+	if ((st = hss_vector(s->db, g->imsi, &v)) == OK)
 		st = gba_u_mac((struct bytes){ v.ik, v.ik_len }, v.autn + MAC_AT);
 	btid_of(s->name, BYTES_OF(v.rand), btid);
 	if (st == OK)
-		st = put_context(s->db, btid, &g, &v);
+		st = put_context(s->db, btid, g, &v);
+	if (st == OK)
+		st = db_gba_thin(s->db, g->expires, BSF_CHALLENGES_TOTAL);
 	memcpy(raw, v.rand, RAND_LEN);
 	memcpy(raw + RAND_LEN, v.autn, AUTN_LEN);
 	secret_clean(&v, sizeof v);
-	TRY(st);
+	return st;
+}
+
+/* The subscriber's challenge that is still to be answered, whoever asked for it. ERR_NOT_FOUND: a new one may be made. */
+static enum status pending_challenge(struct bsf *s, uint64_t now, const char *imsi, uint8_t raw[static 32])
+{
+	SECRET_LARGE keys = { 0 };
+	struct buf rand = { raw, 0, RAND_LEN, false };
+	char btid[BTID_MAX];
+	struct context c;
+	struct db_gba g;
+	unsigned count;
+
+	TRY(db_gba_waiting(s->db, imsi, now + BSF_CHALLENGE_SECONDS, btid, &count));
+	if (btid[0] != 0)
+		TRY(db_gba_get(s->db, btid, &g, &keys));
+	if (btid[0] == 0 || g.expires < now + BSF_ANSWER_SECONDS || !take_context(&keys, &c) || c.autn.n == 0)
+		return count < BSF_CHALLENGES_MAX ? ERR_NOT_FOUND : ERR_NO_SPACE;
+	memcpy(raw + RAND_LEN, c.autn.p, AUTN_LEN);
+	return base64_decode((struct bytes){ (const uint8_t *)btid, strcspn(btid, "@") }, &rand);
+}
+
+static enum status put_challenge(struct bsf *s, const uint8_t raw[static 32], struct http_reply *r)
+{
+	struct buf header = { (uint8_t *)s->header, 0, sizeof s->header - 1, false };
+	char nonce[64], opaque_hex[2 * OPAQUE_LEN + 1];
+	struct buf n = { (uint8_t *)nonce, 0, sizeof nonce - 1, false };
+	uint8_t opaque[OPAQUE_LEN];
+
 	TRY(rng_fill(&rng_system, opaque, sizeof opaque));
-	base64_encode(BYTES_OF(raw), &n);
+	base64_encode((struct bytes){ raw, RAND_LEN + AUTN_LEN }, &n);
 	nonce[n.len] = 0;
 	buf_put(&header, BYTES_STR("Digest "));
 	http_digest_put(&header, "realm", s->name, true);
@@ -90,6 +128,21 @@ static enum status challenge(struct bsf *s, uint64_t now, const char *impi, stru
 	r->status = 401;
 	http_reply_header(r, "WWW-Authenticate", s->header);
 	return buf_status(&header);
+}
+
+static enum status challenge(struct bsf *s, uint64_t now, const struct http_request *q, const char *impi, struct http_reply *r)
+{
+	uint8_t raw[RAND_LEN + AUTN_LEN];
+	struct db_gba g = { 0 };
+	enum status st;
+
+	if (!imsi_of(impi, g.imsi))
+		return ERR_NOT_FOUND;
+	(void)snprintf(g.impi, sizeof g.impi, "%s", impi);
+	if ((st = pending_challenge(s, now, g.imsi, raw)) == ERR_NOT_FOUND)
+		st = make_challenge(s, now, q->from, &g, raw);
+	TRY(st);
+	return put_challenge(s, raw, r);
 }
 
 /* The challenge that this nonce was: its RAND names the context. */
@@ -106,26 +159,27 @@ static enum status context_of(struct bsf *s, const struct http_digest *d, char b
 	return db_gba_get(s->db, btid, g, keys);
 }
 
-/* The card is ahead: go on from where it is, once for each challenge. */
+/* The card is ahead: go on from where it is, once for each challenge. It has proved itself, so that no source is limited. */
 static enum status resynchronise(struct bsf *s, uint64_t now, const struct http_digest *d, const char *btid, struct bytes rand,
-        const struct db_gba *g, struct http_reply *r)
+        struct db_gba *g, struct http_reply *r)
 {
-	uint8_t auts[AUTS_LEN + 1];
+	uint8_t auts[AUTS_LEN + 1], raw[RAND_LEN + AUTN_LEN];
 	struct buf b = BUF_OF(auts);
 
-	TRY(db_gba_drop(s->db, btid));
 	if (base64_decode(bytes_str(d->auts), &b) != OK || b.len != AUTS_LEN)
 		return ERR_MALFORMED;
 	TRY(hss_resynchronise(s->db, g->imsi, auts, rand.p));
-	return challenge(s, now, g->impi, r);
+	TRY(db_gba_drop(s->db, btid));
+	TRY(make_challenge(s, now, NULL, g, raw));
+	return put_challenge(s, raw, r);
 }
 
-static enum status accept(
-        struct bsf *s, const struct http_digest *d, const char *btid, struct db_gba *g, struct bytes res, struct http_reply *r)
+static enum status take_answer(
+        struct bsf *s, uint64_t until, const struct http_digest *d, const char *btid, struct bytes res, struct http_reply *r)
 {
 	struct buf header = { (uint8_t *)s->header, 0, sizeof s->header - 1, false };
 	char rspauth[DIGEST_RESPONSE_LEN], when[32];
-	time_t expires = (time_t)g->expires;
+	time_t expires = (time_t)until;
 	struct tm tm;
 
 	(void)gmtime_r(&expires, &tm);
@@ -145,7 +199,22 @@ static enum status accept(
 	http_reply_header(r, "Content-Type", "application/vnd.3gpp.bsf+xml");
 	r->status = 200;
 	TRY(buf_status(&header));
-	return db_gba_confirm(s->db, btid);
+	return db_gba_confirm(s->db, btid, d->username, until);
+}
+
+/* Whether this names the subscriber who was challenged; the rest of the IMPI is what the answer proves. */
+static bool is_of(const struct db_gba *g, const char *impi)
+{
+	char imsi[16];
+
+	return imsi_of(impi, imsi) && strcmp(imsi, g->imsi) == 0;
+}
+
+/* A wrong answer can be a stranger's: the challenge goes on waiting for the subscriber's, if no guess can be right. */
+static enum status refuse(struct bsf *s, const char *btid, struct bytes res, struct http_reply *r)
+{
+	r->status = 403;
+	return res.n < RES_GUESSABLE ? db_gba_spend(s->db, btid) : OK;
 }
 
 static enum status answer(
@@ -154,24 +223,30 @@ static enum status answer(
 	SECRET_LARGE keys = { 0 };
 	char btid[BTID_MAX], expected[DIGEST_RESPONSE_LEN];
 	uint8_t raw[64];
-	struct bytes rand, res, ks;
+	struct bytes rand;
+	struct context c;
 	struct db_gba g;
 	enum status st = context_of(s, d, btid, &rand, raw, &g, &keys);
 
-	if (st == ERR_NOT_FOUND || (st == OK && (g.confirmed || strcmp(g.impi, d->username) != 0)))
-		return challenge(s, now, d->username, r); /* old, or not ours: begin again */
+	if (st == ERR_NOT_FOUND || (st == OK && (g.state != GBA_PENDING || !is_of(&g, d->username))))
+		return challenge(s, now, q, d->username, r); /* old, or not ours: begin again */
 	TRY(st);
 	if (d->auts[0] != 0)
 		return resynchronise(s, now, d, btid, rand, &g, r);
-	if (!take_context(&keys, &res, &ks) || strcmp(d->qop, "auth-int") != 0 || strcmp(d->uri, q->path) != 0)
+	if (!take_context(&keys, &c) || strcmp(d->qop, "auth-int") != 0 || strcmp(d->uri, q->path) != 0)
 		return ERR_MALFORMED;
-	TRY(http_digest_response(d, res, q->method, q->body, expected));
-	if (!secret_equals(bytes_str(expected), bytes_str(d->response))) {
-		TRY(db_gba_drop(s->db, btid)); /* one guess for each challenge */
-		r->status = 403;
-		return OK;
-	}
-	return accept(s, d, btid, &g, res, r);
+	TRY(http_digest_response(d, c.res, q->method, q->body, expected));
+	if (!secret_equals(bytes_str(expected), bytes_str(d->response)))
+		return refuse(s, btid, c.res, r);
+	return take_answer(s, now + s->lifetime, d, btid, c.res, r);
+}
+
+static enum status expire(struct bsf *s, uint64_t now)
+{
+	if (!s->clean)
+		TRY(db_gba_forget(s->db, now + BSF_CHALLENGE_SECONDS));
+	s->clean = true;
+	return db_gba_expire(s->db, now);
 }
 
 void bsf_request(struct bsf *s, uint64_t now, const struct http_request *q, struct http_reply *r)
@@ -181,16 +256,19 @@ void bsf_request(struct bsf *s, uint64_t now, const struct http_request *q, stru
 	enum status st = ERR_MALFORMED;
 
 	if (authorization != NULL && http_digest_parse(authorization, &d) == OK && db_begin(s->db) == OK) {
-		st = db_gba_expire(s->db, now);
+		st = expire(s, now);
 		if (st == OK)
-			st = d.nonce[0] == 0 ? challenge(s, now, d.username, r) : answer(s, now, q, &d, r);
+			st = d.nonce[0] == 0 ? challenge(s, now, q, d.username, r) : answer(s, now, q, &d, r);
 		if (st == OK)
 			st = db_commit(s->db);
 		else if (db_rollback(s->db) != OK)
 			st = ERR_IO;
 	}
 	if (st != OK)
-		*r = (struct http_reply){ .status = st == ERR_MALFORMED ? 400 : st == ERR_IO ? 503 : 403 };
+		*r = (struct http_reply){ .status = st == ERR_MALFORMED  ? 400
+			                            : st == ERR_IO       ? 503
+			                            : st == ERR_NO_SPACE ? 429
+			                                                 : 403 };
 }
 
 enum { PROTOCOL_LEN = 5 }; /* zeros are octets like others */
@@ -208,15 +286,15 @@ enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_k
 	SECRET_LARGE keys = { 0 };
 	uint8_t raw[64];
 	struct buf rand = BUF_OF(raw);
-	struct bytes res, ks;
+	struct context c;
 	struct db_card card;
 	struct db_gba g;
 	size_t n = strcspn(btid, "@");
 
 	TRY(db_gba_get(db, btid, &g, &keys));
-	if (!g.confirmed || g.expires <= now)
+	if (g.state != GBA_CONFIRMED || g.expires <= now)
 		return ERR_NOT_FOUND;
-	if (!take_context(&keys, &res, &ks) || base64_decode((struct bytes){ (const uint8_t *)btid, n }, &rand) != OK)
+	if (!take_context(&keys, &c) || base64_decode((struct bytes){ (const uint8_t *)btid, n }, &rand) != OK)
 		return ERR_MALFORMED;
 	*u = (struct naf_user){ .expires = g.expires };
 	(void)snprintf(u->imsi, sizeof u->imsi, "%s", g.imsi);
@@ -227,7 +305,7 @@ enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_k
 	if (card.revoked != 0)
 		return ERR_NOT_FOUND;
 	key->len = GBA_KEY_LEN;
-	return gba_naf_key(kind, ks, buf_bytes(&rand), bytes_str(g.impi), naf_id, key->data);
+	return gba_naf_key(kind, c.ks, buf_bytes(&rand), bytes_str(g.impi), naf_id, key->data);
 }
 
 enum status gba_seal_keys(const struct secret *ks_int_naf, struct seal_keys *out)

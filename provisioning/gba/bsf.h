@@ -9,12 +9,20 @@
 #include "crypto/guarded/gba.h"
 #include "provisioning/db/db.h"
 #include "provisioning/http/http.h"
+#include "provisioning/http/limit.h"
+
+/* What anybody can ask for without any proof: a challenge lives so long, is given to whoever asks for that subscriber while
+ * there is this much left to answer it, and there are so many of a subscriber (429) and of all (the oldest go). */
+enum { BSF_CHALLENGE_SECONDS = 300, BSF_ANSWER_SECONDS = 60, BSF_CHALLENGES_MAX = 4, BSF_CHALLENGES_TOTAL = 4096 };
+enum { BSF_VECTORS_PER_SECOND = 10 }; /* of one source */
 
 /* One request on Ub. name: the BSF's own, behind the @ of B-TIDs; lifetime in seconds. In its own transaction. */
 struct bsf {
 	struct db *db;
 	const char *name;
 	uint64_t lifetime;
+	struct limit *vectors;         /* new challenges of one source; NULL: any number */
+	bool clean;                    /* set by the first request, which takes away challenges of before there were minutes */
 	char header[1024], body[1024]; /* memory of the reply */
 };
 void bsf_request(struct bsf *, uint64_t now, const struct http_request *, struct http_reply *);

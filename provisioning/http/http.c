@@ -7,6 +7,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <event2/util.h>
 #include <fcntl.h>
@@ -153,13 +154,23 @@ static uint64_t milliseconds(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static bool within_limit(struct http_server *s, struct bufferevent *connection)
+static bool within_limit(struct http_server *s, const struct sockaddr *from)
 {
-	struct sockaddr_storage from = { 0 };
-	socklen_t n = sizeof from;
+	return s->limit == NULL || (from != NULL && limit_take(s->limit, from, milliseconds()));
+}
 
-	return s->limit == NULL || (getpeername(bufferevent_getfd(connection), (struct sockaddr *)&from, &n) == 0 &&
-	                                   limit_take(s->limit, (const struct sockaddr *)&from, milliseconds()));
+/* Whether where the body ends can be read in one way only: there is one Content-Length, or none beside Transfer-Encoding
+ * (RFC 9112 6.3). */
+static bool well_framed(const struct evkeyvalq *headers)
+{
+	const struct evkeyval *h;
+	unsigned lengths = 0, encodings = 0;
+
+	for (h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
+		lengths += evutil_ascii_strcasecmp(h->key, "Content-Length") == 0 ? 1 : 0;
+		encodings += evutil_ascii_strcasecmp(h->key, "Transfer-Encoding") == 0 ? 1 : 0;
+	}
+	return lengths + encodings <= 1;
 }
 
 /* Ask the handler, and answer unless it says later. */
@@ -173,15 +184,23 @@ static bool handle(struct http_server *s, struct evhttp_request *raw, bool at_fi
 		.identity = ssl != NULL ? proved(ssl) : NULL,
 		.headers = evhttp_request_get_input_headers(raw) };
 	struct http_reply r = { .status = 403 };
+	struct sockaddr_storage from = { 0 };
+	socklen_t n = sizeof from;
 	char name[IDENTITY_MAX];
 
 	if (ssl != NULL && q.identity == NULL)
 		q.identity = certified(ssl, name);
 	q.body.n = evbuffer_get_length(in);
 	q.body.p = evbuffer_pullup(in, -1);
-	if (at_first && !within_limit(s, connection))
+	if (getpeername(bufferevent_getfd(connection), (struct sockaddr *)&from, &n) == 0)
+		q.from = (const struct sockaddr *)&from;
+	q.again = !at_first;
+	if (at_first && !within_limit(s, q.from)) {
 		r.status = 429;
-	else if ((q.identity != NULL || s->tls == NULL || s->handler.anonymous) && (q.body.n == 0 || q.body.p != NULL))
+	} else if (!well_framed(q.headers)) {
+		r.status = 400;
+		http_reply_header(&r, "Connection", "close"); /* what follows might be anything */
+	} else if ((q.identity != NULL || s->tls == NULL || s->handler.anonymous) && (q.body.n == 0 || q.body.p != NULL))
 		s->handler.request(s->handler.context, &q, &r);
 	*for_seconds = r.hold < HTTP_HOLD_SECONDS ? r.hold : HTTP_HOLD_SECONDS;
 	if (r.status != HTTP_LATER)

@@ -17,6 +17,8 @@ struct http_request {
 	const char *identity;      /* of the key that the client has proved; NULL without TLS, or anonymous */
 	struct bytes body;
 	const void *headers;
+	const struct sockaddr *from; /* NULL: not known */
+	bool again;                  /* it has been asked before, and HTTP_LATER was said */
 };
 /* NULL: it has none of this name. */
 const char *http_header(const struct http_request *, const char *name);

@@ -68,6 +68,40 @@ START_TEST(a_number_is_all_of_a_text_or_none_of_it)
 }
 END_TEST
 
+static const char *json(const char *text)
+{
+	static char out[TEXT_JSON(40)];
+
+	return text_json(text, out, sizeof out);
+}
+
+START_TEST(a_text_is_a_string_of_json_whatever_it_holds)
+{
+	char small[8];
+
+	ck_assert_str_eq(json(""), "\"\"");
+	ck_assert_str_eq(json("sip:a@b"), "\"sip:a@b\"");
+	ck_assert_str_eq(json("a\"b\\c"), "\"a\\\"b\\\\c\"");
+	ck_assert_str_eq(json("\n\x01\x1F\x7F"), "\"\\u000A\\u0001\\u001F\\u007F\"");
+	ck_assert_str_eq(json("\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"), "\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\"");
+	/* Cut, longer than it need be, half of a pair, beyond the last, and what begins nothing. */
+	ck_assert_str_eq(json("\xC3"), "\"\\uFFFD\"");
+	ck_assert_str_eq(json("\xC3z"), "\"\\uFFFDz\"");
+	ck_assert_str_eq(json("\xC1\x81"), "\"\\uFFFD\\uFFFD\"");
+	ck_assert_str_eq(json("\xE0\x9F\xBF"), "\"\\uFFFD\\uFFFD\\uFFFD\"");
+	ck_assert_str_eq(json("\xED\xA0\x80"), "\"\\uFFFD\\uFFFD\\uFFFD\"");
+	ck_assert_str_eq(json("\xF0\x8F\xBF\xBF"), "\"\\uFFFD\\uFFFD\\uFFFD\\uFFFD\"");
+	ck_assert_str_eq(json("\xF4\x90\x80\x80"), "\"\\uFFFD\\uFFFD\\uFFFD\\uFFFD\"");
+	ck_assert_str_eq(json("\xF5\x80\xFF"), "\"\\uFFFD\\uFFFD\\uFFFD\"");
+	/* What does not fit is cut between characters. */
+	ck_assert_str_eq(text_json("abcde", small, sizeof small), "\"abcde\"");
+	ck_assert_str_eq(text_json("abcdef", small, sizeof small), "\"abcde\"");
+	ck_assert_str_eq(text_json("abcd\"", small, sizeof small), "\"abcd\"");
+	ck_assert_str_eq(text_json("abc\"d", small, sizeof small), "\"abc\\\"\"");
+	ck_assert_str_eq(text_json("\n", small, sizeof small), "\"\"");
+}
+END_TEST
+
 Suite *suite_text(void)
 {
 	Suite *s = suite_create("text");
@@ -76,6 +110,7 @@ Suite *suite_text(void)
 	tcase_add_test(t, a_text_is_there_whole_or_not_at_all);
 	tcase_add_test(t, an_option_longer_than_its_field_is_named);
 	tcase_add_test(t, a_number_is_all_of_a_text_or_none_of_it);
+	tcase_add_test(t, a_text_is_a_string_of_json_whatever_it_holds);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -187,7 +187,7 @@ static void refresh(struct db *db, unsigned members, double message)
 
 	check(db_begin(db), "begin");
 	check(db_gba_put(db, "b@tid", &g, BYTES_STR("keys of no use here")), "context");
-	check(db_gba_confirm(db, "b@tid"), "context");
+	check(db_gba_confirm(db, "b@tid", g.impi, g.expires), "context");
 	check(db_group_add(db, &row), "group");
 	check(db_joinable_add(db, row.uri, &j), "group");
 	for (unsigned m = 0; m < members; m++) {

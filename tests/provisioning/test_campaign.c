@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "provisioning/campaign/courier.h"
 #include "provisioning/campaign/campaign.h"
 #include "tests/support/fake_card.h"
 #include "tests/support/operator.h"
@@ -247,6 +248,75 @@ START_TEST(forged_answers_change_nothing)
 }
 END_TEST
 
+static const struct courier_job courier_job = { "8900", "/tmp/a b/in", "/tmp/out" };
+
+/* The words of a command, each behind a bar; "refused" instead. */
+static const char *words(const char *command)
+{
+	static char all[400];
+	char memory[COURIER_TEXT_MAX], *word[COURIER_WORDS_MAX + 1];
+
+	if (courier_words(command, &courier_job, memory, word) != OK)
+		return "refused";
+	all[0] = 0;
+	for (size_t i = 0; word[i] != NULL; i++)
+		(void)snprintf(all + strlen(all), sizeof all - strlen(all), "|%s", word[i]);
+	return all;
+}
+
+/* What --via names is a program and its words; what only a shell would do is refused instead of done otherwise. */
+START_TEST(a_courier_is_run_by_its_words)
+{
+	static const char *const shells[] = { "", " ", "a; b", "a && b", "a | b", "a > b", "a < b", "a `b`", "a $(b)",
+		"a $HOME", "a $", "a 'b", "a \"b", "a \"$HOME\"", "a *", "a ~/b", "a\nb", "a ${IN", "a $INX", "a \\b", "(a)" };
+	char long_one[2 * COURIER_WORDS_MAX + 3];
+
+	ck_assert_str_eq(words("ue --reader \"unix:farm.sock#$ICCID\" ota deliver \"$IN\" --out $OUT"),
+	        "|ue|--reader|unix:farm.sock#8900|ota|deliver|/tmp/a b/in|--out|/tmp/out");
+	ck_assert_str_eq(words("  a  $IN  "), "|a|/tmp/a b/in"); /* one word, whatever is in it */
+	ck_assert_str_eq(words("a${ICCID}b ''"), "|a8900b|");
+	ck_assert_str_eq(words("sh -c 'cp \"$IN\" x; false'"), "|sh|-c|cp \"$IN\" x; false");
+	ck_assert_str_eq(words("a \"b;c|d\""), "|a|b;c|d");
+	for (size_t i = 0; i < sizeof shells / sizeof *shells; i++)
+		ck_assert_msg(strcmp(words(shells[i]), "refused") == 0, "%s: %s", shells[i], words(shells[i]));
+	for (size_t i = 0; i < sizeof long_one; i++)
+		long_one[i] = i % 2 == 0 ? 'a' : ' ';
+	long_one[2 * COURIER_WORDS_MAX] = 0;
+	ck_assert_str_ne(words(long_one), "refused");
+	long_one[2 * COURIER_WORDS_MAX] = 'a';
+	long_one[2 * COURIER_WORDS_MAX + 1] = 0;
+	ck_assert_str_eq(words(long_one), "refused");
+}
+END_TEST
+
+/* Its answer comes back, from here and from a process of its own; a failure, no answer and no program each say so. */
+START_TEST(a_courier_brings_the_answer)
+{
+	static const struct {
+		const char *command;
+		enum status st;
+		const char *answer;
+	} rows[] = { { "sh -c 'test \"$ICCID\" = 8900 && cp \"$IN\" \"$OUT\"'", OK, "abcd" }, { "cp $IN $OUT", OK, "abcd" },
+		{ "true", OK, "" }, { "false", ERR_IO, "" }, { "/no/such/program", ERR_IO, "" },
+		{ "sh -c 'echo xyz >$OUT'", ERR_IO, "" } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		for (int apart = 0; apart <= 1; apart++) {
+			uint8_t raw[100];
+			struct buf b = BUF_OF(raw);
+			struct courier *c = apart ? courier_start(rows[i].command) : NULL;
+			enum status st = apart ? courier_ask(c, "8900", BYTES_STR("abcd\n"), &b)
+			                       : courier_deliver(rows[i].command, "8900", BYTES_STR("abcd\n"), &b);
+
+			ck_assert_msg(st == rows[i].st, "row %zu: %d", i, (int)st);
+			ck_assert(st != OK || bytes_equal(buf_bytes(&b), hex(rows[i].answer)));
+			if (apart) /* and again */
+				ck_assert_int_eq(courier_ask(c, "8900", BYTES_STR("abcd\n"), &b), rows[i].st);
+			courier_end(&c);
+		}
+}
+END_TEST
+
 Suite *suite_campaign(void)
 {
 	Suite *s = suite_create("campaign");
@@ -254,6 +324,8 @@ Suite *suite_campaign(void)
 
 	tcase_add_loop_test(c, every_card_once_whatever_is_lost, 0, 12);
 	tcase_add_loop_test(c, a_job_that_may_run_twice_runs_at_least_once, 0, 3);
+	tcase_add_test(c, a_courier_is_run_by_its_words);
+	tcase_add_test(c, a_courier_brings_the_answer);
 	tcase_add_test(c, a_dead_card_is_reported);
 	tcase_add_test(c, counters_are_found_again);
 	tcase_add_test(c, forged_answers_change_nothing);

@@ -405,6 +405,42 @@ START_TEST(push_messages)
 }
 END_TEST
 
+#define POST "POST / HTTP/1.1\r\nHost: x\r\n"
+
+/* Where a body ends is said once, or a server before this one could read something else (RFC 9112 11.2). */
+START_TEST(a_body_ends_in_one_place)
+{
+	static const char *const bad[] = { "Content-Length: 3\r\nContent-Length: 3\r\n",
+		"Content-Length: 3\r\ncontent-length: 0\r\n", "Content-Length: 0\r\nContent-Length: 3\r\n",
+		"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 3, 3\r\n" };
+	static const char *const good[] = { POST "Content-Length: 3\r\n\r\nabc",
+		POST "Content-Length: 3\r\nX-Content-Length: 9\r\n\r\nabc",
+		POST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" };
+	unsigned asked = 0;
+	const struct http_handler h = { .context = &asked, .request = say_yes };
+	char reason[200], request[400];
+	struct http_server *s = http_serve("127.0.0.1:0", &h, reason, sizeof reason);
+
+	ck_assert_msg(s != NULL, "%s", reason);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		int fd;
+
+		(void)snprintf(request, sizeof request,
+		        POST "%s\r\n3\r\nabc\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: x\r\n\r\n", bad[i]);
+		fd = say(s, request);
+		ck_assert_uint_eq(answer_of(s, fd), 400);
+		for (int turn = 0; turn < 50; turn++)
+			http_run(s, 0);
+		ck_assert_uint_eq(asked, 0); /* nor what came behind it */
+		(void)close(fd);
+	}
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		ck_assert_int_eq(strncmp(ask(s, 1, good[i]), "HTTP/1.1 200", 12), 0);
+	http_free(&s);
+}
+END_TEST
+
 Suite *suite_network(void)
 {
 	Suite *s = suite_create("network");
@@ -418,6 +454,7 @@ Suite *suite_network(void)
 	tcase_add_test(c, answers_may_come_later);
 	tcase_add_test(c, connections_do_not_live_for_ever);
 	tcase_add_test(c, long_requests_are_refused);
+	tcase_add_test(c, a_body_ends_in_one_place);
 	tcase_add_test(c, push_messages);
 	suite_add_tcase(s, c);
 	return s;

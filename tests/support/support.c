@@ -148,13 +148,21 @@ static enum status mem_next(struct store_backend *b, struct bytes prefix, struct
 	return OK;
 }
 
+/* Wiped, so that what the card frees can be told from what its store does. */
+static void free_row(struct store_mem *m, size_t i)
+{
+	if (m->row[i].value != NULL)
+		secret_clean(m->row[i].value, m->row[i].n);
+	free(m->row[i].value);
+}
+
 static void apply(struct store_mem *m, const struct store_change *c)
 {
 	size_t i = find(m, c->name);
 
 	if (c->erase) {
 		if (i < m->count) {
-			free(m->row[i].value);
+			free_row(m, i);
 			m->row[i] = m->row[--m->count];
 		}
 		return;
@@ -166,7 +174,7 @@ static void apply(struct store_mem *m, const struct store_change *c)
 		m->row[i].value = NULL;
 		m->count++;
 	}
-	free(m->row[i].value);
+	free_row(m, i);
 	m->row[i].value = malloc(c->value.n + 1);
 	ck_assert_ptr_nonnull(m->row[i].value);
 	if (c->value.n > 0)
@@ -332,6 +340,7 @@ unsigned rig_send_bytes(struct rig *r, struct bytes command)
 
 	answer = BUF_OF(response);
 	card_transmit(&r->card, c, &answer);
+	secret_clean(copy, command.n);
 	free(copy);
 	ck_assert_uint_ge(answer.len, 2);
 	answer.len -= 2;

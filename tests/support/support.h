@@ -96,6 +96,9 @@ Suite *suite_profile(void);
 Suite *suite_prose(void);
 Suite *suite_media(void);
 Suite *suite_attacks(void);
+Suite *suite_wipe(void);
+Suite *suite_sandbox(void);
+TCase *tcase_strangers(void); /* of suite attacks */
 Suite *suite_image(void);
 Suite *suite_image_migration(void);
 Suite *suite_power(void);

@@ -14,7 +14,15 @@
 
 enum { INS_INITIALIZE_UPDATE = 0x50, INS_EXTERNAL_AUTHENTICATE = 0x82 };
 enum { CLA_SECURE = 0x04, SCP_RECORD_LEN = 1 + 3 * DOMAIN_KEY_LEN, SEQUENCE_LEN = 3, DIVERSIFICATION_LEN = 10 };
-enum { SCP03_ID = 0x03, SCP03_I = 0x70, KVN_SCP03_FIRST = 0x30, KVN_SCP03_LAST = 0x3F, KVN_SCP80_LAST = 0x0F };
+enum {
+	SCP03_ID = 0x03,
+	SCP03_I_RANDOM = 0x60,
+	SCP03_I_COUNTER = 0x70,
+	KVN_SCP03_FIRST = 0x30,
+	KVN_SCP03_LAST = 0x3F,
+	KVN_SCP80_LAST = 0x0F
+};
+enum { SEQUENCE_MAX = 0xFFFFFF };
 enum { PUT_KEY_SEVERAL = 0x80, KEY_LEN = DOMAIN_KEY_LEN };
 enum { TAG_KEY_INFORMATION = 0xE0, TAG_KEY_DATA = 0xC0 };
 
@@ -25,7 +33,6 @@ static const struct bytes sequence_name = { (const uint8_t *)"seq", 3 };
  * BIRTH_OTA_KVN, KIC and KID are its first set for secured packets. */
 static enum status take_keys(struct applet *a, struct bytes parameters)
 {
-	static const uint8_t zero[SEQUENCE_LEN];
 	SECRET record = { 0 };
 	struct buf b = { record.data, 0, SCP_RECORD_LEN, false };
 	struct ota_keys ota = { .kic_type = KEY_AES, .kid_type = KEY_AES };
@@ -40,7 +47,6 @@ static enum status take_keys(struct applet *a, struct bytes parameters)
 	}
 	TRY(buf_status(&b));
 	TRY(applet_put(a, scp_name, buf_bytes(&b)));
-	TRY(applet_put(a, sequence_name, BYTES_OF(zero)));
 	if (tlv_find(parameters, BIRTH_PSK, &key) == OK)
 		TRY(agent_put_key(a, KVN_PSK_FIRST, key));
 	if (domain_is_issuer(a) || tlv_find(parameters, BIRTH_OTA_KVN, &kvn) != OK)
@@ -76,44 +82,78 @@ static struct bytes dek_of(const struct secret_large *record)
 	return (struct bytes){ record->data + 1 + 2 * KEY_LEN, KEY_LEN };
 }
 
+/* The counter of the last challenge that was answered. ERR_NOT_FOUND: challenges are random. */
+static enum status load_sequence(struct applet *a, uint32_t *out)
+{
+	SECRET_LARGE stored = { 0 };
+
+	TRY(applet_get(a, sequence_name, &stored));
+	*out = (uint32_t)bytes_uint(secret_large_bytes(&stored));
+	return OK;
+}
+
+/* Nothing is written: whoever asks has proved nothing, and the same challenge again is good until it has been answered. */
+static enum sw make_challenge(struct applet *a, const struct scp03_keys *keys, struct domain_state *s)
+{
+	uint32_t last;
+	enum status st = load_sequence(a, &last);
+
+	s->sequence = st == OK ? last + 1 : 0;
+	if (st == ERR_NOT_FOUND)
+		st = rng_fill(a->card->env.rng, s->card, sizeof s->card);
+	else if (st == OK && s->sequence > SEQUENCE_MAX)
+		return SW_METHOD_BLOCKED; /* until PUT KEY */
+	else if (st == OK)
+		st = scp03_challenge(keys, s->sequence, (struct bytes){ a->aid, a->aid_len }, SCP03_S8, s->card);
+	return sw_of(st);
+}
+
 /* A new session: the old one is gone, whatever becomes of this. */
 static enum sw initialize_update(struct command *c)
 {
 	SECRET_LARGE record = { 0 };
-	SECRET_LARGE stored = { 0 };
 	struct domain_state *s = c->applet->transient;
-	uint8_t cryptogram[SCP03_S8], next[SEQUENCE_LEN];
+	uint8_t cryptogram[SCP03_S8];
 	struct scp03_keys keys;
-	uint64_t sequence;
+	enum sw sw;
 
 	applet_forget(c->applet);
 	if (c->p2 != 0)
 		return SW_WRONG_P1P2;
 	if (c->data.n != SCP03_S8)
 		return SW_WRONG_LENGTH;
-	if (applet_get(c->applet, scp_name, &record) != OK || applet_get(c->applet, sequence_name, &stored) != OK)
-		return SW_REFERENCE_NOT_FOUND; /* no keys yet */
-	if (c->p1 != 0 && c->p1 != record.data[0])
-		return SW_REFERENCE_NOT_FOUND;
-	sequence = bytes_uint(secret_large_bytes(&stored)) + 1;
-	if (sequence > 0xFFFFFF)
-		return SW_METHOD_BLOCKED; /* no challenge twice */
-	bytes_from_uint(sequence, next, sizeof next);
+	if (applet_get(c->applet, scp_name, &record) != OK || (c->p1 != 0 && c->p1 != record.data[0]))
+		return SW_REFERENCE_NOT_FOUND; /* or no keys yet */
 	keys = keys_of(&record);
 	memcpy(s->host, c->data.p, sizeof s->host);
-	if (applet_put_now(c->applet, sequence_name, BYTES_OF(next)) != OK)
-		return SW_MEMORY_PROBLEM;
-	if (scp03_challenge(
-	            &keys, (uint32_t)sequence, (struct bytes){ c->applet->aid, c->applet->aid_len }, SCP03_S8, s->card) != OK ||
-	        scp03_open(&s->session, &keys, s->host, s->card, SCP03_S8) != OK ||
+	if ((sw = make_challenge(c->applet, &keys, s)) != SW_OK)
+		return sw;
+	if (scp03_open(&s->session, &keys, s->host, s->card, SCP03_S8) != OK ||
 	        scp03_cryptogram(&s->session, true, s->host, s->card, cryptogram) != OK)
 		return SW_TECHNICAL_PROBLEM;
 	buf_put(c->rsp, (struct bytes){ c->card->env.card_id, DIVERSIFICATION_LEN });
-	buf_put(c->rsp, (struct bytes){ (const uint8_t[]){ record.data[0], SCP03_ID, SCP03_I }, 3 });
+	buf_put_u8(c->rsp, record.data[0]);
+	buf_put_u8(c->rsp, SCP03_ID);
+	buf_put_u8(c->rsp, s->sequence != 0 ? SCP03_I_COUNTER : SCP03_I_RANDOM);
 	buf_put(c->rsp, BYTES_OF(s->card));
 	buf_put(c->rsp, BYTES_OF(cryptogram));
-	buf_put(c->rsp, BYTES_OF(next));
+	if (s->sequence != 0)
+		buf_put_uint(c->rsp, SEQUENCE_LEN, s->sequence);
 	return SW_OK;
+}
+
+/* The challenge has been answered: no session of it can be opened again, not even after a power cut. */
+static enum sw spend_challenge(struct applet *a, const struct domain_state *s)
+{
+	uint8_t raw[SEQUENCE_LEN];
+	uint32_t last;
+
+	if (s->sequence == 0)
+		return SW_OK;
+	if (load_sequence(a, &last) != OK)
+		return SW_CONDITIONS_NOT_SATISFIED; /* the key set has been replaced since */
+	bytes_from_uint(s->sequence, raw, sizeof raw);
+	return applet_put_now(a, sequence_name, BYTES_OF(raw)) == OK ? SW_OK : SW_MEMORY_PROBLEM;
 }
 
 /* data: without its MAC, which has been right. */
@@ -122,6 +162,7 @@ static enum sw external_authenticate(struct command *c)
 	static const uint8_t levels[] = { 0x01, 0x03, 0x11, 0x13, 0x33 };
 	struct domain_state *s = c->applet->transient;
 	uint8_t expected[SCP03_S8];
+	enum sw sw;
 
 	if (memchr(levels, c->p1, sizeof levels) == NULL || c->p2 != 0) {
 		applet_forget(c->applet);
@@ -131,6 +172,10 @@ static enum sw external_authenticate(struct command *c)
 	        !secret_equals(BYTES_OF(expected), c->data)) {
 		applet_forget(c->applet);
 		return SW_AUTHENTICATION_FAILED;
+	}
+	if ((sw = spend_challenge(c->applet, s)) != SW_OK) {
+		applet_forget(c->applet);
+		return sw;
 	}
 	s->session.level = c->p1;
 	return SW_OK;
@@ -203,11 +248,13 @@ static enum sw put_scp80(struct command *c, uint8_t kvn, struct bytes dek, struc
 	return sw_of(rfm_keys_put(rfm, &k));
 }
 
-/* The domain's own keys: all three together, and from the next session on. */
+/* The domain's own keys: all three together, and from the next session on, whose challenges are random. */
 static enum sw put_scp03(struct command *c, uint8_t kvn, const struct secret_large *old, struct bytes in, struct buf *kcvs)
 {
 	SECRET_LARGE record = { 0 };
 	struct buf b = { record.data, 0, SCP_RECORD_LEN, false };
+	uint32_t counter;
+	enum status st;
 	enum sw sw;
 
 	if (c->p1 != old->data[0] || (c->p2 & ~PUT_KEY_SEVERAL) != 1)
@@ -224,6 +271,8 @@ static enum sw put_scp03(struct command *c, uint8_t kvn, const struct secret_lar
 	}
 	if (in.n != 0)
 		return SW_WRONG_DATA;
+	if (load_sequence(c->applet, &counter) == OK && (st = applet_erase(c->applet, sequence_name)) != OK)
+		return sw_of(st);
 	return sw_of(applet_put(c->applet, scp_name, buf_bytes(&b)));
 }
 

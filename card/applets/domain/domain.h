@@ -3,7 +3,9 @@
  * issuer's domain is the one with the privileges of an issuer; others are supplementary.
  *
  * Records of a domain: scp   KVN || ENC || MAC || DEK, AES-128
- *                      seq   the SCP03 sequence counter, 3 octets, written by put_now before a challenge leaves
+ *                      seq   of a key set from before 2026-11-27: the SCP03 sequence counter, 3 octets, of the last
+ *                            challenge that was answered, written by put_now before the session opens; without it
+ *                            challenges are random
  *                      dap   AES-128: load files for a domain with the DAP privilege carry a CMAC by it
  *                      key/KK, cnt/KK, bad/KK   as rfm.h, of a supplementary domain; psk/KK as agent.h
  *                      elf/AID  of the issuer: a load file, its class number and its domain's slot */
@@ -19,6 +21,7 @@ enum { DOMAIN_KEY_LEN = 16, DOMAIN_ANSWER_MAX = 1024, LOAD_MAX = 512, STORE_DATA
 struct domain_state {
 	struct scp03 session; /* level 0 until EXTERNAL AUTHENTICATE */
 	uint8_t host[SCP03_S8], card[SCP03_S8];
+	uint32_t sequence; /* that the card's challenge was made of; 0: it is random */
 	/* INSTALL for load, then LOAD */
 	uint8_t elf[16], elf_len, elf_domain, hash[32], hash_len;
 	/* INSTALL for personalisation, then STORE DATA: slot + 1 */

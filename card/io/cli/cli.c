@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "card/io/cli/cli.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,4 +80,23 @@ void cli_harden(void)
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
+}
+
+int cli_sandbox(const struct arguments *a, enum sandbox_role role, const char *verb, const char *image, const char *own)
+{
+	char folder[PATH_MAX], other[PATH_MAX], sentence[200];
+	struct sandbox s = { .write = { folder }, .leave = a->leave };
+
+	if (!PROSE_SANDBOX || a->no_sandbox)
+		return 0;
+	sandbox_folder(image, folder, sizeof folder);
+	if (own != NULL) {
+		sandbox_folder(own, other, sizeof other);
+		s.write[1] = other;
+	}
+	if (!sandbox_enter(role, &s, sentence, sizeof sentence))
+		return cli_refuse(verb, sentence, EXIT_FAILURE);
+	if (sentence[0] != 0)
+		(void)fprintf(stderr, "prose-card: %s\n", sentence);
+	return 0;
 }

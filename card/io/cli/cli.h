@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "sandbox/sandbox.h"
 #include "apdu/base/secret.h"
 #include "card/io/link/reader.h"
 #include "card/io/image/counter.h"
@@ -23,6 +24,7 @@ enum option_key {
 	OPT_READERS,
 	OPT_SOCKET,
 	OPT_SEED,
+	OPT_NO_SANDBOX,
 	OPT_LIST,
 	OPT_COUNTER,
 	OPT_END
@@ -31,8 +33,9 @@ enum option_key {
 struct arguments {
 	const char *image_key, *reader, *maker_key, *folder, *socket, *seed, *list, *counter, *words[READERS_MAX + 1];
 	size_t count, cards, readers;
-	bool insecure, json, with_secrets, as_profile, quiet, end;
+	bool insecure, json, with_secrets, as_profile, quiet, end, no_sandbox;
 	char **command;
+	const char *leave; /* where a temporary folder is taken away at the end; or NULL */
 };
 
 /* "prose-card VERB: reason" on stderr; returns code. */
@@ -46,6 +49,9 @@ int cli_open_image(const char *verb, const struct arguments *, const char *path,
 /* The counter that --counter names, or NULL without one. 0, or an exit code after a sentence. */
 int cli_open_counter(const char *verb, const struct arguments *, struct counter **);
 void cli_close_counter(struct counter **);
+/* From here on the process is in its role's sandbox: it writes in the image's folder and in that of `own` (or NULL). 0, or an
+ * exit code after a sentence. */
+int cli_sandbox(const struct arguments *, enum sandbox_role, const char *verb, const char *image, const char *own);
 /* No core dumps, no ptrace by the same user; SIGTERM and SIGINT set `stop`. */
 void cli_harden(void);
 extern volatile sig_atomic_t cli_stop;

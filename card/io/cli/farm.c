@@ -75,6 +75,10 @@ static int serve(const struct arguments *a, const char *image, struct bytes key)
 	}
 	if (!a->quiet)
 		(void)fprintf(stderr, "prose-card: %zu cards at %s\n", farm_count(farm), s.socket);
+	if ((rc = cli_sandbox(a, SANDBOX_CARD_FARM, "farm", image, s.socket)) != 0) {
+		farm_close(&farm);
+		return rc;
+	}
 	st = farm_serve(farm, &s, &cli_stop);
 	farm_close(&farm);
 	if (st == OK)
@@ -112,6 +116,7 @@ static int run_passing(struct arguments *a, const char *profile)
 	if (mkdtemp(folder) == NULL)
 		return cli_refuse("farm", "no temporary folder can be made in /tmp", EXIT_FAILURE);
 	(void)snprintf(path, sizeof path, "%s/farm.img", folder);
+	a->leave = "/tmp";
 	a->insecure = true;
 	rc = run(a, profile, path);
 	(void)unlink(path);

@@ -49,6 +49,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'k': a->image_key = arg; return 0;
 	case 'r': a->reader = arg; return 0;
 	case 'q': a->quiet = true; return 0;
+	case OPT_NO_SANDBOX: a->no_sandbox = true; return 0;
 	case OPT_INSECURE: a->insecure = true; return 0;
 	case OPT_MAKER: a->maker_key = arg; return 0;
 	case OPT_SECRETS_FLAG: a->with_secrets = true; return 0;
@@ -164,15 +165,17 @@ static int verb_create(struct arguments *a)
 	return rc;
 }
 
-static int run_card(struct card_env *env, const struct vpcd_options *v)
+static int run_card(const struct arguments *a, struct card_env *env, const char *path, const struct vpcd_options *v)
 {
 	enum status st;
+	int rc = 0;
 
-	if ((st = sakke_ring_new(KEY_PERIODS, true, &env->ring)) == OK && (st = card_power_on(&the_card, env)) == OK)
+	if ((st = sakke_ring_new(KEY_PERIODS, true, &env->ring)) == OK && (st = card_power_on(&the_card, env)) == OK &&
+	        (rc = cli_sandbox(a, SANDBOX_CARD_RUN, "run", path, NULL)) == 0)
 		st = vpcd_run(&the_card, v, &cli_stop);
 	card_power_off(&the_card);
 	sakke_ring_free(&env->ring);
-	return st == OK ? 0 : cli_refuse("run", status_text(st), EXIT_FAILURE);
+	return st == OK ? rc : cli_refuse("run", status_text(st), EXIT_FAILURE);
 }
 
 static int run_image(struct arguments *a, const char *path, const struct vpcd_options *v)
@@ -190,7 +193,7 @@ static int run_image(struct arguments *a, const char *path, const struct vpcd_op
 	        (rc = cli_report_open("run", &o, epoch_open(&epoch, image_backend(image), counter))) == 0) {
 		env.backend = &epoch.backend;
 		memcpy(env.card_id, o.card_id, sizeof env.card_id);
-		rc = run_card(&env, v);
+		rc = run_card(a, &env, path, v);
 	}
 	image_close(&image);
 	cli_close_counter(&counter);
@@ -207,6 +210,7 @@ static int run_test_card(struct arguments *a, const struct vpcd_options *v)
 	if (mkdtemp(folder) == NULL)
 		return cli_refuse("run", "no temporary folder can be made in /tmp", EXIT_FAILURE);
 	(void)snprintf(path, sizeof path, "%s/card.img", folder);
+	a->leave = "/tmp";
 	a->insecure = true;
 	if (order_read(NULL, &o, reason, sizeof reason) != OK)
 		rc = cli_refuse("run", reason, EXIT_FAILURE);
@@ -429,6 +433,10 @@ static int verb_key(struct arguments *a)
 	               : cli_refuse("key", "the file exists already, or cannot be written", EXIT_REFUSED);
 }
 
+#define SANDBOX                                                                                                                \
+	{                                                                                                                      \
+		"no-sandbox", OPT_NO_SANDBOX, NULL, 0, "Without seccomp and landlock, for a debugger", 0                       \
+	}
 #define COUNTER_OPTION                                                                                                         \
 	{                                                                                                                      \
 		"counter", OPT_COUNTER, "SOURCE", 0,                                                                           \
@@ -436,7 +444,7 @@ static int verb_key(struct arguments *a)
 	}
 static const struct argp_option run_options[] = { KEY_OPTIONS, COUNTER_OPTION,
 	{ "reader", 'r', "ADDRESS:PORT", 0, "vpcd reader slot to join (default 127.0.0.1:35963)", 0 },
-	{ "quiet", 'q', NULL, 0, "No line when the card enters a reader", 0 }, { 0 } };
+	{ "quiet", 'q', NULL, 0, "No line when the card enters a reader", 0 }, SANDBOX, { 0 } };
 static const struct argp_option counter_options[] = { KEY_OPTIONS, COUNTER_OPTION,
 	{ "end", OPT_END, NULL, 0, "From now on nothing counts them; older copies are taken again", 0 }, { 0 } };
 static const struct argp_option create_options[] = { KEY_OPTIONS, COUNTER_OPTION,
@@ -448,7 +456,7 @@ static const struct argp_option farm_options[] = { KEY_OPTIONS,
 	{ "socket", OPT_SOCKET, "PATH", 0, "UNIX socket at which every card can be had (default farm.sock)", 0 },
 	{ "readers", OPT_READERS, "N", 0, "The first N cards also go into vpcd readers (default 0)", 0 },
 	{ "reader", 'r', "ADDRESS:PORT", 0, "The first of these readers (default 127.0.0.1:35963)", 0 },
-	{ "quiet", 'q', NULL, 0, "No progress", 0 }, { 0 } };
+	{ "quiet", 'q', NULL, 0, "No progress", 0 }, SANDBOX, { 0 } };
 static const struct argp_option reader_options[] = { KEY_OPTIONS, COUNTER_OPTION,
 	{ "folder", OPT_FOLDER, "DIR", 0, "Keep logs and reader configuration here (default: a temporary folder)", 0 }, { 0 } };
 static const struct argp_option info_options[] = { KEY_OPTIONS, { "json", OPT_JSON, NULL, 0, "Machine-readable", 0 }, { 0 } };

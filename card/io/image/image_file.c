@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "card/io/image/image_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apdu/aids.h"
@@ -189,19 +193,43 @@ static enum image_error read_cards(struct image_file *f, struct bytes key)
 	return e;
 }
 
+/* SQLite gives its -wal and -journal the mode of the file. */
+static bool make_private(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+/* Images of before were made for all to read. One whose owner is another stays as it is. */
+static void close_to_others(const char *path)
+{
+	static const char *const suffixes[] = { "", "-wal", "-journal" };
+	char name[PATH_MAX];
+	struct stat info;
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+		if (text_put(name, sizeof name, "%s%s", path, suffixes[i]) && stat(name, &info) == 0 && S_ISREG(info.st_mode) &&
+		        (info.st_mode & 077) != 0)
+			(void)chmod(name, info.st_mode & 0700);
+}
+
 static enum image_error open_database(struct image_file *f, const struct image_options *o)
 {
 	int flags = SQLITE_OPEN_READWRITE | (o->create ? SQLITE_OPEN_CREATE : 0), rc;
 	enum image_error e;
 
-	if (o->create && access(o->path, F_OK) == 0)
-		return IMAGE_BUSY;
+	if (o->create && !make_private(o->path))
+		return errno == EEXIST ? IMAGE_BUSY : IMAGE_IO;
+	if (!o->create)
+		close_to_others(o->path);
 	if ((rc = sqlite3_open_v2(o->path, &f->db, flags, o->vfs)) != SQLITE_OK)
 		return sqlite_error(rc);
 	if (sqlite3_db_readonly(f->db, "main") == 1)
 		return IMAGE_READ_ONLY;
 	/* One process, one writer; locking_mode first, so that WAL needs no shared memory file. */
-	e = exec(f, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+	e = exec(
+	        f, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
 	if (e != IMAGE_OK)
 		return e;
 	if (o->create)

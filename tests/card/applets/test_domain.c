@@ -489,9 +489,8 @@ static void digest_of(struct rig *r, uint8_t out[SHA256_LEN])
 	for (size_t i = 0; i < r->store.count; i++) {
 		const struct record_name *name = &r->store.row[i].name;
 
-		if (name->text[0] != 'a' || name->text[1] < '4' || memcmp(name->text + 2, "/bad/", 5) == 0 ||
-		        (name->n == 6 && memcmp(name->text, "a4/seq", 6) == 0))
-			continue; /* wrong MACs and challenges are counted, and change nothing else */
+		if (name->text[0] != 'a' || name->text[1] < '4' || memcmp(name->text + 2, "/bad/", 5) == 0)
+			continue; /* wrong MACs are counted, and change nothing else */
 		parts[n++] = (struct bytes){ name->text, name->n };
 		parts[n++] = (struct bytes){ r->store.row[i].value, r->store.row[i].n };
 	}

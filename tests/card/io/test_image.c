@@ -168,6 +168,38 @@ START_TEST(another_cards_record_is_refused)
 }
 END_TEST
 
+static unsigned mode_of(const char *suffix)
+{
+	char name[120];
+	struct stat info;
+
+	(void)snprintf(name, sizeof name, "%s%s", path, suffix);
+	ck_assert_int_eq(stat(name, &info), 0);
+	return info.st_mode & 0777;
+}
+
+/* An image is its owner's, whatever umask says; one that was made for all to read is closed when it is opened. */
+START_TEST(images_are_their_owners)
+{
+	struct image *im;
+
+	(void)unlink(path);
+	(void)umask(0);
+	make(path, card_1);
+	ck_assert_uint_eq(mode_of(""), 0600);
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	ck_assert_int_eq(open_path(path, &im, false, card_1, 7), IMAGE_OK);
+	write_records(im, 2);
+	ck_assert_uint_eq(mode_of(""), 0600);
+	ck_assert_uint_eq(mode_of("-wal"), 0600);
+	image_close(&im);
+	ck_assert_int_eq(chmod(path, 0640), 0);
+	ck_assert_int_eq(reopen(), IMAGE_OK);
+	ck_assert_uint_eq(mode_of(""), 0600);
+	ck_assert_int_eq(open_path(path, &im, true, card_1, 7), IMAGE_BUSY); /* and is not made twice */
+}
+END_TEST
+
 START_TEST(garbage_and_truncated_files)
 {
 	struct stat info;
@@ -277,6 +309,7 @@ Suite *suite_image(void)
 	tcase_add_test(t, an_older_record_is_refused);
 	tcase_add_test(t, another_cards_record_is_refused);
 	tcase_add_test(t, garbage_and_truncated_files);
+	tcase_add_test(t, images_are_their_owners);
 	tcase_add_test(t, power_cuts_of_the_real_store_leave_old_or_new);
 	tcase_add_test(t, the_sweep_notices_synchronous_off);
 	suite_add_tcase(s, t);

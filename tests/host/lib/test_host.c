@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libprose-ue over a card in the same process: what happens to a call when another client resets the card in the middle. */
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "apdu/ins.h"
 #include "apdu/base/limits.h"
 #include "apdu/files.h"
 #include "apdu/prose.h"
@@ -305,6 +309,133 @@ START_TEST(this_cards_interface_is_ours)
 }
 END_TEST
 
+static bool holds(const char *text, const uint8_t *p, size_t n)
+{
+	char digits[2 * 32 + 1];
+	char *c = digits;
+
+	for (size_t i = 0; i < n && i < 32; i++)
+		c += snprintf(c, 3, "%02x", p[i]);
+	return strstr(text, digits) != NULL;
+}
+
+/* AUTHENTICATE and VERIFY by a card behind a trace; what stands in it. */
+static const char *traced(const char *path, bool whole, struct prose_aka *v)
+{
+	static char text[20000];
+	const struct prose_options o = { pin_1234, NULL };
+	struct link l = { .rig = rig_new() };
+	struct prose_transport t;
+	struct prose_card *c;
+	struct bytes command;
+	unsigned tries;
+	FILE *f;
+
+	ck_assert_int_eq(
+	        prose_trace_open((struct prose_transport){ &l, link_transmit, link_begin, NULL, NULL, link_close }, path, &t),
+	        PROSE_OK);
+	if (whole)
+		prose_tap_secrets(&t);
+	ck_assert_int_eq(prose_card_open(t, &o, &c), PROSE_OK);
+	ck_assert_int_eq(prose_pin(c, PROSE_PIN_VERIFY, PROSE_PIN1, "1234", NULL, &tries), PROSE_OK);
+	command = rig_authenticate(l.rig, 1 << 5);
+	ck_assert_int_eq(prose_authenticate(c, command.p + 6, command.p + 6 + 17, v), PROSE_OK);
+	prose_card_close(&c);
+	rig_free(&l.rig);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	text[fread(text, 1, sizeof text - 1, f)] = 0;
+	(void)fclose(f);
+	return text;
+}
+
+/* A trace has no PIN, and none of what proves a subscriber or deciphers unless that was asked for; it is its owner's. */
+START_TEST(a_trace_keeps_secrets)
+{
+	static const char path[] = "build/test-trace";
+	static const uint8_t pin[] = { '1', '2', '3', '4', 0xFF, 0xFF, 0xFF, 0xFF };
+	struct prose_aka v;
+	struct stat info;
+
+	for (int whole = 0; whole <= 1; whole++) {
+		const char *text;
+		FILE *f = fopen(path, "w"); /* it was there before, for all to read */
+
+		ck_assert(f != NULL && fclose(f) == 0 && chmod(path, 0644) == 0);
+		text = traced(path, whole == 1, &v);
+		ck_assert_uint_gt(v.ck_len, 0);
+		ck_assert(holds(text, v.ck, v.ck_len) == (whole == 1));
+		ck_assert(holds(text, v.ik, v.ik_len) == (whole == 1));
+		ck_assert(holds(text, v.res, v.res_len) == (whole == 1));
+		ck_assert(!holds(text, pin, sizeof pin));
+		ck_assert_ptr_nonnull(strstr(text, "..9000\n") != NULL || whole == 1 ? text : NULL); /* status words stay */
+		ck_assert_ptr_nonnull(strstr(text, "2000010800") == NULL ? text : NULL);
+		ck_assert_int_eq(stat(path, &info), 0);
+		ck_assert_uint_eq(info.st_mode & 0777, 0600);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+}
+END_TEST
+
+/* What GET RESPONSE brings is as secret as what it belongs to. */
+static enum prose_result in_parts(void *context, const uint8_t *c, size_t c_len, uint8_t *r, size_t *n)
+{
+	(void)context, (void)c_len;
+	*n = c[1] == INS_GET_RESPONSE ? 10 : 2;
+	memcpy(r, c[1] == INS_GET_RESPONSE ? "\x51\x52\x53\x54\x55\x56\x57\x58\x90\x00" : "\x61\x08", *n);
+	return PROSE_OK;
+}
+
+START_TEST(a_trace_knows_whose_answer_it_is)
+{
+	static const char path[] = "build/test-trace-parts";
+	static const uint8_t authenticate[] = { 0x00, 0x88, 0x00, 0x81, 0x01, 0xAA },
+	                     status[] = { 0x80, 0xF2, 0x00, 0x00, 0x01 }, get[] = { 0x00, 0xC0, 0x00, 0x00, 0x08 };
+	struct prose_transport t;
+	char text[400] = "";
+	uint8_t answer[20];
+	size_t n;
+	FILE *f;
+
+	(void)unlink(path);
+	ck_assert_int_eq(
+	        prose_trace_open((struct prose_transport){ NULL, in_parts, NULL, NULL, NULL, NULL }, path, &t), PROSE_OK);
+	ck_assert_int_eq(t.transmit(t.context, authenticate, sizeof authenticate, answer, &n), PROSE_OK);
+	ck_assert_int_eq(t.transmit(t.context, get, sizeof get, answer, &n), PROSE_OK);
+	ck_assert_int_eq(t.transmit(t.context, get, sizeof get, answer, &n), PROSE_OK);
+	ck_assert_int_eq(t.transmit(t.context, status, sizeof status, answer, &n), PROSE_OK);
+	ck_assert_int_eq(t.transmit(t.context, get, sizeof get, answer, &n), PROSE_OK);
+	t.close(t.context);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_gt(fread(text, 1, sizeof text - 1, f), 0);
+	(void)fclose(f);
+	ck_assert_str_eq(text, ">00880081"
+	                       "01aa\n<6108\n>00c0000008\n<................9000\n>00c0000008\n<................9000\n"
+	                       ">80f2000001\n<6108\n>00c0000008\n<51525354555657589000\n");
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
+/* What each instruction hides, by its class: the table against what the card answers with keys. */
+START_TEST(what_is_secret)
+{
+	static const uint8_t hides_answer[][2] = { { 0x00, 0x88 }, { 0x41, 0x88 }, { 0x03, 0x89 },
+		{ 0x80, INS_PROSE_RELEASE_KEY }, { 0x81, INS_PROSE_COMPUTE_CODES }, { 0xC3, INS_PROSE_UNPROTECT } };
+	static const uint8_t hides_data[][2] = { { 0x00, 0x20 }, { 0x01, 0x24 }, { 0x02, 0x26 }, { 0x42, 0x28 }, { 0x00, 0x2C },
+		{ 0x80, INS_PROSE_PROTECT } };
+	unsigned hidden = 0;
+
+	for (size_t i = 0; i < sizeof hides_answer / sizeof *hides_answer; i++)
+		ck_assert_uint_eq(ins_hides(hides_answer[i][0], hides_answer[i][1]), INS_HIDES_ANSWER);
+	for (size_t i = 0; i < sizeof hides_data / sizeof *hides_data; i++)
+		ck_assert_uint_eq(ins_hides(hides_data[i][0], hides_data[i][1]), INS_HIDES_DATA);
+	for (unsigned ins = 0; ins < 256; ins++)
+		hidden += (ins_hides(0x00, (uint8_t)ins) != 0 ? 1U : 0) + (ins_hides(0x80, (uint8_t)ins) != 0 ? 1U : 0);
+	ck_assert_uint_eq(hidden, 7 + 4); /* and nothing else is */
+}
+END_TEST
+
 Suite *suite_host(void)
 {
 	Suite *s = suite_create("host");
@@ -317,6 +448,9 @@ Suite *suite_host(void)
 	tcase_add_test(t, a_cards_interface_has_a_version);
 	tcase_add_test(t, this_cards_interface_is_ours);
 	tcase_add_test(t, what_no_command_holds_is_not_sent);
+	tcase_add_test(t, a_trace_keeps_secrets);
+	tcase_add_test(t, a_trace_knows_whose_answer_it_is);
+	tcase_add_test(t, what_is_secret);
 	suite_add_tcase(s, t);
 	return s;
 }
