@@ -558,6 +558,90 @@ START_TEST(sessions_carry_the_same_key_to_both_ends)
 }
 END_TEST
 
+static unsigned start_at(struct rig *r, struct bytes session, struct bytes at, struct buf *offer, uint8_t id[static 8])
+{
+	uint8_t raw[256];
+	struct buf b = BUF_OF(raw);
+	struct bytes v;
+	unsigned sw;
+
+	tlv_put_uint(&b, TAG_TIME, 8, NOW);
+	tlv_put(&b, TAG_GROUP_URI, BYTES_STR(GROUP));
+	tlv_put_uint(&b, TAG_SSRC, 4, 0x01020304);
+	if (session.n > 0)
+		tlv_put(&b, TAG_SESSION_ID, session);
+	if (at.p != NULL)
+		tlv_put(&b, TAG_MEDIA_AT, at);
+	if ((sw = rig_prose(r, INS_PROSE_START_SESSION, 0, buf_bytes(&b))) != 0x9000)
+		return sw;
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MESSAGE, &v), OK);
+	offer->len = 0;
+	buf_put(offer, v);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_SESSION_ID, &v), OK);
+	memcpy(id, v.p, 8);
+	return sw;
+}
+
+static void joins(struct rig *r, struct bytes offer, uint8_t id[static 8])
+{
+	struct bytes v;
+
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(NOW, TAG_MESSAGE, offer)), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_SESSION_ID, &v), OK);
+	memcpy(id, v.p, 8);
+}
+
+/* Where the media go is in the offer, as the talker's phone said, and comes out where it is opened; without it, nothing does.
+ */
+START_TEST(an_offer_says_where_the_media_go)
+{
+	struct rig *r = known_card();
+	const struct bytes at = hex("EFFF2105177A"), none = { 0 };
+	uint8_t raw[2048], id[8], other[8];
+	struct buf offer = BUF_OF(raw);
+	struct bytes v;
+
+	provision(r);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	ck_assert_uint_eq(start_at(r, none, at, &offer, id), 0x9000);
+	joins(r, buf_bytes(&offer), other);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MEDIA_AT, &v), OK);
+	ck_assert(bytes_equal(v, at));
+	ck_assert_uint_eq(start_at(r, none, none, &offer, id), 0x9000);
+	joins(r, buf_bytes(&offer), other);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MEDIA_AT, &v), ERR_NOT_FOUND);
+	ck_assert_uint_eq(start_at(r, none, hex("EFFF210517"), &offer, id), 0x6A80);
+	ck_assert_uint_eq(start_at(r, none, hex("EFFF2105177A00"), &offer, id), 0x6A80);
+	ck_assert_uint_eq(start_at(r, none, (struct bytes){ raw, 0 }, &offer, id), 0x6A80);
+	rig_free(&r);
+}
+END_TEST
+
+/* A talker's offer under the key that he talks with opens no second session, with replay windows of its own; another key does.
+ */
+START_TEST(an_offer_again_is_the_same_session)
+{
+	struct rig *r = known_card();
+	const struct bytes at = hex("EFFF2105177A"), none = { 0 };
+	uint8_t raw[2048], id[8], again[8], first[8], second[8];
+	struct buf offer = BUF_OF(raw);
+
+	provision(r);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	ck_assert_uint_eq(start_at(r, none, at, &offer, id), 0x9000);
+	joins(r, buf_bytes(&offer), first);
+	ck_assert_uint_eq(start_at(r, BYTES_OF(id), at, &offer, again), 0x9000);
+	ck_assert_mem_eq(again, id, 8);
+	joins(r, buf_bytes(&offer), second);
+	ck_assert_mem_eq(second, first, 8);
+	ck_assert_mem_ne(second, id, 8); /* nor is it the talker's own */
+	ck_assert_uint_eq(start_at(r, none, at, &offer, id), 0x9000);
+	joins(r, buf_bytes(&offer), second);
+	ck_assert_mem_ne(second, first, 8);
+	rig_free(&r);
+}
+END_TEST
+
 static unsigned release(struct rig *r, const uint8_t id[8])
 {
 	uint8_t raw[16];
@@ -763,6 +847,8 @@ Suite *suite_prose(void)
 	tcase_add_test(t, another_members_message_and_another_signer_are_refused);
 	tcase_add_test(t, past_current_and_future_periods_are_held);
 	tcase_add_test(t, sessions_carry_the_same_key_to_both_ends);
+	tcase_add_test(t, an_offer_says_where_the_media_go);
+	tcase_add_test(t, an_offer_again_is_the_same_session);
 	tcase_add_test(t, the_oldest_session_makes_room);
 	tcase_add_test(t, long_commands_are_refused_by_their_length);
 	tcase_add_test(t, discovery_rights_windows_and_matching);

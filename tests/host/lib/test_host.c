@@ -318,5 +318,7 @@ Suite *suite_host(void)
 	tcase_add_test(t, this_cards_interface_is_ours);
 	tcase_add_test(t, what_no_command_holds_is_not_sent);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, tcase_hearing());
+	suite_add_tcase(s, tcase_strangers());
 	return s;
 }
