@@ -267,6 +267,25 @@ START_TEST(sdp_round_trips)
 }
 END_TEST
 
+/* Time stamps of 32 bits of seconds say the time that they were made of, from 1970 until 2104, and are in the order of time. */
+START_TEST(ntp_turns_over_in_2036)
+{
+	const uint64_t turn = 2085978496, end = turn + UINT64_C(0x80000000), step = 86399;
+
+	ck_assert_uint_eq(mikey_ntp(turn), 0);
+	ck_assert_uint_eq(mikey_ntp(turn - 1), UINT64_C(0xFFFFFFFF00000000));
+	ck_assert_uint_eq(mikey_unix(UINT64_C(0xFFFFFFFFFFFFFFFF)), turn - 1);
+	for (uint64_t t = 0; t + 2 * step < end; t += step) {
+		ck_assert_uint_eq(mikey_unix(mikey_ntp(t)), t);
+		ck_assert_uint_eq(mikey_unix(mikey_ntp(t) | 0xFFFFFFFF), t); /* fractions do not count */
+		ck_assert_uint_lt(mikey_order(mikey_ntp(t)), mikey_order(mikey_ntp(t + 1)));
+		ck_assert_uint_lt(mikey_order(mikey_ntp(t)), mikey_order(mikey_ntp(t + step)));
+	}
+	ck_assert_uint_eq(mikey_unix(mikey_ntp(end - 1)), end - 1);
+	ck_assert_uint_eq(mikey_unix(UINT64_C(0x8000000000000000)), 0); /* 1968 */
+}
+END_TEST
+
 /* Where the media go stands under the MAC: what comes out is what went in, or nothing; another vendor's extension is passed
  * over. */
 START_TEST(media_are_where_the_mac_says)
@@ -503,6 +522,7 @@ Suite *suite_mikey(void)
 	tcase_add_test(t, truncated_messages_are_refused);
 	tcase_add_test(t, sdp_round_trips);
 	tcase_add_test(t, media_are_where_the_mac_says);
+	tcase_add_test(t, ntp_turns_over_in_2036);
 	tcase_add_test(t, kms_messages);
 	tcase_add_test(t, kms_responses);
 	tcase_add_test(t, kms_signatures);

@@ -60,7 +60,7 @@ enum sw prose_gmk_current(struct applet *a, const uint8_t group[static DIGEST_LE
 
 	while (prose_gmk_next(a, group, &name, &g) == OK) {
 		any = true;
-		if (g.not_before <= now && now < g.not_after && (!found || g.stamp > out->stamp)) {
+		if (g.not_before <= now && now < g.not_after && (!found || mikey_order(g.stamp) > mikey_order(out->stamp))) {
 			*out = g;
 			found = true;
 		}
