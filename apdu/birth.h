@@ -70,7 +70,8 @@ enum ota_key_tag {
 };
 enum ota_policy_tag {
 	OTA_POLICY_SILENT = 0x80, /* 1: nothing at all is answered before the MAC is right */
-	OTA_POLICY_MAX_FAILURES   /* 4: a key set is blocked after so many wrong MACs; 0: never */
+	OTA_POLICY_MAX_FAILURES,  /* 4: a key set is blocked after so many wrong MACs; 0: never */
+	OTA_POLICY_SUBMITS        /* 2: SMS-SUBMITs a power-on that packets without a right MAC and a new counter may cause */
 };
 
 /* The parameters of f1..f5*, in a card's USIM record and in an order. */

@@ -4,7 +4,7 @@
 #define APDU_PROSE_H
 
 /* The interface's version, which STATUS tells: see "Interface version" in docs/prose-applet.md for when each part grows. */
-enum { PROSE_INTERFACE_MAJOR = 1, PROSE_INTERFACE_MINOR = 0 };
+enum { PROSE_INTERFACE_MAJOR = 1, PROSE_INTERFACE_MINOR = 1 };
 
 /* Every name below lies in a range of its purpose (docs/prose-applet.md, "Ranges"; tests/apdu/test_ranges.c). */
 enum prose_instruction {
@@ -73,6 +73,7 @@ enum prose_tag {
 	TAG_SIGNATURE = 0x9F24,  /* r || s; a MAC of 32 octets */
 	TAG_TRK_ID = 0x9F25,
 	TAG_INTERFACE = 0x9F26, /* major, minor: one octet each */
+	TAG_MEDIA_AT = 0x9F2E,  /* where the media of a call go: IPv4 address and port */
 	TAG_ENTRY = 0xA0,
 	TAG_IMPORT = 0xA2 /* over the air: the data of IMPORT GMK as one object */
 };
@@ -143,7 +144,7 @@ enum {
 	PROSE_NAME_MAX = 64,
 	PERMISSION_RADIO_MAX = 128,
 	PERMISSIONS_MAX = 16,   /* PLMNs on a card */
-	PROSE_SESSIONS_MAX = 8, /* open at a time; one more: the one opened first is dropped, keys and all */
+	PROSE_SESSIONS_MAX = 8, /* open at a time; one more: the one used least lately is dropped, keys and all */
 	PROSE_SESSION_ID_LEN = 8,
 	GSK_LEN = 16,
 	GSK_SALT_LEN = 14,

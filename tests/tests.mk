@@ -4,7 +4,7 @@ TEST_OBJECTS := $(filter-out $(addprefix $(O)/tests/,e2e/% fuzz/% bench/% taint/
 $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
 # Ciphers whose blocks tests/card/applets/test_rfm.c counts; what is freed is looked at by tests/card/os/test_wipe.c.
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac
-$(O)/check-unit: $(TEST_OBJECTS) $(HOST_LIB) $(NET) $(SANDBOX) $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/check-unit: $(TEST_OBJECTS) $(HOST_LIB) $(O)/host/cli/hearing.o $(NET) $(SANDBOX) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(COUNTED:%=-Wl,--wrap=%) -Wl,--wrap=free -Wl,--wrap=secret_wipe -Wl,--wrap=secret_large_wipe $(LIBS_NET) $(LIBS_TEST)
 E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/statements $(O)/trouble.so
 $(O)/smsc: $(O)/tests/e2e/smsc.o $(O)/libota.a $(O)/libapdu.a

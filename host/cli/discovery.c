@@ -47,7 +47,7 @@ int verb_discover(struct arguments *a)
 	struct prose_match match;
 	struct multicast pc5;
 	uint8_t frame[64];
-	long frames = 0, matches = 0;
+	long frames = 0, matches = 0, ignored = 0;
 	enum prose_result r;
 
 	if (!multicast_open(a->pc5, true, &pc5))
@@ -65,18 +65,25 @@ int verb_discover(struct arguments *a)
 		if ((r = prose_watch_update(watch, a->card, now_seconds())) != PROSE_OK)
 			break;
 		n = multicast_receive(&pc5, frame, sizeof frame, 50);
-		if (n != PROSE_FRAME)
+		if (n <= 0)
 			continue;
+		if (n != PROSE_FRAME) {
+			ignored++;
+			continue;
+		}
 		frames++;
 		r = prose_watch_frame(watch, a->card, now_seconds(), frame, &match);
 		if (r == PROSE_OK) {
 			matches++;
 			report(a, &match);
-		} else if (r == PROSE_NOT_FOUND) {
+		} else if (r == PROSE_NOT_FOUND || r == PROSE_REFUSED) { /* anybody can send a frame */
+			ignored += r == PROSE_REFUSED;
 			r = PROSE_OK;
 		}
 	}
-	(void)printf(a->json ? "{\"frames\": %ld, \"matches\": %ld}\n" : "%ld frames heard, %ld matches\n", frames, matches);
+	(void)printf(a->json ? "{\"frames\": %ld, \"matches\": %ld, \"ignored\": %ld}\n"
+	                     : "%ld frames heard, %ld matches, %ld ignored\n",
+	        frames, matches, ignored);
 	prose_watch_free(&watch);
 	multicast_close(&pc5);
 	return r == PROSE_OK ? 0 : ue_complain(a, "discover", NULL, r);

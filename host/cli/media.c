@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RTP_HEADER = 12, MKI_LEN = 8 };
+enum { RTP_HEADER = 12, MKI_LEN = 8, STRANGERS_AT_ONCE = 8, STRANGER_US = 1000000 };
 
 struct look {
 	const char *group;
@@ -135,6 +135,54 @@ void media_count(const struct media *m, unsigned long *packets, unsigned long *l
 	}
 }
 
+/* The card gives keys for any GUK-ID that stands in a packet, and counts it in its memory: after a few who were not who they
+ * said, one a second. */
+static bool may_ask(struct media *m, uint64_t now)
+{
+	return m->strangers < STRANGERS_AT_ONCE || now >= m->stranger_at + STRANGER_US;
+}
+
+static size_t talker_row(const struct media *m)
+{
+	size_t row = 0;
+
+	if (m->talkers < MEDIA_TALKERS)
+		return m->talkers;
+	for (size_t i = 1; i < MEDIA_TALKERS; i++)
+		if (m->talker[i].last < m->talker[row].last)
+			row = i;
+	return row;
+}
+
+/* A talker whom nobody has heard yet. Only with a packet that opens does he take a row, of the one not heard for longest. */
+static enum prose_result meet(struct media *m, uint32_t guk_id, uint8_t *packet, size_t *n, uint64_t now)
+{
+	struct srtp_stream *in = NULL;
+	enum prose_result r;
+	bool opened;
+	size_t row;
+
+	if (!may_ask(m, now))
+		return PROSE_NOT_FOUND;
+	if ((r = stream(m, guk_id, 0, &in)) != PROSE_OK)
+		return r;
+	opened = srtp_stream_unprotect(in, packet, n) == OK;
+	if (!opened && direct(m)) {
+		srtp_stream_free(&in);
+		m->strangers++;
+		m->stranger_at = now;
+		return PROSE_NOT_FOUND;
+	}
+	row = talker_row(m);
+	if (row == m->talkers)
+		m->talkers++;
+	srtp_stream_free(&m->talker[row].in);
+	m->talker[row].guk_id = guk_id;
+	m->talker[row].in = in;
+	m->talker[row].last = now;
+	return opened ? PROSE_OK : PROSE_NOT_FOUND; /* a GSK is the session's, whoever sent this */
+}
+
 static enum prose_result unprotect(struct media *m, uint8_t *packet, size_t *n)
 {
 	const uint32_t guk_id = media_talker(m, packet, *n);
@@ -151,14 +199,12 @@ static enum prose_result unprotect(struct media *m, uint8_t *packet, size_t *n)
 		return PROSE_NOT_FOUND;
 	while (i < m->talkers && m->talker[i].guk_id != guk_id)
 		i++;
-	if (i == m->talkers) {
-		i = m->talkers < MEDIA_TALKERS ? m->talkers++ : 0;
-		srtp_stream_free(&m->talker[i].in);
-		m->talker[i].guk_id = guk_id;
-		if ((r = stream(m, guk_id, 0, &m->talker[i].in)) != PROSE_OK)
-			return r;
-	}
-	return m->talker[i].in != NULL && srtp_stream_unprotect(m->talker[i].in, packet, n) == OK ? PROSE_OK : PROSE_NOT_FOUND;
+	if (i == m->talkers)
+		return meet(m, guk_id, packet, n, began);
+	if (srtp_stream_unprotect(m->talker[i].in, packet, n) != OK)
+		return PROSE_NOT_FOUND;
+	m->talker[i].last = began;
+	return PROSE_OK;
 }
 
 enum prose_result media_unprotect(struct media *m, uint8_t *packet, size_t *n)

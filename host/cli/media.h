@@ -17,8 +17,11 @@ struct media {
 	struct {
 		uint32_t guk_id;
 		struct srtp_stream *in;
+		uint64_t last; /* heard, in microseconds */
 	} talker[MEDIA_TALKERS];
 	size_t talkers;
+	unsigned long strangers; /* GUK-IDs of packets that did not open */
+	uint64_t stranger_at;
 	uint32_t heard[64]; /* SSRCs */
 	size_t heard_count;
 	struct {

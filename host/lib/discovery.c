@@ -8,12 +8,13 @@
 #include "crypto/common/lookup.h"
 #include "host/lib/session.h"
 
-enum { ENTRY_LEN = 2 + 8 + PROSE_LOOKUP_LEN, HEARD_MAX = 1024, TOLERANCE = 1 };
+enum { ENTRY_LEN = 2 + 8 + PROSE_LOOKUP_LEN, HEARD_MAX = 1024, TOLERANCE = 1, ASKS_MAX = 8 };
 
 struct entry {
 	uint8_t lookup[PROSE_LOOKUP_LEN];
 	uint64_t slot;
 	uint16_t index;
+	uint8_t asked;    /* how often the card was: copies with another MIC would spend its budget */
 	bool used, heard; /* heard: reported in this slot, so a second copy is a replay */
 };
 
@@ -167,8 +168,9 @@ enum prose_result prose_watch_frame(
 	if (discovery_lookup(frame + 1, lookup) != OK)
 		return PROSE_IO;
 	e = find(w, lookup);
-	if (e == NULL || e->heard)
+	if (e == NULL || e->heard || e->asked == ASKS_MAX)
 		return PROSE_NOT_FOUND;
+	e->asked++;
 	if ((r = ask_card(c, now, frame, e->index, match)) != PROSE_OK)
 		return r;
 	e->heard = true;

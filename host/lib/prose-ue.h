@@ -303,6 +303,10 @@ struct prose_session {
 	uint32_t gmk_id, guk_id; /* the latter this card's: behind each of its packets stands GMK-ID || GUK-ID */
 	uint64_t not_after;
 	unsigned policy; /* PROSE_POLICY_... */
+	/* prose_call_join only: where the media go, IPv4 address and port, as the sender says under the offer's MAC; false for
+	 * offers of cards whose interface is older than 1.1 */
+	bool media_known;
+	uint8_t media_at[6];
 };
 enum prose_policy {
 	PROSE_POLICY_SIGN = 0x01,
@@ -316,7 +320,11 @@ enum prose_policy {
 /* Make a session key on the card and the MIKEY-PSK offer that carries it. With refresh, a new offer for that session. */
 enum prose_result prose_call_start(struct prose_card *, uint64_t now, const char *group_uri, uint32_t ssrc,
         const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n);
-/* Open an offer. */
+/* The same, and the offer says under its MAC where the media go, for which the SDP around it is no proof (media_at: IPv4
+ * address and port; NULL: it does not). The card's interface is at least 1.1. */
+enum prose_result prose_call_start_at(struct prose_card *, uint64_t now, const char *group_uri, uint32_t ssrc,
+        const uint8_t refresh[8], const uint8_t media_at[6], struct prose_session *out, uint8_t *message, size_t *n);
+/* Open an offer. PROSE_REFUSED is what anybody can cause who sends to where offers are heard: wait for the next one. */
 enum prose_result prose_call_join(
         struct prose_card *, uint64_t now, const uint8_t *message, size_t n, struct prose_session *out);
 /* The GSK and salt for the SRTP stack, if the group's policy lets them out. Wipe them after the call. */
@@ -356,7 +364,8 @@ struct prose_match {
 	char name[65];
 	uint64_t slot;
 };
-/* A received frame: PROSE_OK and *match for a new match; PROSE_NOT_FOUND for foreign, forged, late or repeated frames. */
+/* A received frame: PROSE_OK and *match for a new match; PROSE_NOT_FOUND for foreign, forged, late or repeated frames, and in a
+ * slot for all of a name after eight that were forged, as the card has a budget. PROSE_REFUSED: count it, and wait on. */
 enum prose_result prose_watch_frame(
         struct prose_watch *, struct prose_card *, uint64_t now, const uint8_t frame[29], struct prose_match *match);
 

@@ -267,8 +267,8 @@ enum prose_result prose_list(
 	return PROSE_OK;
 }
 
-enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const char *group_uri, uint32_t ssrc,
-        const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n)
+enum prose_result prose_call_start_at(struct prose_card *c, uint64_t now, const char *group_uri, uint32_t ssrc,
+        const uint8_t refresh[8], const uint8_t media_at[6], struct prose_session *out, uint8_t *message, size_t *n)
 {
 	uint8_t raw[PROSE_REQUEST_MAX];
 	struct buf b = BUF_OF(raw);
@@ -281,6 +281,8 @@ enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const cha
 	tlv_put_uint(&b, TAG_SSRC, 4, ssrc);
 	if (refresh != NULL)
 		tlv_put(&b, TAG_SESSION_ID, (struct bytes){ refresh, PROSE_SESSION_ID_LEN });
+	if (media_at != NULL)
+		tlv_put(&b, TAG_MEDIA_AT, (struct bytes){ media_at, sizeof out->media_at });
 	if (b.failed)
 		return PROSE_NO_SPACE;
 	if ((r = session_command(c, INS_PROSE_START_SESSION, 0, buf_bytes(&b), PROSE_REQUEST_MAX)) != PROSE_OK)
@@ -297,6 +299,12 @@ enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const cha
 	memcpy(message, offer.p, offer.n);
 	*n = offer.n;
 	return PROSE_OK;
+}
+
+enum prose_result prose_call_start(struct prose_card *c, uint64_t now, const char *group_uri, uint32_t ssrc,
+        const uint8_t refresh[8], struct prose_session *out, uint8_t *message, size_t *n)
+{
+	return prose_call_start_at(c, now, group_uri, ssrc, refresh, NULL, out, message, n);
 }
 
 enum prose_result prose_call_join(
@@ -316,6 +324,7 @@ enum prose_result prose_call_join(
 	out->known = take_number(c->answer, TAG_KNOWN, &v) && v != 0;
 	(void)take_text(c->answer, TAG_SENDER_URI, out->sender_uri, sizeof out->sender_uri);
 	(void)take_text(c->answer, TAG_GROUP_URI, out->group_uri, sizeof out->group_uri);
+	out->media_known = take_octets(c, TAG_MEDIA_AT, out->media_at, sizeof out->media_at) == PROSE_OK;
 	return PROSE_OK;
 }
 

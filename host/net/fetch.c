@@ -58,13 +58,16 @@ static int one(struct arguments *a, struct exchange *x, const char *from, bool *
 	if (!*more)
 		return x->status == 204 ? 0 : gba_refused(x->url, "this is no group manager");
 	r = hand_over(a, (struct bytes){ x->answer, x->n });
-	if (!has_it(a, r) && r != PROSE_REFUSED && r != PROSE_REPLAYED)
+	if (!has_it(a, r) && r != PROSE_REFUSED && r != PROSE_REPLAYED && r != PROSE_FORMAT && r != PROSE_NO_SPACE)
 		return ue_complain(a, "group fetch", x->url, r);
 	(void)snprintf(path, sizeof path, "/outbox/v1/done/%s", x->item);
 	if (!has_it(a, r)) { /* it would be refused again, and what is behind it would wait for ever */
-		refused = ue_complain(a, "group fetch", "the card refuses an item", r);
+		(void)ue_complain(a, "group fetch", "the card refuses an item", r);
+		refused = EXIT_REFUSED;
 		(void)snprintf(path, sizeof path, "/outbox/v1/done/%s/%04x", x->item,
-		        r == PROSE_REPLAYED ? SW_PROSE_REPLAY : prose_card_status(a->card));
+		        r == PROSE_REPLAYED  ? SW_PROSE_REPLAY
+		        : r == PROSE_REFUSED ? prose_card_status(a->card)
+		                             : SW_WRONG_DATA);
 	}
 	x->post = true;
 	x->body = (struct bytes){ 0 };

@@ -51,7 +51,7 @@ static const struct layout {
 	{ SMPP_GENERIC_NACK, NULL, 0 },
 };
 
-enum { TLV_RECEIPTED_ID = 0x001E, TLV_PAYLOAD = 0x0424, TLV_STATE = 0x0427 };
+enum { TLV_RECEIPTED_ID = 0x001E, TLV_PAYLOAD = 0x0424, TLV_STATE = 0x0427, VALIDITY_END = 360 * 86400 };
 
 const char *smpp_status_text(uint32_t status)
 {
@@ -202,10 +202,12 @@ void smpp_put(struct buf *out, const struct smpp_pdu *p)
 
 void smpp_validity(uint64_t seconds, char out[17])
 {
-	uint64_t days = seconds / 86400;
+	uint64_t days;
 
-	/* Months of 30 days; the centre's own limit is shorter than years. */
-	(void)snprintf(out, 17, "00%02u%02u%02u%02u%02u000R", (unsigned)(days / 30 % 12), (unsigned)(days % 30),
+	/* Months of 30 days; the centre's own limit is shorter than years, and twelve months would be none. */
+	seconds = seconds < VALIDITY_END ? seconds : VALIDITY_END - 1;
+	days = seconds / 86400;
+	(void)snprintf(out, 17, "00%02u%02u%02u%02u%02u000R", (unsigned)(days / 30), (unsigned)(days % 30),
 	        (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
 }
 

@@ -3,6 +3,9 @@
 
 enum { SIGN_ECCSI = 2 };
 
+/* What the top bit means: set, 1968 to 2036 (era 0); clear, 2036 to 2104 (era 1, RFC 5905 6). */
+#define ERA_0_SECOND_HALF UINT64_C(0x80000000)
+
 uint64_t mikey_ntp(uint64_t unix_seconds)
 {
 	return (unix_seconds + MIKEY_NTP_TO_UNIX) << 32;
@@ -10,9 +13,15 @@ uint64_t mikey_ntp(uint64_t unix_seconds)
 
 uint64_t mikey_unix(uint64_t ntp)
 {
-	uint64_t seconds = ntp >> 32;
+	uint64_t seconds = mikey_order(ntp) >> 32;
 
+	seconds += ERA_0_SECOND_HALF;
 	return seconds >= MIKEY_NTP_TO_UNIX ? seconds - MIKEY_NTP_TO_UNIX : 0;
+}
+
+uint64_t mikey_order(uint64_t ntp)
+{
+	return ntp ^ UINT64_C(1) << 63;
 }
 
 static bool take_u8(struct bytes *in, uint8_t *out)

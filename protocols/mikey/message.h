@@ -34,7 +34,7 @@ enum mikey_role {
 	MIKEY_ROLE_UID_RESPONDER = 9,
 	MIKEY_ROLES = 10
 };
-enum mikey_ext { MIKEY_EXT_KEY_ID = 3, MIKEY_EXT_KEY_PARAMETERS = 7 };
+enum mikey_ext { MIKEY_EXT_VENDOR_ID = 0, MIKEY_EXT_KEY_ID = 3, MIKEY_EXT_KEY_PARAMETERS = 7 };
 enum { MIKEY_EXT_MAX = 4, MIKEY_ECCSI_LEN = 129, MIKEY_RAND_MIN = 16, MIKEY_MESSAGE_MAX = 2048 };
 
 struct mikey_header {
@@ -91,8 +91,10 @@ void mikey_put_sign_header(struct buf *);
 
 #define MIKEY_NTP_TO_UNIX UINT64_C(2208988800)
 
-/* Seconds since 1970 to an NTP time stamp and back. */
+/* Seconds since 1970 to an NTP time stamp and back: 1970 to 2104, as its 32 bits of seconds turn over on 2036-02-07. */
 uint64_t mikey_ntp(uint64_t unix_seconds);
 uint64_t mikey_unix(uint64_t ntp);
+/* What grows with the time of a stamp, across the turn, too. Stamps themselves do not. */
+uint64_t mikey_order(uint64_t ntp);
 
 #endif

@@ -68,7 +68,9 @@ enum status sdp_parse(struct bytes text, struct sdp_media *m, struct buf *mikey)
 
 	*m = (struct sdp_media){ 0 };
 	while (take_line(&text, &line)) {
-		if (starts(&line, "a=key-mgmt:mikey ")) {
+		if (m->subject.p == NULL && starts(&line, "s=")) {
+			m->subject = line;
+		} else if (starts(&line, "a=key-mgmt:mikey ")) {
 			if (key)
 				return ERR_MALFORMED;
 			TRY(base64_decode(line, mikey));

@@ -19,6 +19,7 @@ struct sdp_offer {
 void sdp_put(struct buf *, const struct sdp_offer *);
 
 struct sdp_media {
+	struct bytes subject; /* s= line, of the text: whose offer it says that it is */
 	char address[64];
 	uint16_t port;
 	uint32_t ssrc; /* 0 if there is no a=ssrc */

@@ -66,6 +66,8 @@ static void put_optional(xmlTextWriterPtr w, const char *name, const char *value
 		put_element(w, name, value);
 }
 
+_Static_assert(sizeof(time_t) == 8, "times end in 2038: build with -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64");
+
 static void put_time(xmlTextWriterPtr w, const char *name, uint64_t at)
 {
 	time_t t = (time_t)at;

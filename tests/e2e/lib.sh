@@ -62,6 +62,15 @@ refused() { # refused PATTERN command...: it must end by itself, with a failure,
 	grep -qi -- "$pattern" <<<"$out" || { echo "expected \"$pattern\", got: $out"; return 1; }
 	! grep -qi -- "$UNREACHED" <<<"$out" || { echo "not refused, but not reached: $out"; return 1; }
 }
+passes_over() { # passes_over PATTERN NAME command...: it says why it passes over an offer, and goes on listening until it is told to end
+	local pattern=$1 name=$2 p rc=0
+	rm -f "$WORK/$name.json" "$WORK/$name.err"
+	"${@:3}" >"$WORK/$name.json" 2>"$WORK/$name.err" & p=$!
+	await_line "$pattern" "$WORK/$name.err" $p && ! ended $p && absent '"joined"' "$WORK/$name.json" || rc=1
+	stop $p
+	[ $rc = 0 ] || cat "$WORK/$name.json" "$WORK/$name.err"
+	return $rc
+}
 unreached() { # unreached command...: it must fail, and say that nobody is there
 	local out rc=0
 	out=$("$@" 2>&1) || rc=$?

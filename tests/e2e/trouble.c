@@ -52,6 +52,16 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 	return rc;
 }
 
+time_t time(time_t *out)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	if (out != NULL)
+		*out = t.tv_sec;
+	return t.tv_sec;
+}
+
 static void *real_of(const char *name)
 {
 	return dlsym(RTLD_NEXT, name);

@@ -83,6 +83,24 @@ START_TEST(what_is_put_is_taken)
 }
 END_TEST
 
+/* What a relative period of months and days can say, and no less for more. */
+START_TEST(a_validity_does_not_turn_over)
+{
+	static const struct {
+		uint64_t seconds;
+		const char *text;
+	} periods[] = { { 0, "000000000000000R" }, { 86399, "000000235959000R" }, { 30 * 86400, "000100000000000R" },
+		{ 360 * 86400 - 1, "001129235959000R" }, { 360 * 86400, "001129235959000R" },
+		{ UINT64_MAX, "001129235959000R" } };
+	char text[17];
+
+	for (size_t i = 0; i < sizeof periods / sizeof *periods; i++) {
+		smpp_validity(periods[i].seconds, text);
+		ck_assert_str_eq(text, periods[i].text);
+	}
+}
+END_TEST
+
 START_TEST(lengths_that_cannot_be)
 {
 	struct smpp_pdu q;
@@ -210,6 +228,7 @@ Suite *suite_smpp(void)
 	tcase_add_test(c, a_submit_as_in_the_book);
 	tcase_add_test(c, what_is_put_is_taken);
 	tcase_add_test(c, lengths_that_cannot_be);
+	tcase_add_test(c, a_validity_does_not_turn_over);
 	tcase_add_test(c, receipts_with_and_without_optional_fields);
 	tcase_add_loop_test(c, a_session_in_slices, 0, 70);
 	tcase_add_test(c, silence_is_asked_and_then_given_up);

@@ -257,12 +257,70 @@ START_TEST(sdp_round_trips)
 
 	sdp_put(&b, &(struct sdp_offer){ BYTES_STR("sip:fire@example.org"), "239.1.2.3", 6004, 0x89ABCDEF, counting(3, 50) });
 	ck_assert_int_eq(sdp_parse(buf_bytes(&b), &media, &m), OK);
+	ck_assert(bytes_equal(media.subject, BYTES_STR("sip:fire@example.org")));
 	ck_assert_str_eq(media.address, "239.1.2.3");
 	ck_assert_uint_eq(media.port, 6004);
 	ck_assert_uint_eq(media.ssrc, 0x89ABCDEF);
 	ck_assert(bytes_equal(buf_bytes(&m), counting(3, 50)));
 	m.len = 0;
 	ck_assert_int_ne(sdp_parse(BYTES_STR("v=0\r\nm=audio 99999 RTP/SAVP 8\r\n"), &media, &m), OK);
+}
+END_TEST
+
+/* Time stamps of 32 bits of seconds say the time that they were made of, from 1970 until 2104, and are in the order of time. */
+START_TEST(ntp_turns_over_in_2036)
+{
+	const uint64_t turn = 2085978496, end = turn + UINT64_C(0x80000000), step = 86399;
+
+	ck_assert_uint_eq(mikey_ntp(turn), 0);
+	ck_assert_uint_eq(mikey_ntp(turn - 1), UINT64_C(0xFFFFFFFF00000000));
+	ck_assert_uint_eq(mikey_unix(UINT64_C(0xFFFFFFFFFFFFFFFF)), turn - 1);
+	for (uint64_t t = 0; t + 2 * step < end; t += step) {
+		ck_assert_uint_eq(mikey_unix(mikey_ntp(t)), t);
+		ck_assert_uint_eq(mikey_unix(mikey_ntp(t) | 0xFFFFFFFF), t); /* fractions do not count */
+		ck_assert_uint_lt(mikey_order(mikey_ntp(t)), mikey_order(mikey_ntp(t + 1)));
+		ck_assert_uint_lt(mikey_order(mikey_ntp(t)), mikey_order(mikey_ntp(t + step)));
+	}
+	ck_assert_uint_eq(mikey_unix(mikey_ntp(end - 1)), end - 1);
+	ck_assert_uint_eq(mikey_unix(UINT64_C(0x8000000000000000)), 0); /* 1968 */
+}
+END_TEST
+
+/* Where the media go stands under the MAC: what comes out is what went in, or nothing; another vendor's extension is passed
+ * over. */
+START_TEST(media_are_where_the_mac_says)
+{
+	struct mikey_offer o = { .profile = MIKEY_PROFILE_A, .rand = counting(0x10, 16), .media_at = hex("EFFF2105177A") };
+	struct secret gsk = secret_from(counting(0xA0, 16)), salt = secret_from(counting(0xB0, 14)), g, s;
+	uint8_t raw[512];
+	struct buf b = BUF_OF(raw);
+	struct bytes at;
+	struct mikey m;
+
+	for (int i = 0; i < 8; i++) {
+		o.profile = i % 2 == 0 ? MIKEY_PROFILE_A : MIKEY_PROFILE_B;
+		o.sp = i % 4 < 2 ? (struct bytes){ 0 } : mikey_sp_aes_cm_sha1_80;
+		o.sender_uri = o.receiver_uri = i < 4 ? (struct bytes){ 0 } : BYTES_STR("sip:fire@example.org");
+		b.len = 0;
+		ck_assert_int_eq(mikey_psk_build(counting(0, 16), &o, &gsk, &salt, &b), OK);
+		ck_assert_int_eq(mikey_parse(buf_bytes(&b), &m), OK);
+		ck_assert_int_eq(mikey_psk_media_at(&m, &at), OK);
+		ck_assert(bytes_equal(at, o.media_at));
+		for (size_t k = 0; k < b.len; k++) {
+			raw[k] ^= 1;
+			ck_assert(mikey_parse(buf_bytes(&b), &m) != OK || mikey_psk_open(counting(0, 16), &m, &g, &s) != OK);
+			raw[k] ^= 1;
+		}
+	}
+	ck_assert_int_eq(mikey_parse(buf_bytes(&b), &m), OK);
+	m.ext[m.ext_count - 1].data.n--;
+	ck_assert_int_eq(mikey_psk_media_at(&m, &at), ERR_MALFORMED);
+	m.ext[m.ext_count - 1].data = BYTES_STR("another's");
+	ck_assert_int_eq(mikey_psk_media_at(&m, &at), ERR_NOT_FOUND);
+	m.ext[m.ext_count - 1].data.n = 3;
+	ck_assert_int_eq(mikey_psk_media_at(&m, &at), ERR_NOT_FOUND);
+	m.ext_count = 0;
+	ck_assert_int_eq(mikey_psk_media_at(&m, &at), ERR_NOT_FOUND);
 }
 END_TEST
 
@@ -463,6 +521,8 @@ Suite *suite_mikey(void)
 	tcase_add_test(t, key_parameters_round_trip);
 	tcase_add_test(t, truncated_messages_are_refused);
 	tcase_add_test(t, sdp_round_trips);
+	tcase_add_test(t, media_are_where_the_mac_says);
+	tcase_add_test(t, ntp_turns_over_in_2036);
 	tcase_add_test(t, kms_messages);
 	tcase_add_test(t, kms_responses);
 	tcase_add_test(t, kms_signatures);

@@ -84,7 +84,8 @@ void rig_subscriber(const struct rig *, struct aka_subscriber *);
 struct bytes rig_authenticate(const struct rig *, uint64_t sqn);
 
 Suite *suite_apdu(void);
-TCase *tcase_ranges(void); /* of suite apdu */
+TCase *tcase_ranges(void);                          /* of suite apdu */
+TCase *tcase_hearing(void), *tcase_strangers(void); /* of suite host */
 Suite *suite_crypto(void);
 Suite *suite_sakke(void);
 Suite *suite_aka(void);

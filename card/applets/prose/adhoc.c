@@ -124,7 +124,7 @@ static bool newest(struct applet *a, const struct prose_group *g, uint64_t now, 
 	bool found = false;
 
 	while (prose_gmk_next(a, g->digest, &name, &each) == OK)
-		if (each.not_after > now && (!found || each.stamp > out->stamp)) {
+		if (each.not_after > now && (!found || mikey_order(each.stamp) > mikey_order(out->stamp))) {
 			*out = each;
 			found = true;
 		}

@@ -236,8 +236,9 @@ static enum status matches(const struct discovery_key *k, uint64_t t, struct byt
 	uint8_t code[PROSE_CODE_LEN];
 
 	*match = false;
-	*slot = counter;
-	if (counter + 1 < now || counter > now + 1)
+	/* The counter on the air has 32 bits; time has more. */
+	*slot = t / k->slot_seconds + (uint64_t)(int32_t)(counter - now);
+	if ((uint32_t)(counter + 1 - now) > 2)
 		return OK;
 	if (k->profile == DISCOVERY_33303)
 		return discovery_33303_check(&prose_profile_default, &k->keys, counter, frame, match);

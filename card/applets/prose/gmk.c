@@ -117,8 +117,8 @@ static enum status drop_oldest(struct applet *a, const uint8_t group[static DIGE
 
 	while (prose_gmk_next(a, group, &name, &g) == OK) {
 		n++;
-		if (g.stamp < stamp) {
-			stamp = g.stamp;
+		if (mikey_order(g.stamp) < stamp) {
+			stamp = mikey_order(g.stamp);
 			oldest = name;
 		}
 	}

@@ -274,33 +274,54 @@ enum sw prose_cmd_protect(struct command *c)
 	buf_put_uint(&header, 4, s->talks_as);
 	if (srtp_stream_protect(s->out, packet, &n) != OK)
 		return SW_TECHNICAL_PROBLEM;
+	s->opened = ++prose_state(c->applet)->opened;
 	tlv_put(c->rsp, TAG_PACKET, (struct bytes){ packet, n });
 	return SW_OK;
 }
 
-/* The stream of a talker, made when he is first heard; the one not heard for longest makes room. */
-static struct talker *talker_of(struct prose_session *s, uint32_t guk_id, uint64_t now)
+static struct talker *known_talker(struct prose_session *s, uint32_t guk_id)
+{
+	for (size_t i = 0; i < TALKERS_MAX; i++)
+		if (s->in[i].stream != NULL && s->in[i].guk_id == guk_id)
+			return &s->in[i];
+	return NULL;
+}
+
+/* A talker who has proved to be one; the one not heard for longest makes room. */
+static struct talker *new_talker(struct prose_session *s, uint32_t guk_id, struct srtp_stream *stream)
 {
 	struct talker *t = &s->in[0];
 
-	for (size_t i = 0; i < TALKERS_MAX; i++) {
-		if (s->in[i].stream != NULL && s->in[i].guk_id == guk_id) {
-			s->in[i].used = now;
-			return &s->in[i];
-		}
+	for (size_t i = 1; i < TALKERS_MAX; i++)
 		if (s->in[i].used < t->used)
 			t = &s->in[i];
-	}
 	srtp_stream_free(&t->stream);
-	*t = (struct talker){ guk_id, now, stream_new(s, guk_id, 0) };
+	*t = (struct talker){ guk_id, 0, stream };
 	return t;
+}
+
+/* In place. What does not open, from whomever it says it is, takes nothing from those who talk. */
+static enum sw open_packet(struct command *c, struct prose_session *s, uint32_t guk_id, uint8_t *packet, size_t *n)
+{
+	struct talker *t = known_talker(s, guk_id);
+	struct srtp_stream *fresh = t == NULL ? stream_new(s, guk_id, 0) : NULL;
+
+	if (t == NULL && fresh == NULL)
+		return SW_TECHNICAL_PROBLEM;
+	if (srtp_stream_unprotect(t != NULL ? t->stream : fresh, packet, n) != OK) {
+		srtp_stream_free(&fresh);
+		return SW_PROSE_SIGNATURE;
+	}
+	if (t == NULL)
+		t = new_talker(s, guk_id, fresh);
+	t->used = s->opened = ++prose_state(c->applet)->opened;
+	return SW_OK;
 }
 
 enum sw prose_cmd_unprotect(struct command *c)
 {
 	uint8_t packet[PROSE_PACKET_MAX];
 	struct prose_session *s;
-	struct talker *t;
 	uint32_t guk_id = 0;
 	size_t n;
 	enum sw sw = packet_of(c, &s, packet, &n);
@@ -314,11 +335,8 @@ enum sw prose_cmd_unprotect(struct command *c)
 			return SW_PROSE_NO_KEY;
 		guk_id = (uint32_t)bytes_uint((struct bytes){ packet + n - 4, 4 });
 	}
-	t = talker_of(s, guk_id, ++prose_state(c->applet)->opened);
-	if (t->stream == NULL)
-		return SW_TECHNICAL_PROBLEM;
-	if (srtp_stream_unprotect(t->stream, packet, &n) != OK)
-		return SW_PROSE_SIGNATURE;
+	if ((sw = open_packet(c, s, guk_id, packet, &n)) != SW_OK)
+		return sw;
 	/* Under a GSK of several talkers two with one SSRC would use one key stream. */
 	if (!s->direct && s->talks && bytes_uint((struct bytes){ packet + 8, 4 }) == s->talks_as)
 		s->collided = true;

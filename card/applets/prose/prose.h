@@ -139,7 +139,7 @@ void prose_gmk_wipe(struct prose_gmk *);
 
 /* prose_session.c */
 struct prose_session *prose_session_find(struct prose_state *, struct bytes id);
-/* A free row, or the one opened first, wiped; NULL without random octets. */
+/* A free row, or the one used least lately, wiped; NULL without random octets. */
 struct prose_session *prose_session_new(struct command *, const struct prose_group *);
 void prose_session_drop(struct prose_session *);
 /* The current GMK: valid now, newest time stamp. SW_PROSE_EXPIRED if there are keys but none is valid. */

@@ -60,7 +60,7 @@ enum sw prose_gmk_current(struct applet *a, const uint8_t group[static DIGEST_LE
 
 	while (prose_gmk_next(a, group, &name, &g) == OK) {
 		any = true;
-		if (g.not_before <= now && now < g.not_after && (!found || g.stamp > out->stamp)) {
+		if (g.not_before <= now && now < g.not_after && (!found || mikey_order(g.stamp) > mikey_order(out->stamp))) {
 			*out = g;
 			found = true;
 		}
@@ -84,7 +84,7 @@ static enum sw sign(struct command *c, const struct prose_key_set *k, struct buf
 }
 
 struct start_request {
-	struct bytes time, group_uri, ssrc, session;
+	struct bytes time, group_uri, ssrc, session, media_at;
 };
 
 static enum status start_request_parse(struct bytes in, struct start_request *r)
@@ -99,10 +99,12 @@ static enum status start_request_parse(struct bytes in, struct start_request *r)
 		case TAG_GROUP_URI: TRY(tlv_set_once(&r->group_uri, t.value)); break;
 		case TAG_SSRC: TRY(tlv_set_once(&r->ssrc, t.value)); break;
 		case TAG_SESSION_ID: TRY(tlv_set_once(&r->session, t.value)); break;
+		case TAG_MEDIA_AT: TRY(tlv_set_once(&r->media_at, t.value)); break;
 		default: return ERR_MALFORMED;
 		}
 	}
-	return r->time.n == 8 && r->group_uri.n > 0 && r->group_uri.n <= PROSE_URI_MAX && (r->ssrc.n == 0 || r->ssrc.n == 4)
+	return r->time.n == 8 && r->group_uri.n > 0 && r->group_uri.n <= PROSE_URI_MAX && (r->ssrc.n == 0 || r->ssrc.n == 4) &&
+	                       (r->media_at.p == NULL || r->media_at.n == MIKEY_MEDIA_AT_LEN)
 	               ? OK
 	               : ERR_MALFORMED;
 }
@@ -159,6 +161,7 @@ enum sw prose_cmd_start_session(struct command *c)
 	offer.rand = BYTES_OF(rand);
 	offer.sender_uri = keys.user_uri;
 	offer.receiver_uri = g.uri;
+	offer.media_at = r.media_at;
 	offer.signed_by_sender = (g.policy & GROUP_POLICY_SIGN) != 0;
 	if ((st = mikey_guk_id(secret_bytes(&gmk.key), keys.user_uri, gmk.id, &offer.csb_id)) != OK ||
 	        (st = mikey_psk_build(secret_bytes(&gmk.key), &offer, &s->gsk, &s->salt, &message)) != OK)
@@ -211,6 +214,22 @@ static enum sw check_offer_signature(struct applet *a, const struct prose_group 
 	return SW_OK;
 }
 
+/* A session of this key: who offers it again does not open another one, with talkers and replay windows of its own. */
+static struct prose_session *find_key(
+        struct prose_state *s, const struct prose_group *g, const struct secret *gsk, const struct secret *salt, uint32_t ssrc)
+{
+	for (size_t i = 0; i < PROSE_SESSIONS_MAX; i++) {
+		struct prose_session *one = &s->session[i];
+
+		if (one->used && !one->started && !one->direct && one->ssrc == ssrc &&
+		        memcmp(one->group, g->digest, DIGEST_LEN) == 0 &&
+		        secret_equals(secret_bytes(&one->gsk), secret_bytes(gsk)) &&
+		        secret_equals(secret_bytes(&one->salt), secret_bytes(salt)))
+			return one;
+	}
+	return NULL;
+}
+
 static enum sw open_offer(struct command *c, const struct prose_group *g, const struct mikey *m, uint64_t now,
         const uint8_t digest[static DIGEST_LEN], struct prose_session **out)
 {
@@ -218,6 +237,7 @@ static enum sw open_offer(struct command *c, const struct prose_group *g, const 
 	SECRET salt = { 0 };
 	GMK gmk = { 0 };
 	struct prose_session *s;
+	uint32_t ssrc = 0;
 	enum status st;
 	enum sw sw;
 
@@ -229,20 +249,22 @@ static enum sw open_offer(struct command *c, const struct prose_group *g, const 
 		return SW_WRONG_DATA;
 	if (st != OK)
 		return st == ERR_CRYPTO ? SW_PROSE_SIGNATURE : sw_of(st);
-	if ((s = prose_session_new(c, g)) == NULL)
+	if (mikey_psk_ssrc(m, &ssrc) != OK)
+		ssrc = 0;
+	s = find_key(prose_state(c->applet), g, &gsk, &salt, ssrc);
+	if (s == NULL && (s = prose_session_new(c, g)) == NULL)
 		return SW_TECHNICAL_PROBLEM;
 	s->gsk = gsk;
 	s->salt = salt;
+	s->ssrc = ssrc;
 	memcpy(s->digest, digest, DIGEST_LEN);
-	if (mikey_psk_ssrc(m, &s->ssrc) != OK)
-		s->ssrc = 0;
 	*out = s;
 	return SW_OK;
 }
 
 enum sw prose_cmd_join_session(struct command *c)
 {
-	struct bytes time, message;
+	struct bytes time, message, media_at;
 	struct prose_session *s;
 	struct mikey m;
 	GROUP g = { 0 };
@@ -278,6 +300,8 @@ enum sw prose_cmd_join_session(struct command *c)
 	tlv_put_uint(c->rsp, TAG_KNOWN, 1, seen ? 1 : 0);
 	tlv_put(c->rsp, TAG_SENDER_URI, m.id[0]);
 	tlv_put(c->rsp, TAG_GROUP_URI, g.uri);
+	if (mikey_psk_media_at(&m, &media_at) == OK)
+		tlv_put(c->rsp, TAG_MEDIA_AT, media_at);
 	return SW_OK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Remote management over the air: secured packets by SMS-PP (TS 102 225, 31.115). Before the MAC is right every failure gives
- * one answer, RSC 06 unsecured, or none, after the same number of block cipher calls; the counter is durable before the first
- * command. */
+ * one answer, RSC 06 unsecured in the delivery report, or none, after the same number of block cipher calls; the counter is
+ * durable before the first command. */
 #include <string.h>
 
 #include "apdu/aids.h"
@@ -16,10 +16,13 @@
 enum { ANSWER_MAX = 1200, REPORT_MAX = 140, PART_SECONDS = 600, PART_TIMER = 7 };
 /* A CC of four octets could be guessed: never without a limit. */
 enum { SHORT_CC_LEN = 4, SHORT_CC_FAILURES = 0x10000 };
+/* Writes a power-on for counts of wrong MACs on which nothing hangs. */
+enum { COUNTED_MAX = 100 };
 
 struct rfm_state {
 	struct sms_assembly assembly;
 	uint8_t reference;             /* of the last answer in several short messages */
+	uint16_t submits, counted;     /* since power-on: SMS-SUBMITs and writes that strangers have caused */
 	struct agent_session *session; /* NULL: none */
 	/* A message whose parts have not all come is forgotten after PART_SECONDS, where the terminal has timers. */
 	bool timing;
@@ -58,8 +61,11 @@ struct delivery {
 	struct ota_command command;
 	struct secret_large plain;
 	struct rfm_keys keys;
-	struct bytes address; /* where an SMS-SUBMIT goes */
+	struct rfm_policy policy;
+	uint32_t limit;       /* of the key set's wrong MACs; 0: none, or no such key set */
+	struct bytes address; /* where an SMS-SUBMIT goes: nothing covers it */
 	bool unanswered;      /* a cell broadcast: a whole area would answer (31.115 clause 5) */
+	bool fresh;           /* the MAC is right and the counter is new: not a stranger's */
 };
 
 static bool por_wanted(const struct delivery *d, bool error)
@@ -94,6 +100,20 @@ static enum sw submit(struct delivery *d, struct bytes response)
 	return SW_OK;
 }
 
+/* A stranger may write what he likes, or send again what he has heard: that the card then pays for a short message to the
+ * number that he has chosen is policy, and limited. */
+static bool may_submit(struct delivery *d)
+{
+	struct rfm_state *state = d->applet->transient;
+
+	if (d->fresh)
+		return true;
+	if (state->submits >= d->policy.submits)
+		return false;
+	state->submits++;
+	return true;
+}
+
 static enum sw answer(struct delivery *d, const struct ota_keys *keys, enum ota_rsc rsc, struct bytes data, struct buf *rsp)
 {
 	struct ota_response r = { .rsc = (uint8_t)rsc, .counter = d->command.counter, .data = data };
@@ -104,37 +124,49 @@ static enum sw answer(struct delivery *d, const struct ota_keys *keys, enum ota_
 	memcpy(r.tar, d->command.tar, sizeof r.tar);
 	if ((st = ota_response_build(keys, keys != NULL ? d->command.spi2 : 0, &r, &b)) != OK)
 		return sw_of(st);
-	if ((d->command.spi2 & SPI2_POR_SUBMIT) != 0)
+	if ((d->command.spi2 & SPI2_POR_SUBMIT) != 0 && may_submit(d))
 		return submit(d, buf_bytes(&b));
 	if (b.len > REPORT_MAX) { /* a delivery report has no room for it (31.115 clause 4) */
-		struct ota_response later = r;
+		const bool later = may_submit(d);
 
-		later.rsc = RSC_BY_SUBMIT;
-		later.data = (struct bytes){ 0 };
-		if ((st = ota_response_build(keys, d->command.spi2, &later, rsp)) != OK)
+		r.rsc = later ? (uint8_t)RSC_BY_SUBMIT : r.rsc;
+		r.data = (struct bytes){ 0 };
+		if ((st = ota_response_build(keys, d->command.spi2, &r, rsp)) != OK)
 			return sw_of(st);
-		return submit(d, buf_bytes(&b));
+		return later ? submit(d, buf_bytes(&b)) : SW_OK;
 	}
 	buf_put(rsp, buf_bytes(&b));
 	return SW_OK;
 }
 
-/* One answer for everything that is wrong before the MAC is right, and it is counted. */
-static enum sw refuse(struct delivery *d, const struct rfm_policy *policy, uint8_t kvn, struct buf *rsp)
+/* Memory wears out: where no limit hangs on the count, strangers write it so often a power-on and no more. */
+static enum status count_failure(struct delivery *d, uint8_t kvn)
 {
+	struct rfm_state *state = d->applet->transient;
 	uint32_t count;
 
+	if (d->limit == 0 && state->counted == COUNTED_MAX)
+		return OK;
+	if (d->limit == 0)
+		state->counted++;
+	return rfm_failures(d->keys_of, kvn, true, &count);
+}
+
+/* One answer for everything that is wrong before the MAC is right, and it is counted. */
+static enum sw refuse(struct delivery *d, uint8_t kvn, struct buf *rsp)
+{
 	d->command.counter = 0;
-	if (rfm_failures(d->keys_of, kvn, true, &count) != OK)
+	if (count_failure(d, kvn) != OK)
 		return SW_MEMORY_PROBLEM;
-	if (policy->silent || !por_wanted(d, true))
+	if (d->policy.silent || !por_wanted(d, true))
 		return SW_OK;
 	return answer(d, NULL, RSC_SECURITY_ERROR, (struct bytes){ 0 }, rsp);
 }
 
 /* The key set that the header names, if its packets may be looked at; the MAC decides the rest. */
-static bool open_packet(struct delivery *d, const struct rfm_policy *policy, struct bytes packet, uint8_t *kvn)
+static bool open_packet(struct delivery *d, struct bytes packet, uint8_t *kvn)
 {
+	const struct rfm_policy *policy = &d->policy;
 	uint32_t failures = 0, limit;
 	bool usable;
 
@@ -147,6 +179,7 @@ static bool open_packet(struct delivery *d, const struct rfm_policy *policy, str
 	limit = policy->max_failures == 0 && usable && d->keys.keys.cc_len == SHORT_CC_LEN ? SHORT_CC_FAILURES
 	                                                                                   : policy->max_failures;
 	usable = usable && (limit == 0 || failures < limit);
+	d->limit = usable ? limit : 0;
 	if (!usable) {
 		ota_command_pretend(packet, &d->plain);
 		return false;
@@ -181,6 +214,7 @@ static enum sw run_packet(struct delivery *d, uint8_t kvn, struct buf *rsp)
 
 	if ((st = rfm_counter_accept(d->keys_of, kvn, d->command.spi1, d->command.counter, &rsc)) != OK)
 		return sw_of(st);
+	d->fresh = rsc == RSC_OK && (d->command.spi1 & SPI1_COUNTER) >= SPI1_COUNTER_HIGHER;
 	if (rsc == RSC_OK && !d->known)
 		rsc = RSC_TAR_UNKNOWN;
 	if (rsc == RSC_OK && !rfm_level_suffices(d->command.spi1, d->target.msl))
@@ -230,7 +264,6 @@ static enum sw rfm_envelope(struct applet *a, uint8_t tag, struct bytes data, st
 	__attribute__((cleanup(delivery_wipe))) struct delivery d = { .applet = a };
 	const bool broadcast = tag == CAT_TAG_CELL_BROADCAST;
 	struct rfm_state *state = a->transient;
-	struct rfm_policy policy;
 	struct sms_part part;
 	struct bytes packet;
 	enum status st;
@@ -245,12 +278,12 @@ static enum sw rfm_envelope(struct applet *a, uint8_t tag, struct bytes data, st
 	if (st != OK || (broadcast && cb_packet_end(&packet) != OK) || ota_command_peek(packet, &d.command) != OK)
 		return SW_WRONG_DATA;
 	d.unanswered = broadcast;
-	if ((st = rfm_policy(a, &policy)) != OK)
+	if ((st = rfm_policy(a, &d.policy)) != OK)
 		return sw_of(st);
 	d.address = part.address;
 	d.known = rfm_target(a->card, d.command.tar, &d.target, &d.keys_of);
-	if (!open_packet(&d, &policy, packet, &kvn))
-		return refuse(&d, &policy, kvn, rsp);
+	if (!open_packet(&d, packet, &kvn))
+		return refuse(&d, kvn, rsp);
 	return run_packet(&d, kvn, rsp);
 }
 

@@ -6,7 +6,7 @@
  *   key/KK    TLVs of enum ota_key_tag (apdu/birth.h)
  *   cnt/KK    the last counter taken, 5 octets, written by put_now before anything runs
  *   bad/KK    packets whose MAC was wrong, 4 octets, written by applet_spend; KK 00 for key sets that there are not
- *   policy    TLVs of enum ota_policy_tag; absent: answer with 06, never block */
+ *   policy    TLVs of enum ota_policy_tag; absent: answer with 06 in the delivery report, never block */
 #ifndef CARD_APPLETS_REMOTE_RFM_H
 #define CARD_APPLETS_REMOTE_RFM_H
 
@@ -18,6 +18,7 @@
 struct rfm_policy {
 	bool silent;
 	uint32_t max_failures;
+	uint16_t submits;
 };
 MUST_USE enum status rfm_policy(struct applet *, struct rfm_policy *);
 

@@ -156,5 +156,7 @@ enum status rfm_policy(struct applet *a, struct rfm_policy *p)
 	p->silent = silent != 0;
 	if (tlv_find(in, OTA_POLICY_MAX_FAILURES, &v) == OK)
 		p->max_failures = (uint32_t)bytes_uint(v);
+	if (tlv_find(in, OTA_POLICY_SUBMITS, &v) == OK && v.n == 2)
+		p->submits = (uint16_t)bytes_uint(v);
 	return OK;
 }

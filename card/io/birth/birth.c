@@ -265,6 +265,7 @@ static enum status put_key_set(const json_t *set, struct buf *out, char *reason,
 static enum status put_ota(const json_t *keys, struct buf *out, char *reason, size_t n)
 {
 	const json_t *sets = json_object_get(keys, "ota"), *policy = json_object_get(keys, "ota_policy");
+	const json_int_t submits = json_integer_value(json_object_get(policy, "submits"));
 	uint8_t raw[16];
 	struct buf b = BUF_OF(raw);
 
@@ -274,6 +275,10 @@ static enum status put_ota(const json_t *keys, struct buf *out, char *reason, si
 		return OK;
 	tlv_put_uint(&b, OTA_POLICY_SILENT, 1, json_is_true(json_object_get(policy, "silent")) ? 1 : 0);
 	tlv_put_uint(&b, OTA_POLICY_MAX_FAILURES, 4, (uint64_t)json_integer_value(json_object_get(policy, "max_failures")));
+	if (submits < 0 || submits > 0xFFFF)
+		return fail(ERR_MALFORMED, reason, n, "ota_policy", "\"submits\" must be 0 to 65535");
+	if (submits > 0)
+		tlv_put_uint(&b, OTA_POLICY_SUBMITS, 2, (uint64_t)submits);
 	tlv_put(out, BIRTH_OTA_POLICY, buf_bytes(&b));
 	return buf_status(out);
 }

@@ -313,6 +313,23 @@ static enum prose_result on_request(struct prose_eap *e, struct bytes packet, st
 	}
 }
 
+/* Nobody signs these: out of turn they are passed over (RFC 3748 4.2). */
+static enum prose_result on_success(struct prose_eap *e)
+{
+	if (e->state != PROSE_EAP_RUNNING || !e->challenged)
+		return PROSE_FORMAT;
+	e->state = PROSE_EAP_SUCCESS;
+	return PROSE_OK;
+}
+
+static enum prose_result on_failure(struct prose_eap *e)
+{
+	if (e->state != PROSE_EAP_RUNNING)
+		return PROSE_FORMAT;
+	fail(e);
+	return PROSE_OK;
+}
+
 enum prose_result prose_eap_packet(
         struct prose_eap *e, const uint8_t *request, size_t n, uint8_t *response, size_t *response_len)
 {
@@ -325,10 +342,8 @@ enum prose_result prose_eap_packet(
 	if (n < 4 || n > PROSE_EAP_PACKET_MAX || (packet.n = (size_t)(request[2] << 8 | request[3])) > n || packet.n < 4)
 		return PROSE_FORMAT;
 	switch (request[0]) {
-	case EAP_SUCCESS:
-		e->state = e->state == PROSE_EAP_RUNNING && e->challenged ? PROSE_EAP_SUCCESS : PROSE_EAP_FAILURE;
-		return PROSE_OK;
-	case EAP_FAILURE: fail(e); return PROSE_OK;
+	case EAP_SUCCESS: return on_success(e);
+	case EAP_FAILURE: return on_failure(e);
 	case EAP_REQUEST: break;
 	default: return PROSE_FORMAT;
 	}

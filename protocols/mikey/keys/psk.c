@@ -64,6 +64,19 @@ static void put_key_data(struct buf *b, const struct secret *gsk, const struct s
 	}
 }
 
+static const struct bytes media_at_name = { (const uint8_t *)"prose-at", 8 };
+
+static void put_media_at(struct buf *b, struct bytes at)
+{
+	uint8_t raw[8 + MIKEY_MEDIA_AT_LEN];
+	struct buf data = BUF_OF(raw);
+
+	buf_put(&data, media_at_name);
+	buf_put(&data, at);
+	mikey_put_ext(b, MIKEY_EXT_VENDOR_ID, buf_bytes(&data), MIKEY_KEMAC);
+	b->failed |= data.failed;
+}
+
 static void put_map_and_front(struct buf *b, const struct mikey_offer *o)
 {
 	uint8_t raw[9] = { 0 };
@@ -71,7 +84,8 @@ static void put_map_and_front(struct buf *b, const struct mikey_offer *o)
 	struct mikey_header h = { .data_type = MIKEY_PSK_INIT, .csb_id = o->csb_id };
 	uint8_t key_id[6] = { KEY_ID_PROSE, 4 };
 	struct buf id = { key_id, 2, sizeof key_id, false };
-	enum mikey_payload after_rand = o->sender_uri.n > 0 ? MIKEY_ID : o->sp.n > 0 ? MIKEY_SP : MIKEY_KEMAC;
+	enum mikey_payload after_sp = o->media_at.n > 0 ? MIKEY_EXT : MIKEY_KEMAC;
+	enum mikey_payload after_ids = o->sp.n > 0 ? MIKEY_SP : after_sp;
 
 	if (o->profile == MIKEY_PROFILE_A) {
 		buf_put_u8(&map, 0); /* policy number */
@@ -89,14 +103,16 @@ static void put_map_and_front(struct buf *b, const struct mikey_offer *o)
 		mikey_put_ext(b, MIKEY_EXT_KEY_ID, buf_bytes(&id), MIKEY_T);
 	}
 	mikey_put_time(b, o->ntp, MIKEY_RAND);
-	mikey_put_rand(b, o->rand, after_rand);
+	mikey_put_rand(b, o->rand, o->sender_uri.n > 0 ? MIKEY_ID : after_ids);
 	if (o->sender_uri.n > 0) {
-		mikey_put_id(b, o->sender_uri, o->receiver_uri.n > 0 ? MIKEY_ID : o->sp.n > 0 ? MIKEY_SP : MIKEY_KEMAC);
+		mikey_put_id(b, o->sender_uri, o->receiver_uri.n > 0 ? MIKEY_ID : after_ids);
 		if (o->receiver_uri.n > 0)
-			mikey_put_id(b, o->receiver_uri, o->sp.n > 0 ? MIKEY_SP : MIKEY_KEMAC);
+			mikey_put_id(b, o->receiver_uri, after_ids);
 	}
 	if (o->sp.n > 0)
-		mikey_put_sp(b, o->sp, MIKEY_KEMAC);
+		mikey_put_sp(b, o->sp, after_sp);
+	if (o->media_at.n > 0)
+		put_media_at(b, o->media_at);
 }
 
 enum status mikey_psk_build(
@@ -188,4 +204,14 @@ enum status mikey_psk_ssrc(const struct mikey *m, uint32_t *out)
 		return ERR_NOT_FOUND;
 	*out = (uint32_t)ssrc;
 	return OK;
+}
+
+enum status mikey_psk_media_at(const struct mikey *m, struct bytes *out)
+{
+	struct bytes name;
+
+	TRY(mikey_ext(m, MIKEY_EXT_VENDOR_ID, out));
+	if (!bytes_take(out, media_at_name.n, &name) || !bytes_equal(name, media_at_name))
+		return ERR_NOT_FOUND;
+	return out->n == MIKEY_MEDIA_AT_LEN ? OK : ERR_MALFORMED;
 }

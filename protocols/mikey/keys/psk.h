@@ -8,6 +8,8 @@
 #include "apdu/base/secret.h"
 #include "protocols/mikey/message.h"
 
+/* An IPv4 address and a port. */
+enum { MIKEY_MEDIA_AT_LEN = 6 };
 enum mikey_profile { MIKEY_PROFILE_A = 1, MIKEY_PROFILE_B = 2 };
 
 struct mikey_offer {
@@ -21,6 +23,7 @@ struct mikey_offer {
 	struct bytes receiver_uri; /* IDr: the group; empty to leave out */
 	struct bytes sp;           /* SRTP policy parameters; empty to leave out */
 	struct bytes mki;          /* SPI of the key; empty for none */
+	struct bytes media_at;     /* where the media go, MIKEY_MEDIA_AT_LEN octets; empty to leave out */
 	bool signed_by_sender;     /* KEMAC.next = SIGN; the caller appends the SIGN header and the signature */
 };
 
@@ -39,5 +42,9 @@ MUST_USE enum status mikey_psk_gmk_id(const struct mikey *, uint32_t *out);
 
 /* The SSRC of the first crypto session of an SRTP-ID map, or ERR_NOT_FOUND. */
 MUST_USE enum status mikey_psk_ssrc(const struct mikey *, uint32_t *out);
+
+/* Where the media go, as the sender says under the MAC (a Vendor ID extension: "prose-at", address, port), or ERR_NOT_FOUND.
+ * The SDP around a message is covered by nothing. */
+MUST_USE enum status mikey_psk_media_at(const struct mikey *, struct bytes *out);
 
 #endif

@@ -228,6 +228,35 @@ START_TEST(the_card_ciphers_where_keys_stay)
 }
 END_TEST
 
+/* Packets that say they are of talkers who do not exist take no row from one who was heard: his old packets stay old. */
+START_TEST(strangers_take_no_talkers_row)
+{
+	struct rig *r = member(GROUP_POLICY_DIRECT), *t;
+	uint8_t id[PROSE_SESSION_ID_LEN], other[PROSE_SESSION_ID_LEN], raw[2048], forged[2048], plain[2048];
+	struct buf srtp = BUF_OF(raw), opened = BUF_OF(plain);
+	uint32_t guk, ssrc;
+
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	t = twin(r);
+	ck_assert_uint_eq(open_direct(r, NOW, id, &guk), 0x9000);
+	ck_assert_uint_eq(open_direct(t, NOW, other, &guk), 0x9000);
+	ck_assert_uint_eq(talk(r, id, NULL, 0, &ssrc), 0x9000);
+	ck_assert_uint_eq(packet(r, INS_PROSE_PROTECT, id, rtp(1), &srtp), 0x9000);
+	ck_assert_uint_eq(packet(t, INS_PROSE_UNPROTECT, other, buf_bytes(&srtp), &opened), 0x9000);
+	for (uint8_t i = 1; i <= 20; i++) {
+		memcpy(forged, raw, srtp.len);
+		forged[srtp.len - 1] ^= i;
+		ck_assert_uint_eq(
+		        packet(t, INS_PROSE_UNPROTECT, other, (struct bytes){ forged, srtp.len }, &opened), SW_PROSE_SIGNATURE);
+	}
+	ck_assert_uint_eq(packet(t, INS_PROSE_UNPROTECT, other, buf_bytes(&srtp), &opened), SW_PROSE_SIGNATURE);
+	ck_assert_uint_eq(packet(r, INS_PROSE_PROTECT, id, rtp(2), &srtp), 0x9000);
+	ck_assert_uint_eq(packet(t, INS_PROSE_UNPROTECT, other, buf_bytes(&srtp), &opened), 0x9000);
+	rig_free(&r);
+	rig_free(&t);
+}
+END_TEST
+
 /* At the end of the sequence numbers the SSRC changes: late ones never need to know how often they turned over. */
 START_TEST(sequence_numbers_do_not_turn_over)
 {
@@ -317,6 +346,30 @@ static void join(struct rig *r, struct bytes offer, uint8_t *id)
 	memcpy(id, v.p, v.n);
 }
 
+/* A session whose media the card opens stays, however many others are opened: the one used least lately makes room. */
+START_TEST(a_session_that_is_heard_stays)
+{
+	struct rig *a = member(GROUP_POLICY_IN_CARD | GROUP_POLICY_SIGN), *b;
+	uint8_t id_a[8], id_b[8], id[8], offer_raw[MIKEY_MESSAGE_MAX], waste_raw[MIKEY_MESSAGE_MAX], raw[2048], plain[2048];
+	struct buf offer = BUF_OF(offer_raw), waste = BUF_OF(waste_raw), srtp = BUF_OF(raw), opened = BUF_OF(plain);
+	uint32_t ssrc;
+
+	ck_assert_uint_eq(import(a, NOW, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	b = twin(a);
+	start(a, id_a, &ssrc, &offer);
+	join(b, buf_bytes(&offer), id_b);
+	ck_assert_uint_eq(talk(a, id_a, NULL, 0, &ssrc), 0x9000);
+	for (uint8_t i = 0; i < 2 * PROSE_SESSIONS_MAX; i++) {
+		ck_assert_uint_eq(packet(a, INS_PROSE_PROTECT, id_a, rtp(i), &srtp), 0x9000);
+		ck_assert_uint_eq(packet(b, INS_PROSE_UNPROTECT, id_b, buf_bytes(&srtp), &opened), 0x9000);
+		start(a, id, &ssrc, &waste);
+		start(b, id, &ssrc, &waste);
+	}
+	rig_free(&a);
+	rig_free(&b);
+}
+END_TEST
+
 /* Three talkers under one GSK, whose cards would all take the same SSRC: each gets another, and who is heard with one's own is
  * evaded before the next packet. */
 START_TEST(talkers_of_one_key_never_have_one_ssrc)
@@ -399,6 +452,8 @@ Suite *suite_media(void)
 	tcase_add_test(t, direct_keys_are_those_of_the_specification);
 	tcase_add_test(t, the_card_ciphers_where_keys_stay);
 	tcase_add_test(t, sequence_numbers_do_not_turn_over);
+	tcase_add_test(t, strangers_take_no_talkers_row);
+	tcase_add_test(t, a_session_that_is_heard_stays);
 	tcase_add_test(t, no_ssrc_and_index_twice_whenever_power_goes);
 	tcase_add_test(t, talkers_of_one_key_never_have_one_ssrc);
 	tcase_add_test(t, only_the_starter_talks_unless_shared);

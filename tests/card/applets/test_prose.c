@@ -14,6 +14,8 @@
 #include "protocols/mikey/message.h"
 #include "tests/support/operator.h"
 
+enum { GMKS_MAX = 4 }; /* of a group, on the card */
+
 static unsigned start(struct rig *r, uint64_t now)
 {
 	uint8_t raw[256];
@@ -558,6 +560,162 @@ START_TEST(sessions_carry_the_same_key_to_both_ends)
 }
 END_TEST
 
+/* 2036-02-07 06:28:16, when the seconds of NTP, which MIKEY's T counts in 32 bits, begin again. */
+enum { TURN = 2085978496 };
+
+static uint32_t current_gmk(struct rig *r, uint64_t now)
+{
+	struct bytes v;
+
+	ck_assert_uint_eq(start(r, now), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_GMK_ID, &v), OK);
+	return (uint32_t)bytes_uint(v);
+}
+
+/* On both sides of the turn, and from the one to the other, keys come and calls are made; T is judged as the time that it is.
+ */
+START_TEST(calls_on_both_sides_of_the_turn_of_ntp)
+{
+	static const struct {
+		int made, started, joined;
+		unsigned sw;
+	} at[] = { { -1000, -1000, -990, 0x9000 }, { -30, -10, -1, 0x9000 }, { -30, -1, 0, 0x9000 }, { -30, -20, 20, 0x9000 },
+		{ -1, 0, 59, 0x9000 }, { 0, 0, 0, 0x9000 }, { 1000, 1000, 1010, 0x9000 }, { -100, -20, 41, SW_PROSE_TIME },
+		{ -100, 41, -20, SW_PROSE_TIME }, { -100, 0, 61, SW_PROSE_TIME } };
+	struct rig *r = known_card();
+	uint8_t raw[2048];
+	struct buf offer = BUF_OF(raw);
+	uint64_t turn = TURN;
+	struct bytes v;
+
+	provision(r);
+	ck_assert_uint_eq(install(r, issue(ALICE, turn)), 0x9000);
+	turn += (uint64_t)(int64_t)at[_i].made;
+	ck_assert_uint_eq(import(r, turn, rekey(turn, turn, turn + 10000)), 0x9000);
+	turn = TURN + (uint64_t)(int64_t)at[_i].started;
+	ck_assert_uint_eq(start(r, turn), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MESSAGE, &v), OK);
+	buf_put(&offer, v);
+	turn = TURN + (uint64_t)(int64_t)at[_i].joined;
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(turn, TAG_MESSAGE, buf_bytes(&offer))), at[_i].sw);
+	rig_free(&r);
+}
+END_TEST
+
+/* A key from after the turn is newer than one from before it, and the one from before makes room. A manager from after the turn
+ * is one from the future before it. */
+START_TEST(keys_of_both_sides_of_the_turn_of_ntp)
+{
+	struct rig *r = known_card();
+	uint32_t id[GMKS_MAX + 1];
+	uint64_t turn = TURN;
+
+	provision(r);
+	ck_assert_uint_eq(install(r, issue(ALICE, turn)), 0x9000);
+	ck_assert_uint_eq(import(r, turn - 100, rekey(turn, turn - 1000, turn + 10000)), SW_PROSE_TIME);
+	ck_assert_uint_eq(import(r, turn - 100, rekey(turn - 100, turn - 1000, turn + 10000)), 0x9000);
+	id[0] = current_gmk(r, turn - 90);
+	for (size_t i = 1; i <= GMKS_MAX; i++) {
+		ck_assert_uint_eq(import(r, turn + i, rekey(turn + i, turn - 1000, turn + 10000)), 0x9000);
+		id[i] = current_gmk(r, turn + i);
+		for (size_t k = 0; k < i; k++)
+			ck_assert_uint_ne(id[i], id[k]);
+	}
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_LIST, 3, (struct bytes){ 0 }), 0x9000);
+	for (size_t i = 0; i <= GMKS_MAX; i++) {
+		const uint8_t raw[6] = { TAG_GMK_ID, 4, (uint8_t)(id[i] >> 24), (uint8_t)(id[i] >> 16), (uint8_t)(id[i] >> 8),
+			(uint8_t)id[i] };
+
+		ck_assert((memmem(rig_data().p, rig_data().n, raw, sizeof raw) != NULL) == (i > 0));
+	}
+	rig_free(&r);
+}
+END_TEST
+
+static unsigned start_at(struct rig *r, struct bytes session, struct bytes at, struct buf *offer, uint8_t id[static 8])
+{
+	uint8_t raw[256];
+	struct buf b = BUF_OF(raw);
+	struct bytes v;
+	unsigned sw;
+
+	tlv_put_uint(&b, TAG_TIME, 8, NOW);
+	tlv_put(&b, TAG_GROUP_URI, BYTES_STR(GROUP));
+	tlv_put_uint(&b, TAG_SSRC, 4, 0x01020304);
+	if (session.n > 0)
+		tlv_put(&b, TAG_SESSION_ID, session);
+	if (at.p != NULL)
+		tlv_put(&b, TAG_MEDIA_AT, at);
+	if ((sw = rig_prose(r, INS_PROSE_START_SESSION, 0, buf_bytes(&b))) != 0x9000)
+		return sw;
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MESSAGE, &v), OK);
+	offer->len = 0;
+	buf_put(offer, v);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_SESSION_ID, &v), OK);
+	memcpy(id, v.p, 8);
+	return sw;
+}
+
+static void joins(struct rig *r, struct bytes offer, uint8_t id[static 8])
+{
+	struct bytes v;
+
+	ck_assert_uint_eq(rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(NOW, TAG_MESSAGE, offer)), 0x9000);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_SESSION_ID, &v), OK);
+	memcpy(id, v.p, 8);
+}
+
+/* Where the media go is in the offer, as the talker's phone said, and comes out where it is opened; without it, nothing does.
+ */
+START_TEST(an_offer_says_where_the_media_go)
+{
+	struct rig *r = known_card();
+	const struct bytes at = hex("EFFF2105177A"), none = { 0 };
+	uint8_t raw[2048], id[8], other[8];
+	struct buf offer = BUF_OF(raw);
+	struct bytes v;
+
+	provision(r);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	ck_assert_uint_eq(start_at(r, none, at, &offer, id), 0x9000);
+	joins(r, buf_bytes(&offer), other);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MEDIA_AT, &v), OK);
+	ck_assert(bytes_equal(v, at));
+	ck_assert_uint_eq(start_at(r, none, none, &offer, id), 0x9000);
+	joins(r, buf_bytes(&offer), other);
+	ck_assert_int_eq(tlv_find(rig_data(), TAG_MEDIA_AT, &v), ERR_NOT_FOUND);
+	ck_assert_uint_eq(start_at(r, none, hex("EFFF210517"), &offer, id), 0x6A80);
+	ck_assert_uint_eq(start_at(r, none, hex("EFFF2105177A00"), &offer, id), 0x6A80);
+	ck_assert_uint_eq(start_at(r, none, (struct bytes){ raw, 0 }, &offer, id), 0x6A80);
+	rig_free(&r);
+}
+END_TEST
+
+/* A talker's offer under the key that he talks with opens no second session, with replay windows of its own; another key does.
+ */
+START_TEST(an_offer_again_is_the_same_session)
+{
+	struct rig *r = known_card();
+	const struct bytes at = hex("EFFF2105177A"), none = { 0 };
+	uint8_t raw[2048], id[8], again[8], first[8], second[8];
+	struct buf offer = BUF_OF(raw);
+
+	provision(r);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	ck_assert_uint_eq(start_at(r, none, at, &offer, id), 0x9000);
+	joins(r, buf_bytes(&offer), first);
+	ck_assert_uint_eq(start_at(r, BYTES_OF(id), at, &offer, again), 0x9000);
+	ck_assert_mem_eq(again, id, 8);
+	joins(r, buf_bytes(&offer), second);
+	ck_assert_mem_eq(second, first, 8);
+	ck_assert_mem_ne(second, id, 8); /* nor is it the talker's own */
+	ck_assert_uint_eq(start_at(r, none, at, &offer, id), 0x9000);
+	joins(r, buf_bytes(&offer), second);
+	ck_assert_mem_ne(second, first, 8);
+	rig_free(&r);
+}
+END_TEST
+
 static unsigned release(struct rig *r, const uint8_t id[8])
 {
 	uint8_t raw[16];
@@ -638,6 +796,43 @@ static unsigned grant(struct rig *r, const char *name, enum discovery_profile p,
 	ck_assert_int_eq(discovery_grant(db, name, ICCID_1, rights, NOW - 10, NOW + 1000, &objects), OK);
 	return install(r, buf_bytes(&objects));
 }
+
+/* The counter on the air has 32 bits, and turns over in 2106: a frame of the last second before is heard in the first one
+ * after, and the other way round. */
+START_TEST(discovery_counters_turn_over)
+{
+	const uint64_t turn = UINT64_C(1) << 32;
+	uint8_t frame[PROSE_FRAME_LEN];
+	struct rig *r = known_card();
+	struct bytes v;
+
+	ck_assert_int_eq(discovery_renew(db, "me", (enum discovery_profile)_i, 1), OK);
+	objects = BUF_OF(object_memory);
+	ck_assert_int_eq(
+	        discovery_grant(db, "me", ICCID_1, RIGHT_ANNOUNCE | RIGHT_MONITOR, turn - 1000, turn + 1000, &objects), OK);
+	ck_assert_uint_eq(install(r, buf_bytes(&objects)), 0x9000);
+	for (int sent = -1; sent <= 1; sent++) {
+		for (int d = -2; d <= 2; d++) {
+			const uint64_t at = turn + (uint64_t)(int64_t)sent;
+
+			ck_assert_uint_eq(
+			        rig_prose(r, INS_PROSE_ANNOUNCE, 0, with_time(at, TAG_NAME, BYTES_STR("me"))), 0x9000);
+			ck_assert_int_eq(tlv_find(rig_data(), TAG_FRAME, &v), OK);
+			memcpy(frame, v.p, sizeof frame);
+			ck_assert_uint_eq(rig_prose(r, INS_PROSE_MATCH, 0,
+			                          with_time(at + (uint64_t)(int64_t)d, TAG_FRAME, BYTES_OF(frame))),
+			        0x9000);
+			ck_assert_int_eq(tlv_find(rig_data(), TAG_MATCH, &v), OK);
+			ck_assert_uint_eq(v.p[0], d >= -1 && d <= 1);
+			if (v.p[0] == 0)
+				continue;
+			ck_assert_int_eq(tlv_find(rig_data(), TAG_SLOT, &v), OK);
+			ck_assert_uint_eq(bytes_uint(v), at);
+		}
+	}
+	rig_free(&r);
+}
+END_TEST
 
 static unsigned codes(struct rig *r, uint8_t right, uint64_t now, uint64_t from, uint64_t to)
 {
@@ -763,6 +958,11 @@ Suite *suite_prose(void)
 	tcase_add_test(t, another_members_message_and_another_signer_are_refused);
 	tcase_add_test(t, past_current_and_future_periods_are_held);
 	tcase_add_test(t, sessions_carry_the_same_key_to_both_ends);
+	tcase_add_test(t, an_offer_says_where_the_media_go);
+	tcase_add_loop_test(t, calls_on_both_sides_of_the_turn_of_ntp, 0, 10);
+	tcase_add_test(t, keys_of_both_sides_of_the_turn_of_ntp);
+	tcase_add_loop_test(t, discovery_counters_turn_over, DISCOVERY_TR_21, DISCOVERY_33303 + 1);
+	tcase_add_test(t, an_offer_again_is_the_same_session);
 	tcase_add_test(t, the_oldest_session_makes_room);
 	tcase_add_test(t, long_commands_are_refused_by_their_length);
 	tcase_add_test(t, discovery_rights_windows_and_matching);

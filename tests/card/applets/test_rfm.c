@@ -518,6 +518,112 @@ static struct bytes fetch_submit(struct rig *r, struct sms_assembly *assembly)
 	return whole;
 }
 
+static uint64_t counted(const struct rig *r, const char *name)
+{
+	SECRET_LARGE record = { 0 };
+	enum status st = applet_get((struct applet *)(uintptr_t)&r->card.applet[2], bytes_str(name), &record);
+
+	return st == OK ? bytes_uint(secret_large_bytes(&record)) : 0;
+}
+
+/* What a stranger sends who wants the answer as a short message: no security at all, or a MAC that is wrong. */
+static struct bytes strangers_packet(bool with_mac)
+{
+	struct ota_keys k = set_1();
+	struct ota_command c = command(1, "B00000", "00A40004022FE2");
+	struct bytes packet;
+
+	c.spi1 = with_mac ? c.spi1 : 0;
+	c.spi2 = 0x21;
+	if (!with_mac)
+		c.kic = c.kid = 0;
+	packet = build(&k, &c);
+	packet_memory[packet.n - 1] ^= with_mac ? 1 : 0;
+	return packet;
+}
+
+/* Without a right MAC the card answers in the delivery report at most, however often: no short message to a number that a
+ * stranger has chosen, and a bounded number of writes. */
+START_TEST(a_stranger_causes_no_short_message)
+{
+	struct rig *r = card_with("");
+	long writes;
+
+	ck_assert_uint_eq(rig_send(r, "8010000002FFFF"), 0x9000);
+	writes = r->store.writes;
+	for (int i = 0; i < 300; i++) {
+		ck_assert_uint_eq(send_packet(r, strangers_packet(_i == 1)), 0x9000);
+		ck_assert(bytes_equal(rig_data(), hex("027100000B0AB0000000000000000006")));
+		ck_assert_uint_eq(rig_send(r, "80F2000C00"), 0x9000);
+	}
+	ck_assert_int_le(r->store.writes - writes, 110);
+	ck_assert_uint_eq(counted(r, _i == 1 ? "bad/01" : "bad/00"), 100);
+	rig_reboot(r);
+	ck_assert_uint_eq(send_packet(r, strangers_packet(_i == 1)), 0x9000);
+	ck_assert_uint_eq(counted(r, _i == 1 ? "bad/01" : "bad/00"), 101);
+	rig_free(&r);
+}
+END_TEST
+
+/* Where a limit hangs on the count it is exact, and stops there. */
+START_TEST(a_limit_counts_every_wrong_mac)
+{
+	struct rig *r = card_with("\"ota_policy\": {\"max_failures\": 150}");
+
+	for (int i = 0; i < 400; i++)
+		ck_assert_uint_eq(send_packet(r, strangers_packet(true)), 0x9000);
+	ck_assert_uint_ge(counted(r, "bad/01"), 150);
+	ck_assert_uint_le(counted(r, "bad/01"), 250);
+	rig_free(&r);
+}
+END_TEST
+
+/* A laboratory may have short messages for what is not secured: so many a power-on. */
+START_TEST(strangers_short_messages_are_policy)
+{
+	static struct sms_assembly assembly;
+	struct rig *r = card_with("\"ota_policy\": {\"submits\": 2}");
+
+	for (int power_on = 0; power_on < 2; power_on++) {
+		ck_assert_uint_eq(rig_send(r, "8010000002FFFF"), 0x9000);
+		for (int i = 0; i < 2; i++) {
+			ck_assert_uint_eq(send_packet(r, strangers_packet(false)) & 0xFF00, 0x9100);
+			ck_assert_uint_eq(rig_data().n, 0);
+			(void)fetch_submit(r, &assembly);
+		}
+		for (int i = 0; i < 3; i++) {
+			ck_assert_uint_eq(send_packet(r, strangers_packet(i % 2 == 1)), 0x9000);
+			ck_assert(bytes_equal(rig_data(), hex("027100000B0AB0000000000000000006")));
+		}
+		rig_reboot(r);
+	}
+	rig_free(&r);
+}
+END_TEST
+
+/* The originator's number is not under the MAC: a genuine packet that is sent again, by whomever, is answered in the delivery
+ * report; the operator's own next one by short message. */
+START_TEST(a_replay_causes_no_short_message)
+{
+	static struct sms_assembly assembly;
+	struct rig *r = card_with("");
+	struct ota_keys k = set_1();
+	struct ota_command c = command(1, "B00000", "00A40004022FE2");
+
+	ck_assert_uint_eq(rig_send(r, "8010000002FFFF"), 0x9000);
+	c.spi2 = 0x29;
+	for (int i = 0; i < 3; i++, c.counter++) {
+		ck_assert_uint_eq(send_packet(r, build(&k, &c)) & 0xFF00, 0x9100);
+		(void)fetch_submit(r, &assembly);
+		for (int again = 0; again < 3; again++) {
+			ck_assert_uint_eq(send_packet(r, build(&k, &c)), 0x9000);
+			ck_assert_uint_eq(opened(&k, 0x29, rig_data()).rsc, RSC_COUNTER_LOW);
+		}
+	}
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(answers_travel_as_spi2_asks)
 {
 	static struct sms_assembly assembly;
@@ -622,6 +728,10 @@ Suite *suite_rfm(void)
 	tcase_add_test(t, cell_broadcasts);
 	tcase_add_test(t, scripts_inside_scripts);
 	tcase_add_test(t, answers_travel_as_spi2_asks);
+	tcase_add_loop_test(t, a_stranger_causes_no_short_message, 0, 2);
+	tcase_add_test(t, a_limit_counts_every_wrong_mac);
+	tcase_add_test(t, strangers_short_messages_are_policy);
+	tcase_add_test(t, a_replay_causes_no_short_message);
 	tcase_add_test(t, expanded_answers);
 	suite_add_tcase(s, t);
 	return s;

@@ -452,5 +452,7 @@ Suite *suite_host(void)
 	tcase_add_test(t, a_trace_knows_whose_answer_it_is);
 	tcase_add_test(t, what_is_secret);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, tcase_hearing());
+	suite_add_tcase(s, tcase_strangers());
 	return s;
 }
