@@ -116,7 +116,7 @@ $(O)/replay-%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/tests/supp
 	$(link) $(LIBS_IO) -lxml2
 $(O)/tests/fuzz/%.o: override CFLAGS += -Wno-missing-prototypes
 
-$(O)/campaign: $(O)/tests/fuzz/campaign.o $(O)/tests/support/rows.o $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/campaign: $(O)/tests/fuzz/campaign.o $(O)/tests/fuzz/witness.o $(O)/tests/support/rows.o $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
 APDUS ?= 10000000
 SCRIPTS := $(sort $(wildcard tests/scripts/*.apdu tests/scripts/admin/*.apdu))

@@ -37,11 +37,53 @@ void applet_forget(struct applet *a)
 		secret_clean(a->transient, a->class->transient_len);
 }
 
+void channel_forget(struct channel *ch)
+{
+	if (ch->session != NULL)
+		secret_clean(ch->session, ch->applet->class->channel_len);
+	free(ch->session);
+	ch->session = NULL;
+	ch->applet = NULL;
+}
+
+static bool in_use(const struct applet *a)
+{
+	size_t i = 0;
+
+	while (i <= CHANNELS && a->card->channel[i].applet != a)
+		i++;
+	return i <= CHANNELS;
+}
+
+enum status applet_enter(struct channel *ch, struct applet *a)
+{
+	size_t n = a != NULL ? a->class->channel_len : 0;
+	void *session = NULL;
+
+	if (ch->applet == a)
+		return OK;
+	if (n > 0 && (session = calloc(1, n)) == NULL)
+		return ERR_NO_SPACE;
+	applet_exit(ch);
+	ch->applet = a;
+	ch->session = session;
+	return OK;
+}
+
+void applet_exit(struct channel *ch)
+{
+	struct applet *a = ch->applet;
+
+	channel_forget(ch);
+	if (a != NULL && a->transient != NULL && a->class->idle != NULL && !in_use(a))
+		a->class->idle(a);
+}
+
 void applet_leave(struct applet *a)
 {
 	for (size_t i = 0; i <= CHANNELS; i++)
 		if (a->card->channel[i].applet == a)
-			a->card->channel[i].applet = NULL;
+			channel_forget(&a->card->channel[i]);
 	applet_forget(a);
 }
 

@@ -50,11 +50,13 @@ struct applet_class {
 	const struct command_row *rows;
 	size_t row_count;
 	bool secure_messaging; /* takes CLA 84: the applet checks the MAC itself */
-	size_t transient_len;  /* octets of session state, zero after reset and when the applet is left */
+	size_t transient_len;  /* octets of the instance's memory, zero after a reset; whoever selects or leaves it, it stays */
+	size_t channel_len;    /* octets of each channel that has it selected, zero when it is selected there */
 	enum status (*install)(struct applet *, struct bytes parameters); /* once, at birth */
 	enum sw (*select)(struct applet *, struct command *);             /* may be NULL */
 	enum status (*uninstall)(struct applet *);                        /* may be NULL */
-	void (*forget)(struct applet *);                                  /* may be NULL: before the session state is wiped */
+	void (*forget)(struct applet *);                                  /* may be NULL: before its memory is wiped */
+	void (*idle)(struct applet *);                                    /* may be NULL: the last channel has left it */
 	/* Toolkit events (cat.h); may be NULL. What it returns is for nobody: the terminal's command has succeeded anyway. */
 	enum status (*toolkit)(struct applet *, const struct cat_event *);
 	/* Personalisation by the instance's security domain (GlobalPlatform 2.3, 7.3.3): the whole of what STORE DATA brought;
@@ -124,11 +126,17 @@ MUST_USE enum status applet_registry_save(struct card *);
 struct applet *applet_issuer(struct card *); /* NULL: a card without the issuer's domain */
 uint8_t applet_slot(const struct applet *);
 bool applet_selectable(const struct applet *);
-/* Nobody stands in it any more. */
+/* Select it on a channel. ERR_NO_SPACE: the channel stays where it was. */
+MUST_USE enum status applet_enter(struct channel *, struct applet *);
+/* The channel leaves its instance: what is the channel's is gone, and what is the instance's users' if it was the last. */
+void applet_exit(struct channel *);
+/* The same, without a word to the instance. */
+void channel_forget(struct channel *);
+/* Nobody stands in it any more, and it forgets everything. */
 void applet_leave(struct applet *);
 struct applet *applet_by_tar(struct card *, const uint8_t tar[static 3]);
 struct applet *applet_named(struct card *, struct bytes aid); /* the whole AID */
-/* Zero the session state. */
+/* Zero its memory. */
 void applet_forget(struct applet *);
 struct applet *applet_by_aid(struct card *, struct bytes prefix);
 

@@ -27,6 +27,7 @@ static void drop_chain(struct channel *ch)
 
 void channel_init(struct channel *ch, unsigned number, bool open)
 {
+	channel_forget(ch);
 	drop_waiting(ch);
 	drop_chain(ch);
 	kept_drop(&ch->transfer);

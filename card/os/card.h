@@ -48,6 +48,7 @@ struct channel {
 	uint32_t object;     /* tag that RETRIEVE DATA is giving out, 0: none */
 	uint16_t object_at, object_before;
 	struct applet *applet; /* selected application, or NULL */
+	void *session;         /* its class's channel_len octets */
 	struct kept waiting;   /* for GET RESPONSE, from waiting_at on */
 	size_t waiting_at;
 	struct kept chain; /* what a chain of commands has brought so far */

@@ -45,12 +45,17 @@ struct prose_session {
 	struct talker in[TALKERS_MAX];
 };
 
-/* Transient memory, wiped by reset and deselect. */
+/* The instance's memory. Calls end with the last channel that has the instance selected; the rest lives until a reset. */
 struct prose_state {
 	struct prose_session session[PROSE_SESSIONS_MAX];
 	uint64_t latest; /* 0: not read from the store yet */
 	uint64_t opened;
 	uint32_t slots_spent;
+};
+
+/* A channel's: the sessions that it has been told of, by their rows. What another channel was told is no replay here. */
+struct prose_told {
+	uint8_t session[PROSE_SESSIONS_MAX][PROSE_SESSION_ID_LEN];
 };
 
 struct prose_kms_certificate {

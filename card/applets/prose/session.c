@@ -240,6 +240,17 @@ static enum sw open_offer(struct command *c, const struct prose_group *g, const 
 	return SW_OK;
 }
 
+/* Whether this channel has been told of the session before; from now on it has. */
+static bool was_told(struct command *c, const struct prose_session *s)
+{
+	struct prose_told *told = c->channel->session;
+	uint8_t *id = told->session[s - prose_state(c->applet)->session];
+	bool before = memcmp(id, s->id, sizeof s->id) == 0;
+
+	memcpy(id, s->id, sizeof s->id);
+	return before;
+}
+
 enum sw prose_cmd_join_session(struct command *c)
 {
 	struct bytes time, message;
@@ -248,7 +259,7 @@ enum sw prose_cmd_join_session(struct command *c)
 	GROUP g = { 0 };
 	uint8_t digest[DIGEST_LEN], authentic[DIGEST_LEN];
 	uint64_t now, phone, sent;
-	bool seen = false;
+	bool seen = false, known;
 	enum status st;
 	enum sw sw;
 
@@ -269,13 +280,15 @@ enum sw prose_cmd_join_session(struct command *c)
 	        (st = prose_ring_seen(c->applet, offers_name, authentic, &seen)) != OK)
 		return sw_of(st);
 	s = seen ? find_offer(prose_state(c->applet), digest) : NULL;
+	known = seen && s == NULL; /* the call is over: a replay, whoever asks */
 	if (s == NULL && (sw = open_offer(c, &g, &m, now, digest, &s)) != SW_OK)
 		return sw;
 	if (!seen && (st = prose_ring_add(c->applet, offers_name, authentic)) != OK)
 		return sw_of(st);
+	known = was_told(c, s) || known;
 	tlv_put(c->rsp, TAG_SESSION_ID, BYTES_OF(s->id));
 	tlv_put_uint(c->rsp, TAG_SSRC, 4, s->ssrc);
-	tlv_put_uint(c->rsp, TAG_KNOWN, 1, seen ? 1 : 0);
+	tlv_put_uint(c->rsp, TAG_KNOWN, 1, known ? 1 : 0);
 	tlv_put(c->rsp, TAG_SENDER_URI, m.id[0]);
 	tlv_put(c->rsp, TAG_GROUP_URI, g.uri);
 	return SW_OK;
