@@ -29,8 +29,38 @@ bool applet_selectable(const struct applet *a)
 	return (a->life & LIFE_LOCKED) == 0 && (a->life & LIFE_SELECTABLE) == LIFE_SELECTABLE;
 }
 
+enum status applet_begin(struct applet *a)
+{
+	if (a->class->undo_len == 0 || a->before != NULL)
+		return OK;
+	if ((a->before = malloc(a->class->undo_len)) == NULL)
+		return ERR_NO_SPACE;
+	memcpy(a->before, a->transient, a->class->undo_len);
+	return OK;
+}
+
+static void settle(struct applet *a, bool kept)
+{
+	if (a->before == NULL)
+		return;
+	if (a->class->settle != NULL)
+		a->class->settle(kept ? a->transient : a->before, kept ? a->before : a->transient);
+	if (!kept)
+		memcpy(a->transient, a->before, a->class->undo_len);
+	secret_clean(a->before, a->class->undo_len);
+	free(a->before);
+	a->before = NULL;
+}
+
+void applets_settle(struct card *card, bool kept)
+{
+	for (size_t i = 0; i < card->applet_count; i++)
+		settle(&card->applet[i], kept);
+}
+
 void applet_forget(struct applet *a)
 {
+	settle(a, true);
 	if (a->transient != NULL && a->class->forget != NULL)
 		a->class->forget(a);
 	if (a->transient != NULL)
@@ -246,6 +276,7 @@ static enum status save(struct card *card, struct bytes new_grave)
 	struct bytes in;
 	struct tlv t;
 
+	card->registry_dirty = true; /* before anything can fail */
 	for (size_t i = 0; i < card->applet_count; i++)
 		if (card->applet[i].aid_len > 0)
 			put_entry(&b, &card->applet[i]);
@@ -258,7 +289,6 @@ static enum status save(struct card *card, struct bytes new_grave)
 	if (new_grave.n > 0)
 		tlv_put(&b, REG_GRAVE, new_grave);
 	TRY(buf_status(&b));
-	card->registry_dirty = true;
 	note_life(card);
 	return store_put(&card->store, registry_name, buf_bytes(&b));
 }

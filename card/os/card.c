@@ -194,11 +194,14 @@ static void announce_proactive(struct card *card, const struct command_apdu *a, 
 	}
 }
 
-/* Commit what the command did, or throw it away: what the terminal is told is what the store holds. */
-static enum sw settle(struct card *card, enum sw sw)
+/* Commit what the command did, or throw it away: what the terminal is told is what the store holds, and so is what memory
+ * says. pins: those that were verified before. */
+static enum sw settle(struct card *card, enum sw sw, uint8_t pins)
 {
 	if (!sw_commits(sw)) {
 		store_abort(&card->store);
+		applets_settle(card, false);
+		card->pins_verified = pins;
 		/* A table change that is thrown away must not live on in RAM. */
 		if ((card->fs.dirty && file_system_load(&card->fs, &card->store) != OK) ||
 		        (card->registry_dirty && applet_registry_load(card) != OK))
@@ -208,9 +211,11 @@ static enum sw settle(struct card *card, enum sw sw)
 	}
 	if (store_commit(&card->store) == OK) {
 		card->fs.dirty = card->registry_dirty = false;
+		applets_settle(card, true);
 		return sw;
 	}
-	card->pins_verified = 0;
+	applets_settle(card, false);
+	card->pins_verified = pins;
 	if (file_system_load(&card->fs, &card->store) != OK || applet_registry_load(card) != OK)
 		card->channel[0].ef = FILE_NONE;
 	return SW_MEMORY_PROBLEM;
@@ -221,6 +226,7 @@ static void transmit(struct card *card, const struct command_apdu *parsed, struc
 	struct buf answer = BUF_OF(card->env.work->answer);
 	struct command_apdu a = *parsed;
 	struct channel *ch;
+	uint8_t pins = card->pins_verified;
 	enum sw sw;
 
 	if ((sw = check_class(card, a.cla)) != SW_OK) {
@@ -237,7 +243,7 @@ static void transmit(struct card *card, const struct command_apdu *parsed, struc
 	if (!gather_chain(ch, &a, response))
 		return;
 	a.cla &= (uint8_t)~CLA_CHAINING;
-	sw = settle(card, card_dispatch(card, ch, &a, &answer));
+	sw = settle(card, card_dispatch(card, ch, &a, &answer), pins);
 	drop_chain(ch);
 	send_answer(ch, &a, sw, buf_bytes(&answer), response);
 	secret_clean(answer.p, answer.len);

@@ -116,6 +116,8 @@ static enum sw run_row(struct card *card, struct channel *ch, struct applet *app
 		return sw;
 	if (row->needs == NEEDS_PIN && !access_verified(card, ch, KEY_PIN1))
 		return SW_SECURITY_NOT_SATISFIED;
+	if (applet != NULL && applet_begin(applet) != OK)
+		return SW_TECHNICAL_PROBLEM;
 	/* Case 2 without Le is case 1: the terminal wants no data, but T=0 has no way to say so. */
 	if (row->apdu_case == CASE_2 && !a->has_le)
 		c.ne = 256;

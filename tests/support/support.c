@@ -368,6 +368,17 @@ unsigned rig_prose(struct rig *r, uint8_t ins, uint8_t p1, struct bytes data)
 	return rig_send_bytes(r, buf_bytes(&b));
 }
 
+unsigned rig_pass(struct rig *r, uint64_t now)
+{
+	static const uint8_t frame[PROSE_FRAME_LEN];
+	uint8_t raw[64];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, TAG_FRAME, BYTES_OF(frame));
+	return rig_prose(r, INS_PROSE_MATCH, 0, buf_bytes(&b));
+}
+
 struct bytes rig_ota(const struct rig *r, uint64_t counter, const char *tar, const char *script)
 {
 	uint8_t packet_raw[512], sms_raw[256], data_raw[512];

@@ -74,6 +74,9 @@ struct bytes rig_data(void);
 unsigned rig_prose(
         struct rig *, uint8_t ins, uint8_t p1, struct bytes data); /* selects the applet, verifies the PIN, follows 61xx */
 
+/* The user's card sees this time: a frame that matches nothing. */
+unsigned rig_pass(struct rig *, uint64_t now);
+
 /* ENVELOPE with a secured packet of the operator's key set 1: ciphered, MACed, counter higher, PoR asked. */
 struct bytes rig_ota(const struct rig *, uint64_t counter, const char *tar, const char *script);
 
@@ -96,7 +99,7 @@ Suite *suite_profile(void);
 Suite *suite_prose(void);
 Suite *suite_media(void);
 Suite *suite_attacks(void);
-TCase *tcase_clients(void); /* of suite attacks */
+TCase *tcase_clients(void), *tcase_refused(void); /* of suite attacks */
 Suite *suite_image(void);
 Suite *suite_image_migration(void);
 Suite *suite_power(void);

@@ -471,11 +471,11 @@ enum sw domain_delete(struct command *c)
 		return SW_CONDITIONS_NOT_SATISFIED;
 	if (c->p2 == 0 && has_instances(c->card, a))
 		return SW_CONDITIONS_NOT_SATISFIED;
-	domain_state(c)->personalised = 0; /* its slot may be another's soon */
 	/* What a sovereign domain deletes itself it may make again. */
 	st = delete_with_instances(c->card, a, a->sovereign && !own(c, a));
 	if (st != OK)
 		return sw_of(st);
+	domain_state(c)->personalised = 0; /* its slot may be another's soon */
 	buf_put_u8(c->rsp, 0);
 	return SW_OK;
 }

@@ -3,6 +3,7 @@
 #include "apdu/aids.h"
 #include "card/applets/prose/prose.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "apdu/birth.h"
@@ -206,7 +207,7 @@ static const struct command_row rows[] = {
 static void end_calls(struct applet *a)
 {
 	for (size_t i = 0; i < PROSE_SESSIONS_MAX; i++)
-		prose_session_drop(&prose_state(a)->session[i]);
+		prose_session_free(&prose_state(a)->session[i]);
 }
 
 const struct applet_class prose_class = {
@@ -218,6 +219,8 @@ const struct applet_class prose_class = {
 	.store_data = prose_store_data,
 	.forget = end_calls,
 	.idle = end_calls,
+	.settle = prose_settle,
 	.transient_len = sizeof(struct prose_state),
+	.undo_len = offsetof(struct prose_state, slots_spent),
 	.channel_len = sizeof(struct prose_told),
 };

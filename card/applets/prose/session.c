@@ -26,11 +26,30 @@ static struct prose_session *find_offer(struct prose_state *s, const uint8_t dig
 	return NULL;
 }
 
-void prose_session_drop(struct prose_session *s)
+/* Streams that only one of two states of a row has. */
+static void free_streams(struct prose_session *of, const struct prose_session *but)
 {
-	srtp_stream_free(&s->out);
+	if (of->out != but->out)
+		srtp_stream_free(&of->out);
 	for (size_t i = 0; i < TALKERS_MAX; i++)
-		srtp_stream_free(&s->in[i].stream);
+		if (of->in[i].stream != but->in[i].stream)
+			srtp_stream_free(&of->in[i].stream);
+}
+
+void prose_settle(void *kept, void *dropped)
+{
+	const struct prose_session *stays = ((struct prose_state *)kept)->session;
+	struct prose_session *goes = ((struct prose_state *)dropped)->session;
+
+	for (size_t i = 0; i < PROSE_SESSIONS_MAX; i++)
+		free_streams(&goes[i], &stays[i]);
+}
+
+void prose_session_free(struct prose_session *s)
+{
+	static const struct prose_session none;
+
+	free_streams(s, &none);
 	secret_clean(s, sizeof *s);
 }
 
@@ -42,7 +61,7 @@ struct prose_session *prose_session_new(struct command *c, const struct prose_gr
 	for (size_t i = 0; i < PROSE_SESSIONS_MAX && best->used; i++)
 		if (!s->session[i].used || s->session[i].opened < best->opened)
 			best = &s->session[i];
-	prose_session_drop(best);
+	secret_clean(best, sizeof *best); /* prose_settle frees its streams, or it is as before */
 	if (rng_fill(c->card->env.rng, best->id, sizeof best->id) != OK)
 		return NULL;
 	best->used = true;
