@@ -50,6 +50,7 @@ struct applet_class {
 	const struct command_row *rows;
 	size_t row_count;
 	bool secure_messaging; /* takes CLA 84: the applet checks the MAC itself */
+	bool own_pins;         /* its commands need a PIN that was verified on their channel */
 	size_t transient_len;  /* octets of the instance's memory, zero after a reset; whoever selects or leaves it, it stays */
 	size_t undo_len;       /* of these, the first ones: a command that is refused leaves them as they were */
 	size_t channel_len;    /* octets of each channel that has it selected, zero when it is selected there */

@@ -194,14 +194,32 @@ static void announce_proactive(struct card *card, const struct command_apdu *a, 
 	}
 }
 
+/* Which PINs are verified, for the card and on one channel. */
+struct pins {
+	uint8_t card, here, own;
+};
+
+static struct pins pins_of(const struct card *card, const struct channel *ch)
+{
+	return (struct pins){ card->pins_verified, ch->pins_here, ch->pins_own };
+}
+
+/* What a command has done to memory has not happened. */
+static void undo(struct card *card, struct channel *ch, const struct pins *pins)
+{
+	applets_settle(card, false);
+	card->pins_verified = pins->card;
+	ch->pins_here = pins->here;
+	ch->pins_own = pins->own;
+}
+
 /* Commit what the command did, or throw it away: what the terminal is told is what the store holds, and so is what memory
- * says. pins: those that were verified before. */
-static enum sw settle(struct card *card, enum sw sw, uint8_t pins)
+ * says. pins: as they were before. */
+static enum sw settle(struct card *card, struct channel *ch, enum sw sw, const struct pins *pins)
 {
 	if (!sw_commits(sw)) {
 		store_abort(&card->store);
-		applets_settle(card, false);
-		card->pins_verified = pins;
+		undo(card, ch, pins);
 		/* A table change that is thrown away must not live on in RAM. */
 		if ((card->fs.dirty && file_system_load(&card->fs, &card->store) != OK) ||
 		        (card->registry_dirty && applet_registry_load(card) != OK))
@@ -214,8 +232,7 @@ static enum sw settle(struct card *card, enum sw sw, uint8_t pins)
 		applets_settle(card, true);
 		return sw;
 	}
-	applets_settle(card, false);
-	card->pins_verified = pins;
+	undo(card, ch, pins);
 	if (file_system_load(&card->fs, &card->store) != OK || applet_registry_load(card) != OK)
 		card->channel[0].ef = FILE_NONE;
 	return SW_MEMORY_PROBLEM;
@@ -226,7 +243,7 @@ static void transmit(struct card *card, const struct command_apdu *parsed, struc
 	struct buf answer = BUF_OF(card->env.work->answer);
 	struct command_apdu a = *parsed;
 	struct channel *ch;
-	uint8_t pins = card->pins_verified;
+	struct pins pins;
 	enum sw sw;
 
 	if ((sw = check_class(card, a.cla)) != SW_OK) {
@@ -243,7 +260,8 @@ static void transmit(struct card *card, const struct command_apdu *parsed, struc
 	if (!gather_chain(ch, &a, response))
 		return;
 	a.cla &= (uint8_t)~CLA_CHAINING;
-	sw = settle(card, card_dispatch(card, ch, &a, &answer), pins);
+	pins = pins_of(card, ch);
+	sw = settle(card, ch, card_dispatch(card, ch, &a, &answer), &pins);
 	drop_chain(ch);
 	send_answer(ch, &a, sw, buf_bytes(&answer), response);
 	secret_clean(answer.p, answer.len);

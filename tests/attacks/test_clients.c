@@ -265,6 +265,109 @@ START_TEST(selecting_gives_no_budget_and_no_time_back)
 }
 END_TEST
 
+/* ---- PIN1 --------------------------------------------------------------------------------------------------------------- */
+
+static unsigned list(struct rig *r, unsigned channel)
+{
+	return prose(r, channel, INS_PROSE_LIST, PROSE_LIST_GROUPS, (struct bytes){ 0 });
+}
+
+/* EF_IMSI, which PIN1 guards. */
+static unsigned read_imsi(struct rig *r, unsigned channel)
+{
+	ck_assert_uint_eq(select_aid(r, channel, BYTES_STR(AID_USIM)), 0x9000);
+	ck_assert_uint_eq(
+	        on(r, channel, (struct command_apdu){ .ins = INS_SELECT, .p2 = 0x0C, .data = BYTES_STR("\x6F\x07") }), 0x9000);
+	return on(r, channel, (struct command_apdu){ .ins = INS_READ_BINARY, .has_le = true, .ne = 9 });
+}
+
+static unsigned forget_pin(struct rig *r, unsigned channel)
+{
+	return on(r, channel, (struct command_apdu){ .ins = INS_VERIFY_PIN, .p1 = 0xFF, .p2 = 0x01 });
+}
+
+static void open_prose(struct rig *r, unsigned channel)
+{
+	open_channel(r, channel);
+	ck_assert_uint_eq(select_aid(r, channel, BYTES_STR(AID_PROSE)), 0x9000);
+}
+
+/* A PIN that our program has given opens nothing to another: neither the ProSe applet nor the USIM. */
+START_TEST(a_pin_opens_one_channel)
+{
+	struct rig *r = member(0);
+
+	open_prose(r, 1);
+	open_prose(r, 2);
+	ck_assert_uint_eq(verify(r, 1, "1234"), 0x9000);
+	ck_assert_uint_eq(list(r, 1), 0x9000);
+	ck_assert_uint_eq(list(r, 2), 0x6982);
+	ck_assert_uint_eq(read_imsi(r, 2), 0x6982);
+	ck_assert_uint_eq(read_imsi(r, 0), 0x6982);
+	ck_assert_uint_eq(read_imsi(r, 1), 0x9000);
+	ck_assert_uint_eq(select_aid(r, 1, BYTES_STR(AID_PROSE)), 0x9000);
+	ck_assert_uint_eq(list(r, 1), 0x9000);
+	/* Tries are the card's: what another gets wrong costs one, and takes nothing away that was verified. */
+	ck_assert_uint_eq(select_aid(r, 2, BYTES_STR(AID_PROSE)), 0x9000);
+	ck_assert_uint_eq(verify(r, 2, "9999"), 0x63C2);
+	ck_assert_uint_eq(on(r, 1, (struct command_apdu){ .ins = INS_VERIFY_PIN, .p2 = 0x01 }), 0x63C2);
+	ck_assert_uint_eq(list(r, 1), 0x9000);
+	ck_assert_uint_eq(verify(r, 1, "9999"), 0x63C1);
+	ck_assert_uint_eq(list(r, 1), 0x6982);
+	rig_free(&r);
+}
+END_TEST
+
+/* It ends with the channel, with a reset, and when its holder says so; nobody else says so. */
+START_TEST(a_pin_ends_with_its_channel)
+{
+	struct rig *r = member(0);
+
+	open_prose(r, 1);
+	open_prose(r, 2);
+	ck_assert_uint_eq(verify(r, 1, "1234"), 0x9000);
+	ck_assert_uint_eq(verify(r, 2, "1234"), 0x9000);
+	ck_assert_uint_eq(on(r, 1, (struct command_apdu){ .ins = INS_VERIFY_PIN, .p1 = 0x01, .p2 = 0x01 }), 0x6A86);
+	ck_assert_uint_eq(rig_send(r, "0120FF010831323334FFFFFFFF"), 0x6700);
+	ck_assert_uint_eq(list(r, 1), 0x9000);
+	ck_assert_uint_eq(forget_pin(r, 1), 0x9000);
+	ck_assert_uint_eq(list(r, 1), 0x6982);
+	ck_assert_uint_eq(list(r, 2), 0x9000);
+	ck_assert_uint_eq(close_channel(r, 2), 0x9000);
+	open_prose(r, 2);
+	ck_assert_uint_eq(list(r, 2), 0x6982);
+	ck_assert_uint_eq(verify(r, 2, "1234"), 0x9000);
+	card_reset(&r->card);
+	open_prose(r, 2);
+	ck_assert_uint_eq(list(r, 2), 0x6982);
+	rig_free(&r);
+}
+END_TEST
+
+/* PIN1 of TS 102 221 is the card's: verified anywhere but in the ProSe applet it opens files on every channel, and the applet
+ * on that channel only. VERIFY has no P1 FF there. */
+START_TEST(the_standards_pin_is_the_cards)
+{
+	struct rig *r = member(0);
+
+	open_prose(r, 2);
+	ck_assert_uint_eq(verify(r, 0, "1234"), 0x9000);
+	ck_assert_uint_eq(forget_pin(r, 0), 0x6A86);
+	ck_assert_uint_eq(list(r, 2), 0x6982);
+	ck_assert_uint_eq(read_imsi(r, 2), 0x9000);
+	ck_assert_uint_eq(select_aid(r, 0, BYTES_STR(AID_PROSE)), 0x9000);
+	ck_assert_uint_eq(list(r, 0), 0x9000);
+	/* Said in the applet, it is over there; the files stay open. */
+	ck_assert_uint_eq(forget_pin(r, 0), 0x9000);
+	ck_assert_uint_eq(list(r, 0), 0x6982);
+	ck_assert_uint_eq(read_imsi(r, 2), 0x9000);
+	/* A wrong PIN takes back what the standard had given, on all channels. */
+	ck_assert_uint_eq(verify(r, 2, "9999"), 0x63C2);
+	ck_assert_uint_eq(read_imsi(r, 0), 0x6982);
+	rig_free(&r);
+}
+END_TEST
+
 /* ---- security domains ---------------------------------------------------------------------------------------------------- */
 
 #define SELECT_ISD "00A4040C08A000000151000000"
@@ -322,6 +425,9 @@ TCase *tcase_clients(void)
 	tcase_add_test(t, a_call_outlives_a_suspension);
 	tcase_add_test(t, what_was_told_is_the_channels);
 	tcase_add_test(t, selecting_gives_no_budget_and_no_time_back);
+	tcase_add_test(t, a_pin_opens_one_channel);
+	tcase_add_test(t, a_pin_ends_with_its_channel);
+	tcase_add_test(t, the_standards_pin_is_the_cards);
 	tcase_add_test(t, an_administrator_is_not_disturbed);
 	return t;
 }

@@ -109,7 +109,9 @@ static bool start_call(struct witness *w)
 
 	if (!take_place(w, WITNESS_CALL, (struct command_apdu){ .p1 = 0x04, .data = BYTES_STR(AID_PROSE) }))
 		return false;
-	(void)run(w, WITNESS_CALL, (struct command_apdu){ .ins = INS_VERIFY_PIN, .p2 = 0x01, .data = BYTES_OF(pin) }, &data);
+	if (run(w, WITNESS_CALL, (struct command_apdu){ .ins = INS_VERIFY_PIN, .p2 = 0x01, .data = BYTES_OF(pin) }, &data) !=
+	        SW_OK)
+		return false; /* blocked, disabled, or another by now */
 	tlv_put_uint(&b, TAG_TIME, 8, NOW);
 	tlv_put(&b, TAG_GROUP_URI, BYTES_STR(GROUP));
 	if (prose(w, INS_PROSE_START_SESSION, buf_bytes(&b), &data) != SW_OK || tlv_find(data, TAG_SESSION_ID, &id) != OK)
@@ -141,16 +143,10 @@ static const char *look_at_call(struct witness *w)
 	struct bytes data, packet;
 	uint32_t budget;
 	uint64_t latest;
-	unsigned sw;
 
 	tlv_put(&b, TAG_SESSION_ID, BYTES_OF(w->call));
 	tlv_put(&b, TAG_PACKET, BYTES_OF(rtp));
-	sw = prose(w, INS_PROSE_PROTECT, buf_bytes(&b), &data);
-	if (sw == SW_SECURITY_NOT_SATISFIED) { /* another took the PIN away */
-		w->calls = false;
-		return NULL;
-	}
-	if (sw != SW_OK || tlv_find(data, TAG_PACKET, &packet) != OK)
+	if (prose(w, INS_PROSE_PROTECT, buf_bytes(&b), &data) != SW_OK || tlv_find(data, TAG_PACKET, &packet) != OK)
 		return "the second client lost its call";
 	w->packets++;
 	if (bytes_uint((struct bytes){ packet.p + 2, 2 }) != w->sequence++)

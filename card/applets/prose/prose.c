@@ -219,6 +219,7 @@ const struct applet_class prose_class = {
 	.store_data = prose_store_data,
 	.forget = end_calls,
 	.idle = end_calls,
+	.own_pins = true,
 	.settle = prose_settle,
 	.transient_len = sizeof(struct prose_state),
 	.undo_len = offsetof(struct prose_state, slots_spent),
