@@ -28,6 +28,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'r': a->reader = arg; return 0;
 	case OPT_PIN: a->pin_file = arg; return 0;
+	case OPT_FORCE: a->force = true; return 0;
 	case OPT_TRACE: a->trace = arg; return 0;
 	case OPT_GSMTAP: a->gsmtap = arg; return 0;
 	case OPT_GROUP: a->group = arg; return 0;
@@ -196,21 +197,29 @@ static const struct argp_option common_options[] = {
 	{ "reader", 'r', "NAME", 0,
 	        "Reader, by the beginning of its name (default: the first with a card), or unix:SOCKET#CARD in a farm", -1 },
 	{ "pin-file", OPT_PIN, "FILE", 0, "File that holds PIN1", -1 },
+	{ "force", OPT_FORCE, NULL, 0, "Spend the last try of a PIN, too", -1 },
 	{ "gsmtap", OPT_GSMTAP, "HOST", 0, "Mirror every APDU to HOST for Wireshark, PINs blanked", -1 },
 	{ "trace", OPT_TRACE, "FILE", 0, "Append every APDU here, PINs blanked", -1 }, { 0 }
 };
 
+/* A line that is too long for a PIN becomes an empty one, which is none either. */
 static bool pin_from_file(void *context, char pin[9])
 {
 	const struct arguments *a = context;
 	FILE *f = a->pin_file != NULL ? fopen(a->pin_file, "re") : NULL;
+	char line[64] = "";
 	bool ok;
 
 	if (f == NULL)
 		return false;
 	(void)setvbuf(f, NULL, _IONBF, 0);
-	ok = fgets(pin, 9, f) != NULL;
-	pin[strcspn(pin, "\r\n")] = 0;
+	ok = fgets(line, sizeof line, f) != NULL;
+	line[strcspn(line, "\r\n")] = 0;
+	if (strlen(line) < 9)
+		memcpy(pin, line, strlen(line) + 1);
+	else
+		pin[0] = 0;
+	secret_clean(line, sizeof line);
 	(void)fclose(f);
 	return ok;
 }
@@ -266,6 +275,7 @@ static int run_verb(const struct verb *v, struct arguments *a)
 		t.close(t.context);
 	if (r != PROSE_OK || (r = prose_card_open(t, &o, &a->card)) != PROSE_OK)
 		return ue_complain(a, v->name, a->reader, r);
+	prose_card_spend_last_try(a->card, a->force);
 	rc = v->run(a);
 	prose_card_close(&a->card);
 	return rc;

@@ -142,6 +142,7 @@ static const char *pin_word(const char *word, char buffer[10])
 		return word;
 	if ((f = fopen(word + 1, "re")) == NULL)
 		return NULL;
+	(void)setvbuf(f, NULL, _IONBF, 0);
 	if (fgets(buffer, 10, f) == NULL)
 		buffer[0] = 0;
 	buffer[strcspn(buffer, "\r\n")] = 0;
@@ -176,10 +177,6 @@ int verb_pin(struct arguments *a)
 	secret_clean(second, sizeof second);
 	if (r == PROSE_OK && action == PROSE_PIN_STATUS)
 		(void)printf("%s: %u tries left\n", a->words[1], tries);
-	if (r == PROSE_REFUSED && tries > 0) {
-		(void)fprintf(stderr, "prose-ue pin: wrong, %u tries left\n", tries);
-		return EXIT_REFUSED;
-	}
 	return r == PROSE_OK ? 0 : ue_complain(a, "pin", a->words[1], r);
 }
 

@@ -20,7 +20,7 @@ const char *prose_result_text(enum prose_result r)
 		[PROSE_RESET] = "another program reset the card",
 		[PROSE_IO] = "the link to the card failed",
 		[PROSE_REFUSED] = "the card refused",
-		[PROSE_PIN_NEEDED] = "the card wants PIN1: give --pin-file, and the right one",
+		[PROSE_PIN_NEEDED] = "the card wants PIN1: give --pin-file",
 		[PROSE_FORMAT] = "malformed data",
 		[PROSE_NOT_FOUND] = "not found",
 		[PROSE_NO_SPACE] = "not enough room",
@@ -28,6 +28,10 @@ const char *prose_result_text(enum prose_result r)
 		[PROSE_NOT_LET_IN] = ("pcscd does not let this user in: polkit (a rule must allow "
 		                      "org.debian.pcsc-lite.access_pcsc and access_card)"),
 		[PROSE_INTERFACE] = "the card speaks another version of the ProSe applet's interface",
+		[PROSE_PIN_WRONG] = "wrong PIN",
+		[PROSE_PIN_BLOCKED] = "the PIN is blocked: its PUK unblocks it (prose-ue pin unblock)",
+		[PROSE_PIN_LAST_TRY] = "one try is left: --force spends it",
+		[PROSE_PIN_FORMAT] = "a PIN has 4 to 8 digits, a PUK 8: it was not sent to the card",
 	};
 	return (size_t)r < sizeof text / sizeof *text ? text[r] : "unknown result";
 }
@@ -99,25 +103,6 @@ enum prose_result session_exchange(struct prose_card *c, const struct request *q
 		return PROSE_NO_SPACE;
 	(void)snprintf(c->error, sizeof c->error, "%s (%04X)", sw_text(c->sw), c->sw);
 	return sw_commits((enum sw)c->sw) && (c->sw & 0xFFF0) != SW_TRIES_LEFT ? PROSE_OK : PROSE_REFUSED;
-}
-
-/* PIN1 from the callback; PROSE_PIN_NEEDED if there is none or it is wrong. */
-enum prose_result session_verify_pin(struct prose_card *c)
-{
-	char pin[9] = { 0 };
-	uint8_t padded[8];
-	struct request q = { 0x00, INS_VERIFY_PIN, 0, 0x01, { 0 }, 0 };
-	enum prose_result r;
-
-	if (c->options.pin == NULL || !c->options.pin(c->options.pin_context, pin))
-		return PROSE_PIN_NEEDED;
-	memset(padded, 0xFF, sizeof padded);
-	memcpy(padded, pin, strnlen(pin, 8));
-	secret_clean(pin, sizeof pin);
-	q.data = BYTES_OF(padded);
-	r = session_exchange(c, &q);
-	secret_clean(padded, sizeof padded);
-	return r == PROSE_REFUSED && c->sw != SW_DATA_INVALIDATED ? PROSE_PIN_NEEDED : r == PROSE_REFUSED ? PROSE_OK : r;
 }
 
 static enum prose_result open_channel(struct prose_card *c)
@@ -284,6 +269,11 @@ enum prose_result prose_card_resume(struct prose_card *c, const uint8_t token[8]
 	return r;
 }
 
+void prose_card_spend_last_try(struct prose_card *c, bool yes)
+{
+	c->spend_last_try = yes;
+}
+
 void prose_card_close(struct prose_card **card)
 {
 	struct prose_card *c = *card;
@@ -297,6 +287,7 @@ void prose_card_close(struct prose_card **card)
 		(void)session_exchange(c, &q);
 		session_end(c);
 	}
+	session_forget_pin(c);
 	c->transport.close(c->transport.context);
 	secret_clean(c, sizeof *c);
 	free(c);
