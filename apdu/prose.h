@@ -4,7 +4,7 @@
 #define APDU_PROSE_H
 
 /* The interface's version, which STATUS tells: see "Interface version" in docs/prose-applet.md for when each part grows. */
-enum { PROSE_INTERFACE_MAJOR = 1, PROSE_INTERFACE_MINOR = 0 };
+enum { PROSE_INTERFACE_MAJOR = 1, PROSE_INTERFACE_MINOR = 1 };
 
 /* Every name below lies in a range of its purpose (docs/prose-applet.md, "Ranges"; tests/apdu/test_ranges.c). */
 enum prose_instruction {

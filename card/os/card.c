@@ -194,32 +194,35 @@ static void announce_proactive(struct card *card, const struct command_apdu *a, 
 	}
 }
 
-/* Which PINs are verified, for the card and on one channel. */
-struct pins {
-	uint8_t card, here, own;
+/* What a command may have changed in plain memory before it was refused: verified PINs, and a file named by its short
+ * identifier. */
+struct recall {
+	uint8_t pins_verified, pins_here, pins_own, ef, record;
 };
 
-static struct pins pins_of(const struct card *card, const struct channel *ch)
+static struct recall recall_of(const struct card *card, const struct channel *ch)
 {
-	return (struct pins){ card->pins_verified, ch->pins_here, ch->pins_own };
+	return (struct recall){ card->pins_verified, ch->pins_here, ch->pins_own, ch->ef, ch->record };
 }
 
 /* What a command has done to memory has not happened. */
-static void undo(struct card *card, struct channel *ch, const struct pins *pins)
+static void undo(struct card *card, struct channel *ch, const struct recall *before)
 {
 	applets_settle(card, false);
-	card->pins_verified = pins->card;
-	ch->pins_here = pins->here;
-	ch->pins_own = pins->own;
+	card->pins_verified = before->pins_verified;
+	ch->pins_here = before->pins_here;
+	ch->pins_own = before->pins_own;
+	ch->ef = before->ef;
+	ch->record = before->record;
 }
 
 /* Commit what the command did, or throw it away: what the terminal is told is what the store holds, and so is what memory
- * says. pins: as they were before. */
-static enum sw settle(struct card *card, struct channel *ch, enum sw sw, const struct pins *pins)
+ * says. */
+static enum sw settle(struct card *card, struct channel *ch, enum sw sw, const struct recall *before)
 {
 	if (!sw_commits(sw)) {
 		store_abort(&card->store);
-		undo(card, ch, pins);
+		undo(card, ch, before);
 		/* A table change that is thrown away must not live on in RAM. */
 		if ((card->fs.dirty && file_system_load(&card->fs, &card->store) != OK) ||
 		        (card->registry_dirty && applet_registry_load(card) != OK))
@@ -232,7 +235,7 @@ static enum sw settle(struct card *card, struct channel *ch, enum sw sw, const s
 		applets_settle(card, true);
 		return sw;
 	}
-	undo(card, ch, pins);
+	undo(card, ch, before);
 	if (file_system_load(&card->fs, &card->store) != OK || applet_registry_load(card) != OK)
 		card->channel[0].ef = FILE_NONE;
 	return SW_MEMORY_PROBLEM;
@@ -243,7 +246,7 @@ static void transmit(struct card *card, const struct command_apdu *parsed, struc
 	struct buf answer = BUF_OF(card->env.work->answer);
 	struct command_apdu a = *parsed;
 	struct channel *ch;
-	struct pins pins;
+	struct recall before;
 	enum sw sw;
 
 	if ((sw = check_class(card, a.cla)) != SW_OK) {
@@ -260,8 +263,8 @@ static void transmit(struct card *card, const struct command_apdu *parsed, struc
 	if (!gather_chain(ch, &a, response))
 		return;
 	a.cla &= (uint8_t)~CLA_CHAINING;
-	pins = pins_of(card, ch);
-	sw = settle(card, ch, card_dispatch(card, ch, &a, &answer), &pins);
+	before = recall_of(card, ch);
+	sw = settle(card, ch, card_dispatch(card, ch, &a, &answer), &before);
 	drop_chain(ch);
 	send_answer(ch, &a, sw, buf_bytes(&answer), response);
 	secret_clean(answer.p, answer.len);

@@ -240,6 +240,21 @@ START_TEST(what_cannot_be_written_has_not_happened)
 }
 END_TEST
 
+/* A file that a refused command has named by its short identifier does not become the current one. */
+START_TEST(refused_commands_select_nothing)
+{
+	struct rig *r = rig_new();
+
+	ck_assert_uint_eq(rig_send(r, "00A4000C022FE2"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00B085FF01"), 0x6B00); /* EF_PL, far behind its end */
+	ck_assert_uint_eq(rig_send(r, "00B000000A"), 0x9000);
+	ck_assert(bytes_equal(rig_data(), BYTES_OF(r->env.card_id)));
+	ck_assert_uint_eq(rig_send(r, "00B0850001"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00B0000004"), 0x9000); /* what a command has read becomes it */
+	rig_free(&r);
+}
+END_TEST
+
 TCase *tcase_refused(void)
 {
 	TCase *t = tcase_create("refused");
@@ -249,6 +264,7 @@ TCase *tcase_refused(void)
 	tcase_add_test(t, refused_commands_move_no_clock);
 	tcase_add_test(t, codes_ahead_cost_the_present);
 	tcase_add_test(t, time_is_written_once_a_minute);
+	tcase_add_test(t, refused_commands_select_nothing);
 	tcase_add_test(t, forged_packets_make_no_room);
 	tcase_add_test(t, what_cannot_be_written_has_not_happened);
 	return t;
