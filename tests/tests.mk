@@ -98,7 +98,7 @@ format: ## clang-format everything
 FUZZERS := tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms import
 T ?= apdu
 TIME ?= 60
-FUZZ_HOST := host/lib/eap/eap.c host/lib/eap/eap_message.c host/lib/usim.c host/lib/session.c host/lib/pin.c host/lib/files.c
+FUZZ_HOST := host/lib/eap/eap.c host/lib/eap/eap_message.c host/lib/usim.c host/lib/session.c host/lib/exchange.c host/lib/pin.c host/lib/files.c
 FUZZ_SOURCES := $(patsubst $(O)/%.o,%.c,$(CARD) $(filter-out %/farm.o %/reader.o %/vpcd.o,$(CARD_IO)) $(PROTOCOLS) $(OTA) $(filter-out %.S %fp1024_x86_64.o,$(CRYPTO)) $(APDU)) $(FUZZ_HOST)
 fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms import)
 	@packaging/install-deps fuzz
