@@ -5,34 +5,16 @@
 
 #include "apdu/aids.h"
 #include "apdu/base/secret.h"
-#include "host/lib/session.h"
+#include "host/lib/pin.h"
 
-enum { PIN_OCTETS = 8, PIN_DIGITS_MIN = 4, VERIFY_NO_MORE = 0xFF };
+enum { VERIFY_NO_MORE = 0xFF };
 
-static const struct pin_action {
-	uint8_t ins;
-	bool first, second; /* which of the two values the command carries */
-} pin_actions[] = {
-	[PROSE_PIN_STATUS] = { INS_VERIFY_PIN, false, false },
-	[PROSE_PIN_VERIFY] = { INS_VERIFY_PIN, true, false },
-	[PROSE_PIN_CHANGE] = { INS_CHANGE_PIN, true, true },
-	[PROSE_PIN_DISABLE] = { INS_DISABLE_PIN, true, false },
-	[PROSE_PIN_ENABLE] = { INS_ENABLE_PIN, true, false },
-	[PROSE_PIN_UNBLOCK] = { INS_UNBLOCK_PIN, true, true },
-};
-
-/* What a try is spent on. */
-struct target {
-	uint8_t reference;
-	bool puk;
-};
-
-static const char *name_of(const struct target *t)
+static const char *name_of(const struct pin_target *t)
 {
 	return t->reference == PROSE_PIN1 ? "PIN1" : t->reference == PROSE_PIN2 ? "PIN2" : "the universal PIN";
 }
 
-static bool put_digits(struct buf *b, const char *digits, size_t least)
+bool pin_put(struct buf *b, const char *digits, size_t least)
 {
 	size_t n = digits != NULL ? strspn(digits, "0123456789") : 0;
 
@@ -44,7 +26,7 @@ static bool put_digits(struct buf *b, const char *digits, size_t least)
 	return !b->failed;
 }
 
-static enum prose_result blocked(struct prose_card *c, const struct target *t)
+static enum prose_result blocked(struct prose_card *c, const struct pin_target *t)
 {
 	if (t->puk)
 		(void)snprintf(c->error, sizeof c->error, "the PUK of %s is blocked, too: nothing unblocks it on this card",
@@ -55,7 +37,7 @@ static enum prose_result blocked(struct prose_card *c, const struct target *t)
 	return PROSE_PIN_BLOCKED;
 }
 
-static enum prose_result wrong(struct prose_card *c, const struct target *t, unsigned tries)
+static enum prose_result wrong(struct prose_card *c, const struct pin_target *t, unsigned tries)
 {
 	const char *what = t->puk ? "PUK" : "PIN";
 
@@ -67,8 +49,7 @@ static enum prose_result wrong(struct prose_card *c, const struct target *t, uns
 	return PROSE_PIN_WRONG;
 }
 
-/* What the last command's status word says of the target. Words that are not of PINs stay what they are: PROSE_REFUSED. */
-static enum prose_result judge(struct prose_card *c, const struct target *t, enum prose_result r, unsigned *tries)
+enum prose_result pin_judge(struct prose_card *c, const struct pin_target *t, enum prose_result r, unsigned *tries)
 {
 	if (r != PROSE_REFUSED)
 		return r;
@@ -80,8 +61,8 @@ static enum prose_result judge(struct prose_card *c, const struct target *t, enu
 	return wrong(c, t, *tries);
 }
 
-/* Before a try is spent. Cards that do not say how many are left: there is something to spend. */
-static enum prose_result may_spend(struct prose_card *c, const struct target *t)
+/* Cards that do not say how many are left: there is something to spend. */
+enum prose_result pin_may_spend(struct prose_card *c, const struct pin_target *t)
 {
 	const struct request q = { 0x00, t->puk ? INS_UNBLOCK_PIN : INS_VERIFY_PIN, 0x00, t->reference, { 0 }, 0 };
 	enum prose_result r = session_exchange(c, &q);
@@ -99,13 +80,13 @@ static enum prose_result may_spend(struct prose_card *c, const struct target *t)
 
 static enum prose_result verify(struct prose_card *c, struct bytes padded)
 {
-	const struct target pin1 = { PROSE_PIN1, false };
+	const struct pin_target pin1 = { PROSE_PIN1, false };
 	const struct request q = { 0x00, INS_VERIFY_PIN, 0, PROSE_PIN1, padded, 0 };
-	enum prose_result r = may_spend(c, &pin1);
+	enum prose_result r = pin_may_spend(c, &pin1);
 	unsigned tries;
 
 	if (r == PROSE_OK)
-		r = judge(c, &pin1, session_exchange(c, &q), &tries);
+		r = pin_judge(c, &pin1, session_exchange(c, &q), &tries);
 	return r == PROSE_REFUSED && c->sw == SW_DATA_INVALIDATED ? PROSE_OK : r; /* disabled: nobody needs it */
 }
 
@@ -120,7 +101,7 @@ enum prose_result session_verify_pin(struct prose_card *c)
 
 	if (c->options.pin == NULL || !c->options.pin(c->options.pin_context, pin))
 		return PROSE_PIN_NEEDED;
-	is_pin = memchr(pin, 0, sizeof pin) != NULL && put_digits(&b, pin, PIN_DIGITS_MIN);
+	is_pin = memchr(pin, 0, sizeof pin) != NULL && pin_put(&b, pin, PIN_DIGITS_MIN);
 	secret_clean(pin, sizeof pin);
 	if (!is_pin)
 		return PROSE_PIN_FORMAT;
@@ -145,47 +126,4 @@ void session_forget_pin(struct prose_card *c)
 		(void)session_exchange(c, &q);
 	if (c->transport.end != NULL)
 		c->transport.end(c->transport.context);
-}
-
-static enum prose_result act(
-        struct prose_card *c, const struct target *t, enum prose_pin_action action, const struct request *q, unsigned *tries)
-{
-	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
-	enum prose_result r = session_exchange(c, &select);
-
-	if (r != PROSE_OK && r != PROSE_REFUSED)
-		return r;
-	if (action != PROSE_PIN_STATUS && (r = may_spend(c, t)) != PROSE_OK) {
-		*tries = r == PROSE_PIN_LAST_TRY ? 1 : 0;
-		return r;
-	}
-	r = judge(c, t, session_exchange(c, q), tries);
-	return action == PROSE_PIN_STATUS && r == PROSE_PIN_WRONG ? PROSE_OK : r; /* that is how the card says it */
-}
-
-enum prose_result prose_pin(struct prose_card *c, enum prose_pin_action action, unsigned reference, const char *first,
-        const char *second, unsigned *tries)
-{
-	const struct pin_action *a = &pin_actions[action];
-	const struct target t = { (uint8_t)reference, action == PROSE_PIN_UNBLOCK };
-	uint8_t raw[2 * PIN_OCTETS];
-	struct buf b = BUF_OF(raw);
-	struct request q = { 0x00, 0, 0x00, (uint8_t)reference, { 0 }, 0 };
-	enum prose_result r = PROSE_PIN_FORMAT;
-
-	*tries = 0;
-	if ((unsigned)action > PROSE_PIN_UNBLOCK)
-		return PROSE_FORMAT;
-	if ((!a->first || put_digits(&b, first, t.puk ? PIN_OCTETS : PIN_DIGITS_MIN)) &&
-	        (!a->second || put_digits(&b, second, PIN_DIGITS_MIN))) {
-		q.ins = a->ins;
-		q.data = buf_bytes(&b);
-		r = PROSE_OK;
-		for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
-			r = act(c, &t, action, &q, tries);
-			session_back_to_applet(c);
-		}
-	}
-	secret_clean(raw, sizeof raw);
-	return r;
 }

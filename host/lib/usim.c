@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The USIM's commands: AUTHENTICATE, GBA. */
+/* The USIM's commands: AUTHENTICATE, GBA, PINs. */
 #include <string.h>
 
 #include "apdu/aids.h"
 #include "apdu/base/secret.h"
 #include "apdu/tlv.h"
-#include "host/lib/session.h"
+#include "host/lib/pin.h"
 
 enum { TAG_SUCCESS = 0xDB, TAG_SYNCHRONISATION = 0xDC, CONTEXT_3G = 0x81, CONTEXT_GBA = 0x84 };
 enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF = 0xDE };
@@ -131,6 +131,61 @@ enum prose_result prose_gba_naf_key(
 	if (r == PROSE_OK && (n < 1 || answer[0] != TAG_SUCCESS || !take_field(&in, ks_ext_naf, 32, &len) || len != 32))
 		r = PROSE_FORMAT;
 	secret_clean(answer, sizeof answer);
+	return r;
+}
+
+static const struct pin_action {
+	uint8_t ins;
+	bool first, second; /* which of the two values the command carries */
+} pin_actions[] = {
+	[PROSE_PIN_STATUS] = { INS_VERIFY_PIN, false, false },
+	[PROSE_PIN_VERIFY] = { INS_VERIFY_PIN, true, false },
+	[PROSE_PIN_CHANGE] = { INS_CHANGE_PIN, true, true },
+	[PROSE_PIN_DISABLE] = { INS_DISABLE_PIN, true, false },
+	[PROSE_PIN_ENABLE] = { INS_ENABLE_PIN, true, false },
+	[PROSE_PIN_UNBLOCK] = { INS_UNBLOCK_PIN, true, true },
+};
+
+static enum prose_result act(struct prose_card *c, const struct pin_target *t, enum prose_pin_action action,
+        const struct request *q, unsigned *tries)
+{
+	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
+	enum prose_result r = session_exchange(c, &select);
+
+	if (r != PROSE_OK && r != PROSE_REFUSED)
+		return r;
+	if (action != PROSE_PIN_STATUS && (r = pin_may_spend(c, t)) != PROSE_OK) {
+		*tries = r == PROSE_PIN_LAST_TRY ? 1 : 0;
+		return r;
+	}
+	r = pin_judge(c, t, session_exchange(c, q), tries);
+	return action == PROSE_PIN_STATUS && r == PROSE_PIN_WRONG ? PROSE_OK : r; /* that is how the card says it */
+}
+
+enum prose_result prose_pin(struct prose_card *c, enum prose_pin_action action, unsigned reference, const char *first,
+        const char *second, unsigned *tries)
+{
+	const struct pin_action *a = &pin_actions[action];
+	const struct pin_target t = { (uint8_t)reference, action == PROSE_PIN_UNBLOCK };
+	uint8_t raw[2 * PIN_OCTETS];
+	struct buf b = BUF_OF(raw);
+	struct request q = { 0x00, 0, 0x00, (uint8_t)reference, { 0 }, 0 };
+	enum prose_result r = PROSE_PIN_FORMAT;
+
+	*tries = 0;
+	if ((unsigned)action > PROSE_PIN_UNBLOCK)
+		return PROSE_FORMAT;
+	if ((!a->first || pin_put(&b, first, t.puk ? PIN_OCTETS : PIN_DIGITS_MIN)) &&
+	        (!a->second || pin_put(&b, second, PIN_DIGITS_MIN))) {
+		q.ins = a->ins;
+		q.data = buf_bytes(&b);
+		r = PROSE_OK;
+		for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
+			r = act(c, &t, action, &q, tries);
+			session_back_to_applet(c);
+		}
+	}
+	secret_clean(raw, sizeof raw);
 	return r;
 }
 
