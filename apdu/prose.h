@@ -164,9 +164,8 @@ enum { GMK_ID_RANDOM = 0x07FFFFFF, GMK_ID_ADHOC = 0x08000000 };
 enum {
 	PROSE_ADHOC_LIFE_MAX = 30 * 86400, /* of an ad-hoc group's key */
 	PROSE_OFFER_WINDOW = 60,           /* T of an offer against the phone's time */
-	PROSE_CODE_WINDOW = 60,            /* codes leave for latest +- this */
+	PROSE_CODE_WINDOW = 60,            /* codes leave for latest +- this; it is durable when it is more ahead */
 	PROSE_SLOT_BUDGET = 1 << 20,       /* slots times keys per power-on */
-	PROSE_LATEST_STEP = 600,           /* durable steps of `latest` */
 	PROSE_FLOOR_STEP_MAX = 400 * 86400 /* one sealed time moves floor by at most this */
 };
 

@@ -98,7 +98,7 @@ format: ## clang-format everything
 FUZZERS := tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms import
 T ?= apdu
 TIME ?= 60
-FUZZ_HOST := host/lib/eap/eap.c host/lib/eap/eap_message.c host/lib/usim.c host/lib/session.c host/lib/files.c
+FUZZ_HOST := host/lib/eap/eap.c host/lib/eap/eap_message.c host/lib/usim.c host/lib/session.c host/lib/exchange.c host/lib/pin.c host/lib/files.c
 FUZZ_SOURCES := $(patsubst $(O)/%.o,%.c,$(CARD) $(filter-out %/farm.o %/reader.o %/vpcd.o,$(CARD_IO)) $(PROTOCOLS) $(OTA) $(filter-out %.S %fp1024_x86_64.o,$(CRYPTO)) $(APDU)) $(FUZZ_HOST)
 fuzz: ## one libFuzzer campaign: make fuzz T=apdu TIME=60 (targets: tlv mikey sealed ota apdu image eap smpp gp scp03 admin kms import)
 	@packaging/install-deps fuzz
@@ -116,7 +116,7 @@ $(O)/replay-%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay.o $(O)/tests/supp
 	$(link) $(LIBS_IO) -lxml2
 $(O)/tests/fuzz/%.o: override CFLAGS += -Wno-missing-prototypes
 
-$(O)/campaign: $(O)/tests/fuzz/campaign.o $(O)/tests/support/rows.o $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/campaign: $(O)/tests/fuzz/campaign.o $(O)/tests/fuzz/witness.o $(O)/tests/support/rows.o $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_IO)
 APDUS ?= 10000000
 SCRIPTS := $(sort $(wildcard tests/scripts/*.apdu tests/scripts/admin/*.apdu))

@@ -29,19 +29,91 @@ bool applet_selectable(const struct applet *a)
 	return (a->life & LIFE_LOCKED) == 0 && (a->life & LIFE_SELECTABLE) == LIFE_SELECTABLE;
 }
 
+enum status applet_begin(struct applet *a)
+{
+	if (a->class->undo_len == 0 || a->before != NULL)
+		return OK;
+	if ((a->before = malloc(a->class->undo_len)) == NULL)
+		return ERR_NO_SPACE;
+	memcpy(a->before, a->transient, a->class->undo_len);
+	return OK;
+}
+
+static void settle(struct applet *a, bool kept)
+{
+	if (a->before == NULL)
+		return;
+	if (a->class->settle != NULL)
+		a->class->settle(kept ? a->transient : a->before, kept ? a->before : a->transient);
+	if (!kept)
+		memcpy(a->transient, a->before, a->class->undo_len);
+	secret_clean(a->before, a->class->undo_len);
+	free(a->before);
+	a->before = NULL;
+}
+
+void applets_settle(struct card *card, bool kept)
+{
+	for (size_t i = 0; i < card->applet_count; i++)
+		settle(&card->applet[i], kept);
+}
+
 void applet_forget(struct applet *a)
 {
+	settle(a, true);
 	if (a->transient != NULL && a->class->forget != NULL)
 		a->class->forget(a);
 	if (a->transient != NULL)
 		secret_clean(a->transient, a->class->transient_len);
 }
 
+void channel_forget(struct channel *ch)
+{
+	if (ch->session != NULL)
+		secret_clean(ch->session, ch->applet->class->channel_len);
+	free(ch->session);
+	ch->session = NULL;
+	ch->applet = NULL;
+}
+
+static bool in_use(const struct applet *a)
+{
+	size_t i = 0;
+
+	while (i <= CHANNELS && a->card->channel[i].applet != a)
+		i++;
+	return i <= CHANNELS;
+}
+
+enum status applet_enter(struct channel *ch, struct applet *a)
+{
+	size_t n = a != NULL ? a->class->channel_len : 0;
+	void *session = NULL;
+
+	if (ch->applet == a)
+		return OK;
+	if (n > 0 && (session = calloc(1, n)) == NULL)
+		return ERR_NO_SPACE;
+	applet_exit(ch);
+	ch->applet = a;
+	ch->session = session;
+	return OK;
+}
+
+void applet_exit(struct channel *ch)
+{
+	struct applet *a = ch->applet;
+
+	channel_forget(ch);
+	if (a != NULL && a->transient != NULL && a->class->idle != NULL && !in_use(a))
+		a->class->idle(a);
+}
+
 void applet_leave(struct applet *a)
 {
 	for (size_t i = 0; i <= CHANNELS; i++)
 		if (a->card->channel[i].applet == a)
-			a->card->channel[i].applet = NULL;
+			channel_forget(&a->card->channel[i]);
 	applet_forget(a);
 }
 
@@ -204,6 +276,7 @@ static enum status save(struct card *card, struct bytes new_grave)
 	struct bytes in;
 	struct tlv t;
 
+	card->registry_dirty = true; /* before anything can fail */
 	for (size_t i = 0; i < card->applet_count; i++)
 		if (card->applet[i].aid_len > 0)
 			put_entry(&b, &card->applet[i]);
@@ -216,7 +289,6 @@ static enum status save(struct card *card, struct bytes new_grave)
 	if (new_grave.n > 0)
 		tlv_put(&b, REG_GRAVE, new_grave);
 	TRY(buf_status(&b));
-	card->registry_dirty = true;
 	note_life(card);
 	return store_put(&card->store, registry_name, buf_bytes(&b));
 }

@@ -50,11 +50,18 @@ struct applet_class {
 	const struct command_row *rows;
 	size_t row_count;
 	bool secure_messaging; /* takes CLA 84: the applet checks the MAC itself */
-	size_t transient_len;  /* octets of session state, zero after reset and when the applet is left */
+	bool own_pins;         /* its commands need a PIN that was verified on their channel */
+	size_t transient_len;  /* octets of the instance's memory, zero after a reset; whoever selects or leaves it, it stays */
+	size_t undo_len;       /* of these, the first ones: a command that is refused leaves them as they were */
+	size_t channel_len;    /* octets of each channel that has it selected, zero when it is selected there */
 	enum status (*install)(struct applet *, struct bytes parameters); /* once, at birth */
 	enum sw (*select)(struct applet *, struct command *);             /* may be NULL */
 	enum status (*uninstall)(struct applet *);                        /* may be NULL */
-	void (*forget)(struct applet *);                                  /* may be NULL: before the session state is wiped */
+	void (*forget)(struct applet *);                                  /* may be NULL: before its memory is wiped */
+	/* May be NULL: what is on the heap and belongs to one of the two states only, to be freed in the one that is not kept.
+	 */
+	void (*settle)(void *kept, void *dropped);
+	void (*idle)(struct applet *); /* may be NULL: the last channel has left it */
 	/* Toolkit events (cat.h); may be NULL. What it returns is for nobody: the terminal's command has succeeded anyway. */
 	enum status (*toolkit)(struct applet *, const struct cat_event *);
 	/* Personalisation by the instance's security domain (GlobalPlatform 2.3, 7.3.3): the whole of what STORE DATA brought;
@@ -88,6 +95,7 @@ struct applet {
 	uint8_t aid[16];
 	size_t aid_len;  /* 0: a free slot */
 	void *transient; /* class->transient_len octets, wiped by reset */
+	void *before;    /* its first class->undo_len octets before the command that runs; NULL: none does */
 	uint8_t domain;  /* slot of its security domain, or DOMAIN_ISSUER */
 	uint8_t life;    /* enum applet_life */
 	bool sovereign;  /* a domain whose instances nobody else may touch but to lock or delete them */
@@ -124,12 +132,22 @@ MUST_USE enum status applet_registry_save(struct card *);
 struct applet *applet_issuer(struct card *); /* NULL: a card without the issuer's domain */
 uint8_t applet_slot(const struct applet *);
 bool applet_selectable(const struct applet *);
-/* Nobody stands in it any more. */
+/* Select it on a channel. ERR_NO_SPACE: the channel stays where it was. */
+MUST_USE enum status applet_enter(struct channel *, struct applet *);
+/* The channel leaves its instance: what is the channel's is gone, and what is the instance's users' if it was the last. */
+void applet_exit(struct channel *);
+/* The same, without a word to the instance. */
+void channel_forget(struct channel *);
+/* Nobody stands in it any more, and it forgets everything. */
 void applet_leave(struct applet *);
 struct applet *applet_by_tar(struct card *, const uint8_t tar[static 3]);
 struct applet *applet_named(struct card *, struct bytes aid); /* the whole AID */
-/* Zero the session state. */
+/* Zero its memory. */
 void applet_forget(struct applet *);
+/* A command of the instance's begins, the first one since applets_settle. ERR_NO_SPACE: it must not run. */
+MUST_USE enum status applet_begin(struct applet *);
+/* What commands have done to the memory of instances stays, or has not happened. */
+void applets_settle(struct card *, bool kept);
 struct applet *applet_by_aid(struct card *, struct bytes prefix);
 
 /* Store access through the instance's view. */

@@ -27,6 +27,7 @@ static void drop_chain(struct channel *ch)
 
 void channel_init(struct channel *ch, unsigned number, bool open)
 {
+	channel_forget(ch);
 	drop_waiting(ch);
 	drop_chain(ch);
 	kept_drop(&ch->transfer);
@@ -193,11 +194,35 @@ static void announce_proactive(struct card *card, const struct command_apdu *a, 
 	}
 }
 
-/* Commit what the command did, or throw it away: what the terminal is told is what the store holds. */
-static enum sw settle(struct card *card, enum sw sw)
+/* What a command may have changed in plain memory before it was refused: verified PINs, and a file named by its short
+ * identifier. */
+struct recall {
+	uint8_t pins_verified, pins_here, pins_own, ef, record;
+};
+
+static struct recall recall_of(const struct card *card, const struct channel *ch)
+{
+	return (struct recall){ card->pins_verified, ch->pins_here, ch->pins_own, ch->ef, ch->record };
+}
+
+/* What a command has done to memory has not happened. */
+static void undo(struct card *card, struct channel *ch, const struct recall *before)
+{
+	applets_settle(card, false);
+	card->pins_verified = before->pins_verified;
+	ch->pins_here = before->pins_here;
+	ch->pins_own = before->pins_own;
+	ch->ef = before->ef;
+	ch->record = before->record;
+}
+
+/* Commit what the command did, or throw it away: what the terminal is told is what the store holds, and so is what memory
+ * says. */
+static enum sw settle(struct card *card, struct channel *ch, enum sw sw, const struct recall *before)
 {
 	if (!sw_commits(sw)) {
 		store_abort(&card->store);
+		undo(card, ch, before);
 		/* A table change that is thrown away must not live on in RAM. */
 		if ((card->fs.dirty && file_system_load(&card->fs, &card->store) != OK) ||
 		        (card->registry_dirty && applet_registry_load(card) != OK))
@@ -207,9 +232,10 @@ static enum sw settle(struct card *card, enum sw sw)
 	}
 	if (store_commit(&card->store) == OK) {
 		card->fs.dirty = card->registry_dirty = false;
+		applets_settle(card, true);
 		return sw;
 	}
-	card->pins_verified = 0;
+	undo(card, ch, before);
 	if (file_system_load(&card->fs, &card->store) != OK || applet_registry_load(card) != OK)
 		card->channel[0].ef = FILE_NONE;
 	return SW_MEMORY_PROBLEM;
@@ -220,6 +246,7 @@ static void transmit(struct card *card, const struct command_apdu *parsed, struc
 	struct buf answer = BUF_OF(card->env.work->answer);
 	struct command_apdu a = *parsed;
 	struct channel *ch;
+	struct recall before;
 	enum sw sw;
 
 	if ((sw = check_class(card, a.cla)) != SW_OK) {
@@ -236,7 +263,8 @@ static void transmit(struct card *card, const struct command_apdu *parsed, struc
 	if (!gather_chain(ch, &a, response))
 		return;
 	a.cla &= (uint8_t)~CLA_CHAINING;
-	sw = settle(card, card_dispatch(card, ch, &a, &answer));
+	before = recall_of(card, ch);
+	sw = settle(card, ch, card_dispatch(card, ch, &a, &answer), &before);
 	drop_chain(ch);
 	send_answer(ch, &a, sw, buf_bytes(&answer), response);
 	secret_clean(answer.p, answer.len);

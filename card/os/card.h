@@ -48,7 +48,11 @@ struct channel {
 	uint32_t object;     /* tag that RETRIEVE DATA is giving out, 0: none */
 	uint16_t object_at, object_before;
 	struct applet *applet; /* selected application, or NULL */
-	struct kept waiting;   /* for GET RESPONSE, from waiting_at on */
+	void *session;         /* its class's channel_len octets */
+	/* PINs verified on this channel, one bit each, in pin.c's order: while an application with PIN states of its own was
+	 * selected, and otherwise, which counts for the whole card (TS 102 221 9.5). */
+	uint8_t pins_own, pins_here;
+	struct kept waiting; /* for GET RESPONSE, from waiting_at on */
 	size_t waiting_at;
 	struct kept chain; /* what a chain of commands has brought so far */
 	uint8_t chain_header[4];

@@ -39,8 +39,7 @@ static enum sw close_channel(struct command *c)
 	ch = &c->card->channel[c->p2];
 	if (!ch->open)
 		return SW_CHANNEL_NOT_SUPPORTED;
-	if (ch->applet != NULL)
-		applet_forget(ch->applet);
+	applet_exit(ch);
 	channel_init(ch, ch->number, false);
 	return SW_OK;
 }

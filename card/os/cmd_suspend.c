@@ -24,6 +24,14 @@ struct suspension {
 	struct cat cat;
 };
 
+static void swap_memory(struct applet *a, void **other)
+{
+	void *own = a->transient;
+
+	a->transient = *other;
+	*other = own;
+}
+
 void suspension_drop(struct card *card)
 {
 	struct suspension *s = card->suspension;
@@ -32,11 +40,13 @@ void suspension_drop(struct card *card)
 		return;
 	for (unsigned i = 0; i <= CHANNELS; i++)
 		channel_init(&s->channel[i], i, false);
-	for (size_t i = 0; i < card->applet_count; i++) {
-		if (s->transient[i] != NULL)
-			secret_clean(s->transient[i], card->applet[i].class->transient_len);
-		free(s->transient[i]);
-	}
+	for (size_t i = 0; i < card->applet_count; i++)
+		if (s->transient[i] != NULL) {
+			swap_memory(&card->applet[i], &s->transient[i]);
+			applet_forget(&card->applet[i]); /* what it keeps on the heap, too */
+			swap_memory(&card->applet[i], &s->transient[i]);
+			free(s->transient[i]);
+		}
 	secret_clean(s, sizeof *s);
 	free(s);
 	card->suspension = NULL;
@@ -60,11 +70,11 @@ void suspension_keep(struct card *card)
 
 		if (n == 0)
 			continue;
-		if ((s->transient[i] = malloc(n)) == NULL) {
+		if ((s->transient[i] = calloc(1, n)) == NULL) {
 			suspension_drop(card);
 			return;
 		}
-		memcpy(s->transient[i], card->applet[i].transient, n);
+		swap_memory(&card->applet[i], &s->transient[i]);
 	}
 }
 
@@ -124,7 +134,7 @@ static enum sw resume(struct command *c)
 	card->cat = s->cat;
 	for (size_t i = 0; i < card->applet_count; i++)
 		if (s->transient[i] != NULL)
-			memcpy(card->applet[i].transient, s->transient[i], card->applet[i].class->transient_len);
+			swap_memory(&card->applet[i], &s->transient[i]);
 	suspension_drop(card);
 	return SW_OK;
 }

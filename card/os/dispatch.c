@@ -27,7 +27,7 @@ static const struct command_row os_rows[] = {
 	{ 0x00, 0x80, INS_TERMINATE_CARD, 0x00, 0x00, CASE_3, 0, 0, NEEDS_NOTHING, cmd_terminate_card, "TERMINATE CARD USAGE" },
 	{ 0x00, 0x80, INS_ACTIVATE_FILE, 0x0F, 0x00, CASE_3, 0, 16, NEEDS_NOTHING, cmd_activate_file, "ACTIVATE FILE" },
 	{ 0x00, 0x80, INS_DEACTIVATE_FILE, 0x0F, 0x00, CASE_3, 0, 16, NEEDS_NOTHING, cmd_deactivate_file, "DEACTIVATE FILE" },
-	{ 0x00, 0x80, INS_VERIFY_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_verify_pin, "VERIFY PIN" },
+	{ 0x00, 0x80, INS_VERIFY_PIN, 0xFF, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_verify_pin, "VERIFY PIN" },
 	{ 0x00, 0x80, INS_CHANGE_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_change_pin, "CHANGE PIN" },
 	{ 0x00, 0x80, INS_DISABLE_PIN, 0x9F, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_disable_pin, "DISABLE PIN" },
 	{ 0x00, 0x80, INS_ENABLE_PIN, 0x00, 0xFF, CASE_3, 0, 255, NEEDS_NOTHING, cmd_enable_pin, "ENABLE PIN" },
@@ -91,6 +91,13 @@ static enum sw check_lengths(const struct command_row *row, const struct command
 	return SW_OK;
 }
 
+static bool has_pin(struct card *card, const struct channel *ch, const struct applet *applet)
+{
+	if (applet != NULL && applet->class->own_pins)
+		return ch->adm || pin_is_held(card, ch, KEY_PIN1);
+	return access_verified(card, ch, KEY_PIN1);
+}
+
 static enum sw run_row(struct card *card, struct channel *ch, struct applet *applet, const struct command_row *row,
         const struct command_apdu *a, struct buf *rsp)
 {
@@ -114,8 +121,10 @@ static enum sw run_row(struct card *card, struct channel *ch, struct applet *app
 		return SW_WRONG_P1P2;
 	if ((sw = check_lengths(row, a)) != SW_OK)
 		return sw;
-	if (row->needs == NEEDS_PIN && !access_verified(card, ch, KEY_PIN1))
+	if (row->needs == NEEDS_PIN && !has_pin(card, ch, applet))
 		return SW_SECURITY_NOT_SATISFIED;
+	if (applet != NULL && applet_begin(applet) != OK)
+		return SW_TECHNICAL_PROBLEM;
 	/* Case 2 without Le is case 1: the terminal wants no data, but T=0 has no way to say so. */
 	if (row->apdu_case == CASE_2 && !a->has_le)
 		c.ne = 256;

@@ -15,6 +15,7 @@ static const struct pin_row {
 	{ KEY_UNIVERSAL, { (const uint8_t *)"pin/11", 6 }, { (const uint8_t *)"pin/11/t", 8 } },
 };
 enum { PINS = sizeof pins / sizeof *pins, AT_STATE = 0, AT_PIN = 1, AT_PUK = 9, PIN_RECORD_LEN = 17, TRY_PIN = 0, TRY_PUK = 1 };
+enum { VERIFY_NO_MORE = 0xFF };
 
 static const struct pin_row *row_of(uint8_t reference)
 {
@@ -29,9 +30,25 @@ static uint8_t bit_of(const struct pin_row *row)
 	return (uint8_t)(1U << (row - pins));
 }
 
-static void set_verified(struct card *card, const struct pin_row *row, bool verified)
+static bool is_own(const struct channel *ch)
 {
-	card->pins_verified = (uint8_t)(verified ? card->pins_verified | bit_of(row) : card->pins_verified & ~bit_of(row));
+	return ch->applet != NULL && ch->applet->class->own_pins;
+}
+
+static void set_bit(uint8_t *bits, const struct pin_row *row, bool set)
+{
+	*bits = (uint8_t)(set ? *bits | bit_of(row) : *bits & ~bit_of(row));
+}
+
+/* Nobody else gains or loses by what is verified for an application with PIN states of its own. */
+static void set_verified(const struct command *c, const struct pin_row *row, bool verified)
+{
+	if (is_own(c->channel)) {
+		set_bit(&c->channel->pins_own, row, verified);
+		return;
+	}
+	set_bit(&c->card->pins_verified, row, verified);
+	set_bit(&c->channel->pins_here, row, verified);
 }
 
 static enum status load_tries(struct card *card, const struct pin_row *row, uint8_t tries[2])
@@ -63,19 +80,29 @@ enum pin_state pin_state(struct card *card, uint8_t reference)
 	return state_of(card, row_of(reference));
 }
 
-bool pin_is_satisfied(struct card *card, uint8_t reference)
+static bool holds(struct card *card, uint8_t verified, uint8_t reference)
 {
 	const struct pin_row *row = row_of(reference);
 
 	if (row == NULL)
 		return false;
-	if ((card->pins_verified & bit_of(row)) != 0)
+	if ((verified & bit_of(row)) != 0)
 		return true;
 	switch (state_of(card, row)) {
 	case PIN_DISABLED: return true;
-	case PIN_REPLACED: return pin_is_satisfied(card, KEY_UNIVERSAL);
+	case PIN_REPLACED: return holds(card, verified, KEY_UNIVERSAL);
 	default: return false;
 	}
+}
+
+bool pin_is_satisfied(struct card *card, const struct channel *ch, uint8_t reference)
+{
+	return holds(card, card->pins_verified | ch->pins_own, reference);
+}
+
+bool pin_is_held(struct card *card, const struct channel *ch, uint8_t reference)
+{
+	return holds(card, (ch->pins_here & card->pins_verified) | ch->pins_own, reference);
 }
 
 void pin_put_status(struct card *card, struct buf *out)
@@ -123,8 +150,9 @@ static enum sw tries_left(uint8_t n)
 /* Spend a try, make that durable, compare, and give the tries back. `which` is TRY_PIN or TRY_PUK; on 9000 the full count is
  * pending in the overlay, so it becomes durable together with whatever the command changes. */
 static enum sw spend_and_compare(
-        struct card *card, const struct pin_row *row, int which, struct bytes given, struct secret *record)
+        const struct command *c, const struct pin_row *row, int which, struct bytes given, struct secret *record)
 {
+	struct card *card = c->card;
 	static const uint8_t full[2] = { PIN_TRIES, PUK_TRIES };
 	uint8_t tries[2];
 	struct bytes expected;
@@ -140,7 +168,7 @@ static enum sw spend_and_compare(
 	expected = (struct bytes){ record->data + (which == TRY_PIN ? AT_PIN : AT_PUK), PIN_LEN };
 	if (!secret_equals(expected, given)) {
 		if (which == TRY_PIN)
-			set_verified(card, row, false);
+			set_verified(c, row, false);
 		return tries_left(tries[which]);
 	}
 	tries[which] = full[which];
@@ -187,6 +215,7 @@ static enum sw save(struct card *card, const struct pin_row *row, struct secret 
 	return store_put(&card->store, row->name, secret_bytes(record)) == OK ? SW_OK : SW_MEMORY_PROBLEM;
 }
 
+/* P1: 00; FF, for an application with PIN states of its own: not verified any more (ISO 7816-4:2013, 11.5.6). */
 enum sw cmd_verify_pin(struct command *c)
 {
 	SECRET record = { 0 };
@@ -194,17 +223,26 @@ enum sw cmd_verify_pin(struct command *c)
 	enum pin_state state;
 	enum sw sw = find_pin(c, &row, &state);
 
+	if (c->p1 != 0 && (c->p1 != VERIFY_NO_MORE || !is_own(c->channel)))
+		return SW_WRONG_P1P2;
 	if (sw != SW_OK)
 		return sw;
+	if (c->p1 == VERIFY_NO_MORE) {
+		if (c->data.n != 0)
+			return SW_WRONG_LENGTH;
+		c->channel->pins_here &= (uint8_t)~bit_of(row);
+		set_verified(c, row, false);
+		return SW_OK;
+	}
 	if (c->data.n == 0)
 		return report_tries(c->card, row, TRY_PIN);
 	if (c->data.n != PIN_LEN)
 		return SW_WRONG_LENGTH;
 	if (state != PIN_ENABLED)
 		return SW_DATA_INVALIDATED;
-	sw = spend_and_compare(c->card, row, TRY_PIN, c->data, &record);
+	sw = spend_and_compare(c, row, TRY_PIN, c->data, &record);
 	if (sw == SW_OK)
-		set_verified(c->card, row, true);
+		set_verified(c, row, true);
 	return sw;
 }
 
@@ -227,11 +265,11 @@ static enum sw replace_pin(struct command *c, int which)
 		return SW_DATA_INVALIDATED;
 	if (!is_pin(new))
 		return SW_WRONG_DATA;
-	if ((sw = spend_and_compare(c->card, row, which, given, &record)) != SW_OK)
+	if ((sw = spend_and_compare(c, row, which, given, &record)) != SW_OK)
 		return sw;
 	memcpy(record.data + AT_PIN, new.p, PIN_LEN);
 	record.data[AT_STATE] = PIN_ENABLED;
-	set_verified(c->card, row, true);
+	set_verified(c, row, true);
 	return save(c->card, row, &record);
 }
 
@@ -258,11 +296,11 @@ static enum sw switch_pin(struct command *c, enum pin_state wanted)
 		return SW_WRONG_LENGTH;
 	if ((state == PIN_ENABLED) == (wanted == PIN_ENABLED))
 		return SW_DATA_INVALIDATED;
-	sw = spend_and_compare(c->card, row, TRY_PIN, c->data, &record);
+	sw = spend_and_compare(c, row, TRY_PIN, c->data, &record);
 	if (sw != SW_OK)
 		return sw;
 	record.data[AT_STATE] = (uint8_t)wanted;
-	set_verified(c->card, row, wanted == PIN_ENABLED);
+	set_verified(c, row, wanted == PIN_ENABLED);
 	return save(c->card, row, &record);
 }
 

@@ -12,8 +12,11 @@ enum pin_state { PIN_DISABLED = 0, PIN_ENABLED = 1, PIN_REPLACED = 2 /* by the u
 
 /* The state of a PIN; PIN_ABSENT for a reference this card does not hold. */
 enum pin_state pin_state(struct card *, uint8_t reference);
-/* Whether an access condition that names this PIN holds: verified, disabled, or replaced and the universal PIN verified. */
-bool pin_is_satisfied(struct card *, uint8_t reference);
+/* Whether an access condition that names this PIN holds on the channel: verified, disabled, or replaced and the universal PIN
+ * verified. Verified: on any channel, as TS 102 221 has it, or on this one for itself. */
+bool pin_is_satisfied(struct card *, const struct channel *, uint8_t reference);
+/* The same for an application with PIN states of its own: verified on this channel. */
+bool pin_is_held(struct card *, const struct channel *, uint8_t reference);
 /* Append the C6 template's value: PS_DO, then the key references, PIN1 first (clients look no further). */
 void pin_put_status(struct card *, struct buf *);
 /* At birth. pin and puk: 8 octets each. */

@@ -15,7 +15,7 @@ struct arguments {
 	bool trace_secrets;
 	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
 	        *user, *kms_uri, *from, *rtp_to, *code, *members, *certificate, *ca;
-	bool json, first_packet, once;
+	bool json, first_packet, once, force;
 	long long seconds, lead_in, resend, count, offer_skip, valid;
 	const char *words[WORDS_MAX];
 	size_t word_count;
@@ -71,6 +71,7 @@ enum option_key {
 	OPT_TRACE_SECRETS,
 	OPT_GSMTAP,
 	OPT_PIN,
+	OPT_FORCE,
 	OPT_ONCE,
 	OPT_SKIP,
 	OPT_SMSC,

@@ -28,6 +28,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'r': a->reader = arg; return 0;
 	case OPT_PIN: a->pin_file = arg; return 0;
+	case OPT_FORCE: a->force = true; return 0;
 	case OPT_TRACE: a->trace = arg; return 0;
 	case OPT_GSMTAP: a->gsmtap = arg; return 0;
 	case OPT_TRACE_SECRETS: a->trace_secrets = true; return 0;
@@ -197,19 +198,24 @@ static const struct argp_option common_options[] = {
 	{ "reader", 'r', "NAME", 0,
 	        "Reader, by the beginning of its name (default: the first with a card), or unix:SOCKET#CARD in a farm", -1 },
 	{ "pin-file", OPT_PIN, "FILE", 0, "File that holds PIN1", -1 },
+	{ "force", OPT_FORCE, NULL, 0, "Spend the last try of a PIN, too", -1 },
 	{ "gsmtap", OPT_GSMTAP, "HOST", 0, "Mirror every APDU to HOST for Wireshark, secrets blanked", -1 },
 	{ "trace", OPT_TRACE, "FILE", 0, "Append every APDU here, secrets blanked (mode 0600)", -1 },
 	{ "trace-secrets", OPT_TRACE_SECRETS, NULL, 0, "Blank PINs only", -1 }, { 0 }
 };
 
+/* A line that is too long for a PIN becomes an empty one, which is none either. */
 static bool pin_from_file(void *context, char pin[9])
 {
 	const struct arguments *a = context;
 	SECRET line = { 0 };
 
-	if (a->pin_file == NULL || !read_line(a->pin_file, &line) || line.len == 0 || line.len > 8)
+	if (a->pin_file == NULL || !read_line(a->pin_file, &line))
 		return false;
-	memcpy(pin, line.data, line.len + 1);
+	if (line.len > 8)
+		pin[0] = 0;
+	else
+		memcpy(pin, line.data, line.len + 1);
 	return true;
 }
 
@@ -268,6 +274,7 @@ static int run_verb(const struct verb *v, struct arguments *a)
 		prose_tap_secrets(&t);
 	if (r != PROSE_OK || (r = prose_card_open(t, &o, &a->card)) != PROSE_OK)
 		return ue_complain(a, v->name, a->reader, r);
+	prose_card_spend_last_try(a->card, a->force);
 	rc = v->run(a);
 	prose_card_close(&a->card);
 	return rc;

@@ -19,11 +19,12 @@ const uint8_t terminal_profile[TERMINAL_PROFILE_LEN] = { 0x03, 0x00, 0x88, 0x02,
 
 int ue_complain(const struct arguments *a, const char *verb, const char *about, enum prose_result r)
 {
-	const char *why = (r == PROSE_REFUSED || r == PROSE_INTERFACE) && a->card != NULL ? prose_card_error(a->card)
-	                                                                                  : prose_result_text(r);
+	bool said = r == PROSE_REFUSED || r == PROSE_INTERFACE || r == PROSE_PIN_WRONG || r == PROSE_PIN_BLOCKED ||
+	            r == PROSE_PIN_LAST_TRY;
+	const char *why = said && a->card != NULL ? prose_card_error(a->card) : prose_result_text(r);
 
 	(void)fprintf(stderr, "prose-ue %s: %s%s%s\n", verb, about != NULL ? about : "", about != NULL ? ": " : "", why);
-	return r == PROSE_REFUSED || r == PROSE_PIN_NEEDED                           ? EXIT_REFUSED
+	return said || r == PROSE_PIN_NEEDED || r == PROSE_PIN_FORMAT                ? EXIT_REFUSED
 	       : r == PROSE_NO_CARD || r == PROSE_NO_READER || r == PROSE_NOT_LET_IN ? EXIT_NO_CARD
 	                                                                             : EXIT_FAILURE;
 }

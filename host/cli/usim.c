@@ -167,10 +167,6 @@ int verb_pin(struct arguments *a)
 	        pin_word(a->word_count > 3 ? a->words[3] : NULL, &second), &tries);
 	if (r == PROSE_OK && action == PROSE_PIN_STATUS)
 		(void)printf("%s: %u tries left\n", a->words[1], tries);
-	if (r == PROSE_REFUSED && tries > 0) {
-		(void)fprintf(stderr, "prose-ue pin: wrong, %u tries left\n", tries);
-		return EXIT_REFUSED;
-	}
 	return r == PROSE_OK ? 0 : ue_complain(a, "pin", a->words[1], r);
 }
 

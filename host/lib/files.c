@@ -90,7 +90,8 @@ enum prose_result prose_file_read(struct prose_card *c, const uint16_t *path, si
 		b.len = 0;
 		if ((r = select_path(c, path, path_len, &ef)) == PROSE_OK)
 			r = read_ef(c, &ef, &b);
-		if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK) {
+		if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK &&
+		        (r = select_path(c, path, path_len, &ef)) == PROSE_OK) {
 			b.len = 0;
 			r = read_ef(c, &ef, &b);
 		}
@@ -111,7 +112,8 @@ enum prose_result prose_file_update(
 	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
 		if ((r = select_path(c, path, path_len, &ef)) == PROSE_OK)
 			r = session_exchange(c, &q);
-		if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK)
+		if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK &&
+		        (r = select_path(c, path, path_len, &ef)) == PROSE_OK)
 			r = session_exchange(c, &q);
 		session_back_to_applet(c);
 	}

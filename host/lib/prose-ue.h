@@ -23,13 +23,18 @@ enum prose_result {
 	PROSE_RESET,   /* the card was reset under us: selections, PIN and sessions are gone; calls begin again by themselves */
 	PROSE_IO,      /* the link failed */
 	PROSE_REFUSED, /* the card said no: prose_card_status and prose_card_error tell why */
-	PROSE_PIN_NEEDED, /* no PIN given, or it was wrong */
+	PROSE_PIN_NEEDED, /* no PIN was given */
 	PROSE_FORMAT,     /* an argument or an answer is malformed */
 	PROSE_NOT_FOUND,
 	PROSE_NO_SPACE,   /* a buffer is too small, or no memory */
 	PROSE_REPLAYED,   /* too old, or the card has seen this message, or a later one, before */
 	PROSE_NOT_LET_IN, /* pcscd runs and turns this user away: polkit */
-	PROSE_INTERFACE   /* the card speaks another version of the applet's interface: prose_card_error says which */
+	PROSE_INTERFACE,  /* the card speaks another version of the applet's interface: prose_card_error says which */
+	/* prose_card_error says how many tries are left, and of what. */
+	PROSE_PIN_WRONG,    /* a try was spent */
+	PROSE_PIN_BLOCKED,  /* no tries are left; nothing was spent */
+	PROSE_PIN_LAST_TRY, /* one is left, and was not spent: prose_card_spend_last_try */
+	PROSE_PIN_FORMAT    /* no PIN (4 to 8 digits) or PUK (8): it was not sent */
 };
 const char *prose_result_text(enum prose_result);
 
@@ -69,9 +74,14 @@ struct prose_options {
 	void *pin_context;
 };
 
-/* Open the card on a logical channel of its own and select the ProSe applet. Takes over the transport, also on failure. */
+/* Open the card on a logical channel of its own and select the ProSe applet. Takes over the transport, also on failure. PIN1
+ * is given to that applet, and then counts on this channel only, for the applet and the USIM's files and commands: other
+ * programs that have the card open gain nothing by it, and it ends when the card is closed. A card whose applet has no PIN
+ * states of its own counts it for everybody until a reset, as TS 102 221 has it. */
 enum prose_result prose_card_open(struct prose_transport, const struct prose_options *, struct prose_card **out);
 void prose_card_close(struct prose_card **);
+/* Whether the last try of a PIN or PUK may be spent; at first it may not: PROSE_PIN_LAST_TRY. */
+void prose_card_spend_last_try(struct prose_card *, bool);
 unsigned prose_card_status(const struct prose_card *);   /* last status word */
 const char *prose_card_error(const struct prose_card *); /* one sentence for people about it */
 
@@ -108,7 +118,8 @@ enum prose_pin_action {
 	PROSE_PIN_ENABLE,
 	PROSE_PIN_UNBLOCK /* first: the PUK, second: a new PIN */
 };
-/* PINs are 4 to 8 digits and a zero. PROSE_REFUSED: wrong (and *tries are left), blocked or disabled, see prose_card_status. */
+/* PINs are 4 to 8 digits and a zero. PROSE_PIN_WRONG: *tries are left. PROSE_REFUSED: disabled, or see prose_card_status. For
+ * the whole card, as TS 102 221 has it: a PIN that is verified here is verified for every program until a reset. */
 enum prose_result prose_pin(
         struct prose_card *, enum prose_pin_action, unsigned reference, const char *first, const char *second, unsigned *tries);
 

@@ -20,7 +20,7 @@ const char *prose_result_text(enum prose_result r)
 		[PROSE_RESET] = "another program reset the card",
 		[PROSE_IO] = "the link to the card failed",
 		[PROSE_REFUSED] = "the card refused",
-		[PROSE_PIN_NEEDED] = "the card wants PIN1: give --pin-file, and the right one",
+		[PROSE_PIN_NEEDED] = "the card wants PIN1: give --pin-file",
 		[PROSE_FORMAT] = "malformed data",
 		[PROSE_NOT_FOUND] = "not found",
 		[PROSE_NO_SPACE] = "not enough room",
@@ -28,6 +28,10 @@ const char *prose_result_text(enum prose_result r)
 		[PROSE_NOT_LET_IN] = ("pcscd does not let this user in: polkit (a rule must allow "
 		                      "org.debian.pcsc-lite.access_pcsc and access_card)"),
 		[PROSE_INTERFACE] = "the card speaks another version of the ProSe applet's interface",
+		[PROSE_PIN_WRONG] = "wrong PIN",
+		[PROSE_PIN_BLOCKED] = "the PIN is blocked: its PUK unblocks it (prose-ue pin unblock)",
+		[PROSE_PIN_LAST_TRY] = "one try is left: --force spends it",
+		[PROSE_PIN_FORMAT] = "a PIN has 4 to 8 digits, a PUK 8: it was not sent to the card",
 	};
 	return (size_t)r < sizeof text / sizeof *text ? text[r] : "unknown result";
 }
@@ -40,84 +44,6 @@ unsigned prose_card_status(const struct prose_card *c)
 const char *prose_card_error(const struct prose_card *c)
 {
 	return c->error;
-}
-
-static enum prose_result transmit(struct prose_card *c, const struct command_apdu *a, struct bytes *data)
-{
-	struct buf b = BUF_OF(c->command);
-	size_t n = sizeof c->response;
-	enum prose_result r;
-
-	apdu_put(&b, a);
-	if (b.failed)
-		return PROSE_NO_SPACE;
-	r = c->transport.transmit(c->transport.context, b.p, b.len, c->response, &n);
-	secret_clean(c->command, b.len);
-	if (r != PROSE_OK)
-		return r;
-	if (n < 2)
-		return PROSE_IO;
-	c->sw = (unsigned)(c->response[n - 2] << 8 | c->response[n - 1]);
-	*data = (struct bytes){ c->response, n - 2 };
-	return PROSE_OK;
-}
-
-enum prose_result session_exchange(struct prose_card *c, const struct request *q)
-{
-	struct command_apdu a = {
-		.cla = apdu_cla(q->cla, c->channel),
-		.ins = q->ins,
-		.p1 = q->p1,
-		.p2 = q->p2,
-		.data = q->data,
-		.has_le = q->ne > 0,
-		.ne = q->ne,
-		.extended = q->ne > 256 || q->data.n > 255,
-	};
-	struct buf all = BUF_OF(c->gathered);
-	struct bytes data;
-	enum prose_result r;
-
-	for (;;) {
-		if ((r = transmit(c, &a, &data)) != PROSE_OK)
-			return r;
-		buf_put(&all, data);
-		if ((c->sw & 0xFF00) == SW_WRONG_LE && a.has_le && a.ne != (c->sw & 0xFF)) {
-			a.ne = (c->sw & 0xFF) == 0 ? 256 : c->sw & 0xFF;
-			a.extended = false;
-			continue;
-		}
-		if ((c->sw & 0xFF00) != SW_BYTES_READY)
-			break;
-		a = (struct command_apdu){ .cla = apdu_cla(0x00, c->channel),
-			.ins = INS_GET_RESPONSE,
-			.has_le = true,
-			.ne = (c->sw & 0xFF) == 0 ? 256 : c->sw & 0xFF };
-	}
-	c->answer = buf_bytes(&all);
-	if (all.failed)
-		return PROSE_NO_SPACE;
-	(void)snprintf(c->error, sizeof c->error, "%s (%04X)", sw_text(c->sw), c->sw);
-	return sw_commits((enum sw)c->sw) && (c->sw & 0xFFF0) != SW_TRIES_LEFT ? PROSE_OK : PROSE_REFUSED;
-}
-
-/* PIN1 from the callback; PROSE_PIN_NEEDED if there is none or it is wrong. */
-enum prose_result session_verify_pin(struct prose_card *c)
-{
-	char pin[9] = { 0 };
-	uint8_t padded[8];
-	struct request q = { 0x00, INS_VERIFY_PIN, 0, 0x01, { 0 }, 0 };
-	enum prose_result r;
-
-	if (c->options.pin == NULL || !c->options.pin(c->options.pin_context, pin))
-		return PROSE_PIN_NEEDED;
-	memset(padded, 0xFF, sizeof padded);
-	memcpy(padded, pin, strnlen(pin, 8));
-	secret_clean(pin, sizeof pin);
-	q.data = BYTES_OF(padded);
-	r = session_exchange(c, &q);
-	secret_clean(padded, sizeof padded);
-	return r == PROSE_REFUSED && c->sw != SW_DATA_INVALIDATED ? PROSE_PIN_NEEDED : r == PROSE_REFUSED ? PROSE_OK : r;
 }
 
 static enum prose_result open_channel(struct prose_card *c)
@@ -284,6 +210,11 @@ enum prose_result prose_card_resume(struct prose_card *c, const uint8_t token[8]
 	return r;
 }
 
+void prose_card_spend_last_try(struct prose_card *c, bool yes)
+{
+	c->spend_last_try = yes;
+}
+
 void prose_card_close(struct prose_card **card)
 {
 	struct prose_card *c = *card;
@@ -297,6 +228,7 @@ void prose_card_close(struct prose_card **card)
 		(void)session_exchange(c, &q);
 		session_end(c);
 	}
+	session_forget_pin(c);
 	c->transport.close(c->transport.context);
 	secret_clean(c, sizeof *c);
 	free(c);

@@ -11,6 +11,8 @@ struct prose_card {
 	struct prose_options options;
 	unsigned channel;
 	bool channel_open;
+	bool pin_given; /* and to be taken back: on the basic channel */
+	bool spend_last_try;
 	bool fresh; /* neither channel nor applet yet, or not any more */
 	unsigned sw;
 	char error[160];
@@ -40,8 +42,10 @@ bool session_round(struct prose_card *, enum session_place, unsigned *round, enu
  * 62xx. */
 enum prose_result session_exchange(struct prose_card *, const struct request *);
 
-/* VERIFY PIN1 with what the callback gives, inside begin and end. */
+/* VERIFY PIN1 with what the callback gives, inside begin and end (pin.c). Afterwards the ProSe applet is selected. */
 enum prose_result session_verify_pin(struct prose_card *);
+/* What a client on the basic channel leaves behind is taken back. */
+void session_forget_pin(struct prose_card *);
 
 /* Select the ProSe applet again after other places; the last status word stays what it was. */
 void session_back_to_applet(struct prose_card *);

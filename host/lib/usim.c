@@ -5,22 +5,28 @@
 #include "apdu/aids.h"
 #include "apdu/base/secret.h"
 #include "apdu/tlv.h"
-#include "host/lib/session.h"
+#include "host/lib/pin.h"
 
-enum { TAG_SUCCESS = 0xDB, TAG_SYNCHRONISATION = 0xDC, CONTEXT_3G = 0x81, CONTEXT_GBA = 0x84, PIN_OCTETS = 8 };
+enum { TAG_SUCCESS = 0xDB, TAG_SYNCHRONISATION = 0xDC, CONTEXT_3G = 0x81, CONTEXT_GBA = 0x84 };
 enum { MODE_BOOTSTRAPPING = 0xDD, MODE_NAF = 0xDE };
+
+static enum prose_result select_and_run(struct prose_card *c, const struct request *q)
+{
+	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
+	enum prose_result r = session_exchange(c, &select);
+
+	return r == PROSE_OK ? session_exchange(c, q) : r;
+}
 
 /* Select the USIM on our channel, run one command (PIN1 asked for on 6982, once), select our applet again. */
 static enum prose_result on_usim(struct prose_card *c, const struct request *q, uint8_t *out, size_t *n)
 {
-	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
 	enum prose_result r = PROSE_OK;
 
 	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
-		if ((r = session_exchange(c, &select)) == PROSE_OK)
-			r = session_exchange(c, q);
+		r = select_and_run(c, q);
 		if (r == PROSE_REFUSED && c->sw == SW_SECURITY_NOT_SATISFIED && (r = session_verify_pin(c)) == PROSE_OK)
-			r = session_exchange(c, q);
+			r = select_and_run(c, q);
 		if (r == PROSE_OK && c->answer.n > *n)
 			r = PROSE_NO_SPACE;
 		if (r == PROSE_OK) {
@@ -140,41 +146,44 @@ static const struct pin_action {
 	[PROSE_PIN_UNBLOCK] = { INS_UNBLOCK_PIN, true, true },
 };
 
-static bool put_pin(struct buf *b, const char *digits)
+static enum prose_result act(struct prose_card *c, const struct pin_target *t, enum prose_pin_action action,
+        const struct request *q, unsigned *tries)
 {
-	size_t n = digits != NULL ? strlen(digits) : 0;
+	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
+	enum prose_result r = session_exchange(c, &select);
 
-	if (n < 4 || n > PIN_OCTETS)
-		return false;
-	buf_put(b, bytes_str(digits));
-	for (; n < PIN_OCTETS; n++)
-		buf_put_u8(b, 0xFF);
-	return !b->failed;
+	if (r != PROSE_OK && r != PROSE_REFUSED)
+		return r;
+	if (action != PROSE_PIN_STATUS && (r = pin_may_spend(c, t)) != PROSE_OK) {
+		*tries = r == PROSE_PIN_LAST_TRY ? 1 : 0;
+		return r;
+	}
+	r = pin_judge(c, t, session_exchange(c, q), tries);
+	return action == PROSE_PIN_STATUS && r == PROSE_PIN_WRONG ? PROSE_OK : r; /* that is how the card says it */
 }
 
 enum prose_result prose_pin(struct prose_card *c, enum prose_pin_action action, unsigned reference, const char *first,
         const char *second, unsigned *tries)
 {
-	const struct request select = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_USIM), 0 };
 	const struct pin_action *a = &pin_actions[action];
+	const struct pin_target t = { (uint8_t)reference, action == PROSE_PIN_UNBLOCK };
 	uint8_t raw[2 * PIN_OCTETS];
 	struct buf b = BUF_OF(raw);
-	struct request q = { 0x00, a->ins, 0x00, (uint8_t)reference, { 0 }, 0 };
-	enum prose_result r = PROSE_OK;
+	struct request q = { 0x00, 0, 0x00, (uint8_t)reference, { 0 }, 0 };
+	enum prose_result r = PROSE_PIN_FORMAT;
 
 	*tries = 0;
-	if ((unsigned)action > PROSE_PIN_UNBLOCK || (a->first && !put_pin(&b, first)) || (a->second && !put_pin(&b, second)))
+	if ((unsigned)action > PROSE_PIN_UNBLOCK)
 		return PROSE_FORMAT;
-	q.data = buf_bytes(&b);
-	for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
-		if ((r = session_exchange(c, &select)) == PROSE_OK || r == PROSE_REFUSED)
-			r = session_exchange(c, &q);
-		if (r == PROSE_REFUSED && (c->sw & 0xFFF0) == SW_TRIES_LEFT) {
-			*tries = c->sw & 15;
-			if (action == PROSE_PIN_STATUS)
-				r = PROSE_OK;
+	if ((!a->first || pin_put(&b, first, t.puk ? PIN_OCTETS : PIN_DIGITS_MIN)) &&
+	        (!a->second || pin_put(&b, second, PIN_DIGITS_MIN))) {
+		q.ins = a->ins;
+		q.data = buf_bytes(&b);
+		r = PROSE_OK;
+		for (unsigned round = 0; session_round(c, PLACE_MF, &round, &r);) {
+			r = act(c, &t, action, &q, tries);
+			session_back_to_applet(c);
 		}
-		session_back_to_applet(c);
 	}
 	secret_clean(raw, sizeof raw);
 	return r;

@@ -438,5 +438,7 @@ Suite *suite_attacks(void)
 	tcase_add_test(t, hostile_members);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, tcase_strangers());
+	suite_add_tcase(s, tcase_clients());
+	suite_add_tcase(s, tcase_refused());
 	return s;
 }

@@ -5,7 +5,7 @@
  *   - every command is answered with a status word of class 6 or 9;
  *   - a command that fails has written nothing but PIN tries;
  *   - tries come back with the right PIN or PUK only;
- *   - a second client, on a channel of its own, always finds its file and its answer.
+ *   - a second client, on channels of its own, always finds its file, its call and its administrator's session (witness.h).
  * The last line is a digest of every answer. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +15,10 @@
 #include "card/io/birth/birth.h"
 #include "card/os/pin.h"
 #include "crypto/common/hash.h"
+#include "tests/fuzz/witness.h"
 #include "tests/support/rows.h"
 
-enum { EPOCH = 2000, TEMPLATES_MAX = 4096, TEMPLATE_MAX = 300, OBSERVER = 19, OBSERVE_EVERY = 50 };
+enum { EPOCH = 2000, TEMPLATES_MAX = 4096, TEMPLATE_MAX = 300, LOOK_EVERY = 50 };
 
 static uint64_t state;
 
@@ -58,6 +59,15 @@ static struct card card;
 static struct card_work work;
 static struct card_env env = { .backend = &store.backend, .rng = &rng_stream, .work = &work };
 
+static struct witness witness;
+
+static void send_quietly(struct bytes command, struct buf *answer)
+{
+	card_transmit(&card, command, answer);
+}
+
+static void send_and_keep(struct bytes command, struct buf *answer);
+
 static void birth(void)
 {
 	static const char toolkit[] =
@@ -80,7 +90,14 @@ static void birth(void)
 		(void)fprintf(stderr, "%s\n", reason);
 		abort();
 	}
+	witness = (struct witness){
+		.send = send_quietly, .card_id = BYTES_OF(env.card_id), .secrets = secret_large_bytes(&secrets)
+	};
 	card_power_off(&card);
+	if (card_power_on(&card, &env) != OK || !witness_prepare(&witness))
+		abort();
+	card_power_off(&card);
+	witness.send = send_and_keep;
 	order_free(&o);
 	rows_copy(&born, &store);
 }
@@ -180,29 +197,27 @@ static void send(struct bytes command)
 		die("a wrong PIN cost nothing", command);
 }
 
-static void observe(void)
+/* The witness's commands keep the same laws. */
+static void send_and_keep(struct bytes command, struct buf *answer)
 {
-	static const uint8_t read[] = { 0x4F, 0xB0, 0x00, 0x00, 0x0A }; /* channel 19 */
-
-	send(BYTES_OF(read));
-	if (response.len != 12 || last_sw() != SW_OK || !bytes_equal((struct bytes){ response.p, 10 }, BYTES_OF(env.card_id)))
-		die("the second client lost its file", BYTES_OF(read));
+	send(command);
+	buf_put(answer, buf_bytes(&response));
 }
 
-static void open_observer(void)
+static void look(void)
 {
-	static const uint8_t open[] = { 0x00, 0x70, 0x00, OBSERVER, 0x00 };
-	static const uint8_t select[] = { 0x4F, 0xA4, 0x00, 0x0C, 0x02, 0x2F, 0xE2 };
+	const char *law = witness_look(&witness);
 
-	send(BYTES_OF(open));
-	send(BYTES_OF(select));
+	if (law != NULL)
+		die(law, (struct bytes){ 0 });
 }
 
-/* Mostly one that is open; the observer's is far away. */
+/* Mostly one that is open, and none of the witness's. */
 static size_t pick_channel(void)
 {
 	size_t channel = below(8);
 
+	channel += channel >= WITNESS_ADMIN ? 1 : 0;
 	return card.channel[channel].open || below(16) == 0 ? channel : 0;
 }
 
@@ -290,12 +305,6 @@ static void follow(uint8_t cla)
 	}
 }
 
-static bool touches_observer(const uint8_t *p, size_t n)
-{
-	return (p[0] & 0x40) != 0 && (p[0] & 0x0F) == OBSERVER - 4 ? true
-	                                                           : n > 3 && p[1] == INS_MANAGE_CHANNEL && p[3] == OBSERVER;
-}
-
 /* The end of the card, now and then only, or most of the stream would be about that. */
 static bool ends_the_card(const struct line *t)
 {
@@ -326,7 +335,7 @@ static void one(size_t line, size_t channel)
 		if (below(2) == 0)
 			t.p[0] = channel_cla(below(2) == 0 ? 0x00 : 0x80, channel);
 	}
-	if (touches_observer(t.p, t.n) || ends_the_card(&t))
+	if (witness_owns(t.p, t.n) || ends_the_card(&t))
 		return;
 	if (kind == 0 && t.n > 5 && t.p[4] > 0 && t.n >= 5U + t.p[4])
 		send_chained(&t);
@@ -376,17 +385,18 @@ int main(int argc, char **argv)
 	for (unsigned long long i = 0; i < n; i++) {
 		if (i % EPOCH == 0) {
 			card_power_off(&card);
+			rows_copy(&store, &born); /* PIN, files and domains as they were */
 			if (card_power_on(&card, &env) != OK)
 				abort();
 			administrator = below(3) == 0;
-			open_observer();
+			witness_open(&witness);
 		}
 		if (is_reset()) {
 			if (below(4) == 0)
 				card_power_off(&card);
 			if (card.env.work == NULL ? card_power_on(&card, &env) != OK : (card_reset(&card), false))
 				die("the card does not come up again", (struct bytes){ 0 });
-			open_observer();
+			witness_open(&witness);
 		}
 		card.channel[0].adm = administrator;
 		if (left-- == 0) { /* a passage of a script, on one channel */
@@ -398,15 +408,21 @@ int main(int argc, char **argv)
 		}
 		one(line++, channel);
 		absorb();
-		if (!administrator && i % OBSERVE_EVERY == 0)
-			observe();
+		if (!administrator && i % LOOK_EVERY == 0)
+			look();
 	}
 	card_power_off(&card);
 	rows_free(&store);
 	rows_free(&born);
 	for (size_t i = 0; i < sizeof seen; i++)
 		words += seen[i] ? 1 : 0;
-	(void)printf("campaign: %llu APDUs of %zu kinds, seed %s: %llu %% done, %zu status words, digest %.16s\n", answered,
-	        template_count, argv[2], done * 100 / answered, words, hex_encode(BYTES_OF(digest), text));
+	if (witness.packets == 0 || witness.commands == 0) {
+		(void)fprintf(stderr, "campaign: the second client never had a call or a session\n");
+		return 1;
+	}
+	(void)printf("campaign: %llu APDUs of %zu kinds, seed %s: %llu %% done, %zu status words, "
+	             "%llu packets and %llu commands of the second client, digest %.16s\n",
+	        answered, template_count, argv[2], done * 100 / answered, words, witness.packets, witness.commands,
+	        hex_encode(BYTES_OF(digest), text));
 	return 0;
 }

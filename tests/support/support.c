@@ -11,6 +11,7 @@
 #include "apdu/prose.h"
 #include "apdu/tlv.h"
 #include "card/io/birth/birth.h"
+#include "card/os/pin.h"
 #include "ota/packet.h"
 #include "ota/sms.h"
 
@@ -371,10 +372,21 @@ unsigned rig_prose(struct rig *r, uint8_t ins, uint8_t p1, struct bytes data)
 
 	if (r->card.channel[0].applet == NULL || r->card.channel[0].applet->class->rows == NULL)
 		ck_assert_uint_eq(rig_send(r, "00A4040C07F050524F534501"), 0x9000);
-	if (r->card.pins_verified == 0)
+	if (!pin_is_held(&r->card, &r->card.channel[0], KEY_PIN1))
 		ck_assert_uint_eq(rig_send(r, "002000010831323334FFFFFFFF"), 0x9000);
 	apdu_put(&b, &a);
 	return rig_send_bytes(r, buf_bytes(&b));
+}
+
+unsigned rig_pass(struct rig *r, uint64_t now)
+{
+	static const uint8_t frame[PROSE_FRAME_LEN];
+	uint8_t raw[64];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put_uint(&b, TAG_TIME, 8, now);
+	tlv_put(&b, TAG_FRAME, BYTES_OF(frame));
+	return rig_prose(r, INS_PROSE_MATCH, 0, buf_bytes(&b));
 }
 
 struct bytes rig_ota(const struct rig *r, uint64_t counter, const char *tar, const char *script)

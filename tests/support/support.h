@@ -74,6 +74,9 @@ struct bytes rig_data(void);
 unsigned rig_prose(
         struct rig *, uint8_t ins, uint8_t p1, struct bytes data); /* selects the applet, verifies the PIN, follows 61xx */
 
+/* The user's card sees this time: a frame that matches nothing. */
+unsigned rig_pass(struct rig *, uint64_t now);
+
 /* ENVELOPE with a secured packet of the operator's key set 1: ciphered, MACed, counter higher, PoR asked. */
 struct bytes rig_ota(const struct rig *, uint64_t counter, const char *tar, const char *script);
 
@@ -85,7 +88,7 @@ struct bytes rig_authenticate(const struct rig *, uint64_t sqn);
 
 Suite *suite_apdu(void);
 TCase *tcase_ranges(void);                          /* of suite apdu */
-TCase *tcase_hearing(void), *tcase_strangers(void); /* of suite host */
+TCase *tcase_hearing(void), *tcase_callers(void); /* of suite host */
 Suite *suite_crypto(void);
 Suite *suite_sakke(void);
 Suite *suite_aka(void);
@@ -100,6 +103,7 @@ Suite *suite_attacks(void);
 Suite *suite_wipe(void);
 Suite *suite_sandbox(void);
 TCase *tcase_strangers(void); /* of suite attacks */
+TCase *tcase_clients(void), *tcase_refused(void); /* of suite attacks */
 Suite *suite_image(void);
 Suite *suite_image_migration(void);
 Suite *suite_power(void);

@@ -118,7 +118,7 @@ static bool aid_taken(struct card *card, struct bytes aid)
 
 static enum sw install_for_load(struct command *c, struct bytes in)
 {
-	struct domain_state *s = c->applet->transient;
+	struct domain_state *s = domain_state(c);
 	struct bytes elf, domain, hash, parameters, token;
 	struct applet *to = c->applet;
 
@@ -146,7 +146,7 @@ static enum sw install_for_load(struct command *c, struct bytes in)
 /* Blocks in order, the last one marked in P1. True: *whole is complete. */
 static enum sw gather(struct command *c, size_t max, struct bytes *whole, bool *complete)
 {
-	struct domain_state *s = c->applet->transient;
+	struct domain_state *s = domain_state(c);
 
 	if (c->p2 != s->next_block || c->data.n > max - s->len) {
 		s->elf_len = s->personalised = 0;
@@ -185,7 +185,7 @@ static bool signature_right(
 
 static enum sw finish_load(struct command *c, struct bytes whole)
 {
-	struct domain_state *s = c->applet->transient;
+	struct domain_state *s = domain_state(c);
 	struct applet *domain = s->elf_domain == DOMAIN_ISSUER ? applet_issuer(c->card) : &c->card->applet[s->elf_domain];
 	const struct record_name name = elf_name((struct bytes){ s->elf, s->elf_len });
 	uint8_t hash[SHA256_LEN], record[2] = { 0, s->elf_domain };
@@ -213,7 +213,7 @@ static enum sw finish_load(struct command *c, struct bytes whole)
 
 enum sw domain_load(struct command *c)
 {
-	struct domain_state *s = c->applet->transient;
+	struct domain_state *s = domain_state(c);
 	struct bytes whole;
 	bool complete;
 	enum sw sw;
@@ -352,7 +352,7 @@ static enum sw extradite(struct command *c, struct applet *a, struct bytes to)
 
 static enum sw for_personalization(struct command *c, struct applet *a)
 {
-	struct domain_state *s = c->applet->transient;
+	struct domain_state *s = domain_state(c);
 
 	if (a->class->store_data == NULL || (a->life & LIFE_LOCKED) != 0)
 		return SW_CONDITIONS_NOT_SATISFIED;
@@ -393,7 +393,7 @@ enum sw domain_install_command(struct command *c)
 
 enum sw domain_store_data_command(struct command *c)
 {
-	struct domain_state *s = c->applet->transient;
+	struct domain_state *s = domain_state(c);
 	struct bytes whole;
 	struct applet *a;
 	bool complete;
@@ -471,11 +471,11 @@ enum sw domain_delete(struct command *c)
 		return SW_CONDITIONS_NOT_SATISFIED;
 	if (c->p2 == 0 && has_instances(c->card, a))
 		return SW_CONDITIONS_NOT_SATISFIED;
-	((struct domain_state *)c->applet->transient)->personalised = 0; /* its slot may be another's soon */
 	/* What a sovereign domain deletes itself it may make again. */
 	st = delete_with_instances(c->card, a, a->sovereign && !own(c, a));
 	if (st != OK)
 		return sw_of(st);
+	domain_state(c)->personalised = 0; /* its slot may be another's soon */
 	buf_put_u8(c->rsp, 0);
 	return SW_OK;
 }

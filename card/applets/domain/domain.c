@@ -72,6 +72,16 @@ static enum status domain_store_data(struct applet *a, struct bytes data)
 	return take_keys(a, data);
 }
 
+struct domain_state *domain_state(const struct command *c)
+{
+	return c->channel->number == CHANNEL_SCRIPT ? c->applet->transient : c->channel->session;
+}
+
+static void end_session(const struct command *c)
+{
+	secret_clean(domain_state(c), sizeof(struct domain_state));
+}
+
 static struct scp03_keys keys_of(const struct secret_large *record)
 {
 	return (struct scp03_keys){ { record->data + 1, KEY_LEN }, { record->data + 1 + KEY_LEN, KEY_LEN } };
@@ -112,12 +122,12 @@ static enum sw make_challenge(struct applet *a, const struct scp03_keys *keys, s
 static enum sw initialize_update(struct command *c)
 {
 	SECRET_LARGE record = { 0 };
-	struct domain_state *s = c->applet->transient;
+	struct domain_state *s = domain_state(c);
 	uint8_t cryptogram[SCP03_S8];
 	struct scp03_keys keys;
 	enum sw sw;
 
-	applet_forget(c->applet);
+	end_session(c);
 	if (c->p2 != 0)
 		return SW_WRONG_P1P2;
 	if (c->data.n != SCP03_S8)
@@ -150,8 +160,8 @@ static enum sw spend_challenge(struct applet *a, const struct domain_state *s)
 
 	if (s->sequence == 0)
 		return SW_OK;
-	if (load_sequence(a, &last) != OK)
-		return SW_CONDITIONS_NOT_SATISFIED; /* the key set has been replaced since */
+	if (load_sequence(a, &last) != OK || last >= s->sequence)
+		return SW_CONDITIONS_NOT_SATISFIED; /* the key set has been replaced since, or another channel was faster */
 	bytes_from_uint(s->sequence, raw, sizeof raw);
 	return applet_put_now(a, sequence_name, BYTES_OF(raw)) == OK ? SW_OK : SW_MEMORY_PROBLEM;
 }
@@ -160,21 +170,21 @@ static enum sw spend_challenge(struct applet *a, const struct domain_state *s)
 static enum sw external_authenticate(struct command *c)
 {
 	static const uint8_t levels[] = { 0x01, 0x03, 0x11, 0x13, 0x33 };
-	struct domain_state *s = c->applet->transient;
+	struct domain_state *s = domain_state(c);
 	uint8_t expected[SCP03_S8];
 	enum sw sw;
 
 	if (memchr(levels, c->p1, sizeof levels) == NULL || c->p2 != 0) {
-		applet_forget(c->applet);
+		end_session(c);
 		return SW_WRONG_P1P2;
 	}
 	if (scp03_cryptogram(&s->session, false, s->host, s->card, expected) != OK ||
 	        !secret_equals(BYTES_OF(expected), c->data)) {
-		applet_forget(c->applet);
+		end_session(c);
 		return SW_AUTHENTICATION_FAILED;
 	}
 	if ((sw = spend_challenge(c->applet, s)) != SW_OK) {
-		applet_forget(c->applet);
+		end_session(c);
 		return sw;
 	}
 	s->session.level = c->p1;
@@ -351,7 +361,7 @@ static const struct domain_command {
 static enum sw secured(struct command *c, const struct domain_command *row)
 {
 	SECRET_LARGE plain = { 0 };
-	struct domain_state *s = c->applet->transient;
+	struct domain_state *s = domain_state(c);
 	struct command_apdu a = { .cla = c->cla, .ins = c->ins, .p1 = c->p1, .p2 = c->p2, .data = c->data };
 	struct command inner = *c;
 	uint8_t raw[DOMAIN_ANSWER_MAX];
@@ -359,7 +369,7 @@ static enum sw secured(struct command *c, const struct domain_command *row)
 	enum sw sw;
 
 	if (scp03_unwrap(&s->session, &a, &plain) != OK) {
-		applet_forget(c->applet);
+		end_session(c);
 		return SW_SECURITY_NOT_SATISFIED;
 	}
 	inner.data = a.data;
@@ -376,7 +386,7 @@ static enum sw secured(struct command *c, const struct domain_command *row)
 
 static enum sw process(struct command *c)
 {
-	const struct domain_state *s = c->applet->transient;
+	const struct domain_state *s = domain_state(c);
 	const struct domain_command *row = NULL;
 
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
@@ -423,6 +433,7 @@ const struct applet_class domain_class = {
 	.rows = rows,
 	.row_count = sizeof rows / sizeof *rows,
 	.transient_len = sizeof(struct domain_state),
+	.channel_len = sizeof(struct domain_state),
 	.secure_messaging = true,
 	.install = domain_install,
 	.select = domain_select,

@@ -18,6 +18,8 @@
 
 enum { DOMAIN_KEY_LEN = 16, DOMAIN_ANSWER_MAX = 1024, LOAD_MAX = 512, STORE_DATA_MAX = 1024, KVN_DAP = 0x73 };
 
+/* Of each channel that has the domain selected: a session is the terminal's who opened it (GlobalPlatform 2.3, 10.2). The
+ * instance has one more, for scripts, which go on from one secured packet to the next. */
 struct domain_state {
 	struct scp03 session; /* level 0 until EXTERNAL AUTHENTICATE */
 	uint8_t host[SCP03_S8], card[SCP03_S8];
@@ -32,6 +34,7 @@ struct domain_state {
 	uint8_t data[STORE_DATA_MAX];
 };
 
+struct domain_state *domain_state(const struct command *);
 bool domain_is_issuer(const struct applet *);
 /* Whose instance this is: its domain's applet; the issuer's for DOMAIN_ISSUER. NULL: a card without an issuer domain. */
 struct applet *domain_of(struct card *, const struct applet *);

@@ -222,7 +222,7 @@ enum sw prose_cmd_import_gmk(struct command *c)
 
 	if (tlv_find(c->data, TAG_TIME, &time) != OK || time.n != 8 || tlv_find(c->data, TAG_MESSAGE, &message) != OK)
 		return SW_WRONG_DATA;
-	if ((st = prose_time_accept(c->applet, bytes_uint(time), &i.now)) != OK)
+	if ((st = prose_time_judge(c->applet, bytes_uint(time), &i.now) /* no PIN is asked for */) != OK)
 		return sw_of(st);
 	return import(&i, message, c->rsp);
 }

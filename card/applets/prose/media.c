@@ -187,7 +187,7 @@ enum sw prose_cmd_talk(struct command *c)
 		s->talks = true;
 		s->collided = false;
 		s->sequence = 0;
-		srtp_stream_free(&s->out);
+		s->out = NULL;
 	}
 	tlv_put_uint(c->rsp, TAG_SSRC, 4, s->talks_as);
 	return SW_OK;
@@ -264,7 +264,7 @@ enum sw prose_cmd_protect(struct command *c)
 		if ((st = prose_ssrc_new(c, &s->talks_as)) != OK)
 			return sw_of(st);
 		s->sequence = 0;
-		srtp_stream_free(&s->out);
+		s->out = NULL;
 	}
 	if (s->out == NULL && (s->out = stream_new(s, s->guk_id, s->talks_as)) == NULL)
 		return SW_TECHNICAL_PROBLEM;

@@ -3,6 +3,7 @@
 #include "apdu/aids.h"
 #include "card/applets/prose/prose.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "apdu/birth.h"
@@ -202,10 +203,11 @@ static const struct command_row rows[] = {
 	ROW(INS_PROSE_CHECK, 0x00, CASE_3, 1, 2048, NEEDS_NOTHING, prose_cmd_check, "CHECK SIGNATURE"),
 };
 
-static void prose_forget(struct applet *a)
+/* By a reset, and when nobody has it selected any more. */
+static void end_calls(struct applet *a)
 {
 	for (size_t i = 0; i < PROSE_SESSIONS_MAX; i++)
-		prose_session_drop(&prose_state(a)->session[i]);
+		prose_session_free(&prose_state(a)->session[i]);
 }
 
 const struct applet_class prose_class = {
@@ -215,6 +217,11 @@ const struct applet_class prose_class = {
 	.row_count = sizeof rows / sizeof *rows,
 	.install = prose_install,
 	.store_data = prose_store_data,
-	.forget = prose_forget,
+	.forget = end_calls,
+	.idle = end_calls,
+	.own_pins = true,
+	.settle = prose_settle,
 	.transient_len = sizeof(struct prose_state),
+	.undo_len = offsetof(struct prose_state, slots_spent),
+	.channel_len = sizeof(struct prose_told),
 };

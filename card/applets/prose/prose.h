@@ -45,12 +45,17 @@ struct prose_session {
 	struct talker in[TALKERS_MAX];
 };
 
-/* Transient memory, wiped by reset and deselect. */
+/* The instance's memory. Calls end with the last channel that has the instance selected; the rest lives until a reset. */
 struct prose_state {
 	struct prose_session session[PROSE_SESSIONS_MAX];
-	uint64_t latest; /* 0: not read from the store yet */
+	uint64_t latest; /* 0: as the store has it */
 	uint64_t opened;
-	uint32_t slots_spent;
+	uint32_t slots_spent; /* from here on nothing comes back when a command is refused */
+};
+
+/* A channel's: the sessions that it has been told of, by their rows. What another channel was told is no replay here. */
+struct prose_told {
+	uint8_t session[PROSE_SESSIONS_MAX][PROSE_SESSION_ID_LEN];
 };
 
 struct prose_kms_certificate {
@@ -77,8 +82,11 @@ struct prose_group {
 
 struct prose_state *prose_state(struct applet *);
 
-/* prose_time.c - DESIGN.md 3.5. Accept the phone's time; *effective is the larger of it, `latest` and `floor`. */
+/* prose_time.c - DESIGN.md 3.5. Accept the phone's time, of whoever has given the PIN; *effective is the larger of it, `latest`
+ * and `floor`. What a power cut makes the card forget of it is at most PROSE_CODE_WINDOW. */
 MUST_USE enum status prose_time_accept(struct applet *, uint64_t phone_time, uint64_t *effective);
+/* The same, and nothing moves. */
+MUST_USE enum status prose_time_judge(struct applet *, uint64_t phone_time, uint64_t *effective);
 /* The window for codes: latest +- PROSE_CODE_WINDOW. */
 MUST_USE bool prose_time_in_window(struct applet *, uint64_t t);
 /* A sealed time: floor moves up by a bounded step, latest is set to it. */
@@ -141,7 +149,10 @@ void prose_gmk_wipe(struct prose_gmk *);
 struct prose_session *prose_session_find(struct prose_state *, struct bytes id);
 /* A free row, or the one used least lately, wiped; NULL without random octets. */
 struct prose_session *prose_session_new(struct command *, const struct prose_group *);
-void prose_session_drop(struct prose_session *);
+/* Outside of commands. Within one, streams are only let go of: of the states before and after it one stays, and prose_settle
+ * frees what the other has. Both begin as a prose_state. */
+void prose_session_free(struct prose_session *);
+void prose_settle(void *kept, void *dropped);
 /* The current GMK: valid now, newest time stamp. SW_PROSE_EXPIRED if there are keys but none is valid. */
 enum sw prose_gmk_current(struct applet *, const uint8_t group[static DIGEST_LEN], uint64_t now, struct prose_gmk *out);
 

@@ -26,11 +26,30 @@ static struct prose_session *find_offer(struct prose_state *s, const uint8_t dig
 	return NULL;
 }
 
-void prose_session_drop(struct prose_session *s)
+/* Streams that only one of two states of a row has. */
+static void free_streams(struct prose_session *of, const struct prose_session *but)
 {
-	srtp_stream_free(&s->out);
+	if (of->out != but->out)
+		srtp_stream_free(&of->out);
 	for (size_t i = 0; i < TALKERS_MAX; i++)
-		srtp_stream_free(&s->in[i].stream);
+		if (of->in[i].stream != but->in[i].stream)
+			srtp_stream_free(&of->in[i].stream);
+}
+
+void prose_settle(void *kept, void *dropped)
+{
+	const struct prose_session *stays = ((struct prose_state *)kept)->session;
+	struct prose_session *goes = ((struct prose_state *)dropped)->session;
+
+	for (size_t i = 0; i < PROSE_SESSIONS_MAX; i++)
+		free_streams(&goes[i], &stays[i]);
+}
+
+void prose_session_free(struct prose_session *s)
+{
+	static const struct prose_session none;
+
+	free_streams(s, &none);
 	secret_clean(s, sizeof *s);
 }
 
@@ -42,7 +61,7 @@ struct prose_session *prose_session_new(struct command *c, const struct prose_gr
 	for (size_t i = 0; i < PROSE_SESSIONS_MAX && best->used; i++)
 		if (!s->session[i].used || s->session[i].opened < best->opened)
 			best = &s->session[i];
-	prose_session_drop(best);
+	secret_clean(best, sizeof *best); /* prose_settle frees its streams, or it is as before */
 	if (rng_fill(c->card->env.rng, best->id, sizeof best->id) != OK)
 		return NULL;
 	best->used = true;
@@ -262,6 +281,17 @@ static enum sw open_offer(struct command *c, const struct prose_group *g, const 
 	return SW_OK;
 }
 
+/* Whether this channel has been told of the session before; from now on it has. */
+static bool was_told(struct command *c, const struct prose_session *s)
+{
+	struct prose_told *told = c->channel->session;
+	uint8_t *id = told->session[s - prose_state(c->applet)->session];
+	bool before = memcmp(id, s->id, sizeof s->id) == 0;
+
+	memcpy(id, s->id, sizeof s->id);
+	return before;
+}
+
 enum sw prose_cmd_join_session(struct command *c)
 {
 	struct bytes time, message, media_at;
@@ -270,7 +300,7 @@ enum sw prose_cmd_join_session(struct command *c)
 	GROUP g = { 0 };
 	uint8_t digest[DIGEST_LEN], authentic[DIGEST_LEN];
 	uint64_t now, phone, sent;
-	bool seen = false;
+	bool seen = false, known;
 	enum status st;
 	enum sw sw;
 
@@ -291,13 +321,15 @@ enum sw prose_cmd_join_session(struct command *c)
 	        (st = prose_ring_seen(c->applet, offers_name, authentic, &seen)) != OK)
 		return sw_of(st);
 	s = seen ? find_offer(prose_state(c->applet), digest) : NULL;
+	known = seen && s == NULL; /* the call is over: a replay, whoever asks */
 	if (s == NULL && (sw = open_offer(c, &g, &m, now, digest, &s)) != SW_OK)
 		return sw;
 	if (!seen && (st = prose_ring_add(c->applet, offers_name, authentic)) != OK)
 		return sw_of(st);
+	known = was_told(c, s) || known;
 	tlv_put(c->rsp, TAG_SESSION_ID, BYTES_OF(s->id));
 	tlv_put_uint(c->rsp, TAG_SSRC, 4, s->ssrc);
-	tlv_put_uint(c->rsp, TAG_KNOWN, 1, seen ? 1 : 0);
+	tlv_put_uint(c->rsp, TAG_KNOWN, 1, known ? 1 : 0);
 	tlv_put(c->rsp, TAG_SENDER_URI, m.id[0]);
 	tlv_put(c->rsp, TAG_GROUP_URI, g.uri);
 	if (mikey_psk_media_at(&m, &media_at) == OK)

@@ -238,6 +238,7 @@ static enum expanded_fault run_expanded(struct run *r, struct expanded_script *s
 static void undo(struct run *r, struct store_mark start)
 {
 	store_rollback_to(&r->card->store, start);
+	applets_settle(r->card, false);
 	if (r->card->registry_dirty && applet_registry_load(r->card) != OK)
 		r->sw = SW_TECHNICAL_PROBLEM;
 	if (file_system_load(&r->card->fs, &r->card->store) != OK)

@@ -43,7 +43,7 @@ const struct bytes arr_rules[ARR_RECORDS] = {
 
 bool access_verified(struct card *card, const struct channel *ch, uint8_t key_reference)
 {
-	return ch->adm || (key_reference != KEY_ADM1 && pin_is_satisfied(card, key_reference));
+	return ch->adm || (key_reference != KEY_ADM1 && pin_is_satisfied(card, ch, key_reference));
 }
 
 static bool condition_holds(struct card *card, const struct channel *ch, const struct tlv *sc);

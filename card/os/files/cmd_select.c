@@ -16,13 +16,6 @@ void channel_enter(struct channel *ch, uint8_t df)
 	ch->object = 0;
 }
 
-static void set_applet(struct channel *ch, struct applet *a)
-{
-	if (ch->applet != NULL && ch->applet != a)
-		applet_forget(ch->applet);
-	ch->applet = a;
-}
-
 /* The active application of the channel stays 7FFF while the MF's tree is visited (TS 102 221 8.5). */
 static uint8_t current_adf(const struct command *c)
 {
@@ -114,6 +107,12 @@ static bool current_elsewhere(const struct command *c, uint8_t index)
 	return false;
 }
 
+/* The instance of an application with a file tree, or NULL. */
+static struct applet *application_of(struct card *card, uint8_t adf)
+{
+	return applet_by_aid(card, (struct bytes){ card->fs.file[adf].aid, card->fs.file[adf].aid_len });
+}
+
 static enum sw enter_file(struct command *c, uint8_t index)
 {
 	const struct file *f = &c->card->fs.file[index];
@@ -124,12 +123,11 @@ static enum sw enter_file(struct command *c, uint8_t index)
 	if (file_is_df(f)) {
 		uint8_t adf = file_adf_of(&c->card->fs, index);
 
+		if (adf != FILE_MF && applet_enter(ch, application_of(c->card, adf)) != OK)
+			return SW_NO_MEMORY;
 		channel_enter(ch, index);
-		if (adf != FILE_MF) {
+		if (adf != FILE_MF)
 			ch->adf = adf;
-			set_applet(ch, applet_by_aid(c->card,
-			                       (struct bytes){ c->card->fs.file[adf].aid, c->card->fs.file[adf].aid_len }));
-		}
 	} else {
 		if (f->parent != ch->df)
 			ch->df = f->parent;
@@ -152,13 +150,11 @@ static enum sw select_aid(struct command *c)
 	if (occurrence == 2 && adf != FILE_NONE && file_adf_of(&c->card->fs, c->channel->df) == adf)
 		adf = file_by_aid(&c->card->fs, c->data, adf);
 	if (adf != FILE_NONE) {
-		const struct file *f = &c->card->fs.file[adf];
-
-		a = applet_by_aid(c->card, (struct bytes){ f->aid, f->aid_len });
+		a = application_of(c->card, adf);
 		if (a != NULL && !applet_selectable(a))
 			return SW_FILE_NOT_FOUND;
 		if ((c->p2 & P2_TERMINATE) != 0) {
-			set_applet(c->channel, NULL);
+			applet_exit(c->channel);
 			channel_enter(c->channel, FILE_MF);
 			c->channel->adf = FILE_NONE;
 			return SW_OK;
@@ -169,12 +165,13 @@ static enum sw select_aid(struct command *c)
 	if (a == NULL || !applet_selectable(a) || occurrence > 1)
 		return SW_FILE_NOT_FOUND;
 	if ((c->p2 & P2_TERMINATE) != 0) {
-		set_applet(c->channel, NULL);
+		applet_exit(c->channel);
 		return SW_OK;
 	}
 	sw = a->class->select != NULL ? a->class->select(a, c) : SW_OK;
 	if (sw_commits(sw)) {
-		set_applet(c->channel, a);
+		if (applet_enter(c->channel, a) != OK)
+			return SW_NO_MEMORY;
 		channel_enter(c->channel, FILE_MF);
 		c->channel->adf = FILE_NONE;
 	}

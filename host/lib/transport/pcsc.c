@@ -95,14 +95,8 @@ static void pcsc_end(void *context)
 	(void)SCardEndTransaction(p->card, SCARD_LEAVE_CARD);
 }
 
-static enum prose_result pcsc_reset(void *context)
-{
-	struct pcsc *p = context;
-
-	return result_of(SCardReconnect(
-	        p->card, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, SCARD_RESET_CARD, &p->protocol));
-}
-
+/* Other clients may have the card open: here and elsewhere it is left as it is, and powered up only when pcscd says that it is
+ * off. */
 static void pcsc_close(void *context)
 {
 	struct pcsc *p = context;
@@ -232,6 +226,6 @@ enum prose_result prose_pcsc_open(const char *reader, struct prose_transport *ou
 		free(p);
 		return r;
 	}
-	*out = (struct prose_transport){ p, pcsc_transmit, pcsc_begin, pcsc_end, pcsc_reset, pcsc_close };
+	*out = (struct prose_transport){ p, pcsc_transmit, pcsc_begin, pcsc_end, NULL, pcsc_close };
 	return PROSE_OK;
 }

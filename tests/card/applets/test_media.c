@@ -176,6 +176,8 @@ START_TEST(direct_keys_are_those_of_the_specification)
 	/* the end of the GMK's period: by the phone's time, also for a session that is open */
 	ck_assert_uint_eq(open_direct(t, NOW + 1001, other, &guk), SW_PROSE_EXPIRED);
 	ck_assert_uint_eq(open_direct(r, NOW + 1001, other, &guk), SW_PROSE_EXPIRED);
+	ck_assert_uint_eq(release(r, id, 0), 0x9000); /* that was refused, and nothing has happened */
+	ck_assert_uint_eq(rig_pass(r, NOW + 1001), 0x9000);
 	ck_assert_uint_eq(release(r, id, 0), SW_PROSE_EXPIRED);
 	ck_assert_uint_eq(talk(r, id, NULL, 0, &ssrc), SW_PROSE_EXPIRED);
 	rig_free(&r);

@@ -351,6 +351,31 @@ START_TEST(long_scripts_come_in_parts)
 }
 END_TEST
 
+/* Whoever selects and leaves the instance takes no part away that has come. */
+START_TEST(a_selection_loses_no_part)
+{
+	struct rig *r = card_with("");
+	struct ota_keys k = set_1();
+	char script[700] = "00A40004024F05";
+	struct ota_command c;
+	struct bytes packet;
+
+	for (unsigned i = 0; i < 20; i++)
+		(void)snprintf(script + strlen(script), sizeof script - strlen(script), "00D60000050102030405");
+	c = command(1, "B05F90", script);
+	packet = build(&k, &c);
+	for (unsigned i = 1; i <= sms_parts(packet.n); i++) {
+		ck_assert_uint_eq(send_part(r, packet, i), 0x9000);
+		if (i == 1) {
+			ck_assert_uint_eq(rig_send(r, "00A4040C07F050524F5345F1"), 0x9000);
+			ck_assert_uint_eq(rig_send(r, "00A4040C10A0000000871002FFFFFFFF8907090000"), 0x9000);
+		}
+	}
+	ck_assert_uint_eq(result_of(opened(&k, 0x19, rig_data())).executed, 21);
+	rig_free(&r);
+}
+END_TEST
+
 /* The rest of a message that does not come within ten minutes is not waited for; one that began later gets its own ten. */
 START_TEST(missing_parts_time_out)
 {
@@ -724,6 +749,7 @@ Suite *suite_rfm(void)
 	tcase_add_test(t, key_sets_have_their_own_algorithm_and_counter);
 	tcase_add_test(t, counters_only_go_up);
 	tcase_add_test(t, long_scripts_come_in_parts);
+	tcase_add_test(t, a_selection_loses_no_part);
 	tcase_add_test(t, missing_parts_time_out);
 	tcase_add_test(t, cell_broadcasts);
 	tcase_add_test(t, scripts_inside_scripts);

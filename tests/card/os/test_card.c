@@ -15,8 +15,8 @@ START_TEST(golden_scripts_over_loopback)
 {
 	static const char *const files[] = { "tests/scripts/select.apdu", "tests/scripts/files.apdu", "tests/scripts/pin.apdu",
 		"tests/scripts/errors.apdu", "tests/scripts/search.apdu", "tests/scripts/pin2.apdu",
-		"tests/scripts/status.apdu", "tests/scripts/admin/channels.apdu", "tests/scripts/admin/files.apdu",
-		"tests/scripts/admin/data.apdu" };
+		"tests/scripts/status.apdu", "tests/scripts/admin/applications.apdu", "tests/scripts/admin/channels.apdu",
+		"tests/scripts/admin/files.apdu", "tests/scripts/admin/data.apdu" };
 
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		struct rig *r = rig_new();

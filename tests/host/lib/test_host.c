@@ -20,8 +20,9 @@ enum { CUTS_MAX = 64 };
 struct link {
 	struct rig *rig;
 	int sent, reset_before; /* the reset comes before this command; -1: never */
-	bool dead, every_time;
-	unsigned reconnections;
+	bool dead, every_time, one_channel;
+	unsigned reconnections, verifies; /* the latter with a PIN */
+	const char *pin;
 };
 
 static enum prose_result link_transmit(void *context, const uint8_t *c, size_t c_len, uint8_t *r, size_t *n)
@@ -36,6 +37,12 @@ static enum prose_result link_transmit(void *context, const uint8_t *c, size_t c
 	*n = 0;
 	if (l->dead)
 		return PROSE_RESET;
+	l->verifies += c_len > 5 && c[1] == INS_VERIFY_PIN ? 1 : 0;
+	if (l->one_channel && c[1] == INS_MANAGE_CHANNEL) {
+		buf_put_uint(&b, 2, SW_CHANNEL_NOT_SUPPORTED);
+		*n = b.len;
+		return PROSE_OK;
+	}
 	card_transmit(&l->rig->card, (struct bytes){ c, c_len }, &b);
 	*n = b.len;
 	return PROSE_OK;
@@ -59,14 +66,17 @@ static void link_close(void *context)
 
 static bool pin_1234(void *context, char pin[9])
 {
-	(void)context;
+	const struct link *l = context;
+
 	memcpy(pin, "1234", 5);
+	if (l != NULL && l->pin != NULL)
+		memcpy(pin, l->pin, strlen(l->pin) + 1);
 	return true;
 }
 
 static struct prose_card *open_card(struct link *l)
 {
-	const struct prose_options o = { pin_1234, NULL };
+	const struct prose_options o = { pin_1234, l };
 	struct prose_card *c;
 
 	ck_assert_int_eq(
@@ -436,6 +446,133 @@ START_TEST(what_is_secret)
 }
 END_TEST
 
+/* ---- PIN1 --------------------------------------------------------------------------------------------------------- */
+
+static enum prose_result list_groups(struct prose_card *c)
+{
+	return prose_list(c, PROSE_GROUPS, NULL, NULL);
+}
+
+/* What another program on a channel of its own may do. */
+static unsigned others_list(struct rig *r)
+{
+	ck_assert_uint_eq(rig_send(r, "0070000500"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "41A4040C07F050524F534501"), 0x9000);
+	return rig_send(r, "C11C020000");
+}
+
+static unsigned others_imsi(struct rig *r)
+{
+	ck_assert_uint_eq(rig_send(r, "41A4040C10A0000000871002FFFFFFFF8907090000"), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "41A4000C026F07"), 0x9000);
+	return rig_send(r, "41B0000009");
+}
+
+/* While our program runs and after it, another one has no PIN by it: not for the applet, not for files; on cards with one
+ * channel not after it. */
+START_TEST(our_pin_opens_nothing_to_others)
+{
+	struct link l = { .rig = rig_new(), .reset_before = -1, .one_channel = _i != 0 };
+	struct prose_card *c = open_card(&l);
+
+	ck_assert_int_eq(_i == 2 ? list_groups(c) : read_imsi(c), PROSE_OK);
+	ck_assert_int_eq(list_groups(c), PROSE_OK);
+	ck_assert_int_eq(update_language(c), PROSE_OK);
+	ck_assert_uint_eq(l.verifies, 1);
+	ck_assert_uint_eq(others_list(l.rig), 0x6982);
+	ck_assert_uint_eq(others_imsi(l.rig), 0x6982);
+	ck_assert_int_eq(list_groups(c), PROSE_OK);
+	prose_card_close(&c);
+	ck_assert_uint_eq(rig_send(l.rig, "00A4040C07F050524F534501"), 0x9000);
+	ck_assert_uint_eq(rig_send(l.rig, "801C020000"), 0x6982);
+	rig_free(&l.rig);
+}
+END_TEST
+
+static void says(struct prose_card *c, enum prose_result is, enum prose_result expected, const char *sentence)
+{
+	ck_assert_int_eq(is, expected);
+	ck_assert_msg(strcmp(prose_card_error(c), sentence) == 0, "%s", prose_card_error(c));
+}
+
+/* Each wrong PIN says what is left; the last try is not spent unasked; a blocked PIN is called blocked. */
+START_TEST(tries_are_told_and_the_last_one_is_kept)
+{
+	struct link l = { .rig = rig_new(), .reset_before = -1, .pin = "9999" };
+	struct prose_card *c = open_card(&l);
+	unsigned tries;
+
+	says(c, list_groups(c), PROSE_PIN_WRONG, "wrong PIN, 2 tries left");
+	says(c, read_imsi(c), PROSE_PIN_WRONG, "wrong PIN, 1 try left");
+	ck_assert_uint_eq(l.verifies, 2);
+	says(c, list_groups(c), PROSE_PIN_LAST_TRY, "one try is left for PIN1: --force spends it");
+	says(c, prose_pin(c, PROSE_PIN_VERIFY, PROSE_PIN1, "1234", NULL, &tries), PROSE_PIN_LAST_TRY,
+	        "one try is left for PIN1: --force spends it");
+	ck_assert_uint_eq(tries, 1);
+	ck_assert_uint_eq(l.verifies, 2);
+	prose_card_spend_last_try(c, true);
+	says(c, list_groups(c), PROSE_PIN_WRONG,
+	        "wrong PIN, and it is blocked now: its PUK unblocks it (prose-ue pin unblock)");
+	says(c, list_groups(c), PROSE_PIN_BLOCKED, "PIN1 is blocked: its PUK unblocks it (prose-ue pin unblock)");
+	ck_assert_uint_eq(l.verifies, 3);
+	for (unsigned i = 10; i > 1; i--) {
+		ck_assert_int_eq(prose_pin(c, PROSE_PIN_UNBLOCK, PROSE_PIN1, "00000000", "1234", &tries), PROSE_PIN_WRONG);
+		ck_assert_uint_eq(tries, i - 1);
+	}
+	prose_card_spend_last_try(c, false);
+	says(c, prose_pin(c, PROSE_PIN_UNBLOCK, PROSE_PIN1, "00000000", "1234", &tries), PROSE_PIN_LAST_TRY,
+	        "one try is left for the PUK of PIN1: --force spends it");
+	prose_card_spend_last_try(c, true);
+	says(c, prose_pin(c, PROSE_PIN_UNBLOCK, PROSE_PIN1, "00000000", "1234", &tries), PROSE_PIN_WRONG,
+	        "wrong PUK, and it is blocked now");
+	says(c, prose_pin(c, PROSE_PIN_UNBLOCK, PROSE_PIN1, "00000000", "1234", &tries), PROSE_PIN_BLOCKED,
+	        "the PUK of PIN1 is blocked, too: nothing unblocks it on this card");
+	prose_card_close(&c);
+	rig_free(&l.rig);
+}
+END_TEST
+
+/* What is no PIN never reaches the card; what is the shortest and the longest does. */
+START_TEST(what_is_no_pin_is_not_sent)
+{
+	static const char *const none[] = { "", "123", "12a4", "1234 ", "-123" };
+	struct link l = { .rig = rig_new(), .reset_before = -1 };
+	struct prose_card *c = open_card(&l);
+	unsigned tries;
+
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		l.pin = none[i];
+		ck_assert_int_eq(list_groups(c), PROSE_PIN_FORMAT);
+		ck_assert_int_eq(prose_pin(c, PROSE_PIN_VERIFY, PROSE_PIN1, none[i], NULL, &tries), PROSE_PIN_FORMAT);
+		ck_assert_int_eq(prose_pin(c, PROSE_PIN_CHANGE, PROSE_PIN1, "1234", none[i], &tries), PROSE_PIN_FORMAT);
+	}
+	ck_assert_int_eq(prose_pin(c, PROSE_PIN_VERIFY, PROSE_PIN1, "123456789", NULL, &tries), PROSE_PIN_FORMAT);
+	ck_assert_int_eq(prose_pin(c, PROSE_PIN_UNBLOCK, PROSE_PIN1, "1234567", "1234", &tries), PROSE_PIN_FORMAT);
+	ck_assert_uint_eq(l.verifies, 0);
+	ck_assert_int_eq(pin_status(c), PROSE_OK); /* three tries */
+	ck_assert_int_eq(prose_pin(c, PROSE_PIN_CHANGE, PROSE_PIN1, "1234", "12345678", &tries), PROSE_OK);
+	l.pin = "12345678";
+	ck_assert_int_eq(list_groups(c), PROSE_OK);
+	prose_card_close(&c);
+	rig_free(&l.rig);
+}
+END_TEST
+
+/* A card that cannot write says so, and is not taken for one that wants another PIN. */
+START_TEST(a_memory_problem_is_no_wrong_pin)
+{
+	struct link l = { .rig = rig_new(), .reset_before = -1 };
+	struct prose_card *c = open_card(&l);
+
+	l.rig->store.cut_after = l.rig->store.writes;
+	ck_assert_int_eq(list_groups(c), PROSE_REFUSED);
+	ck_assert_uint_eq(prose_card_status(c), SW_MEMORY_PROBLEM);
+	l.rig->store.cut_after = -1;
+	prose_card_close(&c);
+	rig_free(&l.rig);
+}
+END_TEST
+
 Suite *suite_host(void)
 {
 	Suite *s = suite_create("host");
@@ -451,8 +588,12 @@ Suite *suite_host(void)
 	tcase_add_test(t, a_trace_keeps_secrets);
 	tcase_add_test(t, a_trace_knows_whose_answer_it_is);
 	tcase_add_test(t, what_is_secret);
+	tcase_add_loop_test(t, our_pin_opens_nothing_to_others, 0, 3);
+	tcase_add_test(t, tries_are_told_and_the_last_one_is_kept);
+	tcase_add_test(t, what_is_no_pin_is_not_sent);
+	tcase_add_test(t, a_memory_problem_is_no_wrong_pin);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, tcase_hearing());
-	suite_add_tcase(s, tcase_strangers());
+	suite_add_tcase(s, tcase_callers());
 	return s;
 }

@@ -16,6 +16,7 @@ static struct {
 	LONG off;           /* what a card says that another client has powered off, or reset; 0: it is on */
 	bool off_for_ever;  /* nothing powers it up */
 	unsigned power_ups; /* reconnections that did */
+	unsigned disturbed; /* resets and power cuts of a card that was on, which others may have open */
 	bool established;
 } pcscd;
 
@@ -59,6 +60,7 @@ LONG SCardReconnect(SCARDHANDLE card, DWORD mode, DWORD protocols, DWORD initial
 {
 	(void)card, (void)mode, (void)protocols;
 	*protocol = SCARD_PROTOCOL_T0;
+	pcscd.disturbed += initialization != SCARD_LEAVE_CARD && pcscd.off == SCARD_S_SUCCESS ? 1 : 0;
 	if (pcscd.off_for_ever)
 		return pcscd.off;
 	if (initialization == SCARD_UNPOWER_CARD)
@@ -70,7 +72,8 @@ LONG SCardReconnect(SCARDHANDLE card, DWORD mode, DWORD protocols, DWORD initial
 
 LONG SCardDisconnect(SCARDHANDLE card, DWORD disposition)
 {
-	(void)card, (void)disposition;
+	(void)card;
+	pcscd.disturbed += disposition != SCARD_LEAVE_CARD ? 1 : 0;
 	return SCARD_S_SUCCESS;
 }
 
@@ -82,7 +85,8 @@ LONG SCardBeginTransaction(SCARDHANDLE card)
 
 LONG SCardEndTransaction(SCARDHANDLE card, DWORD disposition)
 {
-	(void)card, (void)disposition;
+	(void)card;
+	pcscd.disturbed += disposition != SCARD_LEAVE_CARD ? 1 : 0;
 	return SCARD_S_SUCCESS;
 }
 
@@ -188,6 +192,21 @@ START_TEST(a_card_powered_off_by_another_client_comes_back)
 	pcscd.off_for_ever = false; /* somebody has put it right */
 	ck_assert_int_eq(status_command(c), PROSE_OK);
 	prose_card_close(&c);
+	ck_assert_uint_eq(pcscd.disturbed, 0);
+}
+END_TEST
+
+/* Others may have the card open: what we do from beginning to end resets nothing. */
+START_TEST(we_leave_the_card_as_it_is)
+{
+	struct prose_card *c = open_card();
+
+	ck_assert_int_eq(status_command(c), PROSE_OK);
+	pcscd.off = SCARD_W_RESET_CARD; /* by another */
+	ck_assert_int_eq(status_command(c), PROSE_OK);
+	prose_card_close(&c);
+	ck_assert_uint_eq(pcscd.disturbed, 0);
+	ck_assert_uint_eq(pcscd.power_ups, 0);
 }
 END_TEST
 
@@ -197,6 +216,7 @@ Suite *suite_pcsc(void)
 	TCase *t = tcase_create("pcsc");
 
 	tcase_add_loop_test(t, a_card_powered_off_by_another_client_comes_back, 0, sizeof offs / sizeof *offs);
+	tcase_add_test(t, we_leave_the_card_as_it_is);
 	tcase_add_test(t, a_pcscd_that_turns_us_away_is_not_a_missing_one);
 	suite_add_tcase(s, t);
 	return s;

@@ -166,7 +166,7 @@ START_TEST(eap_results_out_of_turn_are_passed_over)
 }
 END_TEST
 
-TCase *tcase_strangers(void)
+TCase *tcase_callers(void)
 {
 	TCase *t = tcase_create("strangers");
 
