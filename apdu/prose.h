@@ -4,7 +4,7 @@
 #define APDU_PROSE_H
 
 /* The interface's version, which STATUS tells: see "Interface version" in docs/prose-applet.md for when each part grows. */
-enum { PROSE_INTERFACE_MAJOR = 1, PROSE_INTERFACE_MINOR = 0 };
+enum { PROSE_INTERFACE_MAJOR = 1, PROSE_INTERFACE_MINOR = 1 };
 
 /* Every name below lies in a range of its purpose (docs/prose-applet.md, "Ranges"; tests/apdu/test_ranges.c). */
 enum prose_instruction {
@@ -30,7 +30,16 @@ enum prose_instruction {
 
 enum prose_adhoc { ADHOC_CREATE = 1, ADHOC_INVITE, ADHOC_ACCEPT };
 enum prose_certificate { CERTIFICATE_KEY = 1, CERTIFICATE_SIGN };
-enum prose_list { PROSE_LIST_KEY_SETS = 1, PROSE_LIST_GROUPS, PROSE_LIST_GMKS, PROSE_LIST_DISCOVERY, PROSE_LIST_PERMISSIONS };
+enum prose_list {
+	PROSE_LIST_KEY_SETS = 1,
+	PROSE_LIST_GROUPS,
+	PROSE_LIST_GMKS,
+	PROSE_LIST_DISCOVERY,
+	PROSE_LIST_PERMISSIONS,
+	PROSE_LIST_CLAIMS /* where the phone has said that it is, newest first */
+};
+/* Where a permission was judged: the PLMN that the phone named, that of the last registration, or none. */
+enum prose_place { PLACE_NAMED = 1, PLACE_LAST, PLACE_OFF };
 
 /* Data objects of commands and responses. Times are seconds since 1970 in 8 octets. */
 enum prose_tag {
@@ -73,6 +82,8 @@ enum prose_tag {
 	TAG_SIGNATURE = 0x9F24,  /* r || s; a MAC of 32 octets */
 	TAG_TRK_ID = 0x9F25,
 	TAG_INTERFACE = 0x9F26, /* major, minor: one octet each */
+	TAG_PLACE = 0x9F2E,     /* enum prose_place */
+	TAG_JUDGED = 0x9F2F,    /* 00: this domain has given no permission yet, and was born open */
 	TAG_ENTRY = 0xA0,
 	TAG_IMPORT = 0xA2 /* over the air: the data of IMPORT GMK as one object */
 };
@@ -107,10 +118,11 @@ enum discovery_key_tag {
 enum time_tag { TIME_FLOOR = 0x80 };
 enum naf_tag { NAF_ID = 0x80 };
 enum permission_tag {
-	PERMISSION_PLMN = 0x80, /* MCC and MNC, 5 or 6 digits; also the object's name */
+	PERMISSION_PLMN = 0x80, /* MCC and MNC, 5 or 6 digits, or PERMISSION_OFF_NETWORK; also the object's name */
 	PERMISSION_RIGHTS,      /* 1: enum permission */
 	PERMISSION_RADIO        /* radio parameters out of coverage, opaque, up to 128; optional */
 };
+#define PERMISSION_OFF_NETWORK "off" /* instead of a PLMN: where none serves */
 enum permission { PERMISSION_ANNOUNCE = 1, PERMISSION_MONITOR = 2, PERMISSION_COMMUNICATE = 4 };
 enum group_key_tag {
 	GROUP_KEY_URI = 0x80,

@@ -196,7 +196,8 @@ static int from_function(struct arguments *a)
 static int show_permission(struct arguments *a, const char *current, const char *last)
 {
 	static const char *const names[] = { "announce", "monitor", "communicate" };
-	static const char *const origins[] = { "nobody", "the current PLMN", "the last PLMN", "the home network" };
+	static const char *const origins[] = { "nobody", "the current PLMN", "the last PLMN", "the home network",
+		"the permission off the network", "the card's birth, open until a permission comes" };
 	struct prose_permission p;
 	char radio[2 * sizeof p.radio + 1];
 	enum prose_result r = prose_permission(a->card, now_seconds(), current, last, &p);

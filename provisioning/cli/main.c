@@ -209,7 +209,8 @@ static const struct argp_option push_options[] = { USER, NAF, OUT("The message, 
 static const struct argp_option permit_options[] = { CARD,
 	{ "rights", OPT_RIGHTS, "LIST", 0, "announce, monitor, communicate; none: take it back", 0 },
 	{ "radio", OPT_RADIO, "HEX", 0, "Radio parameters for out of coverage", 0 },
-	{ "valid", OPT_VALID, "SECONDS", 0, "From when a phone gets it (default 30 days)", 0 }, { 0 } };
+	{ "valid", OPT_VALID, "SECONDS", 0, "From when a phone gets it (default 30 days)", 0 },
+	OUT("The sealed object for --card, instead of waiting for the phone"), { 0 } };
 static const struct argp_option refresh_options[] = { VALID, { 0 } };
 static const struct argp_option kms_allow_options[] = { CARD, USER,
 	{ "move", OPT_MOVE, NULL, 0, "Though another card has the user: no longer", 0 }, { 0 } };
@@ -407,7 +408,8 @@ static const struct verb {
 	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", SERVES },
 	{ "serve", "group", group_serve, serve_kms_options, "", "Group records and keys for phones to fetch, until SIGTERM",
 	        "prose-net serve group --https 127.0.0.1:8444 --name groups.example.org", SERVES },
-	{ "function", "permit", function_permit, permit_options, "PLMN", "What users, or one card's, may do in a PLMN",
+	{ "function", "permit", function_permit, permit_options, "PLMN|off",
+	        "What users, or one card's, may do in a PLMN, or where none serves",
 	        "prose-net function permit 00101 --rights announce,monitor,communicate --radio A0..." },
 	{ "serve", "function", function_serve, serve_kms_options, "", "ProSe Function: permissions of each PLMN, until SIGTERM",
 	        "prose-net serve function --https 127.0.0.1:8445 --name prose.mnc001.mcc001.pub.3gppnetwork.org", SERVES },

@@ -437,5 +437,6 @@ Suite *suite_attacks(void)
 	tcase_add_test(t, octets_that_are_more_or_less);
 	tcase_add_test(t, hostile_members);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, tcase_rights());
 	return s;
 }

@@ -58,8 +58,7 @@ static enum sw install_kms(struct applet *a, struct bytes payload)
 	return SW_OK;
 }
 
-/* Records whose names begin so, without this one. */
-static size_t others(struct applet *a, struct bytes prefix, const struct record_name *name)
+size_t prose_others(struct applet *a, struct bytes prefix, const struct record_name *name)
 {
 	struct record_name each = { 0 };
 	size_t n = 0;
@@ -86,8 +85,8 @@ static enum sw install_external_kms(struct applet *a, struct bytes payload)
 	if (k.domain.n == 0 || k.domain.n > PROSE_URI_MAX || bytes_equal(k.kms.uri, own.kms.uri))
 		return SW_WRONG_DATA;
 	name = prose_record_name("kx", digest);
-	return others(a, BYTES_STR("kx/"), &name) >= EXTERNAL_MAX ? sw_of(ERR_NO_SPACE)
-	                                                          : sw_of(applet_put(a, name_bytes(&name), payload));
+	return prose_others(a, BYTES_STR("kx/"), &name) >= EXTERNAL_MAX ? sw_of(ERR_NO_SPACE)
+	                                                                : sw_of(applet_put(a, name_bytes(&name), payload));
 }
 
 /* Of the records whose names begin so, the first, which is of the earliest period. */
@@ -180,31 +179,6 @@ static enum sw install_discovery(struct applet *a, const struct sealed_header *h
 	return sw_of(applet_put(a, name_bytes(&name), buf_bytes(&b)));
 }
 
-/* Without rights: the PLMN's permission is taken back. */
-static enum sw install_permission(struct applet *a, const struct sealed_header *h, struct bytes payload)
-{
-	SECRET_LARGE record = { 0 };
-	struct buf b = { record.data, 0, sizeof record.data, false };
-	struct record_name name;
-	struct bytes plmn, rights, radio;
-
-	if (tlv_find(payload, PERMISSION_PLMN, &plmn) != OK || plmn.n < 5 || plmn.n > 6 || !bytes_equal(plmn, h->name) ||
-	        tlv_find(payload, PERMISSION_RIGHTS, &rights) != OK || rights.n != 1 || rights.p[0] > 7 ||
-	        (tlv_find(payload, PERMISSION_RADIO, &radio) == OK && radio.n > PERMISSION_RADIO_MAX))
-		return SW_WRONG_DATA;
-	for (size_t i = 0; i < plmn.n; i++)
-		if (plmn.p[i] < '0' || plmn.p[i] > '9')
-			return SW_WRONG_DATA;
-	name = name_format("pl/%.*s", (int)plmn.n, (const char *)plmn.p);
-	if (rights.p[0] == 0)
-		return sw_of(applet_erase(a, name_bytes(&name)));
-	if (others(a, BYTES_STR("pl/"), &name) >= PERMISSIONS_MAX)
-		return sw_of(ERR_NO_SPACE);
-	tlv_put_uint(&b, TAG_NOT_AFTER, 8, h->not_after);
-	buf_put(&b, payload);
-	return buf_status(&b) == OK ? sw_of(applet_put(a, name_bytes(&name), buf_bytes(&b))) : SW_WRONG_DATA;
-}
-
 static enum sw install_time(struct applet *a, struct bytes payload)
 {
 	struct bytes floor;
@@ -259,7 +233,7 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 	case SEALED_GROUP: return install_group(a, payload);
 	case SEALED_DISCOVERY_KEY: return install_discovery(a, h, payload);
 	case SEALED_TIME: return install_time(a, payload);
-	case SEALED_PERMISSION: return install_permission(a, h, payload);
+	case SEALED_PERMISSION: return prose_install_permission(a, h, payload);
 	case SEALED_EXTERNAL_KMS: return install_external_kms(a, payload);
 	case SEALED_NAF: return prose_install_naf(a, payload);
 	case SEALED_GROUP_KEY: return prose_install_group_key(a, payload);
