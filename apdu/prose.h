@@ -82,6 +82,7 @@ enum prose_tag {
 	TAG_SIGNATURE = 0x9F24,  /* r || s; a MAC of 32 octets */
 	TAG_TRK_ID = 0x9F25,
 	TAG_INTERFACE = 0x9F26, /* major, minor: one octet each */
+	TAG_VALIDITY = 0x9F2D,  /* in records: not-before, not-after of the sealed object, 8 octets each */
 	TAG_PLACE = 0x9F2E,     /* enum prose_place */
 	TAG_JUDGED = 0x9F2F,    /* 00: this domain has given no permission yet, and was born open */
 	TAG_ENTRY = 0xA0,

@@ -214,6 +214,7 @@ int kms_trust(struct arguments *a)
 	struct db_external_kms k = { 0 };
 	struct kms_certificate_info c;
 	char other[129], domain[129], sentence[300];
+	const char *why;
 	KMS own = { 0 };
 
 	if (a->count != 1 || a->domain == NULL || strlen(a->domain) == 0 || strlen(a->domain) >= sizeof k.domain)
@@ -222,6 +223,8 @@ int kms_trust(struct arguments *a)
 	if (!read_certificate(a->words[0], &c) || strlen(c.kms_uri) > SEALED_NAME_MAX)
 		return net_fail("kms trust", a->words[0], "is no KmsCertificate (`kms certificate --out`, TS 33.180 annex D)",
 		        EXIT_REFUSED);
+	if ((why = kms_certificate_refused(&c, KMS_ROOT, c.kms_uri, net_now())) != NULL)
+		return net_fail("kms trust", a->words[0], why, EXIT_REFUSED);
 	(void)snprintf(k.uri, sizeof k.uri, "%s", c.kms_uri);
 	(void)snprintf(k.domain, sizeof k.domain, "%s", a->domain);
 	k.period = c.period;

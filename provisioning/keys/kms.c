@@ -61,6 +61,7 @@ void kms_describe(const struct kms *k, struct kms_certificate_info *c)
 {
 	*c = (struct kms_certificate_info){ .period = k->record.period, .offset = k->record.offset };
 	(void)snprintf(c->kms_uri, sizeof c->kms_uri, "%s", k->record.uri);
+	(void)snprintf(c->validity.issuer, sizeof c->validity.issuer, "%s", k->record.uri);
 	memcpy(c->pub_enc_key, k->public_key, sizeof c->pub_enc_key);
 	memcpy(c->pub_auth_key, k->kpak, sizeof c->pub_auth_key);
 }

@@ -438,5 +438,6 @@ Suite *suite_attacks(void)
 	tcase_add_test(t, hostile_members);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, tcase_rights());
+	suite_add_tcase(s, tcase_fields());
 	return s;
 }

@@ -96,7 +96,8 @@ Suite *suite_profile(void);
 Suite *suite_prose(void);
 Suite *suite_media(void);
 Suite *suite_attacks(void);
-TCase *tcase_rights(void); /* of suite attacks */
+TCase *tcase_rights(void); /* of suite attacks, as the next */
+TCase *tcase_fields(void);
 Suite *suite_image(void);
 Suite *suite_image_migration(void);
 Suite *suite_power(void);

@@ -97,6 +97,11 @@ MUST_USE enum status prose_set_transport_keys(struct applet *, struct bytes tlvs
 /* prose_records.c - loading and naming */
 MUST_USE enum status prose_digest(const struct bytes *parts, size_t n, uint8_t out[static DIGEST_LEN]);
 struct record_name prose_record_name(const char *kind, const uint8_t digest[static DIGEST_LEN]);
+/* The card's time: the later of what it was told by its domain and what it has seen. 0: it has none yet. */
+uint64_t prose_time_known(struct applet *);
+/* Keep what a sealed object brings, with its period, outside of which the loads below do not find it. */
+MUST_USE enum status prose_put_sealed(
+        struct applet *, const struct record_name *, const struct sealed_header *, struct bytes payload);
 MUST_USE enum status prose_load_kms(struct applet *, struct prose_kms_certificate *);
 /* The KMS that has this user: an external one if his URI is in its domain, else our own. */
 MUST_USE enum status prose_load_kms_of(struct applet *, struct bytes user, struct prose_kms_certificate *);
