@@ -116,6 +116,11 @@ enum discovery_key_tag {
 	DISC_DUIK,
 	DISC_SLOT_SECONDS
 };
+enum revoked_tag {
+	REVOKED_KMS = 0x80, /* whose list: our KMS's, or an external one's */
+	REVOKED_NUMBER,     /* 8: a list of a lower or the same number is refused */
+	REVOKED_UIDS        /* the first REVOKED_UID_LEN octets of each, at most REVOKED_MAX; may be empty */
+};
 enum time_tag { TIME_FLOOR = 0x80 };
 enum naf_tag { NAF_ID = 0x80 };
 enum permission_tag {
@@ -165,6 +170,8 @@ enum {
 	PROSE_PACKET_MAX = 1500,                           /* RTP; one octet more: 6A80 */
 	PROSE_PACKET_REQUEST_MAX = PROSE_PACKET_MAX + 100, /* PROTECT and UNPROTECT: with session and SRTP; one more: 6700 */
 	PROSE_SSRCS_MAX = 64,                              /* that TALK takes */
+	REVOKED_UID_LEN = 16,
+	REVOKED_MAX = 100, /* UIDs on a list; one more: not made, and refused (6A80) */
 	GMK_LEN = 16,
 	DISCOVERY_KEY_MIN = 16
 };

@@ -18,6 +18,8 @@
 #include "apdu/tlv.h"
 #include "ota/smpp/smpp.h"
 #include "provisioning/cli/net.h"
+#include "provisioning/keys/kms.h"
+#include "provisioning/keys/revoked.h"
 
 const char *argp_program_version = "prose-net " PROSE_VERSION;
 
@@ -111,6 +113,10 @@ static int kms_new(struct arguments *a)
 {
 	if (a->uri == NULL)
 		return net_fail("kms init", NULL, "needs --uri", EXIT_USAGE);
+	if (a->period > KMS_PERIOD_MAX)
+		return net_fail("kms init", a->uri,
+		        "--period is at most 31622400 s (366 days): that long a key set outlives its user where no list comes",
+		        EXIT_USAGE);
 	return net_report("kms init", a->uri, kms_init(a->db, a->uri, (uint64_t)a->period, (uint64_t)a->offset));
 }
 
@@ -123,6 +129,8 @@ static int kms_keys(struct arguments *a)
 		return net_fail("kms issue", NULL, "needs --card ICCID, --user URI and --out FILE", EXIT_USAGE);
 	st = kms_issue(
 	        a->db, NULL, net_now(), NULL, a->card, a->user, (uint64_t)((long long)net_now() + a->shift * a->period), &b);
+	if (st == OK)
+		st = revoked_seal(a->db, a->card, &b);
 	if (st == OK)
 		st = net_write_file(a->out, buf_bytes(&b));
 	if (st == ERR_DENIED)
@@ -202,6 +210,8 @@ static const struct argp_option transport_options[] = { CARD, NAF,
 static const struct argp_option naf_options[] = { CARD, NAF, OUT("The sealed object, instead of waiting for the phone"),
 	{ 0 } };
 static const struct argp_option certificate_options[] = { OUT("Our KMS's public keys (JSON)"), { 0 } };
+static const struct argp_option revoked_options[] = { CARD,
+	OUT("Our list, for another agency; with --card: all lists, sealed to that card"), { 0 } };
 static const struct argp_option trust_options[] = { { "domain", OPT_DOMAIN, "NAME", 0,
 	                                                    "What is behind the @ of its users' URIs", 0 },
 	{ "move", OPT_MOVE, NULL, 0, "Though it spoke for another domain, or another KMS for this one: no longer", 0 }, { 0 } };
@@ -336,6 +346,9 @@ static const struct verb {
 	{ "kms", "revoke", kms_revoke, kms_revoke_options, "",
 	        "No keys for a user any more; the groups go on without, under new keys",
 	        "prose-net kms revoke --user sip:alice@example.org" },
+	{ "kms", "revoked", kms_revoked, revoked_options, "[FILE]",
+	        "The list of the revoked: into all outboxes, into a file for another agency or one card; or another agency's",
+	        "prose-net kms revoked --out fire.revoked" },
 	{ "kms", "status", kms_status, json_options, "", "Users, their cards, and what keys they have had",
 	        "prose-net kms status" },
 	{ "kms", "log", kms_show_log, log_options, "", "Every key set that was given out; checks that nobody has edited it",

@@ -28,7 +28,7 @@ enum status kms_init(struct db *db, const char *uri, uint64_t period, uint64_t o
 	uint8_t public_key[SAKKE_POINT_LEN], kpak[ECCSI_POINT_LEN];
 	struct db_kms k = { .period = period, .offset = offset };
 
-	if (strlen(uri) == 0 || strlen(uri) >= sizeof k.uri || period == 0 || offset >= period)
+	if (strlen(uri) == 0 || strlen(uri) >= sizeof k.uri || period == 0 || period > KMS_PERIOD_MAX || offset >= period)
 		return ERR_MALFORMED;
 	(void)snprintf(k.uri, sizeof k.uri, "%s", uri);
 	TRY(sakke_kms_new(&rng_system, &z, public_key));

@@ -439,5 +439,6 @@ Suite *suite_attacks(void)
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, tcase_rights());
 	suite_add_tcase(s, tcase_fields());
+	suite_add_tcase(s, tcase_revoked());
 	return s;
 }

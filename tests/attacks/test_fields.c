@@ -22,7 +22,7 @@
 #define OPTIONAL                                                                                                               \
 	"<CertUri>c</CertUri><Issuer>" OWN_KMS "</Issuer><ValidFrom>2020-01-01T00:00:00Z</ValidFrom>"                          \
 	"<ValidTo>2098-01-01T00:00:00Z</ValidTo><Revoked>false</Revoked>"
-enum { ROWS_MAX = 200, KINDS = SEALED_PERMISSION, TEXT_MAX = KMS_XML_MAX };
+enum { ROWS_MAX = 200, KINDS = SEALED_REVOKED, TEXT_MAX = KMS_XML_MAX };
 
 static struct row {
 	char document[24], field[24], bad[80], outcome[120];
@@ -283,6 +283,11 @@ static const char *payload_of(unsigned kind, struct buf *b)
 		return "sip:gms@example.org";
 	case SEALED_NAF: tlv_put(b, NAF_ID, BYTES_STR(SERVER "\x01\x00\x00\x00\x02")); return "naf";
 	case SEALED_GROUP_KEY: group_key(b); return GROUP;
+	case SEALED_REVOKED:
+		tlv_put(b, REVOKED_KMS, BYTES_STR(OWN_KMS));
+		tlv_put_uint(b, REVOKED_NUMBER, 8, 1);
+		tlv_put(b, REVOKED_UIDS, BYTES_STR("0123456789abcdef"));
+		return OWN_KMS;
 	case SEALED_EXTERNAL_KMS: kms_payload(b, OTHER_KMS, POLICE); return OTHER_KMS;
 	default:
 		tlv_put(b, PERMISSION_PLMN, BYTES_STR("26201"));

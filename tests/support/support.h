@@ -98,6 +98,7 @@ Suite *suite_media(void);
 Suite *suite_attacks(void);
 TCase *tcase_rights(void); /* of suite attacks, as the next */
 TCase *tcase_fields(void);
+TCase *tcase_revoked(void);
 Suite *suite_image(void);
 Suite *suite_image_migration(void);
 Suite *suite_power(void);

@@ -253,6 +253,7 @@ static enum sw install(struct applet *a, const struct sealed_header *h, struct b
 	case SEALED_TIME: return install_time(a, payload);
 	case SEALED_PERMISSION: return prose_install_permission(a, h, payload);
 	case SEALED_EXTERNAL_KMS: return install_external_kms(a, h, payload);
+	case SEALED_REVOKED: return prose_install_revoked(a, payload);
 	case SEALED_NAF: return prose_install_naf(a, payload);
 	case SEALED_GROUP_KEY: return prose_install_group_key(a, payload);
 	case SEALED_TRANSPORT_KEYS: /* instead of those that have just proved who sends them (TS 33.180 D.3.1) */

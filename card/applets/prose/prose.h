@@ -9,7 +9,7 @@
 #include "protocols/mikey/keys/identity.h"
 
 /* Records of an instance: "trk", "time", "kms", "kx/<external KMS>", "ks/<period>", "gs/<signer>/<period>", "grp/<group>",
- * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "may", "claims", "tls", "ofr", "ssrc",
+ * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "may", "claims", "rv/<KMS>", "tls", "ofr", "ssrc",
  * "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8 octets of their SHA-256. */
 
 /* TALKERS_MAX: talkers of a session whom the card deciphers. One more: the one heard least lately makes room. */
@@ -178,6 +178,10 @@ enum sw prose_may(struct applet *, struct bytes named, enum permission right, ui
 MUST_USE enum status prose_permission_born(struct applet *, bool open);
 enum sw prose_install_permission(struct applet *, const struct sealed_header *, struct bytes payload);
 MUST_USE enum status prose_list_claims(const struct secret_large *record, struct buf *rsp);
+
+/* revoked.c: SW_PROSE_REVOKED for a UID on the list of its KMS. */
+enum sw prose_not_revoked(struct applet *, const struct mikey_kms *, struct bytes uid);
+enum sw prose_install_revoked(struct applet *, struct bytes payload);
 
 /* prose_gmk.c, prose_session.c, prose_discovery.c */
 enum sw prose_cmd_import_gmk(struct command *);
