@@ -32,7 +32,8 @@ enum birth_tag {
 	BIRTH_DOMAIN, /* any number: a supplementary security domain, TLVs of enum domain_tag and its BIRTH_ISD_ and BIRTH_OTA_
 	                 keys */
 	BIRTH_PSK,    /* 32: of SCP81, key set 40; optional */
-	BIRTH_NAF     /* NAF_ID of the server that may push, and from which TrK and InK come if there are none here (GBA) */
+	BIRTH_NAF,    /* NAF_ID of the server that may push, and from which TrK and InK come if there are none here (GBA) */
+	BIRTH_OPEN /* 1: not 0: until its domain has given a permission, the user may announce and monitor anywhere; optional */
 };
 enum domain_tag {
 	DOMAIN_TAG_AID = 0x4F,

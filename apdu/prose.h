@@ -30,7 +30,16 @@ enum prose_instruction {
 
 enum prose_adhoc { ADHOC_CREATE = 1, ADHOC_INVITE, ADHOC_ACCEPT };
 enum prose_certificate { CERTIFICATE_KEY = 1, CERTIFICATE_SIGN };
-enum prose_list { PROSE_LIST_KEY_SETS = 1, PROSE_LIST_GROUPS, PROSE_LIST_GMKS, PROSE_LIST_DISCOVERY, PROSE_LIST_PERMISSIONS };
+enum prose_list {
+	PROSE_LIST_KEY_SETS = 1,
+	PROSE_LIST_GROUPS,
+	PROSE_LIST_GMKS,
+	PROSE_LIST_DISCOVERY,
+	PROSE_LIST_PERMISSIONS,
+	PROSE_LIST_CLAIMS /* where the phone has said that it is, newest first */
+};
+/* Where a permission was judged: the PLMN that the phone named, that of the last registration, or none. */
+enum prose_place { PLACE_NAMED = 1, PLACE_LAST, PLACE_OFF };
 
 /* Data objects of commands and responses. Times are seconds since 1970 in 8 octets. */
 enum prose_tag {
@@ -73,7 +82,10 @@ enum prose_tag {
 	TAG_SIGNATURE = 0x9F24,  /* r || s; a MAC of 32 octets */
 	TAG_TRK_ID = 0x9F25,
 	TAG_INTERFACE = 0x9F26, /* major, minor: one octet each */
+	TAG_PLACE = 0x9F2C,     /* enum prose_place */
+	TAG_VALIDITY = 0x9F2D,  /* in records: not-before, not-after of the sealed object, 8 octets each */
 	TAG_MEDIA_AT = 0x9F2E,  /* where the media of a call go: IPv4 address and port */
+	TAG_JUDGED = 0x9F2F,    /* 00: this domain has given no permission yet, and was born open */
 	TAG_ENTRY = 0xA0,
 	TAG_IMPORT = 0xA2 /* over the air: the data of IMPORT GMK as one object */
 };
@@ -105,13 +117,19 @@ enum discovery_key_tag {
 	DISC_DUIK,
 	DISC_SLOT_SECONDS
 };
+enum revoked_tag {
+	REVOKED_KMS = 0x80, /* whose list: our KMS's, or an external one's */
+	REVOKED_NUMBER,     /* 8: a list of a lower or the same number is refused */
+	REVOKED_UIDS        /* the first REVOKED_UID_LEN octets of each, at most REVOKED_MAX; may be empty */
+};
 enum time_tag { TIME_FLOOR = 0x80 };
 enum naf_tag { NAF_ID = 0x80 };
 enum permission_tag {
-	PERMISSION_PLMN = 0x80, /* MCC and MNC, 5 or 6 digits; also the object's name */
+	PERMISSION_PLMN = 0x80, /* MCC and MNC, 5 or 6 digits, or PERMISSION_OFF_NETWORK; also the object's name */
 	PERMISSION_RIGHTS,      /* 1: enum permission */
 	PERMISSION_RADIO        /* radio parameters out of coverage, opaque, up to 128; optional */
 };
+#define PERMISSION_OFF_NETWORK "off" /* instead of a PLMN: where none serves */
 enum permission { PERMISSION_ANNOUNCE = 1, PERMISSION_MONITOR = 2, PERMISSION_COMMUNICATE = 4 };
 enum group_key_tag {
 	GROUP_KEY_URI = 0x80,
@@ -153,6 +171,8 @@ enum {
 	PROSE_PACKET_MAX = 1500,                           /* RTP; one octet more: 6A80 */
 	PROSE_PACKET_REQUEST_MAX = PROSE_PACKET_MAX + 100, /* PROTECT and UNPROTECT: with session and SRTP; one more: 6700 */
 	PROSE_SSRCS_MAX = 64,                              /* that TALK takes */
+	REVOKED_UID_LEN = 16,
+	REVOKED_MAX = 100, /* UIDs on a list; one more: not made, and refused (6A80) */
 	GMK_LEN = 16,
 	DISCOVERY_KEY_MIN = 16
 };

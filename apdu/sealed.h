@@ -19,7 +19,8 @@ enum sealed_kind {
 	SEALED_NAF,          /* from which server GBA keys are taken */
 	SEALED_GROUP_KEY,    /* a GMK that is no I_MESSAGE's */
 	SEALED_EXTERNAL_KMS, /* of another agency: KMSC_ tags with a domain */
-	SEALED_PERMISSION    /* what the user may do in a PLMN */
+	SEALED_PERMISSION,   /* what the user may do in a PLMN */
+	SEALED_REVOKED       /* a KMS's list of revoked UIDs */
 };
 
 enum { TAG_SEALED = 0x7F50, SEALED_IV_LEN = 12, SEALED_TAG_LEN = 16, SEALED_MAC_LEN = 32, SEALED_VERSION = 1 };

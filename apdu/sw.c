@@ -59,6 +59,9 @@ static const struct {
 	{ SW_PROSE_BUDGET, 0xFFFF, "the card's budget of slots for this power-on is spent" },
 	{ SW_PROSE_POLICY, 0xFFFF, "the group's policy forbids it" },
 	{ SW_PROSE_NOT_PROVISIONED, 0xFFFF, "the card is not provisioned: no KMS certificate or key set" },
+	{ SW_PROSE_PERMISSION, 0xFFFF,
+	        "no permission for this here: the PLMN's ProSe Function grants it, or the home network's preset" },
+	{ SW_PROSE_REVOKED, 0xFFFF, "the identity is on its KMS's list of revoked users" },
 	{ SW_PROSE_COLLISION, 0xFFFF, "another talker of this session has the same SSRC: ask for a new one" },
 };
 

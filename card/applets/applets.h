@@ -13,6 +13,9 @@ enum toolkit_when { WHEN_PROFILE_DOWNLOAD, WHEN_DONE, WHEN_FAILED, WHEN_TIMER, W
 /* USIM, ProSe, remote management and the issuer domain: slots 0 to 3. They are not deleted. */
 enum { BUILT_IN_INSTANCES = 4 };
 
+/* Whether a ProSe instance asks for permissions (docs/prose-applet.md): it was born closed, or has been given one. */
+MUST_USE bool prose_permission_judged(struct applet *);
+
 extern const struct applet_class usim_class, prose_class, rfm_class, toolkit_class, domain_class;
 
 #endif

@@ -14,7 +14,7 @@ struct arguments {
 	const char *reader, *pin_file, *trace, *gsmtap; /* every verb */
 	bool trace_secrets;
 	const char *group, *audio, *media, *offers, *pc5, *name, *out, *smsc, *system_id, *password, *number, *bsf, *kms, *naf,
-	        *user, *kms_uri, *from, *rtp_to, *code, *members, *certificate, *ca;
+	        *user, *kms_uri, *from, *rtp_to, *code, *members, *certificate, *ca, *plmn;
 	bool json, first_packet, once, force;
 	long long seconds, lead_in, resend, count, offer_skip, valid;
 	const char *words[WORDS_MAX];
@@ -89,7 +89,8 @@ enum option_key {
 	OPT_CODE,
 	OPT_MEMBERS,
 	OPT_CERTIFICATE,
-	OPT_CA
+	OPT_CA,
+	OPT_PLMN
 };
 
 /* What this terminal can do (TS 102 223 5.2): profile and SMS-PP download, timers, SEND SHORT MESSAGE, REFRESH, MORE TIME,

@@ -17,6 +17,7 @@ int verb_announce(struct arguments *a)
 
 	if (a->name == NULL || !multicast_open(a->pc5, false, &pc5))
 		return usage_error("announce", "needs --name and --pc5 as multicast ADDRESS:PORT");
+	r = prose_serving_plmn(a->card, a->plmn);
 	for (long i = 0; r == PROSE_OK && i < a->count; i++) {
 		if (i > 0)
 			(void)poll(NULL, 0, 500);
@@ -52,7 +53,8 @@ int verb_discover(struct arguments *a)
 
 	if (!multicast_open(a->pc5, true, &pc5))
 		return usage_error("discover", "needs --pc5 as multicast ADDRESS:PORT");
-	r = prose_watch_new(&watch);
+	if ((r = prose_serving_plmn(a->card, a->plmn)) == PROSE_OK)
+		r = prose_watch_new(&watch);
 	if (r == PROSE_OK)
 		r = prose_watch_update(watch, a->card, now_seconds());
 	(void)printf(a->json ? "{\"watching\": %zu}\n" : "watching, %zu values in the index\n",

@@ -80,6 +80,13 @@ static void print_entry(void *context, const struct prose_entry *e)
 		        (e->rights & 2) != 0 ? "monitor, " : "", (e->rights & 4) != 0 ? "communicate, " : "",
 		        date(e->not_after, to));
 		break;
+	case PROSE_CLAIMS:
+		(void)printf("claim %-5llu %s%s, %s\n", (unsigned long long)e->number,
+		        e->place == PROSE_CLAIM_NAMED  ? "in PLMN "
+		        : e->place == PROSE_CLAIM_LAST ? "out of coverage, last registered in PLMN "
+		                                       : "out of coverage, never registered",
+		        e->plmn, date(e->time, from));
+		break;
 	case PROSE_GMKS:
 		(void)printf("GMK        %08lx, %s to %s\n", (unsigned long)e->gmk_id, date(e->not_before, from),
 		        date(e->not_after, to));
@@ -94,7 +101,9 @@ static void print_entry(void *context, const struct prose_entry *e)
 
 int verb_list(struct arguments *a)
 {
-	for (enum prose_list_kind k = PROSE_KEY_SETS; k <= PROSE_PERMISSIONS; k++) {
+	const bool has_claims = prose_interface_at_least(a->card, 1, 1) == PROSE_OK;
+
+	for (enum prose_list_kind k = PROSE_KEY_SETS; k <= (has_claims ? PROSE_CLAIMS : PROSE_PERMISSIONS); k++) {
 		enum prose_result r = prose_list(a->card, k, print_entry, &k);
 
 		if (r != PROSE_OK)

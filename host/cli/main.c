@@ -51,6 +51,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_CODE: a->code = arg; return 0;
 	case OPT_CERTIFICATE: a->certificate = arg; return 0;
 	case OPT_CA: a->ca = arg; return 0;
+	case OPT_PLMN: a->plmn = arg; return 0;
 	case OPT_MEMBERS: a->members = arg; return 0;
 	case OPT_VALID: return number(state, "valid", arg, &a->valid);
 	case OPT_SECONDS: return number(state, "seconds", arg, &a->seconds);
@@ -95,13 +96,17 @@ static const struct argp_option call_options[] = { { "group", OPT_GROUP, "URI", 
 	{ "resend", OPT_RESEND, "MS", 0, "start: repeat the offer this often (default 5000)", 0 },
 	{ "first-packet", OPT_FIRST, NULL, 0, "join: wait until a packet decrypts, and say when", 0 },
 	SECONDS("join: wait this long for an offer (default 20)"), { 0 } };
+#define PLMN                                                                                                                   \
+	{                                                                                                                      \
+		"plmn", OPT_PLMN, "PLMN", 0, "The PLMN that serves us, 5 or 6 digits (default: none does)", 0                  \
+	}
 static const struct argp_option announce_options[] = { { "name", OPT_NAME, "NAME", 0, "Discovery key to announce with", 0 },
 	{ "pc5", OPT_PC5, "ADDRESS:PORT", 0, "Multicast group that stands for PC5", 0 },
-	{ "count", OPT_COUNT, "N", 0, "Frames to send, two a second (default 1)", 0 }, { 0 } };
+	{ "count", OPT_COUNT, "N", 0, "Frames to send, two a second (default 1)", 0 }, PLMN, { 0 } };
 static const struct argp_option discover_options[] = { { "pc5", OPT_PC5, "ADDRESS:PORT", 0,
 	                                                       "Multicast group that stands for PC5", 0 },
 	{ "count", OPT_COUNT, "N", 0, "Stop after N matches (default: never)", 0 }, SECONDS("Listen this long (default 20)"),
-	JSON, { 0 } };
+	PLMN, JSON, { 0 } };
 static const struct argp_option ota_options[] = { { "out", OPT_OUT, "FILE", 0, "Write the response packet here", 0 },
 	SECONDS("Wait this long for a session with a server that the card was told to call (default 20)"), { 0 } };
 static const struct argp_option cat_options[] = { SECONDS("Serve the card's channels this long (default 20)"), { 0 } };

@@ -127,7 +127,7 @@ enum prose_result prose_watch_update(struct prose_watch *w, struct prose_card *c
 	tlv_put_uint(&b, TAG_TIME, 8, now);
 	tlv_put_uint(&b, TAG_NOT_BEFORE, 8, now - TOLERANCE * w->slot_seconds);
 	tlv_put_uint(&b, TAG_NOT_AFTER, 8, now + TOLERANCE * w->slot_seconds);
-	r = session_command(c, INS_PROSE_COMPUTE_CODES, RIGHT_MONITOR, buf_bytes(&b), APDU_NE_MAX);
+	r = session_permitted(c, PROSE_MAY_MONITOR, INS_PROSE_COMPUTE_CODES, RIGHT_MONITOR, &b, APDU_NE_MAX);
 	if (r == PROSE_OK && (r = fill(w, c->answer)) == PROSE_OK)
 		w->covers = now;
 	return r;
@@ -145,7 +145,7 @@ static enum prose_result ask_card(
 	tlv_put_uint(&b, TAG_TIME, 8, now);
 	tlv_put(&b, TAG_FRAME, (struct bytes){ frame, PROSE_FRAME_LEN });
 	tlv_put_uint(&b, TAG_INDEX, 2, index);
-	if ((r = session_command(c, INS_PROSE_MATCH, 0, buf_bytes(&b), 256)) != PROSE_OK)
+	if ((r = session_permitted(c, PROSE_MAY_MONITOR, INS_PROSE_MATCH, 0, &b, 256)) != PROSE_OK)
 		return r;
 	if (tlv_find(c->answer, TAG_MATCH, &v) != OK || v.n != 1)
 		return PROSE_FORMAT;

@@ -264,6 +264,7 @@ struct prose_state {
 	uint64_t floor, latest; /* the card's time, seconds since 1970 */
 	uint32_t slot_budget;
 	unsigned interface_major, interface_minor; /* of the applet; 0.0: a card from before 1.0, which does not say */
+	bool judges; /* false: no permission has ever been given, and the card was born open: everything is permitted */
 };
 enum prose_result prose_state_read(struct prose_card *, struct prose_state *);
 /* Whether the card has what this version of the interface has: the same major, and this minor or a later one. PROSE_INTERFACE,
@@ -271,25 +272,41 @@ enum prose_result prose_state_read(struct prose_card *, struct prose_state *);
 enum prose_result prose_interface_at_least(struct prose_card *, unsigned major, unsigned minor);
 
 /* Lists: call back once an entry; unused fields are zero. */
-enum prose_list_kind { PROSE_KEY_SETS = 1, PROSE_GROUPS, PROSE_GMKS, PROSE_DISCOVERY_KEYS, PROSE_PERMISSIONS };
+enum prose_list_kind { PROSE_KEY_SETS = 1, PROSE_GROUPS, PROSE_GMKS, PROSE_DISCOVERY_KEYS, PROSE_PERMISSIONS, PROSE_CLAIMS };
+/* Of a claim: what the phone named, the last registration, or neither. */
+enum prose_claim_place { PROSE_CLAIM_NAMED = 1, PROSE_CLAIM_LAST, PROSE_CLAIM_OFF };
 struct prose_entry {
 	char uri[129], signer_uri[129], name[65];
 	uint64_t period_number, not_before, not_after;
 	uint32_t gmk_id;
 	unsigned policy, profile, rights, slot_seconds;
-	char plmn[7]; /* of a permission: rights are PROSE_MAY_... bits */
+	char plmn[7]; /* of a permission (rights are PROSE_MAY_... bits; "off": where no PLMN serves), or of a claim */
+	enum prose_claim_place place;
+	uint64_t number, time; /* of a claim */
 	uint8_t radio[128];
 	size_t radio_len;
 };
 enum prose_result prose_list(
         struct prose_card *, enum prose_list_kind, void (*each)(void *, const struct prose_entry *), void *);
 
+/* The PLMN that serves this phone, MCC and MNC of 5 or 6 digits; NULL (as after opening): none does. The card judges by it what
+ * it announces and monitors, and remembers it; out of coverage it goes by its last registration. PROSE_FORMAT: no PLMN. A
+ * refusal for want of a permission is PROSE_REFUSED with 9C14, and prose_card_error names the right and who grants it. */
+enum prose_result prose_serving_plmn(struct prose_card *, const char *plmn);
+
 /* What the user may do (seed KI-1.1), each with where it comes from: in the coverage of a PLMN what that PLMN permits; out of
- * coverage (current NULL) what the PLMN of the last registration permits; without such a permission what the home network has
- * written into DF_ProSe: EF_PROSE_ANN, _MON and _PLMN name the PLMNs, the first octet of EF_PROSE_RADIO_ANN, _MON and _COM
- * speaks for out of coverage. PLMNs are MCC and MNC, 5 or 6 digits. */
+ * coverage (current NULL) what the PLMN of the last registration permits, then what is permitted off the network ("off");
+ * without such a permission what the home network has written into DF_ProSe: EF_PROSE_ANN, _MON and _PLMN name the PLMNs, the
+ * first octet of EF_PROSE_RADIO_ANN, _MON and _COM speaks for out of coverage. PLMNs are MCC and MNC, 5 or 6 digits. */
 enum { PROSE_MAY_ANNOUNCE, PROSE_MAY_MONITOR, PROSE_MAY_COMMUNICATE, PROSE_MAY_COUNT };
-enum prose_origin { PROSE_FROM_NOBODY, PROSE_FROM_CURRENT, PROSE_FROM_LAST, PROSE_FROM_HOME };
+enum prose_origin {
+	PROSE_FROM_NOBODY,
+	PROSE_FROM_CURRENT,
+	PROSE_FROM_LAST,
+	PROSE_FROM_HOME,
+	PROSE_FROM_OFF_NETWORK, /* permitted wherever no PLMN serves */
+	PROSE_FROM_BIRTH        /* the card does not judge */
+};
 struct prose_permission {
 	struct {
 		bool allowed;

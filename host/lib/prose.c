@@ -192,7 +192,7 @@ enum prose_result prose_check_signature(
 enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out)
 {
 	enum prose_result r = session_command(c, INS_PROSE_STATUS, 0, (struct bytes){ 0 }, 256);
-	uint64_t budget, version;
+	uint64_t budget, version, judges;
 
 	if (r != PROSE_OK)
 		return r;
@@ -206,6 +206,7 @@ enum prose_result prose_state_read(struct prose_card *c, struct prose_state *out
 		out->interface_major = (unsigned)(version >> 8 & 0xFF);
 		out->interface_minor = (unsigned)(version & 0xFF);
 	}
+	out->judges = take_number(c->answer, TAG_JUDGED, &judges) && judges != 0;
 	return PROSE_OK;
 }
 
@@ -241,6 +242,9 @@ static void fill_entry(struct bytes in, struct prose_entry *e)
 	e->rights = take_number(in, TAG_RIGHTS, &v) ? (unsigned)v : 0;
 	e->slot_seconds = take_number(in, TAG_SLOT_SECONDS, &v) ? (unsigned)v : 0;
 	(void)take_text(in, TAG_PLMN, e->plmn, sizeof e->plmn);
+	e->place = take_number(in, TAG_PLACE, &v) ? (enum prose_claim_place)v : 0;
+	(void)take_number(in, TAG_COUNT, &e->number);
+	(void)take_number(in, TAG_TIME, &e->time);
 	if (tlv_find(in, TAG_RADIO, &radio) == OK && radio.n <= sizeof e->radio) {
 		memcpy(e->radio, radio.p, radio.n);
 		e->radio_len = radio.n;
@@ -463,7 +467,7 @@ enum prose_result prose_announce(struct prose_card *c, uint64_t now, const char 
 	tlv_put(&b, TAG_NAME, bytes_str(name));
 	if (b.failed)
 		return PROSE_FORMAT;
-	if ((r = session_command(c, INS_PROSE_ANNOUNCE, 0, buf_bytes(&b), 256)) != PROSE_OK)
+	if ((r = session_permitted(c, PROSE_MAY_ANNOUNCE, INS_PROSE_ANNOUNCE, 0, &b, 256)) != PROSE_OK)
 		return r;
 	if (tlv_find(c->answer, TAG_FRAME, &f) != OK || f.n != PROSE_FRAME_LEN)
 		return PROSE_FORMAT;

@@ -4,6 +4,7 @@
 #define HOST_LIB_SESSION_H
 
 #include "apdu/apdu.h"
+#include "apdu/preset.h"
 #include "host/lib/prose-ue.h"
 
 struct prose_card {
@@ -16,6 +17,7 @@ struct prose_card {
 	bool fresh; /* neither channel nor applet yet, or not any more */
 	unsigned sw;
 	char error[160];
+	char plmn[PLMN_ROOM]; /* that serves; empty: none */
 	uint8_t command[APDU_COMMAND_MAX], response[APDU_RESPONSE_MAX];
 	struct bytes answer; /* data of the last exchange, in `response` or `gathered` */
 	uint8_t gathered[APDU_NE_MAX];
@@ -52,5 +54,9 @@ void session_back_to_applet(struct prose_card *);
 
 /* begin, exchange on the ProSe applet (PIN asked for on 6982, once), end. */
 enum prose_result session_command(struct prose_card *, uint8_t ins, uint8_t p1, struct bytes data, size_t ne);
+
+/* The same for what needs a permission (a PROSE_MAY_ item) at the serving PLMN, whose TLV is put behind the data
+ * (permission.c). */
+enum prose_result session_permitted(struct prose_card *, unsigned item, uint8_t ins, uint8_t p1, struct buf *data, size_t ne);
 
 #endif

@@ -61,16 +61,17 @@ static int from_files(struct arguments *a, size_t *done)
 /* ---- keys ----------------------------------------------------------------------------------------------------------- */
 
 /* Post a request. False, with a sentence. */
-static bool post(struct arguments *a, struct exchange *x, enum kms_message m, const char *kms_uri, uint64_t installed)
+static bool post(struct arguments *a, struct exchange *x, enum kms_message m, const char *kms_uri, struct kms_request *q)
 {
 	static uint8_t body[2048];
 	struct buf b = BUF_OF(body);
-	struct kms_request q = { .time = (uint64_t)time(NULL), .installed = installed };
 	char path[100];
 
-	if (!text_put(q.user_uri, sizeof q.user_uri, "%s", a->user) || !text_put(q.kms_uri, sizeof q.kms_uri, "%s", kms_uri) ||
+	q->time = (uint64_t)time(NULL);
+	if (!text_put(q->user_uri, sizeof q->user_uri, "%s", a->user) ||
+	        !text_put(q->kms_uri, sizeof q->kms_uri, "%s", kms_uri) ||
 	        !text_put(path, sizeof path, "%s%s", KMS_PATH, kms_message_path(m)) ||
-	        !text_put(q.client_url, sizeof q.client_url, "%s", a->kms) || kms_request_put(&q, &b) != OK) {
+	        !text_put(q->client_url, sizeof q->client_url, "%s", a->kms) || kms_request_put(q, &b) != OK) {
 		(void)gba_refused(a->kms, "a request with this name, or the user's or the KMS's, is too long");
 		return false;
 	}
@@ -99,10 +100,13 @@ static enum prose_result hand_over(struct arguments *a, const struct kms_receive
 static int ask_kms(struct arguments *a, struct exchange *x, enum kms_message m, const char *kms_uri, size_t *done)
 {
 	static struct kms_received k;
+	struct kms_request q = { .installed = 0 };
 	enum prose_result r;
 	enum status st;
+	const char *why;
+	char sentence[200];
 
-	if (!post(a, x, m, kms_uri, 0))
+	if (!post(a, x, m, kms_uri, &q))
 		return EXIT_FAILURE;
 	if (x->status == 403)
 		return gba_refused(a->kms, a->code != NULL ? "this code was used before: each is good once"
@@ -115,9 +119,14 @@ static int ask_kms(struct arguments *a, struct exchange *x, enum kms_message m, 
 		return gba_refused(a->kms, k.response.error);
 	if (!k.is_signed)
 		return gba_refused(a->kms, "its answer is not signed");
+	if ((why = kms_response_refused(&k, &q, q.time)) != NULL) {
+		(void)snprintf(sentence, sizeof sentence, "its answer, or a certificate or key set in it, %s", why);
+		return gba_refused(a->kms, sentence);
+	}
 	if ((r = hand_over(a, &k, done)) != PROSE_OK)
 		return ue_complain(a, "provision", a->kms, r);
-	if (m == KMS_KEY_PROVISION && (!post(a, x, KMS_INSTALLED, kms_uri, k.response.period_number) || x->status != 204))
+	q.installed = k.response.period_number;
+	if (m == KMS_KEY_PROVISION && (!post(a, x, KMS_INSTALLED, kms_uri, &q) || x->status != 204))
 		return gba_refused(a->kms, "the card has the keys, but this does not take the confirmation");
 	return 0;
 }
@@ -196,7 +205,8 @@ static int from_function(struct arguments *a)
 static int show_permission(struct arguments *a, const char *current, const char *last)
 {
 	static const char *const names[] = { "announce", "monitor", "communicate" };
-	static const char *const origins[] = { "nobody", "the current PLMN", "the last PLMN", "the home network" };
+	static const char *const origins[] = { "nobody", "the current PLMN", "the last PLMN", "the home network",
+		"the permission off the network", "the card's birth, open until a permission comes" };
 	struct prose_permission p;
 	char radio[2 * sizeof p.radio + 1];
 	enum prose_result r = prose_permission(a->card, now_seconds(), current, last, &p);

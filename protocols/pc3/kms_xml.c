@@ -161,12 +161,24 @@ enum status kms_request_put(const struct kms_request *r, struct buf *out)
 	return document_close(&d, ok, NULL, NULL, out);
 }
 
+static void put_validity(xmlTextWriterPtr w, const struct kms_validity *v)
+{
+	put_optional(w, "Issuer", v->issuer);
+	if (v->from != 0)
+		put_time(w, "ValidFrom", v->from);
+	if (v->to != 0)
+		put_time(w, "ValidTo", v->to);
+	if (v->revoked)
+		put_element(w, "Revoked", "true");
+}
+
 /* What stands inside a KmsCertificate. */
 static void put_certificate(xmlTextWriterPtr w, const struct kms_certificate_info *c)
 {
 	put_attribute(w, "Version", "1.1.0");
 	put_attribute(w, "Role", c->domain[0] != 0 ? "External" : "Root");
 	put_element(w, "KmsUri", c->kms_uri);
+	put_validity(w, &c->validity);
 	put_element(w, "UserIdFormat", "2");
 	put_number(w, "UserKeyPeriod", c->period);
 	put_number(w, "UserKeyOffset", c->offset);
@@ -394,15 +406,44 @@ static bool take_hex(const xmlNode *parent, const char *name, uint8_t *out, size
 	return take_text(parent, name, text, sizeof text) && hex_decode(bytes_str(text), &b) == OK && b.len == n;
 }
 
+/* Optional, but of the right form. */
+static bool read_validity(const xmlNode *n, struct kms_validity *out)
+{
+	char text[8] = "false";
+
+	*out = (struct kms_validity){ .to = 0 };
+	if ((child(n, NAMESPACE, "Issuer") != NULL && !take_text(n, "Issuer", out->issuer, sizeof out->issuer)) ||
+	        (child(n, NAMESPACE, "ValidFrom") != NULL && !take_time(n, "ValidFrom", &out->from)) ||
+	        (child(n, NAMESPACE, "ValidTo") != NULL && (!take_time(n, "ValidTo", &out->to) || out->to == 0)) ||
+	        (child(n, NAMESPACE, "Revoked") != NULL && !take_text(n, "Revoked", text, sizeof text)))
+		return false;
+	out->revoked = strcmp(text, "false") != 0 && strcmp(text, "0") != 0;
+	return true;
+}
+
+static enum kms_role role_of(const xmlNode *certificate)
+{
+	static const char *const roles[] = { [KMS_ROOT] = "Root", [KMS_EXTERNAL] = "External" };
+	xmlChar *said = xmlGetNoNsProp(certificate, x("Role"));
+	enum kms_role role = KMS_ROOT;
+
+	while (role < KMS_NO_ROLE && (said == NULL || strcmp((const char *)said, roles[role]) != 0))
+		role++;
+	xmlFree(said);
+	return role;
+}
+
 static bool read_certificate(const xmlNode *root, struct kms_certificate_info *out)
 {
 	const xmlNode *domains = child(root, NAMESPACE, "KmsDomainList");
 	uint64_t format, set;
 
-	return xml_is(root, NAMESPACE, "KmsCertificate") && take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) &&
-	       take_number(root, "UserIdFormat", &format) && format == 2 && take_number(root, "ParameterSet", &set) &&
-	       set == 1 && take_number(root, "UserKeyPeriod", &out->period) &&
-	       take_number(root, "UserKeyOffset", &out->offset) && out->period > 0 && out->offset < out->period &&
+	out->role = role_of(root);
+	return xml_is(root, NAMESPACE, "KmsCertificate") && read_validity(root, &out->validity) &&
+	       take_text(root, "KmsUri", out->kms_uri, sizeof out->kms_uri) && take_number(root, "UserIdFormat", &format) &&
+	       format == 2 && take_number(root, "ParameterSet", &set) && set == 1 &&
+	       take_number(root, "UserKeyPeriod", &out->period) && take_number(root, "UserKeyOffset", &out->offset) &&
+	       out->period > 0 && out->offset < out->period &&
 	       take_hex(root, "PubEncKey", out->pub_enc_key, sizeof out->pub_enc_key) && out->pub_enc_key[0] == 4 &&
 	       take_hex(root, "PubAuthKey", out->pub_auth_key, sizeof out->pub_auth_key) && out->pub_auth_key[0] == 4 &&
 	       (domains == NULL || take_text(domains, "KmsDomain", out->domain, sizeof out->domain));
@@ -418,6 +459,41 @@ enum status kms_certificate_parse(struct bytes xml, struct kms_certificate_info 
 	ok = d != NULL && read_certificate(root, out);
 	xmlFreeDoc(d);
 	return ok ? OK : ERR_MALFORMED;
+}
+
+static const char *validity_refused(const struct kms_validity *v, const char *issuer, uint64_t now)
+{
+	return v->revoked                   ? "says that it is revoked (Revoked): its KMS has a new one"
+	       : now < v->from              ? "is not valid yet (ValidFrom): look at the clocks, or wait"
+	       : v->to != 0 && v->to <= now ? "has expired (ValidTo): its KMS has a new one"
+	       : v->issuer[0] != 0 && strcmp(v->issuer, issuer) != 0
+	               ? "was issued by another (Issuer) than the KMS that it is from"
+	               : NULL;
+}
+
+const char *kms_certificate_refused(const struct kms_certificate_info *c, enum kms_role role, const char *issuer, uint64_t now)
+{
+	if (c->role != role)
+		return role == KMS_ROOT ? "is not a KMS's own (Role is not Root): its operator has that one"
+		                        : "is not another KMS's (Role is not External)";
+	return validity_refused(&c->validity, issuer, now);
+}
+
+const char *kms_response_refused(const struct kms_received *k, const struct kms_request *asked, uint64_t now)
+{
+	const struct kms_response *r = &k->response;
+	const char *why = NULL;
+
+	if (strcmp(r->user_uri, asked->user_uri) != 0 || strcmp(r->kms_uri, asked->kms_uri) != 0)
+		return "answers another request (UserUri, KmsUri)";
+	for (size_t i = 0; why == NULL && i < r->certificates; i++)
+		why = kms_certificate_refused(&r->certificate[i],
+		        strcmp(r->certificate[i].kms_uri, r->kms_uri) == 0 ? KMS_ROOT : KMS_EXTERNAL, r->kms_uri, now);
+	for (size_t i = 0; why == NULL && i < k->sets; i++)
+		why = strcmp(k->set[i].user_uri, asked->user_uri) != 0 || strcmp(k->set[i].kms_uri, asked->kms_uri) != 0
+		              ? "has keys for another request (UserUri, KmsUri)"
+		              : validity_refused(&k->set[i].validity, r->kms_uri, now);
+	return why;
 }
 
 /* One EncryptedKey: sealed objects, or something of another algorithm that is not for us. */
@@ -443,12 +519,35 @@ static bool take_objects(const xmlNode *parent, const char *inside, struct buf *
 	return true;
 }
 
+/* Every certificate and key set, and nothing else that could be one. */
+static bool read_judged(const xmlNode *body, struct kms_received *out)
+{
+	for (const xmlNode *n = body->children; n != NULL; n = n->next) {
+		if (xml_is(n, NAMESPACE, "KmsCertificate") &&
+		        (out->response.certificates == KMS_CERTIFICATES_MAX ||
+		                !read_certificate(n, &out->response.certificate[out->response.certificates++])))
+			return false;
+		if (xml_is(n, NAMESPACE, "KmsKeySet")) {
+			struct kms_key_set_info *set;
+
+			if (out->sets == KMS_SETS_MAX)
+				return false;
+			set = &out->set[out->sets++];
+			if (!take_text(n, "UserUri", set->user_uri, sizeof set->user_uri) ||
+			        !take_text(n, "KmsUri", set->kms_uri, sizeof set->kms_uri) || !read_validity(n, &set->validity))
+				return false;
+		}
+	}
+	return true;
+}
+
 static bool read_message(const xmlNode *body, struct kms_received *out)
 {
 	const xmlNode *transport = child(body, NAMESPACE, "NewTransportKey"), *set = child(body, NAMESPACE, "KmsKeySet");
 	struct buf t = BUF_OF(out->transport_keys), b = BUF_OF(out->objects);
 
-	if ((transport != NULL && !take_objects(transport, NULL, &t)) || !take_objects(body, "KmsKeySet", &b) ||
+	if (!read_judged(body, out) || (transport != NULL && !take_objects(transport, NULL, &t)) ||
+	        !take_objects(body, "KmsKeySet", &b) ||
 	        (set != NULL && !take_number(set, "KeyPeriodNo", &out->response.period_number)))
 		return false;
 	out->response.transport_keys = buf_bytes(&t);

@@ -22,6 +22,8 @@
 #include "ota/smpp/smpp.h"
 #include "provisioning/campaign/courier.h"
 #include "provisioning/cli/net.h"
+#include "provisioning/keys/kms.h"
+#include "provisioning/keys/revoked.h"
 
 const char *argp_program_version = "prose-net " PROSE_VERSION;
 
@@ -117,6 +119,10 @@ static int kms_new(struct arguments *a)
 {
 	if (a->uri == NULL)
 		return net_fail("kms init", NULL, "needs --uri", EXIT_USAGE);
+	if (a->period > KMS_PERIOD_MAX)
+		return net_fail("kms init", a->uri,
+		        "--period is at most 31622400 s (366 days): that long a key set outlives its user where no list comes",
+		        EXIT_USAGE);
 	return net_report("kms init", a->uri, kms_init(a->db, a->uri, (uint64_t)a->period, (uint64_t)a->offset));
 }
 
@@ -129,6 +135,8 @@ static int kms_keys(struct arguments *a)
 		return net_fail("kms issue", NULL, "needs --card ICCID, --user URI and --out FILE", EXIT_USAGE);
 	st = kms_issue(
 	        a->db, NULL, net_now(), NULL, a->card, a->user, (uint64_t)((long long)net_now() + a->shift * a->period), &b);
+	if (st == OK)
+		st = revoked_seal(a->db, a->card, &b);
 	if (st == OK)
 		st = net_write_file(a->out, buf_bytes(&b));
 	if (st == ERR_DENIED)
@@ -208,6 +216,8 @@ static const struct argp_option transport_options[] = { CARD, NAF,
 static const struct argp_option naf_options[] = { CARD, NAF, OUT("The sealed object, instead of waiting for the phone"),
 	{ 0 } };
 static const struct argp_option certificate_options[] = { OUT("Our KMS's public keys (JSON)"), { 0 } };
+static const struct argp_option revoked_options[] = { CARD,
+	OUT("Our list, for another agency; with --card: all lists, sealed to that card"), { 0 } };
 static const struct argp_option trust_options[] = { { "domain", OPT_DOMAIN, "NAME", 0,
 	                                                    "What is behind the @ of its users' URIs", 0 },
 	{ "move", OPT_MOVE, NULL, 0, "Though it spoke for another domain, or another KMS for this one: no longer", 0 }, { 0 } };
@@ -215,7 +225,8 @@ static const struct argp_option push_options[] = { USER, NAF, OUT("The message, 
 static const struct argp_option permit_options[] = { CARD,
 	{ "rights", OPT_RIGHTS, "LIST", 0, "announce, monitor, communicate; none: take it back", 0 },
 	{ "radio", OPT_RADIO, "HEX", 0, "Radio parameters for out of coverage", 0 },
-	{ "valid", OPT_VALID, "SECONDS", 0, "From when a phone gets it (default 30 days)", 0 }, { 0 } };
+	{ "valid", OPT_VALID, "SECONDS", 0, "From when a phone gets it (default 30 days)", 0 },
+	OUT("The sealed object for --card, instead of waiting for the phone"), { 0 } };
 static const struct argp_option refresh_options[] = { VALID, { 0 } };
 static const struct argp_option kms_allow_options[] = { CARD, USER,
 	{ "move", OPT_MOVE, NULL, 0, "Though another card has the user: no longer", 0 }, { 0 } };
@@ -351,6 +362,9 @@ static const struct verb {
 	{ "kms", "revoke", kms_revoke, kms_revoke_options, "",
 	        "No keys for a user any more; the groups go on without, under new keys",
 	        "prose-net kms revoke --user sip:alice@example.org" },
+	{ "kms", "revoked", kms_revoked, revoked_options, "[FILE]",
+	        "The list of the revoked: into all outboxes, into a file for another agency or one card; or another agency's",
+	        "prose-net kms revoked --out fire.revoked" },
 	{ "kms", "status", kms_status, json_options, "", "Users, their cards, and what keys they have had",
 	        "prose-net kms status" },
 	{ "kms", "log", kms_show_log, log_options, "", "Every key set that was given out; checks that nobody has edited it",
@@ -423,7 +437,8 @@ static const struct verb {
 	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", SERVES },
 	{ "serve", "group", group_serve, serve_kms_options, "", "Group records and keys for phones to fetch, until SIGTERM",
 	        "prose-net serve group --https 127.0.0.1:8444 --name groups.example.org", SERVES },
-	{ "function", "permit", function_permit, permit_options, "PLMN", "What users, or one card's, may do in a PLMN",
+	{ "function", "permit", function_permit, permit_options, "PLMN|off",
+	        "What users, or one card's, may do in a PLMN, or where none serves",
 	        "prose-net function permit 00101 --rights announce,monitor,communicate --radio A0..." },
 	{ "serve", "function", function_serve, serve_kms_options, "", "ProSe Function: permissions of each PLMN, until SIGTERM",
 	        "prose-net serve function --https 127.0.0.1:8445 --name prose.mnc001.mcc001.pub.3gppnetwork.org", SERVES },

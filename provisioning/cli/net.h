@@ -151,6 +151,9 @@ int kms_enrol(struct arguments *);
 int kms_push(struct arguments *);
 int kms_certificate(struct arguments *);
 int kms_trust(struct arguments *);
+int kms_revoked(struct arguments *);
+/* After a revocation: a new list to all cards, if it is one. */
+MUST_USE enum status revoked_tell(struct arguments *);
 int kms_revoke(struct arguments *);
 int kms_status(struct arguments *);
 int kms_show_log(struct arguments *);

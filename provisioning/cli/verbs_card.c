@@ -163,6 +163,8 @@ int card_revoke(struct arguments *a)
 	if (st == OK)
 		st = leave_groups(a, in, n);
 	if (st == OK)
+		st = revoked_tell(a);
+	if (st == OK)
 		st = lock_over_the_air(a, reason, sizeof reason);
 	if (st != OK)
 		return reason[0] != 0 ? net_fail("card revoke", a->words[0], reason, EXIT_REFUSED)

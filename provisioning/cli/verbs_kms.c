@@ -12,6 +12,7 @@
 #include "provisioning/keys/join.h"
 #include "provisioning/keys/kms.h"
 #include "provisioning/keys/kms_log.h"
+#include "provisioning/keys/revoked.h"
 
 enum { HEAD_FILE_MAX = 4096, ENROL_VALID_MAX = 31536000 };
 
@@ -29,6 +30,82 @@ static bool octets_of(const char *text, uint8_t *out, size_t n)
 	struct buf b = { out, 0, n, false };
 
 	return hex_decode(bytes_str(text), &b) == OK && b.len == n;
+}
+
+/* ---- lists of the revoked -------------------------------------------------------------------------------------------- */
+
+static void say_list(const struct revoked_summary *s)
+{
+	(void)printf("list %llu of the revoked: %zu key set%s, for %zu card%s\n", (unsigned long long)s->number, s->uids,
+	        s->uids == 1 ? "" : "s", s->cards, s->cards == 1 ? "" : "s");
+}
+
+/* A full list stops nobody from being revoked: keys and groups are gone all the same. */
+enum status revoked_tell(struct arguments *a)
+{
+	struct revoked_summary s;
+	enum status st = revoked_publish(a->db, net_now(), false, &s);
+
+	if (st == ERR_NO_SPACE) {
+		(void)fprintf(stderr,
+		        "prose-net: the list of the revoked is full (%d key sets): the key sets of this one run on to "
+		        "the end of their period\n",
+		        REVOKED_MAX);
+		return OK;
+	}
+	if (st == OK && s.cards > 0)
+		say_list(&s);
+	return st;
+}
+
+static int import_list(struct arguments *a)
+{
+	struct revoked_summary s;
+	FILE *f = fopen(a->words[0], "re");
+	size_t n = f != NULL ? fread(net_output, 1, sizeof net_output, f) : 0;
+	enum status st = revoked_import(a->db, net_now(), (struct bytes){ net_output, n }, &s);
+
+	if (f != NULL)
+		(void)fclose(f);
+	if (st == ERR_MALFORMED)
+		return net_fail("kms revoked", a->words[0], "is no list of the revoked (`kms revoked --out`)", EXIT_REFUSED);
+	if (st == ERR_NOT_FOUND)
+		return net_fail(
+		        "kms revoked", a->words[0], "is of a KMS that we do not trust: `kms trust` first", EXIT_REFUSED);
+	if (st == ERR_DENIED)
+		return net_fail("kms revoked", a->words[0], "is not newer than the list that we have: ask for theirs again",
+		        EXIT_REFUSED);
+	if (st == OK)
+		say_list(&s);
+	return net_report("kms revoked", a->words[0], st);
+}
+
+int kms_revoked(struct arguments *a)
+{
+	struct buf b = BUF_OF(net_output);
+	struct revoked_summary s;
+	enum status st;
+
+	if (a->count > 1 || (a->count == 1 && (a->out != NULL || a->card != NULL)) || (a->card != NULL && a->out == NULL))
+		return net_fail(
+		        "kms revoked", NULL, "needs FILE alone, or --out FILE, with --card ICCID or without", EXIT_USAGE);
+	if (a->count == 1)
+		return import_list(a);
+	if (a->out == NULL) {
+		if ((st = revoked_publish(a->db, net_now(), true, &s)) == OK)
+			say_list(&s);
+		return net_report("kms revoked", NULL, st);
+	}
+	st = revoked_refresh(a->db, net_now(), &s, &b);
+	if (st == OK && a->card != NULL) {
+		b.len = 0;
+		st = revoked_seal(a->db, a->card, &b);
+	}
+	if (st == OK && b.len == 0)
+		return net_fail("kms revoked", a->out, "nobody has been revoked: there is no list", EXIT_REFUSED);
+	if (st == OK)
+		st = net_write_file(a->out, buf_bytes(&b));
+	return net_report("kms revoked", a->out, st);
 }
 
 /* ---- users ---------------------------------------------------------------------------------------------------------- */
@@ -66,9 +143,13 @@ static int allowed(const char *verb, const struct arguments *a, enum status st)
 
 int kms_allow(struct arguments *a)
 {
+	enum status st;
+
 	if (a->card == NULL || a->user == NULL || a->count != 0)
 		return net_fail("kms allow", NULL, "needs --card ICCID and --user URI", EXIT_USAGE);
-	return allowed("kms allow", a, allow(a));
+	if ((st = allow(a)) == OK)
+		st = revoked_tell(a);
+	return allowed("kms allow", a, st);
 }
 
 int kms_enrol(struct arguments *a)
@@ -136,6 +217,8 @@ int kms_revoke(struct arguments *a)
 			in[of_user++] = in[i];
 	if (st == OK)
 		st = leave_groups(a, in, of_user);
+	if (st == OK)
+		st = revoked_tell(a);
 	if (st == OK)
 		(void)printf("%s: no key sets any more; those of the current period end with it\n", a->user);
 	return net_report("kms revoke", a->user, st);
@@ -214,6 +297,7 @@ int kms_trust(struct arguments *a)
 	struct db_external_kms k = { 0 };
 	struct kms_certificate_info c;
 	char other[129], domain[129], sentence[300];
+	const char *why;
 	KMS own = { 0 };
 
 	if (a->count != 1 || a->domain == NULL || strlen(a->domain) == 0 || strlen(a->domain) >= sizeof k.domain)
@@ -222,6 +306,8 @@ int kms_trust(struct arguments *a)
 	if (!read_certificate(a->words[0], &c) || strlen(c.kms_uri) > SEALED_NAME_MAX)
 		return net_fail("kms trust", a->words[0], "is no KmsCertificate (`kms certificate --out`, TS 33.180 annex D)",
 		        EXIT_REFUSED);
+	if ((why = kms_certificate_refused(&c, KMS_ROOT, c.kms_uri, net_now())) != NULL)
+		return net_fail("kms trust", a->words[0], why, EXIT_REFUSED);
 	(void)snprintf(k.uri, sizeof k.uri, "%s", c.kms_uri);
 	(void)snprintf(k.domain, sizeof k.domain, "%s", a->domain);
 	k.period = c.period;

@@ -6,6 +6,8 @@
 
 #include "apdu/base/hex.h"
 #include "apdu/gba.h"
+#include "apdu/preset.h"
+#include "apdu/prose.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/services/function.h"
 #include "provisioning/services/group_service.h"
@@ -169,11 +171,15 @@ int function_permit(struct arguments *a)
 	struct db_permission p = { .valid = (uint64_t)a->valid };
 	struct buf radio = BUF_OF(p.radio);
 	struct db_card card;
+	struct buf out = BUF_OF(net_output);
 	enum status st = OK;
 
-	if (a->count != 1 || strlen(a->words[0]) < 5 || strlen(a->words[0]) > 6 ||
-	        strspn(a->words[0], "0123456789") != strlen(a->words[0]) || a->valid < 1)
-		return net_fail("function permit", NULL, "needs PLMN, 5 or 6 digits", EXIT_USAGE);
+	if (a->count != 1 || a->valid < 1 ||
+	        (!plmn_is_valid(bytes_str(a->words[0])) && strcmp(a->words[0], PERMISSION_OFF_NETWORK) != 0))
+		return net_fail(
+		        "function permit", NULL, "needs PLMN, 5 or 6 digits, or off, which is where none serves", EXIT_USAGE);
+	if (a->out != NULL && a->card == NULL)
+		return net_fail("function permit", a->out, "--out needs --card: an object is sealed to one card", EXIT_USAGE);
 	if (!net_flags_of(a->rights, names, &p.rights))
 		return net_fail("function permit", a->rights,
 		        "rights are a list of announce, monitor, communicate, with commas", EXIT_USAGE);
@@ -183,5 +189,9 @@ int function_permit(struct arguments *a)
 	(void)snprintf(p.plmn, sizeof p.plmn, "%s", a->words[0]);
 	if (a->card != NULL && (st = db_card_get(a->db, a->card, &card, NULL)) == OK)
 		(void)snprintf(p.iccid, sizeof p.iccid, "%s", a->card);
-	return net_report("function permit", a->card, st == OK ? db_permission_set(a->db, &p) : st);
+	if (st == OK)
+		st = db_permission_set(a->db, &p);
+	if (st == OK && a->out != NULL && (st = function_permission(a->db, net_now(), a->card, &p, &out)) == OK)
+		st = net_write_file(a->out, buf_bytes(&out));
+	return net_report("function permit", a->card, st);
 }

@@ -118,6 +118,12 @@ struct db_user {
 MUST_USE enum status db_user_installed(struct db *, const char *uri, uint64_t period);
 MUST_USE enum status db_user_each(struct db *, void (*each)(void *, const struct db_user *), void *);
 
+/* Each card in use that has a user who is not revoked; stops at the first status that is not OK. */
+MUST_USE enum status db_user_cards_each(struct db *, enum status (*each)(void *, const char *iccid), void *);
+/* A KMS's list of the revoked, as it was given out last. ERR_NOT_FOUND: there was none yet. */
+MUST_USE enum status db_revoked_get(struct db *, const char *kms_uri, struct buf *out);
+MUST_USE enum status db_revoked_set(struct db *, const char *kms_uri, struct bytes list);
+
 /* One-time enrolment codes, by what names them; their keys are wrapped. */
 struct db_enrolment {
 	char iccid[21], uri[129];

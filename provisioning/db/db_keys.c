@@ -152,6 +152,51 @@ enum status db_user_installed(struct db *db, const char *uri, uint64_t period)
 	return sql_done(sql_query(db->sql, "UPDATE users SET installed=$1 WHERE uri=$2", "is", period, uri));
 }
 
+enum status db_user_cards_each(struct db *db, enum status (*each)(void *, const char *iccid), void *context)
+{
+	struct sql_rows *s = sql_query(db->sql,
+	        "SELECT DISTINCT u.iccid FROM users u JOIN card c ON c.iccid=u.iccid WHERE u.revoked=0 AND c.revoked=0 AND c.duplicate_of=''"
+	        " ORDER BY u.iccid",
+	        "");
+	enum status st = OK;
+	char iccid[21];
+
+	while (st == OK && sql_row(s)) {
+		sql_text(s, 0, iccid, sizeof iccid);
+		st = each(context, iccid);
+	}
+	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+/* In `meta`, under a name of its own. */
+static void revoked_name(const char *kms_uri, char out[static 160])
+{
+	(void)snprintf(out, 160, "revoked %s", kms_uri);
+}
+
+enum status db_revoked_get(struct db *db, const char *kms_uri, struct buf *out)
+{
+	char name[160];
+	struct sql_rows *s;
+	bool found;
+
+	revoked_name(kms_uri, name);
+	s = sql_query(db->sql, "SELECT value FROM meta WHERE name=$1", "s", name);
+	if ((found = sql_row(s)))
+		buf_put(out, sql_blob(s, 0));
+	TRY(sql_done(s));
+	return found ? buf_status(out) : ERR_NOT_FOUND;
+}
+
+enum status db_revoked_set(struct db *db, const char *kms_uri, struct bytes list)
+{
+	char name[160];
+
+	revoked_name(kms_uri, name);
+	return sql_done(sql_query(db->sql,
+	        "INSERT INTO meta VALUES($1,$2) ON CONFLICT(name) DO UPDATE SET value=excluded.value", "sb", name, &list));
+}
+
 enum status db_user_each(struct db *db, void (*each)(void *, const struct db_user *), void *context)
 {
 	struct sql_rows *s = sql_query(db->sql,

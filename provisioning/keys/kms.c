@@ -28,7 +28,7 @@ enum status kms_init(struct db *db, const char *uri, uint64_t period, uint64_t o
 	uint8_t public_key[SAKKE_POINT_LEN], kpak[ECCSI_POINT_LEN];
 	struct db_kms k = { .period = period, .offset = offset };
 
-	if (strlen(uri) == 0 || strlen(uri) >= sizeof k.uri || period == 0 || offset >= period)
+	if (strlen(uri) == 0 || strlen(uri) >= sizeof k.uri || period == 0 || period > KMS_PERIOD_MAX || offset >= period)
 		return ERR_MALFORMED;
 	(void)snprintf(k.uri, sizeof k.uri, "%s", uri);
 	TRY(sakke_kms_new(&rng_system, &z, public_key));
@@ -61,6 +61,7 @@ void kms_describe(const struct kms *k, struct kms_certificate_info *c)
 {
 	*c = (struct kms_certificate_info){ .period = k->record.period, .offset = k->record.offset };
 	(void)snprintf(c->kms_uri, sizeof c->kms_uri, "%s", k->record.uri);
+	(void)snprintf(c->validity.issuer, sizeof c->validity.issuer, "%s", k->record.uri);
 	memcpy(c->pub_enc_key, k->public_key, sizeof c->pub_enc_key);
 	memcpy(c->pub_auth_key, k->kpak, sizeof c->pub_auth_key);
 }

@@ -9,6 +9,8 @@
 
 /* In the last quarter of a period the next one's keys are given out, too. */
 enum { KMS_EARLY = 4 };
+/* Who is revoked, and is not on a list that a card has, is trusted until the end of the period. */
+enum { KMS_PERIOD_MAX = 366 * 86400 };
 
 struct kms {
 	struct db_kms record;

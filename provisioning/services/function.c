@@ -13,9 +13,11 @@ struct giving {
 	struct buf *out;
 };
 
-static enum status seal_one(void *context, const struct db_permission *p)
+/* Phones' clocks may be behind ours. */
+enum { CLOCK_TOLERANCE = 3600 };
+
+enum status function_permission(struct db *db, uint64_t now, const char *iccid, const struct db_permission *p, struct buf *out)
 {
-	const struct giving *g = context;
 	uint8_t raw[PERMISSION_RADIO_MAX + 32];
 	struct buf b = BUF_OF(raw);
 
@@ -25,7 +27,14 @@ static enum status seal_one(void *context, const struct db_permission *p)
 		tlv_put(&b, PERMISSION_RADIO, (struct bytes){ p->radio, p->radio_len });
 	TRY(buf_status(&b));
 	return operator_seal(
-	        g->db, g->iccid, SEALED_PERMISSION, bytes_str(p->plmn), g->now, g->now + p->valid, buf_bytes(&b), g->out);
+	        db, iccid, SEALED_PERMISSION, bytes_str(p->plmn), now - CLOCK_TOLERANCE, now + p->valid, buf_bytes(&b), out);
+}
+
+static enum status seal_one(void *context, const struct db_permission *p)
+{
+	const struct giving *g = context;
+
+	return function_permission(g->db, g->now, g->iccid, p, g->out);
 }
 
 /* Append the permissions of a card. */

@@ -9,6 +9,10 @@
 
 #include "provisioning/gba/bsf.h"
 
+/* One card's permission in one place, sealed. */
+MUST_USE enum status function_permission(
+        struct db *, uint64_t now, const char *iccid, const struct db_permission *, struct buf *out);
+
 struct function_service {
 	struct db *db;
 	const char *naf; /* our FQDN, as UEs make their keys for it */

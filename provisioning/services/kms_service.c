@@ -7,6 +7,7 @@
 #include "apdu/gba.h"
 #include "apdu/sealed.h"
 #include "crypto/network/enrol.h"
+#include "provisioning/keys/revoked.h"
 #include "provisioning/keys/kms.h"
 
 /* ---- requests ------------------------------------------------------------------------------------------------------- */
@@ -101,6 +102,18 @@ static enum status add_transport_keys(struct answer *a)
 	return st == ERR_NOT_FOUND ? OK : st;
 }
 
+/* Of the revoked. Without room for all of them they wait for the next change. */
+static enum status add_lists(struct answer *a)
+{
+	static uint8_t raw[KMS_OBJECTS_MAX];
+	struct buf lists = BUF_OF(raw);
+
+	TRY(revoked_seal(a->s->db, a->ue->iccid, &lists));
+	if (lists.len <= a->objects.cap - a->objects.len)
+		buf_put(&a->objects, buf_bytes(&lists));
+	return buf_status(&a->objects);
+}
+
 static enum status add_key_sets(struct answer *a, const struct kms *k)
 {
 	const uint64_t early = a->now + k->record.period / KMS_EARLY;
@@ -112,6 +125,7 @@ static enum status add_key_sets(struct answer *a, const struct kms *k)
 	TRY(kms_issue(db, &a->s->tables, a->now, NULL, a->ue->iccid, a->q->user_uri, a->now, &a->objects));
 	if (mikey_period_number(&k->identity, early) != a->r->period_number)
 		TRY(kms_issue(db, &a->s->tables, a->now, NULL, a->ue->iccid, a->q->user_uri, early, &a->objects));
+	TRY(add_lists(a));
 	return a->ue->code[0] != 0 ? db_enrolment_use(db, a->ue->code) : OK;
 }
 

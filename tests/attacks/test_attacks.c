@@ -440,5 +440,8 @@ Suite *suite_attacks(void)
 	suite_add_tcase(s, tcase_strangers());
 	suite_add_tcase(s, tcase_clients());
 	suite_add_tcase(s, tcase_refused());
+	suite_add_tcase(s, tcase_rights());
+	suite_add_tcase(s, tcase_fields());
+	suite_add_tcase(s, tcase_revoked());
 	return s;
 }

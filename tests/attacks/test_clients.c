@@ -245,6 +245,7 @@ START_TEST(selecting_gives_no_budget_and_no_time_back)
 	uint64_t budget;
 
 	give_discovery_key(r);
+	ck_assert_uint_eq(permit(r, PERMISSION_OFF_NETWORK, PERMISSION_ANNOUNCE | PERMISSION_MONITOR, 0, UINT64_MAX), 0x9000);
 	client(r, FIRST);
 	ck_assert_uint_eq(codes(r, FIRST, NOW + 30, NOW, NOW + 59), 0x9000);
 	budget = of_status(r, FIRST, TAG_BUDGET);

@@ -22,6 +22,7 @@ static struct rig *member(unsigned policy)
 	objects = BUF_OF(object_memory);
 	ck_assert_int_eq(discovery_grant(db, "here", ICCID_1, RIGHT_MONITOR | RIGHT_ANNOUNCE, 0, NOW + 100000, &objects), OK);
 	ck_assert_uint_eq(install(r, buf_bytes(&objects)), 0x9000);
+	ck_assert_uint_eq(permit(r, PERMISSION_OFF_NETWORK, PERMISSION_ANNOUNCE | PERMISSION_MONITOR, 0, UINT64_MAX), 0x9000);
 	rig_reboot(r);
 	return r;
 }

@@ -378,7 +378,8 @@ START_TEST(kms_messages)
 END_TEST
 
 static const struct kms_certificate_info certificate = { "k", "", 2592000, 100, { 4, 1 }, { 4, 2 } },
-                                         external = { "kms.police.example", "police.example", 86400, 0, { 4, 3 }, { 4, 4 } };
+                                         external = { "kms.police.example", "police.example", 86400, 0, { 4, 3 }, { 4, 4 },
+	                                         { "k", 1795262000, 1795263000, false }, KMS_EXTERNAL };
 
 static struct kms_response a_response(enum kms_message kind)
 {

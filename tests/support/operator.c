@@ -75,6 +75,19 @@ unsigned install(struct rig *r, struct bytes in)
 	return sw;
 }
 
+unsigned permit(struct rig *r, const char *plmn, unsigned rights, uint64_t from, uint64_t until)
+{
+	uint8_t raw[64];
+	struct buf b = BUF_OF(raw);
+
+	tlv_put(&b, PERMISSION_PLMN, bytes_str(plmn));
+	tlv_put_uint(&b, PERMISSION_RIGHTS, 1, rights);
+	objects = BUF_OF(object_memory);
+	ck_assert_int_eq(
+	        operator_seal(db, ICCID_1, SEALED_PERMISSION, bytes_str(plmn), from, until, buf_bytes(&b), &objects), OK);
+	return install(r, buf_bytes(&objects));
+}
+
 void provision(struct rig *r)
 {
 	struct db_group g = { .uri = GROUP, .manager_uri = "sip:gms@example.org", .policy = GROUP_POLICY_SIGN };

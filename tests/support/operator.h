@@ -28,6 +28,8 @@ void make_known(const struct rig *);
 struct bytes issue(const char *uri, uint64_t when);
 /* Install each sealed object of a sequence; the last status word. */
 unsigned install(struct rig *, struct bytes);
+/* A permission (enum permission) of the operator's for a PLMN, or for PERMISSION_OFF_NETWORK; 0: taken back. */
+unsigned permit(struct rig *, const char *plmn, unsigned rights, uint64_t from, uint64_t until);
 /* Key set and group record of ALICE. */
 void provision(struct rig *);
 /* A db callback that keeps ALICE's message. */

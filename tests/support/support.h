@@ -104,6 +104,9 @@ Suite *suite_wipe(void);
 Suite *suite_sandbox(void);
 TCase *tcase_strangers(void); /* of suite attacks */
 TCase *tcase_clients(void), *tcase_refused(void); /* of suite attacks */
+TCase *tcase_rights(void); /* of suite attacks, as the next */
+TCase *tcase_fields(void);
+TCase *tcase_revoked(void);
 Suite *suite_image(void);
 Suite *suite_image_migration(void);
 Suite *suite_power(void);

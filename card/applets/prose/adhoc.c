@@ -141,7 +141,7 @@ static enum sw invite(struct command *c)
 	struct gmk_message m;
 	KMS_CERTIFICATE members = { 0 };
 	struct bytes uri, member;
-	uint8_t raw[MESSAGE_MAX];
+	uint8_t raw[MESSAGE_MAX], uid[MIKEY_UID_LEN];
 	struct buf b = BUF_OF(raw);
 	enum status st;
 	enum sw sw = load_who(c, &w);
@@ -158,8 +158,11 @@ static enum sw invite(struct command *c)
 		return SW_PROSE_POLICY; /* not this card's to give out */
 	if (!newest(c->applet, &group, w.now, &gmk))
 		return SW_PROSE_EXPIRED;
-	if ((st = prose_load_kms_of(c->applet, member, &members)) != OK)
+	if ((st = prose_load_kms_of(c->applet, member, &members)) != OK ||
+	        (st = mikey_uid(&members.kms, member, mikey_period_number(&members.kms, w.now), uid)) != OK)
 		return sw_of(st);
+	if ((sw = prose_not_revoked(c->applet, &members.kms, BYTES_OF(uid))) != SW_OK)
+		return sw;
 	m = (struct gmk_message){ .kms = &w.kms.kms,
 		.member_kms = &members.kms,
 		.z = members.z,

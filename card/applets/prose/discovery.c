@@ -127,7 +127,7 @@ static enum sw put_codes(struct applet *a, const struct discovery_key *k, unsign
 }
 
 struct codes_request {
-	struct bytes time, from, to, name;
+	struct bytes time, from, to, name, plmn;
 };
 
 static enum status codes_request_parse(struct bytes in, struct codes_request *r)
@@ -142,11 +142,26 @@ static enum status codes_request_parse(struct bytes in, struct codes_request *r)
 		case TAG_NOT_BEFORE: TRY(tlv_set_once(&r->from, t.value)); break;
 		case TAG_NOT_AFTER: TRY(tlv_set_once(&r->to, t.value)); break;
 		case TAG_NAME: TRY(tlv_set_once(&r->name, t.value)); break;
+		case TAG_PLMN: TRY(tlv_set_once(&r->plmn, t.value)); break;
 		default: return ERR_MALFORMED;
 		}
 	}
 	return r->time.n == 8 && r->from.n == 8 && r->to.n == 8 && bytes_uint(r->from) <= bytes_uint(r->to) ? OK
 	                                                                                                    : ERR_MALFORMED;
+}
+
+static enum permission permission_of(uint8_t right)
+{
+	return right == RIGHT_ANNOUNCE ? PERMISSION_ANNOUNCE : PERMISSION_MONITOR;
+}
+
+/* The PLMN that ANNOUNCE and MATCH may name, then whether it is permitted there. */
+static enum sw may(struct command *c, uint8_t right, uint64_t now)
+{
+	struct bytes plmn = { 0 };
+	enum status st = tlv_find(c->data, TAG_PLMN, &plmn);
+
+	return st != OK && st != ERR_NOT_FOUND ? SW_WRONG_DATA : prose_may(c->applet, plmn, permission_of(right), now);
 }
 
 /* P1: RIGHT_ANNOUNCE gives codes, RIGHT_MONITOR look-up values, of all usable keys or of the named one. */
@@ -168,6 +183,8 @@ enum sw prose_cmd_compute_codes(struct command *c)
 	to = bytes_uint(r.to);
 	if ((st = prose_time_accept(c->applet, bytes_uint(r.time), &now)) != OK)
 		return sw_of(st);
+	if ((sw = prose_may(c->applet, r.plmn, permission_of(c->p1), now)) != SW_OK)
+		return sw;
 	if (!prose_time_in_window(c->applet, from) || !prose_time_in_window(c->applet, to))
 		return SW_PROSE_TIME;
 	while (sw == SW_OK && applet_next(c->applet, BYTES_STR("d/"), name_bytes(&name), &name) == OK) {
@@ -202,6 +219,8 @@ enum sw prose_cmd_announce(struct command *c)
 	t = bytes_uint(time);
 	if ((st = prose_time_accept(c->applet, t, &now)) != OK || (st = prose_digest(&name, 1, digest)) != OK)
 		return sw_of(st);
+	if ((sw = may(c, RIGHT_ANNOUNCE, now)) != SW_OK)
+		return sw;
 	record = prose_record_name("d", digest);
 	if ((st = load(c->applet, name_bytes(&record), &k)) != OK)
 		return st == ERR_NOT_FOUND ? SW_PROSE_NO_KEY : sw_of(st);
@@ -257,6 +276,7 @@ enum sw prose_cmd_match(struct command *c)
 	unsigned index = 0;
 	uint64_t now, t, slot;
 	enum status st;
+	enum sw sw;
 
 	if (tlv_find(c->data, TAG_TIME, &time) != OK || time.n != 8 || tlv_find(c->data, TAG_FRAME, &frame) != OK ||
 	        frame.n != PROSE_FRAME_LEN)
@@ -267,6 +287,8 @@ enum sw prose_cmd_match(struct command *c)
 	t = bytes_uint(time);
 	if ((st = prose_time_accept(c->applet, t, &now)) != OK)
 		return sw_of(st);
+	if ((sw = may(c, RIGHT_MONITOR, now)) != SW_OK)
+		return sw;
 	if (!prose_time_in_window(c->applet, t))
 		return SW_PROSE_TIME;
 	for (; applet_next(c->applet, BYTES_STR("d/"), name_bytes(&name), &name) == OK; index++) {

@@ -69,11 +69,14 @@ static enum sw check_addresses(struct import *i)
 static enum sw check_signature(struct import *i)
 {
 	uint8_t uid[MIKEY_UID_LEN];
+	enum sw sw;
 	enum status st =
 	        mikey_uid(&i->signers.kms, i->m.role[MIKEY_ROLE_INITIATOR], mikey_period_number(&i->signers.kms, i->sent), uid);
 
 	if (st != OK)
 		return sw_of(st);
+	if ((sw = prose_not_revoked(i->a, &i->signers.kms, BYTES_OF(uid))) != SW_OK)
+		return sw;
 	return eccsi_verify(i->signers.kpak, BYTES_OF(uid), i->m.signed_part, i->m.signature) == OK ? SW_OK
 	                                                                                            : SW_PROSE_SIGNATURE;
 }

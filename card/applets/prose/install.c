@@ -48,18 +48,18 @@ static enum sw check_sequence(struct applet *a, const struct sealed_header *h, s
 	return st == OK && h->sequence <= bytes_uint(secret_large_bytes(&stored)) ? SW_PROSE_REPLAY : SW_OK;
 }
 
-static enum sw install_kms(struct applet *a, struct bytes payload)
+static enum sw install_kms(struct applet *a, const struct sealed_header *h, struct bytes payload)
 {
 	KMS_CERTIFICATE k = { 0 };
-	enum status st = applet_put(a, BYTES_STR("kms"), payload);
+	const struct record_name name = name_format("kms");
+	enum status st = prose_put_sealed(a, &name, h, payload);
 
 	if (st != OK || (st = prose_load_kms(a, &k)) != OK)
 		return sw_of(st);
 	return SW_OK;
 }
 
-/* Records whose names begin so, without this one. */
-static size_t others(struct applet *a, struct bytes prefix, const struct record_name *name)
+size_t prose_others(struct applet *a, struct bytes prefix, const struct record_name *name)
 {
 	struct record_name each = { 0 };
 	size_t n = 0;
@@ -70,7 +70,7 @@ static size_t others(struct applet *a, struct bytes prefix, const struct record_
 }
 
 /* Another agency's, whose users may sign and be written to. It does not take the place of our own. */
-static enum sw install_external_kms(struct applet *a, struct bytes payload)
+static enum sw install_external_kms(struct applet *a, const struct sealed_header *h, struct bytes payload)
 {
 	KMS_CERTIFICATE own = { 0 };
 	KMS_CERTIFICATE k = { 0 };
@@ -86,8 +86,8 @@ static enum sw install_external_kms(struct applet *a, struct bytes payload)
 	if (k.domain.n == 0 || k.domain.n > PROSE_URI_MAX || bytes_equal(k.kms.uri, own.kms.uri))
 		return SW_WRONG_DATA;
 	name = prose_record_name("kx", digest);
-	return others(a, BYTES_STR("kx/"), &name) >= EXTERNAL_MAX ? sw_of(ERR_NO_SPACE)
-	                                                          : sw_of(applet_put(a, name_bytes(&name), payload));
+	return prose_others(a, BYTES_STR("kx/"), &name) >= EXTERNAL_MAX ? sw_of(ERR_NO_SPACE)
+	                                                                : sw_of(prose_put_sealed(a, &name, h, payload));
 }
 
 /* Of the records whose names begin so, the first, which is of the earliest period. */
@@ -107,7 +107,7 @@ static enum status drop_old_key_sets(struct applet *a, struct bytes prefix)
 
 /* RSK and SSK are checked against the KMS certificate before they are kept (RFC 6508 6.1.2, RFC 6507 5.1.2). A group's signer
  * has no RSK: nothing is encrypted to it. */
-static enum sw install_key_set(struct applet *a, struct bytes payload, bool of_signer)
+static enum sw install_key_set(struct applet *a, const struct sealed_header *h, struct bytes payload)
 {
 	KMS_CERTIFICATE kms = { 0 };
 	KEY_SET k = { 0 };
@@ -115,6 +115,8 @@ static enum sw install_key_set(struct applet *a, struct bytes payload, bool of_s
 	struct buf b = { record.data, 0, sizeof record.data, false };
 	uint8_t uid[MIKEY_UID_LEN], hs[ECCSI_HASH_LEN], digest[DIGEST_LEN];
 	struct record_name name, prefix = name_format("ks/");
+	const bool of_signer = h->kind == SEALED_GROUP_SIGNER;
+	struct bytes kms_uri;
 	enum status st;
 
 	if (prose_load_kms(a, &kms) != OK)
@@ -122,7 +124,8 @@ static enum sw install_key_set(struct applet *a, struct bytes payload, bool of_s
 	if ((st = secret_large_set(&k.record, payload)) != OK || (st = prose_parse_key_set(&k)) != OK ||
 	        (st = mikey_uid(&kms.kms, k.user_uri, k.period_number, uid)) != OK)
 		return sw_of(st);
-	if ((k.rsk.n == 0) != of_signer)
+	if ((k.rsk.n == 0) != of_signer ||
+	        (tlv_find(payload, KEYSET_KMS_URI, &kms_uri) == OK && !bytes_equal(kms_uri, kms.kms.uri)))
 		return SW_WRONG_DATA;
 	if ((!of_signer && sakke_ring_validate(a->card->env.ring, kms.z, BYTES_OF(uid), k.rsk) != OK) ||
 	        eccsi_validate(kms.kpak, BYTES_OF(uid), &k.ssk, k.pvt, hs) != OK)
@@ -136,12 +139,12 @@ static enum sw install_key_set(struct applet *a, struct bytes payload, bool of_s
 		prefix = prose_record_name("gs", digest);
 		name = prose_signer_name(digest, k.period_number);
 	}
-	if ((st = buf_status(&b)) != OK || (st = applet_put(a, name_bytes(&name), buf_bytes(&b))) != OK)
+	if ((st = buf_status(&b)) != OK || (st = prose_put_sealed(a, &name, h, buf_bytes(&b))) != OK)
 		return sw_of(st);
 	return sw_of(drop_old_key_sets(a, name_bytes(&prefix)));
 }
 
-static enum sw install_group(struct applet *a, struct bytes payload)
+static enum sw install_group(struct applet *a, const struct sealed_header *h, struct bytes payload)
 {
 	GROUP g = { 0 };
 	GROUP old = { 0 };
@@ -157,7 +160,7 @@ static enum sw install_group(struct applet *a, struct bytes payload)
 	        (st = prose_gmk_forget(a, g.digest)) != OK)
 		return sw_of(st);
 	name = prose_record_name("grp", g.digest);
-	return sw_of(applet_put(a, name_bytes(&name), payload));
+	return sw_of(prose_put_sealed(a, &name, h, payload));
 }
 
 static enum sw install_discovery(struct applet *a, const struct sealed_header *h, struct bytes payload)
@@ -178,31 +181,6 @@ static enum sw install_discovery(struct applet *a, const struct sealed_header *h
 	if ((st = buf_status(&b)) != OK)
 		return sw_of(st);
 	return sw_of(applet_put(a, name_bytes(&name), buf_bytes(&b)));
-}
-
-/* Without rights: the PLMN's permission is taken back. */
-static enum sw install_permission(struct applet *a, const struct sealed_header *h, struct bytes payload)
-{
-	SECRET_LARGE record = { 0 };
-	struct buf b = { record.data, 0, sizeof record.data, false };
-	struct record_name name;
-	struct bytes plmn, rights, radio;
-
-	if (tlv_find(payload, PERMISSION_PLMN, &plmn) != OK || plmn.n < 5 || plmn.n > 6 || !bytes_equal(plmn, h->name) ||
-	        tlv_find(payload, PERMISSION_RIGHTS, &rights) != OK || rights.n != 1 || rights.p[0] > 7 ||
-	        (tlv_find(payload, PERMISSION_RADIO, &radio) == OK && radio.n > PERMISSION_RADIO_MAX))
-		return SW_WRONG_DATA;
-	for (size_t i = 0; i < plmn.n; i++)
-		if (plmn.p[i] < '0' || plmn.p[i] > '9')
-			return SW_WRONG_DATA;
-	name = name_format("pl/%.*s", (int)plmn.n, (const char *)plmn.p);
-	if (rights.p[0] == 0)
-		return sw_of(applet_erase(a, name_bytes(&name)));
-	if (others(a, BYTES_STR("pl/"), &name) >= PERMISSIONS_MAX)
-		return sw_of(ERR_NO_SPACE);
-	tlv_put_uint(&b, TAG_NOT_AFTER, 8, h->not_after);
-	buf_put(&b, payload);
-	return buf_status(&b) == OK ? sw_of(applet_put(a, name_bytes(&name), buf_bytes(&b))) : SW_WRONG_DATA;
 }
 
 static enum sw install_time(struct applet *a, struct bytes payload)
@@ -250,17 +228,32 @@ enum sw prose_cmd_check(struct command *c)
 	return secret_equals(BYTES_OF(mac), said) ? SW_OK : SW_PROSE_SIGNATURE;
 }
 
+/* Discovery keys and permissions may wait for their time and are judged at each use; everything else has to be in its period
+ * now, by the card's time, and is judged at each use, too, where it is kept. A sealed time counts as the time itself. */
+static bool in_period(struct applet *a, const struct sealed_header *h, struct bytes payload)
+{
+	uint64_t now = prose_time_known(a);
+	struct bytes floor;
+
+	if (h->kind == SEALED_DISCOVERY_KEY || h->kind == SEALED_PERMISSION)
+		return true;
+	if (h->kind == SEALED_TIME && tlv_find(payload, TIME_FLOOR, &floor) == OK && floor.n == 8 && bytes_uint(floor) > now)
+		now = bytes_uint(floor);
+	return h->not_before <= now && now < h->not_after;
+}
+
 static enum sw install(struct applet *a, const struct sealed_header *h, struct bytes payload)
 {
 	switch (h->kind) {
-	case SEALED_KMS_CERTIFICATE: return install_kms(a, payload);
-	case SEALED_KEY_SET: return install_key_set(a, payload, false);
-	case SEALED_GROUP_SIGNER: return install_key_set(a, payload, true);
-	case SEALED_GROUP: return install_group(a, payload);
+	case SEALED_KMS_CERTIFICATE: return install_kms(a, h, payload);
+	case SEALED_KEY_SET:
+	case SEALED_GROUP_SIGNER: return install_key_set(a, h, payload);
+	case SEALED_GROUP: return install_group(a, h, payload);
 	case SEALED_DISCOVERY_KEY: return install_discovery(a, h, payload);
 	case SEALED_TIME: return install_time(a, payload);
-	case SEALED_PERMISSION: return install_permission(a, h, payload);
-	case SEALED_EXTERNAL_KMS: return install_external_kms(a, payload);
+	case SEALED_PERMISSION: return prose_install_permission(a, h, payload);
+	case SEALED_EXTERNAL_KMS: return install_external_kms(a, h, payload);
+	case SEALED_REVOKED: return prose_install_revoked(a, payload);
 	case SEALED_NAF: return prose_install_naf(a, payload);
 	case SEALED_GROUP_KEY: return prose_install_group_key(a, payload);
 	case SEALED_TRANSPORT_KEYS: /* instead of those that have just proved who sends them (TS 33.180 D.3.1) */
@@ -292,6 +285,8 @@ enum sw prose_cmd_install(struct command *c)
 		return SW_PROSE_SIGNATURE;
 	if ((sw = check_sequence(a, &s.header, &sequence_name)) != SW_OK)
 		return sw;
+	if (!in_period(a, &s.header, secret_large_bytes(&payload)))
+		return SW_PROSE_EXPIRED;
 	if ((sw = install(a, &s.header, secret_large_bytes(&payload))) != SW_OK)
 		return sw;
 	buf_put_uint(&sequence, 8, s.header.sequence);

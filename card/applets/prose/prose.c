@@ -44,6 +44,9 @@ static enum status prose_store_data(struct applet *a, struct bytes parameters)
 /* Without parameters: its domain personalises it later. */
 static enum status prose_install(struct applet *a, struct bytes parameters)
 {
+	struct bytes open;
+
+	TRY(prose_permission_born(a, tlv_find(parameters, BIRTH_OPEN, &open) == OK && bytes_uint(open) != 0));
 	return parameters.n > 0 ? prose_store_data(a, parameters) : OK;
 }
 
@@ -62,6 +65,7 @@ static enum sw cmd_prose_status(struct command *c)
 	if (prose_load_kms(c->applet, &kms) == OK)
 		tlv_put(c->rsp, TAG_KMS_URI, kms.kms.uri);
 	tlv_put_uint(c->rsp, TAG_INTERFACE, 2, PROSE_INTERFACE_MAJOR << 8 | PROSE_INTERFACE_MINOR);
+	tlv_put_uint(c->rsp, TAG_JUDGED, 1, prose_permission_judged(c->applet) ? 1 : 0);
 	return SW_OK;
 }
 
@@ -139,6 +143,14 @@ static enum status list_permission(const struct secret_large *record, struct buf
 	return OK;
 }
 
+static enum sw list_claims(struct command *c)
+{
+	SECRET_LARGE record = { 0 };
+	enum status st = applet_get(c->applet, BYTES_STR("claims"), &record);
+
+	return st == ERR_NOT_FOUND ? SW_OK : sw_of(st != OK ? st : prose_list_claims(&record, c->rsp));
+}
+
 static enum sw cmd_prose_list(struct command *c)
 {
 	static const struct {
@@ -154,6 +166,8 @@ static enum sw cmd_prose_list(struct command *c)
 	struct record_name name = { 0 };
 	struct bytes prefix;
 
+	if (c->p1 == PROSE_LIST_CLAIMS)
+		return list_claims(c);
 	if (c->p1 < PROSE_LIST_KEY_SETS || c->p1 > PROSE_LIST_PERMISSIONS)
 		return SW_WRONG_P1P2;
 	prefix = bytes_str(lists[c->p1].prefix);

@@ -4,12 +4,13 @@
 #define CARD_APPLETS_PROSE_PROSE_H
 
 #include "apdu/prose.h"
+#include "apdu/sealed.h"
 #include "card/os/card.h"
 #include "protocols/mikey/keys/identity.h"
 
 /* Records of an instance: "trk", "time", "kms", "kx/<external KMS>", "ks/<period>", "gs/<signer>/<period>", "grp/<group>",
- * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "tls", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>";
- * groups, signers and names by the first 8 octets of their SHA-256. */
+ * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "may", "claims", "rv/<KMS>", "tls", "ofr", "ssrc",
+ * "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8 octets of their SHA-256. */
 
 /* TALKERS_MAX: talkers of a session whom the card deciphers. One more: the one heard least lately makes room. */
 enum { DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
@@ -96,12 +97,19 @@ MUST_USE enum status prose_time_read(struct applet *, uint64_t *floor, uint64_t 
 /* prose_install.c */
 enum sw prose_cmd_install(struct command *);
 enum sw prose_cmd_check(struct command *);
+/* Records whose names begin so, without this one. */
+size_t prose_others(struct applet *, struct bytes prefix, const struct record_name *);
 /* TrK and InK (BIRTH_ tags) whose number is another than this. ERR_MALFORMED. */
 MUST_USE enum status prose_set_transport_keys(struct applet *, struct bytes tlvs, uint8_t other_than);
 
 /* prose_records.c - loading and naming */
 MUST_USE enum status prose_digest(const struct bytes *parts, size_t n, uint8_t out[static DIGEST_LEN]);
 struct record_name prose_record_name(const char *kind, const uint8_t digest[static DIGEST_LEN]);
+/* The card's time: the later of what it was told by its domain and what it has seen. 0: it has none yet. */
+uint64_t prose_time_known(struct applet *);
+/* Keep what a sealed object brings, with its period, outside of which the loads below do not find it. */
+MUST_USE enum status prose_put_sealed(
+        struct applet *, const struct record_name *, const struct sealed_header *, struct bytes payload);
 MUST_USE enum status prose_load_kms(struct applet *, struct prose_kms_certificate *);
 /* The KMS that has this user: an external one if his URI is in its domain, else our own. */
 MUST_USE enum status prose_load_kms_of(struct applet *, struct bytes user, struct prose_kms_certificate *);
@@ -173,6 +181,18 @@ enum sw prose_install_naf(struct applet *, struct bytes payload);
 MUST_USE enum status prose_set_naf(struct applet *, struct bytes id);
 enum sw prose_install_group_key(struct applet *, struct bytes payload);
 enum sw prose_cmd_vouch(struct command *);
+
+/* permission.c: whether the user may do this where the phone says it is (`named`; empty: in no PLMN's coverage).
+ * SW_PROSE_PERMISSION if not; if so, the phone's word is kept. */
+enum sw prose_may(struct applet *, struct bytes named, enum permission right, uint64_t now);
+/* A new instance: open, it judges from the first permission on; otherwise at once. */
+MUST_USE enum status prose_permission_born(struct applet *, bool open);
+enum sw prose_install_permission(struct applet *, const struct sealed_header *, struct bytes payload);
+MUST_USE enum status prose_list_claims(const struct secret_large *record, struct buf *rsp);
+
+/* revoked.c: SW_PROSE_REVOKED for a UID on the list of its KMS. */
+enum sw prose_not_revoked(struct applet *, const struct mikey_kms *, struct bytes uid);
+enum sw prose_install_revoked(struct applet *, struct bytes payload);
 
 /* prose_gmk.c, prose_session.c, prose_discovery.c */
 enum sw prose_cmd_import_gmk(struct command *);

@@ -64,12 +64,53 @@ enum status prose_parse_kms(struct prose_kms_certificate *out)
 	out->kms.offset = bytes_uint(offset);
 	if (tlv_find(secret_large_bytes(&out->record), KMSC_DOMAIN, &out->domain) != OK)
 		out->domain = (struct bytes){ 0 };
-	return out->kms.uri.n > 0 && out->kms.uri.n <= PROSE_URI_MAX && out->kms.period > 0 ? OK : ERR_MALFORMED;
+	return out->kms.uri.n > 0 && out->kms.uri.n <= PROSE_URI_MAX && out->kms.offset < out->kms.period ? OK : ERR_MALFORMED;
+}
+
+uint64_t prose_time_known(struct applet *a)
+{
+	uint64_t floor, latest;
+
+	if (prose_time_read(a, &floor, &latest) != OK)
+		return 0;
+	return latest > floor ? latest : floor;
+}
+
+enum status prose_put_sealed(
+        struct applet *a, const struct record_name *name, const struct sealed_header *h, struct bytes payload)
+{
+	SECRET_LARGE record = { 0 };
+	struct buf b = { record.data, 0, sizeof record.data, false };
+	uint8_t raw[16];
+	struct buf period = BUF_OF(raw);
+
+	buf_put(&b, payload);
+	if (h->not_before > 0 || h->not_after < UINT64_MAX) {
+		buf_put_uint(&period, 8, h->not_before);
+		buf_put_uint(&period, 8, h->not_after);
+		tlv_put(&b, TAG_VALIDITY, buf_bytes(&period));
+	}
+	TRY(buf_status(&b));
+	return applet_put(a, name_bytes(name), buf_bytes(&b));
+}
+
+/* A record in its period; ERR_NOT_FOUND outside of it. */
+static enum status get_valid(struct applet *a, struct bytes name, struct secret_large *out)
+{
+	struct bytes period;
+	uint64_t from, to, now = prose_time_known(a);
+
+	TRY(applet_get(a, name, out));
+	if (tlv_find(secret_large_bytes(out), TAG_VALIDITY, &period) != OK)
+		return OK;
+	if (!bytes_take_uint(&period, 8, &from) || !bytes_take_uint(&period, 8, &to))
+		return ERR_MALFORMED;
+	return from <= now && now < to ? OK : ERR_NOT_FOUND;
 }
 
 enum status prose_load_kms(struct applet *a, struct prose_kms_certificate *out)
 {
-	TRY(applet_get(a, BYTES_STR("kms"), &out->record));
+	TRY(get_valid(a, BYTES_STR("kms"), &out->record));
 	return prose_parse_kms(out);
 }
 
@@ -84,7 +125,11 @@ enum status prose_load_kms_of(struct applet *a, struct bytes user, struct prose_
 	struct record_name name = { 0 };
 
 	while (applet_next(a, BYTES_STR("kx/"), name_bytes(&name), &name) == OK) {
-		TRY(applet_get(a, name_bytes(&name), &out->record));
+		enum status st = get_valid(a, name_bytes(&name), &out->record);
+
+		if (st == ERR_NOT_FOUND)
+			continue;
+		TRY(st);
 		TRY(prose_parse_kms(out));
 		if (in_domain(user, out->domain))
 			return OK;
@@ -115,7 +160,7 @@ enum status prose_load_key_set(struct applet *a, uint64_t period_number, struct 
 {
 	struct record_name name = name_format("ks/%016llx", (unsigned long long)period_number);
 
-	TRY(applet_get(a, name_bytes(&name), &out->record));
+	TRY(get_valid(a, name_bytes(&name), &out->record));
 	TRY(prose_parse_key_set(out));
 	return out->rsk.n > 0 ? OK : ERR_MALFORMED;
 }
@@ -134,7 +179,7 @@ enum status prose_load_signer(struct applet *a, struct bytes uri, uint64_t perio
 
 	TRY(prose_digest(&uri, 1, digest));
 	name = prose_signer_name(digest, period_number);
-	TRY(applet_get(a, name_bytes(&name), &out->record));
+	TRY(get_valid(a, name_bytes(&name), &out->record));
 	return prose_parse_key_set(out);
 }
 
@@ -171,7 +216,7 @@ enum status prose_load_group(struct applet *a, struct bytes uri, struct prose_gr
 
 	TRY(prose_digest(&uri, 1, out->digest));
 	name = prose_record_name("grp", out->digest);
-	TRY(applet_get(a, name_bytes(&name), &out->record));
+	TRY(get_valid(a, name_bytes(&name), &out->record));
 	return prose_parse_group(out);
 }
 

@@ -218,17 +218,22 @@ static enum sw offered_gmk(
 	return sw;
 }
 
+/* Who says that he is on his KMS's list is not heard, signed or not. */
 static enum sw check_offer_signature(struct applet *a, const struct prose_group *g, const struct mikey *m)
 {
 	KMS_CERTIFICATE kms = { 0 };
 	uint8_t uid[MIKEY_UID_LEN];
+	enum sw sw;
 
-	if (m->signature.n == 0)
-		return (g->policy & GROUP_POLICY_SIGN) != 0 ? SW_PROSE_POLICY : SW_OK;
+	if (m->signature.n == 0 && (g->policy & GROUP_POLICY_SIGN) != 0)
+		return SW_PROSE_POLICY;
 	if (prose_load_kms_of(a, m->id[0], &kms) != OK)
-		return SW_PROSE_NOT_PROVISIONED;
-	if (mikey_uid(&kms.kms, m->id[0], mikey_period_number(&kms.kms, mikey_unix(m->time)), uid) != OK ||
-	        eccsi_verify(kms.kpak, BYTES_OF(uid), m->signed_part, m->signature) != OK)
+		return m->signature.n == 0 ? SW_OK : SW_PROSE_NOT_PROVISIONED;
+	if (mikey_uid(&kms.kms, m->id[0], mikey_period_number(&kms.kms, mikey_unix(m->time)), uid) != OK)
+		return SW_PROSE_SIGNATURE;
+	if ((sw = prose_not_revoked(a, &kms.kms, BYTES_OF(uid))) != SW_OK || m->signature.n == 0)
+		return sw;
+	if (eccsi_verify(kms.kpak, BYTES_OF(uid), m->signed_part, m->signature) != OK)
 		return SW_PROSE_SIGNATURE;
 	return SW_OK;
 }

@@ -450,6 +450,25 @@ static enum status add_domains(struct card *card, struct bytes secrets)
 	return OK;
 }
 
+/* "permission" in the profile: what the user may do before the operator has said anything. */
+static enum status add_prose(struct job *j, struct bytes secrets)
+{
+	static const struct name_value words[] = { { "closed", 0 }, { "open", 1 }, { 0 } };
+	SECRET_LARGE parameters = { 0 };
+	struct buf b = { parameters.data, 0, sizeof parameters.data, false };
+	const json_t *given = json_object_get(j->root, "permission");
+	const struct name_value *word = given == NULL ? words : names_find(words, json_string_value(given));
+
+	(void)snprintf(j->where, sizeof j->where, "permission");
+	if (word == NULL)
+		return fail(j, "must be closed or open");
+	buf_put(&b, secrets);
+	if (word->value != 0)
+		tlv_put_uint(&b, BIRTH_OPEN, 1, 1);
+	TRY(buf_status(&b));
+	return applet_add(j->card, APPLET_PROSE, BYTES_STR(AID_PROSE), buf_bytes(&b));
+}
+
 static enum status install(struct job *j, struct bytes secrets)
 {
 	struct card *card = j->card;
@@ -460,7 +479,7 @@ static enum status install(struct job *j, struct bytes secrets)
 	TRY(optional(add_pin(card, KEY_PIN2, secrets, BIRTH_PIN2, BIRTH_PUK2, true)));
 	TRY(optional(add_pin(card, KEY_UNIVERSAL, secrets, BIRTH_UNIVERSAL_PIN, BIRTH_UNIVERSAL_PUK, true)));
 	TRY(applet_add(card, APPLET_USIM, BYTES_STR(AID_USIM), secrets));
-	TRY(applet_add(card, APPLET_PROSE, BYTES_STR(AID_PROSE), secrets));
+	TRY(add_prose(j, secrets));
 	TRY(applet_add(card, APPLET_RFM, BYTES_STR("\xF0\x50\x52\x4F\x53\x45\xF1"), secrets));
 	if (tlv_find(secrets, BIRTH_ISD_ENC, &isd) == OK)
 		TRY(applet_add(card, APPLET_DOMAIN, BYTES_STR(AID_ISD), secrets));

@@ -130,6 +130,14 @@ static void dump_toolkit(struct card *card, json_t *root)
 	}
 }
 
+static void dump_permission(struct card *card, json_t *root)
+{
+	struct applet *a = applet_named(card, BYTES_STR(AID_PROSE));
+
+	if (a != NULL && !prose_permission_judged(a))
+		(void)json_object_set_new(root, "permission", json_string("open"));
+}
+
 json_t *profile_of_card(struct card *card)
 {
 	struct file_system *fs = &card->fs;
@@ -150,5 +158,6 @@ json_t *profile_of_card(struct card *card)
 			(void)json_array_append_new(files, file_json(fs, (uint8_t)i));
 	(void)json_object_set_new(root, "files", files);
 	dump_toolkit(card, root);
+	dump_permission(card, root);
 	return root;
 }

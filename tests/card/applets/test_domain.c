@@ -336,7 +336,10 @@ START_TEST(power_cuts)
 				ck_assert_uint_eq(rig_send(r, SELECT_OWN), what == 0 ? 0x6A82 : 0x9000);
 			rig_reboot(r);
 			rows = r->store.count;
-			ck_assert_uint_eq(rows, cut == 0 ? before : what == 0 ? before : what == 1 ? before + 2 : before - 2);
+			ck_assert_uint_eq(rows, cut == 0    ? before
+			                        : what == 0 ? before + 1
+			                        : what == 1 ? before + 2
+			                                    : before - 3);
 			ck_assert_uint_eq(rig_send(r, SELECT_OWN), (what == 2) == (cut == 0) || what == 1 ? 0x9000 : 0x6A82);
 			rig_free(&r);
 		}

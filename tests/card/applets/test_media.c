@@ -177,6 +177,7 @@ START_TEST(direct_keys_are_those_of_the_specification)
 	ck_assert_uint_eq(open_direct(t, NOW + 1001, other, &guk), SW_PROSE_EXPIRED);
 	ck_assert_uint_eq(open_direct(r, NOW + 1001, other, &guk), SW_PROSE_EXPIRED);
 	ck_assert_uint_eq(release(r, id, 0), 0x9000); /* that was refused, and nothing has happened */
+	ck_assert_uint_eq(permit(r, PERMISSION_OFF_NETWORK, PERMISSION_ANNOUNCE | PERMISSION_MONITOR, 0, UINT64_MAX), 0x9000);
 	ck_assert_uint_eq(rig_pass(r, NOW + 1001), 0x9000);
 	ck_assert_uint_eq(release(r, id, 0), SW_PROSE_EXPIRED);
 	ck_assert_uint_eq(talk(r, id, NULL, 0, &ssrc), SW_PROSE_EXPIRED);

@@ -292,10 +292,7 @@ START_TEST(permissions_of_plmns)
 		(void)snprintf(plmn, sizeof plmn, "%05u", 26200 + i);
 		tlv_put(&b, PERMISSION_PLMN, bytes_str(plmn));
 		tlv_put_uint(&b, PERMISSION_RIGHTS, 1, PERMISSION_MONITOR);
-		objects = BUF_OF(object_memory);
-		ck_assert_int_eq(
-		        operator_seal(db, ICCID_1, SEALED_PERMISSION, bytes_str(plmn), 0, 77, buf_bytes(&b), &objects), OK);
-		ck_assert_uint_eq(install(r, buf_bytes(&objects)), i < PERMISSIONS_MAX ? 0x9000 : 0x6A84);
+		ck_assert_uint_eq(permit(r, plmn, PERMISSION_MONITOR, 0, 77), i < PERMISSIONS_MAX ? 0x9000 : 0x6A84);
 		objects = BUF_OF(object_memory); /* its name says another PLMN */
 		ck_assert_int_eq(
 		        operator_seal(db, ICCID_1, SEALED_PERMISSION, BYTES_STR("26299"), 0, 77, buf_bytes(&b), &objects), OK);
@@ -479,6 +476,7 @@ START_TEST(past_current_and_future_periods_are_held)
 	struct rig *r = known_card();
 
 	provision(r);
+	ck_assert_uint_eq(permit(r, PERMISSION_OFF_NETWORK, PERMISSION_ANNOUNCE | PERMISSION_MONITOR, 0, UINT64_MAX), 0x9000);
 	ck_assert_uint_eq(start(r, NOW), SW_PROSE_NO_KEY);
 	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW + 1000, NOW + 2000)), 0x9000); /* the future one first */
 	ck_assert_uint_eq(start(r, NOW), SW_PROSE_EXPIRED);
@@ -808,6 +806,7 @@ START_TEST(discovery_counters_turn_over)
 	struct rig *r = known_card();
 	struct bytes v;
 
+	ck_assert_uint_eq(permit(r, PERMISSION_OFF_NETWORK, PERMISSION_ANNOUNCE | PERMISSION_MONITOR, 0, UINT64_MAX), 0x9000);
 	ck_assert_int_eq(discovery_renew(db, "me", (enum discovery_profile)_i, 1), OK);
 	objects = BUF_OF(object_memory);
 	ck_assert_int_eq(
@@ -853,6 +852,7 @@ START_TEST(discovery_rights_windows_and_matching)
 	uint8_t frame[29];
 	struct bytes v;
 
+	ck_assert_uint_eq(permit(r, PERMISSION_OFF_NETWORK, PERMISSION_ANNOUNCE | PERMISSION_MONITOR, 0, UINT64_MAX), 0x9000);
 	ck_assert_uint_eq(grant(r, "me", DISCOVERY_33303, RIGHT_ANNOUNCE), 0x9000);
 	ck_assert_uint_eq(rig_prose(r, INS_PROSE_ANNOUNCE, 0, with_time(NOW, TAG_NAME, BYTES_STR("me"))), 0x9000);
 	ck_assert_int_eq(tlv_find(rig_data(), TAG_FRAME, &v), OK);
@@ -903,6 +903,7 @@ START_TEST(revoked_monitors_stop_matching)
 	uint8_t frame[29];
 	struct bytes v;
 
+	ck_assert_uint_eq(permit(r, PERMISSION_OFF_NETWORK, PERMISSION_ANNOUNCE | PERMISSION_MONITOR, 0, UINT64_MAX), 0x9000);
 	ck_assert_uint_eq(grant(r, "old", DISCOVERY_TR_21, RIGHT_MONITOR), 0x9000);
 	ck_assert_uint_eq(grant(r, "new", DISCOVERY_TR_21, RIGHT_ANNOUNCE), 0x9000); /* the announcer's new keys */
 	ck_assert_uint_eq(rig_prose(r, INS_PROSE_ANNOUNCE, 0, with_time(NOW, TAG_NAME, BYTES_STR("new"))), 0x9000);
