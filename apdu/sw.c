@@ -60,6 +60,8 @@ static const struct {
 	{ SW_PROSE_POLICY, 0xFFFF, "the group's policy forbids it" },
 	{ SW_PROSE_NOT_PROVISIONED, 0xFFFF, "the card is not provisioned: no KMS certificate or key set" },
 	{ SW_PROSE_COLLISION, 0xFFFF, "another talker of this session has the same SSRC: ask for a new one" },
+	{ SW_PROSE_OLD_KEY, 0xFFFF,
+	        "under a key that a newer one of the group has put an end to: the talker was excluded or lacks the new key" },
 };
 
 const char *sw_text(unsigned sw)

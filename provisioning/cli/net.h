@@ -11,9 +11,9 @@ struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
 	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio, *certificate, *certificate_key,
-	        *client_ca, *kms;
+	        *client_ca, *kms, *listening;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
-	bool json, csv, failed, once, without_keys, move;
+	bool json, csv, failed, once, without_keys, move, accept;
 	const char *words[WORDS_MAX];
 	size_t count;
 	struct db *db;
@@ -80,7 +80,9 @@ enum option_key {
 	OPT_CLIENT_CA,
 	OPT_KMS,
 	OPT_WITHOUT_KEYS,
-	OPT_MOVE
+	OPT_MOVE,
+	OPT_LISTENING,
+	OPT_ACCEPT
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
@@ -89,6 +91,8 @@ int net_fail(const char *verb, const char *about, const char *why, int code);
 int net_report(const char *verb, const char *about, enum status);
 int net_too_long(const char *verb, const char *what, size_t n, size_t max);
 uint64_t net_now(void);
+/* 0, or that this clock is behind what was issued. */
+int net_clock(const char *verb, const struct arguments *);
 /* A file of mode 0600 that appears under its name only when the transaction has been committed. */
 MUST_USE enum status net_write_file(const char *path, struct bytes content);
 /* Rename what net_write_file has written, or (not committed) remove it. */
@@ -112,6 +116,7 @@ int group_remove(struct arguments *);
 int group_new_key(struct arguments *);
 int group_give_signer(struct arguments *);
 int group_status(struct arguments *);
+int group_show(struct arguments *);
 int group_refresh(struct arguments *);
 /* Out of these groups, each of which gets a new key and a line on stdout. */
 MUST_USE enum status leave_groups(struct arguments *, const struct db_member *, size_t n);
@@ -156,6 +161,7 @@ int function_permit(struct arguments *);
 /* verbs_db.c: these open the database themselves */
 int db_check(struct arguments *);
 int db_upgrade(struct arguments *);
+int db_clock(struct arguments *);
 /* verbs_hss.c */
 int hss_new_vector(struct arguments *);
 int hss_resync(struct arguments *);

@@ -37,11 +37,14 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 	struct sigaction action = { .sa_handler = on_signal };
 	char reason[200];
 	struct http_server *s;
+	int rc;
 
 	if (a->limit < 0 || a->limit > 1000000)
 		return net_fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
 	if ((a->certificate == NULL) != (a->certificate_key == NULL) || (a->certificate == NULL) != (a->client_ca == NULL))
 		return net_fail(verb, NULL, "--certificate, --certificate-key and --client-ca go together", EXIT_USAGE);
+	if (h.key != NULL && (rc = net_clock(verb, a)) != 0) /* the others issue nothing with a date */
+		return rc;
 	served = a;
 	h.limit = (unsigned)a->limit;
 	h.certificate = a->certificate;

@@ -49,7 +49,8 @@ void function_service_request(struct function_service *s, uint64_t now, const st
 	r->status = 503;
 	if (db_begin(s->db) != OK)
 		return;
-	st = function_permissions(s->db, now, u.iccid, &out);
+	if ((st = db_clock_issue(s->db, now)) == OK)
+		st = function_permissions(s->db, now, u.iccid, &out);
 	if (st == OK)
 		st = db_commit(s->db);
 	else if (db_rollback(s->db) != OK)

@@ -47,8 +47,11 @@ static enum status done(struct group_service *s, uint64_t now, const struct naf_
 static enum status vouched(
         struct group_service *s, uint64_t now, const struct naf_user *u, struct bytes body, struct http_reply *r)
 {
-	const char *why;
-	enum status st = join_request(s->db, now, s->naf, u->btid, body, &why);
+	const char *why = "this server's clock is wrong";
+	enum status st = db_clock_issue(s->db, now);
+
+	if (st == OK)
+		st = join_request(s->db, now, s->naf, u->btid, body, &why);
 
 	r->status = st == OK ? 204 : 403;
 	if (st == ERR_DENIED) {
