@@ -120,7 +120,8 @@ enum group_key_tag {
 	GROUP_KEY_NOT_BEFORE,
 	GROUP_KEY_NOT_AFTER,
 	GROUP_KEY_MADE,
-	GROUP_KEY_NUMBER, /* and the floor, 8 octets each, as in an ORDER part (protocols/mikey/keys/order.h); both or neither */
+	GROUP_KEY_NUMBER, /* and the floor, 8 octets each, as in an ORDER part (protocols/mikey/keys/order.h); both or neither
+	                   */
 	GROUP_KEY_FLOOR
 };
 
@@ -132,7 +133,8 @@ enum group_policy {
 	GROUP_POLICY_DIRECT = 0x10,    /* media keys straight from the GMK (TS 33.180 7.4), no offers */
 	GROUP_POLICY_EXPORT = 0x20,    /* with DIRECT: these keys, which live as long as the GMK, may leave the card */
 	GROUP_POLICY_SHARED = 0x40,    /* all talkers of a session under one GSK; else each talker starts his own */
-	GROUP_POLICY_LISTEN = 0x80     /* with SIGN: offers under an older key are listened to until it ends (order.c of the card) */
+	GROUP_POLICY_LISTEN =
+	        0x80 /* with SIGN: offers under an older key are listened to until it ends (order.c of the card) */
 };
 
 enum discovery_profile { DISCOVERY_TR_21 = 1, DISCOVERY_33303 = 2 };

@@ -201,9 +201,9 @@ static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed 
 static const struct argp_option revoke_options[] = { VALID,
 	LISTENING("Whether members who lack the new keys are still heard where the group's policy says so (default strict)"),
 	{ 0 } };
-static const struct argp_option clock_options[] = { { "accept", OPT_ACCEPT, NULL, 0,
-	                                                    "The last time was wrong, this clock is right: issue by it again", 0 },
-	{ 0 } };
+static const struct argp_option clock_options[] = {
+	{ "accept", OPT_ACCEPT, NULL, 0, "The last time was wrong, this clock is right: issue by it again", 0 }, { 0 }
+};
 #define NAF                                                                                                                    \
 	{                                                                                                                      \
 		"name", OPT_NAME, "FQDN", 0, "The server that pushes, as cards make their keys for it", 0                      \

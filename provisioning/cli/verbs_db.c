@@ -218,9 +218,10 @@ int db_clock(struct arguments *a)
 	}
 	if (!a->accept)
 		return net_clock("db clock", a);
-	(void)printf("issued by this clock from now on, %llu seconds earlier than before. Cards that have seen the later time go by it "
-	             "until it has come: to them key sets and keys that end before it are over. The order of group keys is not "
-	             "touched; what was issued with the later date is refused by cards that have not seen it (9C04) until then\n",
+	(void)printf(
+	        "issued by this clock from now on, %llu seconds earlier than before. Cards that have seen the later time go by it "
+	        "until it has come: to them key sets and keys that end before it are over. The order of group keys is not "
+	        "touched; what was issued with the later date is refused by cards that have not seen it (9C04) until then\n",
 	        (unsigned long long)(last - now));
 	return net_report("db clock", NULL, db_clock_set(a->db, now));
 }

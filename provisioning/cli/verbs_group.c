@@ -54,7 +54,8 @@ int group_create(struct arguments *a)
 		return net_fail("group create", a->policy, policy_wrong(g.policy), EXIT_USAGE);
 	if (!listening_of(a->listening, &listen) || (listen && !may_listen(g.policy)))
 		return net_fail("group create", a->listening,
-		        "listening is `strict`, or in groups with `sign` that are neither `shared` nor `direct` `listen`", EXIT_USAGE);
+		        "listening is `strict`, or in groups with `sign` that are neither `shared` nor `direct` `listen`",
+		        EXIT_USAGE);
 	g.policy |= listen ? GROUP_POLICY_LISTEN : 0;
 	(void)snprintf(g.uri, sizeof g.uri, "%s", a->words[0]);
 	(void)snprintf(g.manager_uri, sizeof g.manager_uri, "%s", a->manager);
@@ -206,8 +207,9 @@ int group_show(struct arguments *a)
 	static const struct {
 		unsigned bit;
 		const char *name;
-	} names[] = { { GROUP_POLICY_SIGN, "sign" }, { GROUP_POLICY_IN_CARD, "in-card" }, { GROUP_POLICY_PROFILE_B, "profile-b" },
-		{ GROUP_POLICY_DIRECT, "direct" }, { GROUP_POLICY_EXPORT, "export=period" }, { GROUP_POLICY_SHARED, "shared" } };
+	} names[] = { { GROUP_POLICY_SIGN, "sign" }, { GROUP_POLICY_IN_CARD, "in-card" },
+		{ GROUP_POLICY_PROFILE_B, "profile-b" }, { GROUP_POLICY_DIRECT, "direct" },
+		{ GROUP_POLICY_EXPORT, "export=period" }, { GROUP_POLICY_SHARED, "shared" } };
 	struct db_group g;
 	uint64_t keys, floor;
 	enum status st;

@@ -153,7 +153,8 @@ MUST_USE enum status db_gmk_latest(struct db *, const char *group, uint64_t now,
 MUST_USE enum status db_gmk_each(
         struct db *, const char *group, uint64_t now, void (*each)(void *, const struct db_gmk *), void *);
 
-/* db_order.c - how many keys a group has had, one more with each call; and the greatest number under which nobody is to talk. */
+/* db_order.c - how many keys a group has had, one more with each call; and the greatest number under which nobody is to talk.
+ */
 MUST_USE enum status db_group_issue(struct db *, const char *group, uint64_t *count);
 MUST_USE enum status db_group_issued(struct db *, const char *group, uint64_t *count);
 MUST_USE enum status db_group_floor(struct db *, const char *group, uint64_t *floor);

@@ -240,8 +240,8 @@ enum status db_enrolment_use(struct db *db, const char *id)
 
 enum status db_group_add(struct db *db, const struct db_group *g)
 {
-	return sql_done(
-	        sql_query(db->sql, "INSERT INTO grp(uri, manager, policy) VALUES($1,$2,$3)", "ssi", g->uri, g->manager_uri, (uint64_t)g->policy));
+	return sql_done(sql_query(db->sql, "INSERT INTO grp(uri, manager, policy) VALUES($1,$2,$3)", "ssi", g->uri,
+	        g->manager_uri, (uint64_t)g->policy));
 }
 
 enum status db_group_get(struct db *db, const char *uri, struct db_group *g)
@@ -316,9 +316,9 @@ enum status db_gmk_add(struct db *db, const char *group, const struct db_gmk *k,
 	gmk_label(group, k->id, label);
 	TRY(db_wrap(db, label, key, &b));
 	wrapped = buf_bytes(&b);
-	return sql_done(sql_query(db->sql,
-	        "INSERT INTO gmk(grp, id, not_before, not_after, key, number) VALUES($1,$2,$3,$4,$5,$6)", "siiibi", group,
-	        (uint64_t)k->id, k->not_before, k->not_after, &wrapped, k->number));
+	return sql_done(
+	        sql_query(db->sql, "INSERT INTO gmk(grp, id, not_before, not_after, key, number) VALUES($1,$2,$3,$4,$5,$6)",
+	                "siiibi", group, (uint64_t)k->id, k->not_before, k->not_after, &wrapped, k->number));
 }
 
 /* Those of number 0 are from before there were numbers: by their beginning, as it was then. */

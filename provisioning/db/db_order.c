@@ -35,7 +35,7 @@ enum status db_group_floor(struct db *db, const char *group, uint64_t *floor)
 
 enum status db_group_set_floor(struct db *db, const char *group, uint64_t floor)
 {
-	return sql_done(sql_query(db->sql, "UPDATE grp SET floor=$2 WHERE uri=$1", "si", group, floor));
+	return sql_done(sql_query(db->sql, "UPDATE grp SET floor=$1 WHERE uri=$2", "is", floor, group));
 }
 
 enum status db_excluded_add(struct db *db, const char *group, const char *user, bool strict)
@@ -54,7 +54,7 @@ enum status db_excluded_drop(struct db *db, const char *group, const char *user)
 enum status db_excluded_by(struct db *db, const char *group, uint64_t number, size_t *count)
 {
 	struct sql_rows *r = sql_query(
-	        db->sql, "UPDATE expelled SET number=$2 WHERE grp=$1 AND number=0 RETURNING uri", "si", group, number);
+	        db->sql, "UPDATE expelled SET number=$1 WHERE grp=$2 AND number=0 RETURNING uri", "is", number, group);
 
 	for (*count = 0; sql_row(r);)
 		(*count)++;

@@ -426,6 +426,7 @@ START_TEST(hostile_members)
 }
 END_TEST
 
+TCase *tcase_exclusion(void); /* test_exclusion.c */
 Suite *suite_attacks(void)
 {
 	Suite *s = suite_create("attacks");
@@ -437,5 +438,6 @@ Suite *suite_attacks(void)
 	tcase_add_test(t, octets_that_are_more_or_less);
 	tcase_add_test(t, hostile_members);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, tcase_exclusion());
 	return s;
 }

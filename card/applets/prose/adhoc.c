@@ -100,8 +100,8 @@ static enum sw exclude(struct command *c, uint64_t now, struct order *o, bool *a
 	return SW_OK;
 }
 
-/* What the message of a new key says. Of those excluded before only UIDs of then are known: while a key of theirs lives, the new
- * message is strict. */
+/* What the message of a new key says. Of those excluded before only UIDs of then are known: while a key of theirs lives, the
+ * new message is strict. */
 static enum sw say_order(struct command *c, const struct prose_group *g, uint64_t now, struct order *o)
 {
 	GMKS all = { 0 };

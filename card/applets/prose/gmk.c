@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* IMPORT GMK: a whole MIKEY-SAKKE I_MESSAGE. Signer, signature, recipient and time are checked before anything is decrypted (RFC
- * 6509 2, seed 003 6.Z.4.4); its order (order.c), which only members may read, afterwards. */
+/* IMPORT GMK: a whole MIKEY-SAKKE I_MESSAGE. Signer, signature, recipient and time are checked before anything is decrypted
+ * (RFC 6509 2, seed 003 6.Z.4.4); its order (order.c), which only members may read, afterwards. */
 #include <string.h>
 
 #include "apdu/tlv.h"

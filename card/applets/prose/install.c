@@ -152,8 +152,8 @@ static enum sw install_group(struct applet *a, struct bytes payload)
 		return sw_of(st);
 	if ((g.policy & GROUP_POLICY_ADHOC) != 0)
 		return SW_WRONG_DATA;
-	/* The network's group takes the place of an ad-hoc one; keys that colleagues made are not the network's. Another signer's
-	 * keys go with him, too: two signers' numbers do not compare. */
+	/* The network's group takes the place of an ad-hoc one; keys that colleagues made are not the network's. Another
+	 * signer's keys go with him, too: two signers' numbers do not compare. */
 	if (prose_load_group(a, g.uri, &old) == OK &&
 	        ((old.policy & GROUP_POLICY_ADHOC) != 0 || !bytes_equal(old.signer_uri, g.signer_uri)) &&
 	        (st = prose_gmk_forget(a, &old)) != OK)

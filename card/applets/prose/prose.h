@@ -9,8 +9,8 @@
 #include "protocols/mikey/keys/order.h"
 
 /* Records of an instance: "trk", "time", "kms", "kx/<external KMS>", "ks/<period>", "gs/<signer>/<period>", "grp/<group>",
- * "gmk/<group>/<id>", "fl/<group and signer>", "rel/<group>", "naf", "pl/<PLMN>", "tls", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>";
- * groups, signers and names by the first 8 octets of their SHA-256. */
+ * "gmk/<group>/<id>", "fl/<group and signer>", "rel/<group>", "naf", "pl/<PLMN>", "tls", "ofr", "ssrc", "seq/<kind>/<name>",
+ * "d/<name>"; groups, signers and names by the first 8 octets of their SHA-256. */
 
 /* TALKERS_MAX: talkers of a session whom the card deciphers. One more: the one heard least lately makes room. */
 enum { DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };

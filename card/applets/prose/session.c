@@ -63,8 +63,8 @@ enum sw prose_gmk_current(struct applet *a, const uint8_t group[static DIGEST_LE
 	for (size_t i = 0; i < all.n; i++) {
 		const struct prose_gmk *k = &all.key[i];
 
-		if (k->not_before <= now && now < k->not_after &&
-		        prose_gmk_ended_by(&all, k->rank, k->id, now, 0) == NULL && (best == NULL || prose_gmk_newer(k, best)))
+		if (k->not_before <= now && now < k->not_after && prose_gmk_ended_by(&all, k->rank, k->id, now, 0) == NULL &&
+		        (best == NULL || prose_gmk_newer(k, best)))
 			best = k;
 	}
 	if (best == NULL)

@@ -49,8 +49,8 @@ static enum status parameters_key(struct bytes key, struct bytes id, struct secr
 }
 
 /* The container of E.6: what is in front of the length is authenticated, too; the mark says what is inside. */
-static enum status seal_container(struct rng *rng, struct bytes key, uint8_t mark, uint32_t key_id, uint64_t created,
-        struct bytes plain, struct buf *out)
+static enum status seal_container(
+        struct rng *rng, struct bytes key, uint8_t mark, uint32_t key_id, uint64_t created, struct bytes plain, struct buf *out)
 {
 	uint8_t iv[PARAMETERS_IV_LEN], aad_raw[AAD_LEN];
 	struct buf aad = BUF_OF(aad_raw);
