@@ -7,7 +7,6 @@
 #include "apdu/prose.h"
 #include "apdu/sealed.h"
 #include "ota/packet.h"
-#include "protocols/mikey/keys/order.h"
 #include "provisioning/db/db.h"
 
 struct pin_letter {
@@ -80,9 +79,6 @@ MUST_USE enum status group_delegate(struct db *, const char *group, const char *
 MUST_USE enum status group_rekey(struct db *, const char *group, uint64_t now, uint64_t not_before, uint64_t not_after,
         enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *, uint32_t *gmk_id);
 
-/* What the message of the group's next key says of its order (protocols/mikey/keys/order.h), which is decided hereby. kms:
- * ours, to name those excluded; NULL: nobody is named, for a group without a signer. */
-MUST_USE enum status group_order(struct db *, const struct mikey_kms *, const char *group, uint64_t now, struct order *out);
 /* Out of the group; the next key tells the others. strict: nobody is heard under an older key then. */
 MUST_USE enum status group_exclude(struct db *, const char *group, const char *user, bool strict);
 

@@ -7,6 +7,7 @@
 
 #include "apdu/base/hex.h"
 #include "apdu/base/secret.h"
+#include "apdu/sw.h"
 #include "host/cli/media.h"
 #include "protocols/mikey/sdp.h"
 
@@ -300,12 +301,27 @@ static enum prose_result print_joined(struct media *m, const char *address, unsi
 	if ((m->policy & PROSE_POLICY_DIRECT) != 0)
 		(void)printf(", \"mki\": \"%08lx%08lx\"", (unsigned long)m->session.gmk_id,
 		        (unsigned long)(guk_id != 0 ? guk_id : m->session.guk_id));
+	if (m->session.old_key)
+		(void)printf(", \"old_key\": true");
 	if (key.len > 0)
 		(void)printf(", \"srtp_key\": \"%s\"", hex_encode(secret_bytes(&key), hex));
 	(void)printf("}\n");
 	(void)fflush(stdout);
 	secret_clean(hex, sizeof hex);
 	return PROSE_OK;
+}
+
+/* A member to whose card the offer's key is unknown hears nothing until it comes. */
+static int refused_offer(const struct arguments *a, enum prose_result r)
+{
+	const bool no_key = r == PROSE_REFUSED && prose_card_status(a->card) == SW_PROSE_NO_KEY;
+	int rc = ue_complain(a, "call join", a->group, r);
+
+	if (no_key && media_is_member(a->card, a->group))
+		(void)fprintf(stderr,
+		        "prose-ue call join: this call is under a key of the group's that this card does not have, a newer one as a"
+		        " rule: get your message with `group fetch`, or `group import FILE` it from any phone\n");
+	return rc;
 }
 
 /* Wait for the session: of gmk-direct it is there already. *at: where its media are. */
@@ -345,9 +361,13 @@ static int enter(struct arguments *a, struct media *m, struct multicast *in, cha
 	(void)snprintf(address, room, "%s", offered.address);
 	*port = offered.port;
 	r = prose_call_join(a->card, now_seconds(), mikey.p, mikey.len, &m->session);
-	if (r == PROSE_OK)
-		m->session.ssrc = offered.ssrc;
-	return r == PROSE_OK ? 0 : ue_complain(a, "call join", a->group, r);
+	if (r != PROSE_OK)
+		return refused_offer(a, r);
+	m->session.ssrc = offered.ssrc;
+	if (m->session.old_key)
+		(void)fprintf(stderr, "prose-ue call join: %s talks under an old key, and does not hear who has the new one\n",
+		        m->session.sender_uri);
+	return 0;
 }
 
 /* --audio: talk under the session's key, which a group must share for that. */

@@ -63,6 +63,17 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 	return 0;
 }
 
+/* What a running server says of a clock that was set wrong, once. */
+static void say_why(const char *verb, const struct http_reply *r)
+{
+	static bool said;
+
+	if (r->status == 503 && !said)
+		said = net_clock(verb, served) != 0;
+	else if (r->status == 200)
+		said = false;
+}
+
 static void on_bsf(void *context, const struct http_request *q, struct http_reply *r)
 {
 	bsf_request(context, net_now(), q, r);
@@ -90,6 +101,7 @@ static bool kms_key(void *context, const char *identity, bool tls13, struct secr
 static void on_kms(void *context, const struct http_request *q, struct http_reply *r)
 {
 	kms_service_request(context, net_now(), q, r);
+	say_why("serve kms", r);
 }
 
 int kms_serve(struct arguments *a)
@@ -112,6 +124,7 @@ int kms_serve(struct arguments *a)
 static void on_group(void *context, const struct http_request *q, struct http_reply *r)
 {
 	group_service_request(context, net_now(), q, r);
+	say_why("serve group", r);
 }
 
 static bool on_news(void *context)
@@ -140,6 +153,7 @@ int group_serve(struct arguments *a)
 static void on_function(void *context, const struct http_request *q, struct http_reply *r)
 {
 	function_service_request(context, net_now(), q, r);
+	say_why("serve function", r);
 }
 
 int function_serve(struct arguments *a)

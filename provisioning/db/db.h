@@ -141,7 +141,7 @@ MUST_USE enum status db_guest_set(struct db *, const char *group, const char *us
 MUST_USE enum status db_guest_each(struct db *, const char *group, enum status (*each)(void *, const char *user), void *);
 /* Call back for every member, in order of URI; stops at the first status that is not OK. */
 MUST_USE enum status db_member_each(struct db *, const char *group, enum status (*each)(void *, const char *user), void *);
-/* A key of a group. number: which of the group's messages brings it (db_order.c); 0: one from before there were numbers. */
+/* A key of a group. number: 1 for the group's first, 2, 3 (db_order.c); 0: one from before keys were counted. */
 struct db_gmk {
 	uint32_t id;
 	uint64_t number, not_before, not_after;
@@ -153,8 +153,8 @@ MUST_USE enum status db_gmk_latest(struct db *, const char *group, uint64_t now,
 MUST_USE enum status db_gmk_each(
         struct db *, const char *group, uint64_t now, void (*each)(void *, const struct db_gmk *), void *);
 
-/* db_order.c - how many keys a group has had, one more with each call; and the greatest number under which nobody is to talk.
- */
+/* db_order.c - how many keys a group has had, one more with each db_group_issue; and before which of them nobody is to talk
+ * under a key (0: there was no exclusion). */
 MUST_USE enum status db_group_issue(struct db *, const char *group, uint64_t *count);
 MUST_USE enum status db_group_issued(struct db *, const char *group, uint64_t *count);
 MUST_USE enum status db_group_floor(struct db *, const char *group, uint64_t *floor);

@@ -8,6 +8,7 @@
 #include "apdu/tlv.h"
 #include "crypto/guarded/sakke.h"
 #include "protocols/mikey/keys/sakke_message.h"
+#include "provisioning/keys/group.h"
 #include "provisioning/keys/kms_log.h"
 
 /* For the phone to fetch (group_service.c). */
@@ -87,11 +88,21 @@ enum status group_delegate(struct db *db, const char *group, const char *user, u
 /* ---- the order of a group's keys -------------------------------------------------------------------------------------------
  */
 
+uint64_t group_number(uint64_t n)
+{
+	return n * ORDER_STEP;
+}
+
+uint64_t group_floor(uint64_t n)
+{
+	return n > 0 ? group_number(n) - 1 : 0;
+}
+
 struct ordering {
 	struct db *db;
 	const struct mikey_kms *kms;
 	struct order *order;
-	uint64_t lowest; /* number of the oldest key that is not over */
+	uint64_t floor, lowest; /* nobody talks under those before `floor`; the oldest key that is not over */
 };
 
 static void note_key(void *context, const struct db_gmk *k)
@@ -99,11 +110,11 @@ static void note_key(void *context, const struct db_gmk *k)
 	struct ordering *o = context;
 
 	o->lowest = k->number;
-	if (k->number <= o->order->floor)
+	if (k->number < o->floor)
 		order_revoke(o->order, k->id);
 }
 
-/* By the KMS that a card takes for his. */
+/* By the KMS that a card takes for the user's. */
 static enum status name_excluded(void *context, const char *user, bool strict)
 {
 	const struct ordering *o = context;
@@ -120,20 +131,20 @@ static enum status name_excluded(void *context, const char *user, bool strict)
 	return OK;
 }
 
-enum status group_order(struct db *db, const struct mikey_kms *kms, const char *group, uint64_t now, struct order *out)
+enum status group_order(
+        struct db *db, const struct mikey_kms *kms, const char *group, uint64_t now, uint64_t *n, struct order *out)
 {
-	struct ordering o = { db, kms, out, 0 };
+	struct ordering o = { .db = db, .kms = kms, .order = out };
 	size_t excluded;
 
-	*out = (struct order){ .at = now };
-	TRY(db_group_issue(db, group, &out->number));
-	out->number *= ORDER_STEP;
-	TRY(db_excluded_by(db, group, out->number, &excluded));
+	TRY(db_group_issue(db, group, n));
+	TRY(db_excluded_by(db, group, *n, &excluded));
 	if (excluded > 0)
-		TRY(db_group_set_floor(db, group, out->number - 1));
-	TRY(db_group_floor(db, group, &out->floor));
-	o.lowest = out->number - 1;
-	TRY(out->floor > 0 ? db_gmk_each(db, group, now, note_key, &o) : OK);
+		TRY(db_group_set_floor(db, group, *n));
+	TRY(db_group_floor(db, group, &o.floor));
+	*out = (struct order){ .number = group_number(*n), .floor = group_floor(o.floor), .at = now };
+	o.lowest = *n - 1;
+	TRY(db_gmk_each(db, group, now, note_key, &o));
 	TRY(db_excluded_forget(db, group, o.lowest));
 	return kms != NULL ? db_excluded_each(db, group, name_excluded, &o) : OK;
 }
@@ -314,9 +325,8 @@ enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t
 	TRY(rng_fill(&rng_system, rand, sizeof rand));
 	r.message.rand = BYTES_OF(rand);
 	*gmk_id = r.message.gmk_id = (uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM;
-	TRY(group_order(db, &r.kms.identity, group, now, &r.message.order));
+	TRY(group_order(db, &r.kms.identity, group, now, &key.number, &r.message.order));
 	key.id = *gmk_id;
-	key.number = r.message.order.number;
 	TRY(db_gmk_add(db, group, &key, secret_bytes(&r.message.gmk)));
 	TRY(db_member_each(db, group, add_member, &r));
 	TRY(db_guest_each(db, group, add_guest, &r));

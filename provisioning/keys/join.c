@@ -10,6 +10,7 @@
 #include "apdu/tlv.h"
 #include "crypto/common/hash.h"
 #include "crypto/common/rng.h"
+#include "provisioning/keys/group.h"
 #include "provisioning/operator.h"
 
 enum { KEY_LIFE = 7 * 86400, PUSH_LIFE = 30 * 86400, MEMBERS_MAX = 4096 };
@@ -150,7 +151,7 @@ enum status join_push(
 
 struct key {
 	struct db_gmk k;
-	uint64_t floor;
+	uint64_t floor; /* nobody talks under keys before this one */
 	struct secret gmk;
 };
 static void key_wipe(struct key *k)
@@ -162,15 +163,16 @@ static void key_wipe(struct key *k)
 static enum status new_key(struct db *db, uint64_t now, const char *group, uint64_t life, struct key *k)
 {
 	struct order order;
+	uint64_t number;
 	uint8_t id[4];
 
-	TRY(group_order(db, NULL, group, now, &order));
+	TRY(group_order(db, NULL, group, now, &number, &order));
 	TRY(rng_fill(&rng_system, id, sizeof id));
 	k->k = (struct db_gmk){ .id = (uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM,
-		.number = order.number,
+		.number = number,
 		.not_before = now,
 		.not_after = now + life };
-	k->floor = order.floor;
+	TRY(db_group_floor(db, group, &k->floor));
 	TRY(rng_secret(&rng_system, &k->gmk, GMK_LEN));
 	return db_gmk_add(db, group, &k->k, secret_bytes(&k->gmk));
 }
@@ -200,8 +202,8 @@ static enum status push_key(
 	tlv_put_uint(&b, GROUP_KEY_NOT_AFTER, 8, k->k.not_after);
 	tlv_put_uint(&b, GROUP_KEY_MADE, 8, k->k.not_before);
 	if (k->k.number > 0) {
-		tlv_put_uint(&b, GROUP_KEY_NUMBER, 8, k->k.number);
-		tlv_put_uint(&b, GROUP_KEY_FLOOR, 8, k->floor);
+		tlv_put_uint(&b, GROUP_KEY_NUMBER, 8, group_number(k->k.number));
+		tlv_put_uint(&b, GROUP_KEY_FLOOR, 8, group_floor(k->floor));
 	}
 	TRY(buf_status(&b));
 	TRY(pusher_add(p, SEALED_GROUP_KEY, bytes_str(g->uri), buf_bytes(&b)));

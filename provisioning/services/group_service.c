@@ -47,11 +47,12 @@ static enum status done(struct group_service *s, uint64_t now, const struct naf_
 static enum status vouched(
         struct group_service *s, uint64_t now, const struct naf_user *u, struct bytes body, struct http_reply *r)
 {
-	const char *why = "this server's clock is wrong";
-	enum status st = db_clock_issue(s->db, now);
+	const char *why;
+	enum status st;
 
-	if (st == OK)
-		st = join_request(s->db, now, s->naf, u->btid, body, &why);
+	if (db_clock_issue(s->db, now) != OK)
+		return ERR_IO;
+	st = join_request(s->db, now, s->naf, u->btid, body, &why);
 
 	r->status = st == OK ? 204 : 403;
 	if (st == ERR_DENIED) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "protocols/mikey/keys/sakke_message.h"
 #include "provisioning/keys/kms.h"
@@ -104,8 +105,7 @@ static unsigned start(struct rig *r, uint64_t now, const uint8_t *refresh, struc
 
 static unsigned join(struct rig *r, uint64_t now, struct call *c)
 {
-	unsigned sw =
-	        rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(now, TAG_MESSAGE, (struct bytes){ c->offer, c->n }));
+	unsigned sw = rig_prose(r, INS_PROSE_JOIN_SESSION, 0, with_time(now, TAG_MESSAGE, (struct bytes){ c->offer, c->n }));
 	struct bytes v;
 
 	ck_assert(sw == 0x9000 || rig_data().n == 0);
@@ -340,8 +340,8 @@ START_TEST(direct_groups_end_with_the_key)
 	ck_assert_uint_eq(import(alice, NOW, to(ALICE)), 0x9000);
 	ck_assert_uint_eq(with_session(alice, INS_PROSE_PROTECT, &old, BYTES_OF(rtp)), SW_PROSE_OLD_KEY);
 	ck_assert_uint_eq(with_session(alice, INS_PROSE_UNPROTECT, &old, BYTES_OF(rtp)), SW_PROSE_OLD_KEY);
-	ck_assert_uint_eq(with_session(alice, INS_PROSE_RELEASE_KEY, &old, NOTHING),
-	        _i == 1 ? SW_PROSE_OLD_KEY : SW_PROSE_POLICY);
+	ck_assert_uint_eq(
+	        with_session(alice, INS_PROSE_RELEASE_KEY, &old, NOTHING), _i == 1 ? SW_PROSE_OLD_KEY : SW_PROSE_POLICY);
 	ck_assert_uint_eq(open_direct(alice, NOW, &new), 0x9000);
 	ck_assert_uint_eq(new.gmk_id, id);
 	ck_assert_uint_eq(open_direct(alice, NOW + 10, &new), SW_PROSE_EXPIRED);
@@ -388,11 +388,9 @@ static struct bytes craft(const struct craft *c)
 
 static unsigned import_key(struct rig *r, uint32_t id, uint64_t number, uint64_t floor)
 {
-	const struct craft c = { .id = id,
-		.now = NOW,
-		.from = NOW,
-		.to = NOW + DAY,
-		.order = { .number = number, .floor = floor, .at = NOW } };
+	const struct craft c = {
+		.id = id, .now = NOW, .from = NOW, .to = NOW + DAY, .order = { .number = number, .floor = floor, .at = NOW }
+	};
 
 	return import(r, NOW, craft(&c));
 }
@@ -476,9 +474,8 @@ END_TEST
 /* What an exclusion has put an end to does not come after it; before it is active, it does. */
 START_TEST(an_excluded_key_does_not_come_late)
 {
-	const struct craft second = {
-		2, NOW, NOW + (_i == 0 ? 0 : 100), NOW + DAY, false, { .number = 2, .floor = 1, .at = NOW }
-	};
+	const struct craft second = { 2, NOW, NOW + (_i == 0 ? 0 : 100), NOW + DAY, false,
+		{ .number = 2, .floor = 1, .at = NOW } };
 	struct rig *r = alone();
 
 	ck_assert_uint_eq(import(r, NOW, craft(&second)), 0x9000);
@@ -579,6 +576,72 @@ START_TEST(orders_that_are_none)
 	ck_assert_uint_eq(import_key(r, 1, ORDER_NUMBER_END - 1, ORDER_NUMBER_END - 2), 0x9000);
 	store_mem_free(&before);
 	rig_free(&r);
+}
+END_TEST
+
+/* What prose-net says is what another implementation reads, from the text of docs/prose-applet.md alone (tests/model). */
+START_TEST(another_implementation_reads_the_order)
+{
+	static const char message[] = "build/test-order.mikey";
+	char command[400], hex_text[2 * GMK_LEN + 1], line[200] = "", expected[200];
+	SECRET gmk = { 0 };
+	struct db_gmk key;
+	struct rig *r;
+	uint32_t old;
+	FILE *f;
+
+	make_group(SIGNED);
+	r = member(ALICE);
+	old = new_key(NOW, NOW, NOW + DAY);
+	ck_assert_int_eq(group_exclude(db, GROUP, ERIN, _i == 1), OK);
+	ck_assert_int_eq(group_exclude(db, GROUP, "sip:frank@example.org", false), OK);
+	(void)new_key(NOW + 1, NOW, NOW + DAY);
+	ck_assert_int_eq(db_gmk_latest(db, GROUP, NOW, &key, &gmk), OK);
+	ck_assert_ptr_nonnull(f = fopen(message, "wbe"));
+	ck_assert_uint_eq(fwrite(to(ALICE).p, 1, to(ALICE).n, f), to(ALICE).n);
+	ck_assert_int_eq(fclose(f), 0);
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(command, sizeof command, "python3 tests/model/order.py %s %s kms.example.org 2592000 0 <%s",
+		        hex_encode(secret_bytes(&gmk), hex_text), i == 0 ? ERIN : BOB, message);
+		(void)snprintf(expected, sizeof expected,
+		        "number 131072 floor 131071 at %d strict %d revoked %08lx excluded 2 that one %s\n", NOW + 1, _i,
+		        (unsigned long)old, i == 0 ? "yes" : "no");
+		ck_assert_ptr_nonnull(f = popen(command, "r")); // NOLINT(cert-env33-c): a test's own words
+		ck_assert_ptr_nonnull(fgets(line, sizeof line, f));
+		ck_assert_int_eq(pclose(f), 0);
+		ck_assert_str_eq(line, expected);
+	}
+	(void)remove(message);
+	rig_free(&r);
+}
+END_TEST
+
+/* A database that was once a year ahead issues nothing by a clock that is right, until somebody has decided. */
+START_TEST(a_clock_behind_what_was_issued)
+{
+	char sentence[DB_SENTENCE_MAX];
+	uint64_t last;
+
+	ck_assert_int_eq(db_clock_issue(db, NOW), OK);
+	ck_assert_int_eq(db_clock_issue(db, NOW + 365 * DAY), OK);
+	ck_assert_int_eq(db_clock_issue(db, NOW + 365 * DAY - CLOCK_TOLERANCE), OK);
+	ck_assert_int_eq(db_clock_issue(db, NOW + 365 * DAY - CLOCK_TOLERANCE - 1), ERR_DENIED);
+	ck_assert_int_eq(db_clock_issue(db, NOW), ERR_DENIED);
+	ck_assert_int_eq(db_clock_last(db, &last), OK);
+	ck_assert_uint_eq(last, NOW + 365 * DAY);
+	db_clock_sentence(db, NOW, sentence);
+	ck_assert_ptr_nonnull(
+	        strstr(sentence, "this clock says 2027-01-15T08:00:00Z, and keys were issued at 2028-01-15T08:00:00Z"));
+	ck_assert_int_eq(db_clock_set(db, NOW), OK);
+	ck_assert_int_eq(db_clock_issue(db, NOW), OK);
+	/* Kept to within a step, and never moved back by the tolerance. */
+	ck_assert_int_eq(db_clock_issue(db, NOW + CLOCK_STEP - 1), OK);
+	ck_assert_int_eq(db_clock_issue(db, NOW - CLOCK_TOLERANCE), OK);
+	ck_assert_int_eq(db_clock_last(db, &last), OK);
+	ck_assert_uint_eq(last, NOW);
+	ck_assert_int_eq(db_clock_issue(db, NOW + CLOCK_STEP), OK);
+	ck_assert_int_eq(db_clock_last(db, &last), OK);
+	ck_assert_uint_eq(last, NOW + CLOCK_STEP);
 }
 END_TEST
 
@@ -711,8 +774,7 @@ START_TEST(a_card_excludes_many)
 	ck_assert_uint_eq(adhoc(alice, ADHOC_CREATE, GROUP, 0, "", 0), 0x9000);
 	ck_assert_uint_eq(invite(alice, GROUP, BOB), 0x9000);
 	ck_assert_uint_eq(import(bob, NOW, to(BOB)), 0x9000);
-	ck_assert_uint_eq(
-	        adhoc(alice, ADHOC_CREATE, GROUP, TAG_USER_URI, ERIN, GMK_EXCLUDED_MAX + (size_t)_i), 0x9000);
+	ck_assert_uint_eq(adhoc(alice, ADHOC_CREATE, GROUP, TAG_USER_URI, ERIN, GMK_EXCLUDED_MAX + (size_t)_i), 0x9000);
 	ck_assert_uint_eq(start(bob, NOW, NULL, &c), 0x9000);
 	ck_assert_uint_eq(join(alice, NOW, &c), _i == 0 ? 0x9000 : SW_PROSE_OLD_KEY);
 	ck_assert_uint_eq(adhoc(alice, ADHOC_CREATE, GROUP, TAG_USER_URI, "", 1), 0x6A80);
@@ -748,6 +810,8 @@ TCase *tcase_exclusion(void)
 	tcase_add_test(t, a_revoked_key_does_not_bring_the_excluded_back);
 	tcase_add_loop_test(t, messages_without_a_number, 0, 2);
 	tcase_add_test(t, orders_that_are_none);
+	tcase_add_loop_test(t, another_implementation_reads_the_order, 0, 2);
+	tcase_add_test(t, a_clock_behind_what_was_issued);
 	tcase_add_test(t, a_forgotten_adhoc_key_does_not_come_back);
 	tcase_add_loop_test(t, cards_exclude_too, 0, 2);
 	tcase_add_loop_test(t, a_card_excludes_many, 0, 2);
