@@ -2,6 +2,7 @@
 /* A radio that was excluded calls with the key it still has, old messages come again, and clocks go wrong. Several cards in one
  * process, each with a user of its own; the operator is the real code. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "apdu/base/hex.h"
@@ -561,6 +562,51 @@ START_TEST(messages_without_a_number)
 }
 END_TEST
 
+/* A record as programs before this one wrote it, on a card that has no floor yet. */
+static void as_it_was(struct rig *r)
+{
+	enum { LEN = 8 + 8 + 8 + 4 + GMK_LEN + 1 + 1 + MIKEY_RAND_MIN };
+	struct store_mem *m = &r->store;
+	size_t n = 0, keys = 0;
+
+	for (size_t i = 0; i < m->count; i++) {
+		const struct bytes name = { m->row[i].name.text, m->row[i].name.n };
+
+		if (memmem(name.p, name.n, "gmk/", 4) != NULL) {
+			ck_assert_uint_eq(m->row[i].n, LEN);
+			keys++;
+		}
+		if (memmem(name.p, name.n, "fl/", 3) != NULL)
+			free(m->row[i].value);
+		else
+			m->row[n++] = m->row[i];
+	}
+	ck_assert_uint_eq(m->count, n + 1);
+	ck_assert_uint_eq(keys, 2);
+	m->count = n;
+	rig_reboot(r);
+}
+
+START_TEST(keys_of_older_images)
+{
+	struct craft old = { 1, NOW - 100, NOW - 100, NOW + DAY, false, { 0 } };
+	struct craft later = { 2, NOW, NOW, NOW + DAY, false, { 0 } };
+	static struct call c;
+	struct rig *r = alone();
+
+	ck_assert_uint_eq(import(r, NOW, craft(&later)), 0x9000);
+	ck_assert_uint_eq(import(r, NOW, craft(&old)), 0x9000);
+	as_it_was(r);
+	ck_assert_uint_eq(current(r, NOW), 2);
+	ck_assert_uint_eq(import(r, NOW, craft(&old)), SW_PROSE_REPLAY);
+	ck_assert_uint_eq(import(r, NOW, craft(&later)), SW_PROSE_REPLAY);
+	ck_assert_uint_eq(import_key(r, 3, 2, 1), 0x9000);
+	ck_assert_uint_eq(current(r, NOW), 3);
+	ck_assert_uint_eq(start(r, NOW + DAY, NULL, &c), SW_PROSE_EXPIRED);
+	rig_free(&r);
+}
+END_TEST
+
 START_TEST(orders_that_are_none)
 {
 	static const struct order none[] = { { .number = 5, .floor = 5 }, { .number = ORDER_NUMBER_END },
@@ -809,6 +855,7 @@ TCase *tcase_exclusion(void)
 	tcase_add_test(t, a_revocation_that_comes_first_leaves_a_mark);
 	tcase_add_test(t, a_revoked_key_does_not_bring_the_excluded_back);
 	tcase_add_loop_test(t, messages_without_a_number, 0, 2);
+	tcase_add_test(t, keys_of_older_images);
 	tcase_add_test(t, orders_that_are_none);
 	tcase_add_loop_test(t, another_implementation_reads_the_order, 0, 2);
 	tcase_add_test(t, a_clock_behind_what_was_issued);
