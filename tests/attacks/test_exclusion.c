@@ -691,6 +691,61 @@ START_TEST(a_clock_behind_what_was_issued)
 }
 END_TEST
 
+/* A card gets what waits for it in the order in which it was made, whatever the clock said meanwhile: what is sealed under new
+ * transport keys would be refused before them, and what is under the old ones behind them. */
+START_TEST(what_waits_for_a_card_comes_in_its_order)
+{
+	static const struct {
+		enum db_item_kind kind;
+		uint64_t at;
+	} items[] = { { ITEM_MIKEY, NOW }, { ITEM_SEALED, NOW }, { ITEM_TRANSPORT, NOW }, { ITEM_SEALED, NOW - 3600 },
+		{ ITEM_SEALED, NOW + 1 }, { ITEM_MIKEY, NOW + 100 } };
+	struct rig *r = known_card();
+
+	for (uint8_t i = 0; i < sizeof items / sizeof *items; i++) {
+		struct db_item item = { .kind = items[i].kind, .at = items[i].at, .iccid = ICCID_1 };
+
+		ck_assert_int_eq(db_outbox_add(db, &item, (struct bytes){ &i, 1 }), OK);
+	}
+	for (uint8_t i = 0; i < sizeof items / sizeof *items; i++) {
+		uint8_t raw[4];
+		struct buf b = BUF_OF(raw);
+		struct db_item item;
+
+		ck_assert_int_eq(db_outbox_next(db, NOW, ICCID_1, &item, &b), OK);
+		ck_assert_uint_eq(raw[0], i);
+		ck_assert_int_eq(db_outbox_confirm(db, NOW, ICCID_1, item.id, 0), OK);
+	}
+	rig_free(&r);
+}
+END_TEST
+
+/* A key set for which there is no room is refused, not taken and dropped. */
+START_TEST(an_old_key_set_is_not_dropped_on_arrival)
+{
+	struct rig *r = known_card();
+	struct store_mem before;
+
+	for (uint64_t i = 1; i <= 3; i++)
+		ck_assert_uint_eq(install(r, issue(ALICE, NOW + i * MONTH)), 0x9000);
+	objects = BUF_OF(object_memory);
+	(void)issue(ALICE, NOW);
+	{
+		struct bytes certificate = buf_bytes(&objects), key_set = certificate;
+		struct tlv t;
+
+		ck_assert_int_eq(tlv_next(&key_set, &t), OK);
+		ck_assert_uint_eq(install(r, (struct bytes){ certificate.p, certificate.n - key_set.n }), 0x9000);
+		store_mem_copy(&before, &r->store);
+		ck_assert_uint_eq(install(r, key_set), SW_PROSE_REPLAY);
+	}
+	ck_assert(store_mem_equal(&before, &r->store));
+	ck_assert_uint_eq(install(r, issue(ALICE, NOW + 4 * (uint64_t)MONTH)), 0x9000);
+	store_mem_free(&before);
+	rig_free(&r);
+}
+END_TEST
+
 /* ---- cards that make keys ------------------------------------------------------------------------------------------- */
 
 static unsigned adhoc(struct rig *r, enum prose_adhoc what, const char *group, uint32_t tag, const char *uri, size_t times)
@@ -859,6 +914,8 @@ TCase *tcase_exclusion(void)
 	tcase_add_test(t, orders_that_are_none);
 	tcase_add_loop_test(t, another_implementation_reads_the_order, 0, 2);
 	tcase_add_test(t, a_clock_behind_what_was_issued);
+	tcase_add_test(t, what_waits_for_a_card_comes_in_its_order);
+	tcase_add_test(t, an_old_key_set_is_not_dropped_on_arrival);
 	tcase_add_test(t, a_forgotten_adhoc_key_does_not_come_back);
 	tcase_add_loop_test(t, cards_exclude_too, 0, 2);
 	tcase_add_loop_test(t, a_card_excludes_many, 0, 2);

@@ -90,8 +90,9 @@ static enum sw install_external_kms(struct applet *a, struct bytes payload)
 	                                                          : sw_of(applet_put(a, name_bytes(&name), payload));
 }
 
-/* Of the records whose names begin so, the first, which is of the earliest period. */
-static enum status drop_old_key_sets(struct applet *a, struct bytes prefix)
+/* Of the records whose names begin so, the first, which is of the earliest period. If that is the new one it has come too late.
+ */
+static enum sw drop_old_key_sets(struct applet *a, struct bytes prefix, const struct record_name *new)
 {
 	struct record_name name = { 0 }, first = { 0 };
 	size_t n = 0;
@@ -100,9 +101,11 @@ static enum status drop_old_key_sets(struct applet *a, struct bytes prefix)
 		if (n++ == 0)
 			first = name;
 	if (n <= KEY_SETS_MAX)
-		return OK;
+		return SW_OK;
+	if (bytes_equal(name_bytes(&first), name_bytes(new)))
+		return SW_PROSE_REPLAY;
 	sakke_ring_clear(a->card->env.ring); /* the tables of that key go with it */
-	return applet_erase(a, name_bytes(&first));
+	return sw_of(applet_erase(a, name_bytes(&first)));
 }
 
 /* RSK and SSK are checked against the KMS certificate before they are kept (RFC 6508 6.1.2, RFC 6507 5.1.2). A group's signer
@@ -138,7 +141,7 @@ static enum sw install_key_set(struct applet *a, struct bytes payload, bool of_s
 	}
 	if ((st = buf_status(&b)) != OK || (st = applet_put(a, name_bytes(&name), buf_bytes(&b))) != OK)
 		return sw_of(st);
-	return sw_of(drop_old_key_sets(a, name_bytes(&prefix)));
+	return drop_old_key_sets(a, name_bytes(&prefix), &name);
 }
 
 static enum sw install_group(struct applet *a, struct bytes payload)
