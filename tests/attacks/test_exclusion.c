@@ -452,6 +452,7 @@ END_TEST
 /* Any number of messages later the first does not come back; a key for which there would be no room is refused, not taken. */
 START_TEST(what_was_dropped_stays_away)
 {
+	const struct craft revocation = { 17, NOW, NOW, NOW + DAY, true, { .number = 190, .at = NOW } };
 	struct rig *r = alone();
 	struct store_mem before;
 
@@ -466,6 +467,9 @@ START_TEST(what_was_dropped_stays_away)
 	rig_reboot(r);
 	ck_assert_uint_eq(import_key(r, 1, 10, 0), SW_PROSE_REPLAY);
 	ck_assert_uint_eq(import_key(r, 101, 151, 0), 0x9000); /* it takes the place of the lowest */
+	ck_assert_uint_eq(import_key(r, 15, 150, 0), SW_PROSE_REPLAY);
+	ck_assert_uint_eq(import(r, NOW, craft(&revocation)), 0x9000); /* now there is room */
+	ck_assert_uint_eq(import_key(r, 14, 140, 0), SW_PROSE_REPLAY);
 	ck_assert_uint_eq(import_key(r, 15, 150, 0), SW_PROSE_REPLAY);
 	store_mem_free(&before);
 	rig_free(&r);
