@@ -82,6 +82,7 @@ enum prose_tag {
 	TAG_SIGNATURE = 0x9F24,  /* r || s; a MAC of 32 octets */
 	TAG_TRK_ID = 0x9F25,
 	TAG_INTERFACE = 0x9F26, /* major, minor: one octet each */
+	TAG_OLD_KEY = 0x9F2A,   /* 01: an offer under a key that a newer one has put an end to */
 	TAG_PLACE = 0x9F2C,     /* enum prose_place */
 	TAG_VALIDITY = 0x9F2D,  /* in records: not-before, not-after of the sealed object, 8 octets each */
 	TAG_MEDIA_AT = 0x9F2E,  /* where the media of a call go: IPv4 address and port */
@@ -137,7 +138,10 @@ enum group_key_tag {
 	GROUP_KEY_GMK,
 	GROUP_KEY_NOT_BEFORE,
 	GROUP_KEY_NOT_AFTER,
-	GROUP_KEY_MADE
+	GROUP_KEY_MADE,
+	GROUP_KEY_NUMBER, /* and the floor, 8 octets each, as in an ORDER part (protocols/mikey/keys/order.h); both or neither
+	                   */
+	GROUP_KEY_FLOOR
 };
 
 enum group_policy {
@@ -147,7 +151,9 @@ enum group_policy {
 	GROUP_POLICY_ADHOC = 0x08,     /* made by its members' cards alone; never in a sealed object */
 	GROUP_POLICY_DIRECT = 0x10,    /* media keys straight from the GMK (TS 33.180 7.4), no offers */
 	GROUP_POLICY_EXPORT = 0x20,    /* with DIRECT: these keys, which live as long as the GMK, may leave the card */
-	GROUP_POLICY_SHARED = 0x40     /* all talkers of a session under one GSK; else each talker starts his own */
+	GROUP_POLICY_SHARED = 0x40,    /* all talkers of a session under one GSK; else each talker starts his own */
+	GROUP_POLICY_LISTEN =
+	        0x80 /* with SIGN: offers under an older key are listened to until it ends (order.c of the card) */
 };
 
 enum discovery_profile { DISCOVERY_TR_21 = 1, DISCOVERY_33303 = 2 };

@@ -63,6 +63,8 @@ static const struct {
 	        "no permission for this here: the PLMN's ProSe Function grants it, or the home network's preset" },
 	{ SW_PROSE_REVOKED, 0xFFFF, "the identity is on its KMS's list of revoked users" },
 	{ SW_PROSE_COLLISION, 0xFFFF, "another talker of this session has the same SSRC: ask for a new one" },
+	{ SW_PROSE_OLD_KEY, 0xFFFF,
+	        "under a key that a newer one of the group has put an end to: the talker was excluded or lacks the new key" },
 };
 
 const char *sw_text(unsigned sw)

@@ -62,6 +62,7 @@ enum sw {
 	SW_PROSE_POLICY = 0x9C0B,          /* the group's policy forbids it */
 	SW_PROSE_NOT_PROVISIONED = 0x9C0C, /* no KMS certificate or key set yet */
 	SW_PROSE_COLLISION = 0x9C0D,       /* somebody else sends with this SSRC: TALK again */
+	SW_PROSE_OLD_KEY = 0x9C10,         /* a newer key of the group's has put an end to this one */
 	SW_PROSE_PERMISSION = 0x9C14,      /* the user has no permission for this here */
 	SW_PROSE_REVOKED = 0x9C15          /* a KMS has revoked this identity */
 };

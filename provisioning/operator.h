@@ -79,6 +79,9 @@ MUST_USE enum status group_delegate(struct db *, const char *group, const char *
 MUST_USE enum status group_rekey(struct db *, const char *group, uint64_t now, uint64_t not_before, uint64_t not_after,
         enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *, uint32_t *gmk_id);
 
+/* Out of the group; the next key tells the others. strict: nobody is heard under an older key then. */
+MUST_USE enum status group_exclude(struct db *, const char *group, const char *user, bool strict);
+
 /* discovery.c - new keys under a name; a copy of them, with rights, for a card. */
 MUST_USE enum status discovery_renew(struct db *, const char *name, enum discovery_profile, unsigned slot_seconds);
 MUST_USE enum status discovery_grant(struct db *, const char *name, const char *iccid, unsigned rights, uint64_t not_before,

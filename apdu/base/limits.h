@@ -11,6 +11,14 @@ enum {
 	PROSE_REQUEST_MAX = 4096
 };
 
+/* What one re-key of a group names (protocols/mikey/keys/order.h). */
+enum {
+	/* Users excluded. One more: the message says `strict`, so that nobody is heard under an older key. */
+	GMK_EXCLUDED_MAX = 16,
+	/* Older keys of the group, by GMK-ID. One more: the floor alone says that it is revoked. */
+	GMK_REVOKED_MAX = 8
+};
+
 /* HTTP between phone and server (http.h of provisioning, gba.h of host/net). */
 enum {
 	/* Octets of a body, either way. One more: the server answers 413, the phone ends the connection. */

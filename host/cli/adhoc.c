@@ -17,7 +17,8 @@ enum { MESSAGE_ROOM = PROSE_REQUEST_MAX, MANAGED_VALID = 7 * 86400 };
 static int create(struct arguments *a, const char *verb)
 {
 	struct prose_gmk g;
-	enum prose_result r = prose_adhoc_create(a->card, now_seconds(), a->words[1], now_seconds() + (uint64_t)a->valid, &g);
+	enum prose_result r = prose_adhoc_create_without(
+	        a->card, now_seconds(), a->words[1], now_seconds() + (uint64_t)a->valid, a->words + 2, a->word_count - 2, &g);
 
 	if (r != PROSE_OK)
 		return ue_complain(a, verb, a->words[1], r);
@@ -73,8 +74,9 @@ int group_manage(struct arguments *a)
 	if (a->valid == 0)
 		a->valid = MANAGED_VALID;
 	if (strcmp(a->words[0], "rekey") == 0)
-		return a->word_count == 2 && a->valid > 0 ? create(a, "group rekey")
-		                                          : usage_error("group rekey", "needs GROUP");
+		return a->word_count >= 2 && a->valid > 0
+		               ? create(a, "group rekey")
+		               : usage_error("group rekey", "needs GROUP, and the users that are excluded, if any");
 	if (a->word_count == 3 && a->out != NULL && a->members == NULL)
 		return invite(a, "group invite", a->words[2], a->out);
 	if (a->word_count != 2 || a->out == NULL || a->members == NULL)
@@ -93,12 +95,13 @@ int verb_adhoc(struct arguments *a)
 
 	if (a->valid == 0)
 		a->valid = 86400;
-	if (strcmp(what, "create") == 0 && a->word_count == 2 && a->valid > 0)
+	if (strcmp(what, "create") == 0 && a->word_count >= 2 && a->valid > 0)
 		return create(a, "adhoc create");
 	if (strcmp(what, "invite") == 0 && a->word_count == 3 && a->out != NULL)
 		return invite(a, "adhoc invite", a->words[2], a->out);
 	if (strcmp(what, "accept") != 0 || a->word_count != 3)
-		return usage_error("adhoc", "say `create GROUP`, `invite GROUP USER --out FILE` or `accept GROUP SIGNER`");
+		return usage_error(
+		        "adhoc", "say `create GROUP [EXCLUDED...]`, `invite GROUP USER --out FILE` or `accept GROUP SIGNER`");
 	r = prose_adhoc_accept(a->card, a->words[1], a->words[2]);
 	return r == PROSE_OK ? 0 : ue_complain(a, "adhoc accept", a->words[1], r);
 }

@@ -48,15 +48,20 @@ static void pass_over(struct listener *l, const char *reason, const char *senten
 		(void)fprintf(stderr, "prose-ue call join: an offer for %s is passed over: %s\n", l->a->group, sentence);
 }
 
+/* A member to whose card the offer's key is unknown hears nothing until it comes. */
+static const char no_new_key[] = "this call is under a key of the group's that this card does not have, a newer one as a rule: get"
+                                 " your message with `group fetch`, or `group import FILE` it from any phone";
+
 /* What whoever sends an offer can bring about; else it is the card's own trouble. */
 static bool passes(struct listener *l, enum prose_result r)
 {
 	const unsigned sw = prose_card_status(l->a->card);
+	const char *error = prose_card_error(l->a->card);
 	char reason[REASON_LEN];
 
 	if (r == PROSE_REFUSED && (sw >> 8 == SW_PROSE_SIGNATURE >> 8 || sw == SW_WRONG_DATA)) {
 		(void)snprintf(reason, sizeof reason, "%04X", sw);
-		pass_over(l, reason, prose_card_error(l->a->card));
+		pass_over(l, reason, sw == SW_PROSE_NO_KEY && media_is_member(l->a->card, l->a->group) ? no_new_key : error);
 		return true;
 	}
 	if (r != PROSE_FORMAT && r != PROSE_NO_SPACE && r != PROSE_REPLAYED)
@@ -128,6 +133,9 @@ static void seat(struct listener *l, const struct prose_session *s, const struct
 	        (struct heard_session){ .media = { .card = l->a->card, .policy = l->policy, .session = *s }, .in = in };
 	memcpy(l->session[row].at, at, MEDIA_AT_LEN);
 	remember_offer(&l->session[row], mikey);
+	if (s->old_key)
+		(void)fprintf(stderr, "prose-ue call join: %s talks under an old key, and does not hear who has the new one\n",
+		        s->sender_uri);
 }
 
 /* A copy of an offer that is open. */
@@ -274,6 +282,8 @@ static enum prose_result print_joined(struct heard_session *h)
 	if ((m->policy & PROSE_POLICY_DIRECT) != 0)
 		(void)printf(", \"mki\": \"%08lx%08lx\"", (unsigned long)m->session.gmk_id,
 		        (unsigned long)(h->guk_id != 0 ? h->guk_id : m->session.guk_id));
+	if (m->session.old_key)
+		(void)printf(", \"old_key\": true");
 	if (key.len > 0)
 		(void)printf(", \"srtp_key\": \"%s\"", hex_encode(secret_bytes(&key), hex));
 	(void)printf("}\n");

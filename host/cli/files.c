@@ -72,8 +72,9 @@ static void print_entry(void *context, const struct prose_entry *e)
 	switch (*kind) {
 	case PROSE_KEY_SETS: (void)printf("key set    %s, period %llu\n", e->uri, (unsigned long long)e->period_number); break;
 	case PROSE_GROUPS:
-		(void)printf("group      %s, keys from %s%s%s\n", e->uri, e->signer_uri,
-		        (e->policy & 1) != 0 ? ", signed offers" : "", (e->policy & 2) != 0 ? ", key stays in the card" : "");
+		(void)printf("group      %s, keys from %s%s%s%s\n", e->uri, e->signer_uri,
+		        (e->policy & 1) != 0 ? ", signed offers" : "", (e->policy & 2) != 0 ? ", key stays in the card" : "",
+		        (e->policy & 0x80) != 0 ? ", listens to older keys" : "");
 		break;
 	case PROSE_PERMISSIONS:
 		(void)printf("permission %s, %s%s%suntil %s\n", e->plmn, (e->rights & 1) != 0 ? "announce, " : "",

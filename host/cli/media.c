@@ -9,21 +9,31 @@ enum { RTP_HEADER = 12, MKI_LEN = 8, STRANGERS_AT_ONCE = 8, STRANGER_US = 100000
 struct look {
 	const char *group;
 	unsigned policy;
+	bool found;
 };
 
 static void look_at(void *context, const struct prose_entry *e)
 {
 	struct look *l = context;
 
-	if (strcmp(e->uri, l->group) == 0)
-		l->policy = e->policy;
+	if (strcmp(e->uri, l->group) != 0)
+		return;
+	l->policy = e->policy;
+	l->found = true;
 }
 
 unsigned media_policy(struct prose_card *card, const char *group)
 {
-	struct look l = { group, 0 };
+	struct look l = { .group = group };
 
 	return prose_list(card, PROSE_GROUPS, look_at, &l) == PROSE_OK ? l.policy : 0;
+}
+
+bool media_is_member(struct prose_card *card, const char *group)
+{
+	struct look l = { .group = group };
+
+	return prose_list(card, PROSE_GROUPS, look_at, &l) == PROSE_OK && l.found;
 }
 
 static bool direct(const struct media *m)

@@ -34,6 +34,8 @@ struct media {
 
 /* The group's policy, as its record on the card has it; 0 if there is none. */
 unsigned media_policy(struct prose_card *, const char *group);
+/* Whether the card has the group's record. */
+bool media_is_member(struct prose_card *, const char *group);
 /* Whether the card ciphers. */
 bool media_in_card(const struct media *);
 /* Key || salt of one talker (0: the GSK, or our own of gmk-direct), if they may leave. */

@@ -237,6 +237,10 @@ enum prose_result prose_import_gmk(struct prose_card *, uint64_t now, const uint
  * PROSE_REFUSED with 9C0B: there is a network's group of this name. */
 enum prose_result prose_adhoc_create(
         struct prose_card *, uint64_t now, const char *group, uint64_t not_after, struct prose_gmk *out);
+/* The same without these users: the messages say so, and no card that has one talks under an older key. Beyond 16 users the
+ * members do not listen under older keys either. PROSE_NO_SPACE: too many for one command. */
+enum prose_result prose_adhoc_create_without(struct prose_card *, uint64_t now, const char *group, uint64_t not_after,
+        const char *const *users, size_t user_count, struct prose_gmk *out);
 enum prose_result prose_adhoc_invite(
         struct prose_card *, uint64_t now, const char *group, const char *member, uint8_t *message, size_t *n);
 enum prose_result prose_adhoc_accept(struct prose_card *, const char *group, const char *signer);
@@ -324,7 +328,8 @@ enum prose_result prose_permission(
 struct prose_session {
 	uint8_t id[8];
 	uint32_t ssrc;
-	bool known; /* this very offer was opened before */
+	bool known;   /* this very offer was opened before */
+	bool old_key; /* the talker lacks the group's newer key, and is heard until the old one is over */
 	char sender_uri[129];
 	char group_uri[129];
 	/* prose_direct_open only */

@@ -70,13 +70,21 @@ enum prose_result prose_import_gmk(struct prose_card *c, uint64_t now, const uin
 enum prose_result prose_adhoc_create(
         struct prose_card *c, uint64_t now, const char *group, uint64_t not_after, struct prose_gmk *out)
 {
-	uint8_t raw[256];
+	return prose_adhoc_create_without(c, now, group, not_after, NULL, 0, out);
+}
+
+enum prose_result prose_adhoc_create_without(struct prose_card *c, uint64_t now, const char *group, uint64_t not_after,
+        const char *const *users, size_t user_count, struct prose_gmk *out)
+{
+	uint8_t raw[PROSE_REQUEST_MAX];
 	struct buf b = BUF_OF(raw);
 	enum prose_result r;
 
 	tlv_put_uint(&b, TAG_TIME, 8, now);
 	tlv_put(&b, TAG_GROUP_URI, bytes_str(group));
 	tlv_put_uint(&b, TAG_NOT_AFTER, 8, not_after);
+	for (size_t i = 0; i < user_count; i++)
+		tlv_put(&b, TAG_USER_URI, bytes_str(users[i]));
 	r = b.failed ? PROSE_NO_SPACE : session_command(c, INS_PROSE_ADHOC, ADHOC_CREATE, buf_bytes(&b), 256);
 	return r == PROSE_OK ? take_gmk(c, out) : r;
 }
@@ -326,6 +334,7 @@ enum prose_result prose_call_join(
 	memcpy(out->id, id.p, sizeof out->id);
 	out->ssrc = (uint32_t)v;
 	out->known = take_number(c->answer, TAG_KNOWN, &v) && v != 0;
+	out->old_key = take_number(c->answer, TAG_OLD_KEY, &v) && v != 0;
 	(void)take_text(c->answer, TAG_SENDER_URI, out->sender_uri, sizeof out->sender_uri);
 	(void)take_text(c->answer, TAG_GROUP_URI, out->group_uri, sizeof out->group_uri);
 	out->media_known = take_octets(c, TAG_MEDIA_AT, out->media_at, sizeof out->media_at) == PROSE_OK;

@@ -91,6 +91,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_KMS: a->kms = arg; return 0;
 	case OPT_WITHOUT_KEYS: a->without_keys = true; return 0;
 	case OPT_MOVE: a->move = true; return 0;
+	case OPT_LISTENING: a->listening = arg; return 0;
+	case OPT_ACCEPT: a->accept = true; return 0;
 	case OPT_RADIO: a->radio = arg; return 0;
 	case OPT_DOMAIN: a->domain = arg; return 0;
 	case OPT_VERIFY: a->verify = arg; return 0;
@@ -206,7 +208,16 @@ static const struct argp_option kms_init_options[] = { { "uri", OPT_URI, "URI", 
 static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed objects"),
 	{ "periods-ahead", OPT_SHIFT, "N", 0, "For the Nth next key period (default 0, the current one)", 0 },
 	{ "period", OPT_PERIOD, "SECONDS", 0, "The KMS's key period (default 2592000)", 0 }, { 0 } };
-static const struct argp_option revoke_options[] = { VALID, { 0 } };
+#define LISTENING(text)                                                                                                        \
+	{                                                                                                                      \
+		"listening", OPT_LISTENING, "strict|listen", 0, text, 0                                                        \
+	}
+static const struct argp_option revoke_options[] = { VALID,
+	LISTENING("Whether members who lack the new keys are still heard where the group's policy says so (default strict)"),
+	{ 0 } };
+static const struct argp_option clock_options[] = {
+	{ "accept", OPT_ACCEPT, NULL, 0, "The last time was wrong, this clock is right: issue by it again", 0 }, { 0 }
+};
 #define NAF                                                                                                                    \
 	{                                                                                                                      \
 		"name", OPT_NAME, "FQDN", 0, "The server that pushes, as cards make their keys for it", 0                      \
@@ -253,7 +264,9 @@ static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "A
 	{ 0 } };
 static const struct argp_option group_create_options[] = { { "manager", OPT_MANAGER, "URI", 0, "Who signs this group's keys",
 	                                                           0 },
-	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b, shared, direct, export=period", 0 }, { 0 } };
+	{ "policy", OPT_POLICY, "LIST", 0, "sign, in-card, profile-b, shared, direct, export=period", 0 },
+	LISTENING("Offers under a key that an exclusion has put an end to: refused (default), or heard till the key is over"),
+	{ 0 } };
 static const struct argp_option group_add_options[] = { OUT("Sealed group record for the member's card"), { 0 } };
 static const struct argp_option delegate_options[] = { OUT("Sealed objects for that user's card"), { 0 } };
 static const struct argp_option rekey_options[] = { OUT("Folder, one message a member"), VALID,
@@ -328,17 +341,18 @@ static const struct verb {
 	int (*run)(struct arguments *);
 	const struct argp_option *options;
 	const char *words, *help, *example;
-	enum { IN_TRANSACTION, SERVES, ALONE } how; /* SERVES: runs on, with its own transactions; ALONE: opens what it needs */
+	/* SERVES: runs on, with its own transactions; ALONE: opens what it needs; ISSUES: signs or seals with a date */
+	enum { IN_TRANSACTION, SERVES, ALONE, ISSUES } how;
 } verbs[] = {
 	{ "card", "new", card_new, card_new_options, "", "Order a card: identities, encrypted secrets, PIN letter",
 	        "prose-net card new --card 8900101000000000017 --imsi 001010000000001 --maker-cert maker.crt --out orders" },
 	{ "card", "import", card_import, import_options, "FILE",
 	        "Take over a vendor's list of cards and keys (CSV with a header)", "prose-net card import farm.csv" },
 	{ "card", "time", card_time, card_time_options, "", "Sealed time for a card",
-	        "prose-net card time --card 8900101000000000017 --out time.sealed" },
+	        "prose-net card time --card 8900101000000000017 --out time.sealed", ISSUES },
 	{ "card", "revoke", card_revoke, revoke_options, "ICCID",
 	        "A lost card: out of HSS, KMS and its groups, which get new keys; locked over the air",
-	        "prose-net card revoke 8900101000000000017" },
+	        "prose-net card revoke 8900101000000000017", ISSUES },
 	{ "card", "transport", card_transport, transport_options, "",
 	        "New transport keys for a card (TrK, InK), under the old ones; with --name pushed under GBA's",
 	        "prose-net card transport --card 8900101000000000017" },
@@ -347,7 +361,7 @@ static const struct verb {
 	{ "kms", "init", kms_new, kms_init_options, "", "Make the KMS's master keys",
 	        "prose-net kms init --uri kms.example.org" },
 	{ "kms", "issue", kms_keys, kms_issue_options, "", "Key set of a user, sealed to a card",
-	        "prose-net kms issue --card 8900101000000000017 --user sip:alice@example.org --out alice.keys" },
+	        "prose-net kms issue --card 8900101000000000017 --user sip:alice@example.org --out alice.keys", ISSUES },
 	{ "kms", "allow", kms_allow, kms_allow_options, "", "A card may hold the keys of a user",
 	        "prose-net kms allow --card 8900101000000000017 --user sip:alice@example.org" },
 	{ "kms", "enrol", kms_enrol, kms_enrol_options, "", "A code with which a phone without GBA gets a user's keys, once",
@@ -358,10 +372,10 @@ static const struct verb {
 	        "Another agency's KMS: its users may sign, and be in our groups; our cards get its keys with their own",
 	        "prose-net kms trust police.json --domain police.example.org" },
 	{ "kms", "push", kms_push, push_options, "", "A user's key set now, though his phone has not asked (GBA push)",
-	        "prose-net kms push --user sip:alice@example.org --name groups.example.org --out alice.push" },
+	        "prose-net kms push --user sip:alice@example.org --name groups.example.org --out alice.push", ISSUES },
 	{ "kms", "revoke", kms_revoke, kms_revoke_options, "",
 	        "No keys for a user any more; the groups go on without, under new keys",
-	        "prose-net kms revoke --user sip:alice@example.org" },
+	        "prose-net kms revoke --user sip:alice@example.org", ISSUES },
 	{ "kms", "revoked", kms_revoked, revoked_options, "[FILE]",
 	        "The list of the revoked: into all outboxes, into a file for another agency or one card; or another agency's",
 	        "prose-net kms revoked --out fire.revoked" },
@@ -377,19 +391,21 @@ static const struct verb {
 	        "prose-net group remove sip:fire@example.org sip:alice@example.org" },
 	{ "group", "delegate", group_give_signer, delegate_options, "GROUP USER",
 	        "Give a user's card the group's signing key: it can then make and send the group's keys",
-	        "prose-net group delegate sip:fire@example.org sip:chief@example.org" },
+	        "prose-net group delegate sip:fire@example.org sip:chief@example.org", ISSUES },
 	{ "group", "refresh", group_refresh, refresh_options, "GROUP",
 	        "A new key for a group that its members have joined by themselves, pushed to each",
-	        "prose-net group refresh sip:volunteers@example.org" },
+	        "prose-net group refresh sip:volunteers@example.org", ISSUES },
 	{ "group", "status", group_status, json_options, "GROUP",
 	        "What each member has got; exit status 3: something waits, or was refused",
 	        "prose-net group status sip:fire@example.org" },
+	{ "group", "show", group_show, none, "GROUP", "What a group is, and how many keys it has had",
+	        "prose-net group show sip:fire@example.org" },
 	{ "group", "rekey", group_new_key, rekey_options, "GROUP", "New GMK, one MIKEY-SAKKE message a member",
-	        "prose-net group rekey sip:fire@example.org --out rekey" },
+	        "prose-net group rekey sip:fire@example.org --out rekey", ISSUES },
 	{ "discovery", "renew", discovery_create, renew_options, "NAME",
 	        "New discovery keys under a name; old ones stop matching", "prose-net discovery renew alice --profile 33.303" },
 	{ "discovery", "grant", discovery_give, grant_options, "NAME", "Give a card those keys, with rights",
-	        "prose-net discovery grant alice --card 8900101000000000017 --rights announce --out alice.disc" },
+	        "prose-net discovery grant alice --card 8900101000000000017 --rights announce --out alice.disc", ISSUES },
 	{ "ota", "update", ota_push, ota_options, "HEX", "Update a file over the air",
 	        "prose-net ota update 01FF --card 8900101000000000017 --file 4F05 --out push.sms" },
 	{ "ota", "verify", ota_check, verify_options, "FILE", "What the card answered",
@@ -429,6 +445,8 @@ static const struct verb {
 	        ALONE },
 	{ "db", "upgrade", db_upgrade, none, "", "Bring a database of an older prose-net to this one's schema",
 	        "prose-net db upgrade", ALONE },
+	{ "db", "clock", db_clock, clock_options, "", "The last time at which keys were issued, against this clock",
+	        "prose-net db clock" },
 	{ "serve", "hss", hss_serve, hss_options, "", "Authentication vectors for hostapd, until SIGTERM",
 	        "prose-net serve hss --socket /run/prose/hss.sock", SERVES },
 	{ "serve", "bsf", bsf_serve, serve_bsf_options, "", "Bootstrapping server function, until SIGTERM",
@@ -553,6 +571,8 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	rc = v->how == SERVES ? 0 : net_report(name, NULL, db_begin(a.db));
 	if (rc == 0)
 		rc = refuse_duplicate(name, &a);
+	if (rc == 0 && v->how == ISSUES && (rc = net_clock(name, &a)) == 0)
+		rc = net_report(name, NULL, db_clock_issue(a.db, net_now()));
 	if (rc == 0)
 		rc = v->run(&a);
 	if (db_outdated(a.db))

@@ -41,6 +41,18 @@ uint64_t net_now(void)
 	return (uint64_t)time(NULL);
 }
 
+int net_clock(const char *verb, const struct arguments *a)
+{
+	char sentence[DB_SENTENCE_MAX];
+	uint64_t last = 0;
+	enum status st = db_clock_last(a->db, &last);
+
+	if (st != OK || net_now() + CLOCK_TOLERANCE >= last)
+		return net_report(verb, NULL, st);
+	db_clock_sentence(a->db, net_now(), sentence);
+	return net_fail(verb, NULL, sentence, EXIT_REFUSED);
+}
+
 /* Files become visible only after the transaction that made them: a counter or sequence number that anybody has seen is one
  * the database remembers. Until then they are called PATH.new. */
 static char *pending[4096];

@@ -12,9 +12,9 @@ struct arguments {
 	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
 	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
 	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio, *certificate, *certificate_key,
-	        *client_ca, *kms, *sealed;
+	        *client_ca, *kms, *sealed, *listening;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
-	bool json, csv, failed, once, without_keys, move, no_sandbox;
+	bool json, csv, failed, once, without_keys, move, no_sandbox, accept;
 	struct courier *courier; /* --via of a server: it was started first */
 	const char *words[WORDS_MAX];
 	size_t count;
@@ -84,7 +84,9 @@ enum option_key {
 	OPT_CLIENT_CA,
 	OPT_KMS,
 	OPT_WITHOUT_KEYS,
-	OPT_MOVE
+	OPT_MOVE,
+	OPT_LISTENING,
+	OPT_ACCEPT
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
@@ -96,6 +98,8 @@ uint64_t net_now(void);
 /* From here on the process is in its role's sandbox. `own`: another path that it makes or removes; or NULL. 0, or an exit code
  * after a sentence. */
 int net_sandbox(const struct arguments *, enum sandbox_role, const char *verb, const char *own);
+/* 0, or that this clock is behind what was issued. */
+int net_clock(const char *verb, const struct arguments *);
 /* A file of mode 0600 that appears under its name only when the transaction has been committed. */
 MUST_USE enum status net_write_file(const char *path, struct bytes content);
 /* Rename what net_write_file has written, or (not committed) remove it. */
@@ -119,6 +123,7 @@ int group_remove(struct arguments *);
 int group_new_key(struct arguments *);
 int group_give_signer(struct arguments *);
 int group_status(struct arguments *);
+int group_show(struct arguments *);
 int group_refresh(struct arguments *);
 /* Out of these groups, each of which gets a new key and a line on stdout. */
 MUST_USE enum status leave_groups(struct arguments *, const struct db_member *, size_t n);
@@ -166,6 +171,7 @@ int function_permit(struct arguments *);
 /* verbs_db.c: these open the database themselves */
 int db_check(struct arguments *);
 int db_upgrade(struct arguments *);
+int db_clock(struct arguments *);
 /* verbs_hss.c */
 int hss_new_vector(struct arguments *);
 int hss_resync(struct arguments *);

@@ -201,3 +201,27 @@ int db_check(struct arguments *a)
 	json_decref(f.problems);
 	return rc;
 }
+
+/* What the cards make of it is said where it is decided. */
+int db_clock(struct arguments *a)
+{
+	uint64_t last = 0, now = net_now();
+	enum status st = db_clock_last(a->db, &last);
+
+	if (a->count != 0)
+		return net_fail("db clock", NULL, "takes no arguments", EXIT_USAGE);
+	if (st != OK)
+		return net_report("db clock", NULL, st);
+	if (now + CLOCK_TOLERANCE >= last) {
+		(void)printf("this clock is not behind what was issued: nothing to repair\n");
+		return 0;
+	}
+	if (!a->accept)
+		return net_clock("db clock", a);
+	(void)printf(
+	        "issued by this clock from now on, %llu seconds earlier than before. Cards that have seen the later time go by it "
+	        "until it has come: to them key sets and keys that end before it are over. The order of group keys is not "
+	        "touched; what was issued with the later date is refused by cards that have not seen it (9C04) until then\n",
+	        (unsigned long long)(last - now));
+	return net_report("db clock", NULL, db_clock_set(a->db, now));
+}

@@ -24,11 +24,25 @@ static const char *policy_wrong(unsigned policy)
 	return NULL;
 }
 
+/* What is listened to under a key that a newer one has put an end to. */
+static bool listening_of(const char *text, bool *listen)
+{
+	*listen = text != NULL && strcmp(text, "listen") == 0;
+	return text == NULL || *listen || strcmp(text, "strict") == 0;
+}
+
+/* Only signed offers show who makes them. */
+static bool may_listen(unsigned policy)
+{
+	return (policy & (GROUP_POLICY_SIGN | GROUP_POLICY_SHARED | GROUP_POLICY_DIRECT)) == GROUP_POLICY_SIGN;
+}
+
 int group_create(struct arguments *a)
 {
 	static const char *const names[] = { "sign", "in-card", "profile-b", "(ad-hoc)", "direct", "export=period", "shared",
 		NULL };
 	struct db_group g = { 0 };
+	bool listen;
 
 	if (a->count != 1 || a->manager == NULL || strlen(a->words[0]) > PROSE_URI_MAX || strlen(a->manager) > PROSE_URI_MAX)
 		return net_fail("group create", NULL, "needs GROUP and --manager URI", EXIT_USAGE);
@@ -38,6 +52,11 @@ int group_create(struct arguments *a)
 		        EXIT_USAGE);
 	if (policy_wrong(g.policy) != NULL)
 		return net_fail("group create", a->policy, policy_wrong(g.policy), EXIT_USAGE);
+	if (!listening_of(a->listening, &listen) || (listen && !may_listen(g.policy)))
+		return net_fail("group create", a->listening,
+		        "listening is `strict`, or in groups with `sign` that are neither `shared` nor `direct` `listen`",
+		        EXIT_USAGE);
+	g.policy |= listen ? GROUP_POLICY_LISTEN : 0;
 	(void)snprintf(g.uri, sizeof g.uri, "%s", a->words[0]);
 	(void)snprintf(g.manager_uri, sizeof g.manager_uri, "%s", a->manager);
 	return net_report("group create", g.uri, db_group_add(a->db, &g));
@@ -60,6 +79,8 @@ int group_add(struct arguments *a)
 
 	if (a->count != 2)
 		return net_fail("group add", NULL, "needs GROUP USER", EXIT_USAGE);
+	if ((st = db_excluded_drop(a->db, a->words[0], a->words[1])) != OK)
+		return net_report("group add", a->words[1], st);
 	if (is_guest(a, a->words[1]))
 		return net_report("group add", a->words[0],
 		        db_guest_set(a->db, a->words[0], a->words[1], true) == OK ? OK : ERR_NOT_FOUND);
@@ -74,15 +95,13 @@ int group_add(struct arguments *a)
 
 int group_remove(struct arguments *a)
 {
+	struct db_group g;
 	enum status st;
 
 	if (a->count != 2)
 		return net_fail("group remove", NULL, "needs GROUP USER", EXIT_USAGE);
-	st = db_member_set(a->db, a->words[0], a->words[1], false);
-	if (st == OK)
-		st = db_guest_set(a->db, a->words[0], a->words[1], false);
-	if (st == OK)
-		st = db_outbox_withdraw(a->db, a->words[0], a->words[1]);
+	if ((st = db_group_get(a->db, a->words[0], &g)) == OK)
+		st = group_exclude(a->db, a->words[0], a->words[1], false);
 	return net_report("group remove", a->words[1], st);
 }
 
@@ -183,14 +202,45 @@ int group_status(struct arguments *a)
 	return st != OK ? net_report("group status", a->words[0], st) : a->failed ? EXIT_REFUSED : 0;
 }
 
+int group_show(struct arguments *a)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = { { GROUP_POLICY_SIGN, "sign" }, { GROUP_POLICY_IN_CARD, "in-card" },
+		{ GROUP_POLICY_PROFILE_B, "profile-b" }, { GROUP_POLICY_DIRECT, "direct" },
+		{ GROUP_POLICY_EXPORT, "export=period" }, { GROUP_POLICY_SHARED, "shared" } };
+	struct db_group g;
+	uint64_t keys, floor;
+	enum status st;
+
+	if (a->count != 1)
+		return net_fail("group show", NULL, "needs GROUP", EXIT_USAGE);
+	if ((st = db_group_get(a->db, a->words[0], &g)) != OK || (st = db_group_floor(a->db, g.uri, &floor)) != OK ||
+	        (st = db_group_issued(a->db, g.uri, &keys)) != OK)
+		return net_report("group show", a->words[0], st);
+	(void)printf("%s: manager %s, policy", g.uri, g.manager_uri);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if ((g.policy & names[i].bit) != 0)
+			(void)printf(" %s", names[i].name);
+	(void)printf("%s, listening %s, %llu keys", (g.policy & ~(unsigned)GROUP_POLICY_LISTEN) == 0 ? " none" : "",
+	        (g.policy & GROUP_POLICY_LISTEN) != 0 ? "listen" : "strict", (unsigned long long)keys);
+	if (floor > 0)
+		(void)printf(", nobody talks under those before key %llu", (unsigned long long)floor);
+	(void)putchar('\n');
+	return 0;
+}
+
 enum status leave_groups(struct arguments *a, const struct db_member *in, size_t n)
 {
 	enum status st = OK;
+	bool listen = false;
 	uint32_t id;
 
+	if (a->listening != NULL && !listening_of(a->listening, &listen))
+		return ERR_MALFORMED;
 	for (size_t i = 0; st == OK && i < n; i++)
-		if ((st = db_member_set(a->db, in[i].group, in[i].uri, false)) == OK)
-			st = db_outbox_withdraw(a->db, in[i].group, in[i].uri);
+		st = group_exclude(a->db, in[i].group, in[i].uri, !listen);
 	for (size_t i = 0; st == OK && i < n; i++)
 		if (i == 0 || strcmp(in[i].group, in[i - 1].group) != 0) {
 			st = group_rekey(

@@ -357,10 +357,15 @@ static int export_head(struct arguments *a)
 	struct kms_head h;
 	char hash[2 * sizeof h.hash + 1], signature[2 * sizeof h.signature + 1];
 	uint64_t broken = 0;
-	enum status st = kms_head_sign(a->db, net_now(), &h, &broken);
+	int rc = net_clock("kms log", a);
+	enum status st;
 	json_t *j;
 	char *text;
 
+	if (rc != 0)
+		return rc;
+	if ((st = db_clock_issue(a->db, net_now())) == OK)
+		st = kms_head_sign(a->db, net_now(), &h, &broken);
 	if (st == OK && broken != 0)
 		return broken_at(broken);
 	if (st == OK) {

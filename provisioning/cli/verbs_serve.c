@@ -45,6 +45,8 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 		return net_fail(verb, NULL, "--limit is 0 to 1000000", EXIT_USAGE);
 	if ((a->certificate == NULL) != (a->certificate_key == NULL) || (a->certificate == NULL) != (a->client_ca == NULL))
 		return net_fail(verb, NULL, "--certificate, --certificate-key and --client-ca go together", EXIT_USAGE);
+	if (h.key != NULL && (rc = net_clock(verb, a)) != 0) /* the others issue nothing with a date */
+		return rc;
 	served = a;
 	h.limit = (unsigned)a->limit;
 	h.certificate = a->certificate;
@@ -65,6 +67,17 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 		http_run(s, TURN_MS);
 	http_free(&s);
 	return 0;
+}
+
+/* What a running server says of a clock that was set wrong, once. */
+static void say_why(const char *verb, const struct http_reply *r)
+{
+	static bool said;
+
+	if (r->status == 503 && !said)
+		said = net_clock(verb, served) != 0;
+	else if (r->status == 200)
+		said = false;
 }
 
 static void on_bsf(void *context, const struct http_request *q, struct http_reply *r)
@@ -99,6 +112,7 @@ static bool kms_key(void *context, const char *identity, bool tls13, struct secr
 static void on_kms(void *context, const struct http_request *q, struct http_reply *r)
 {
 	kms_service_request(context, net_now(), q, r);
+	say_why("serve kms", r);
 }
 
 int kms_serve(struct arguments *a)
@@ -121,6 +135,7 @@ int kms_serve(struct arguments *a)
 static void on_group(void *context, const struct http_request *q, struct http_reply *r)
 {
 	group_service_request(context, net_now(), q, r);
+	say_why("serve group", r);
 }
 
 static bool on_news(void *context)
@@ -149,6 +164,7 @@ int group_serve(struct arguments *a)
 static void on_function(void *context, const struct http_request *q, struct http_reply *r)
 {
 	function_service_request(context, net_now(), q, r);
+	say_why("serve function", r);
 }
 
 int function_serve(struct arguments *a)

@@ -149,12 +149,42 @@ MUST_USE enum status db_guest_set(struct db *, const char *group, const char *us
 MUST_USE enum status db_guest_each(struct db *, const char *group, enum status (*each)(void *, const char *user), void *);
 /* Call back for every member, in order of URI; stops at the first status that is not OK. */
 MUST_USE enum status db_member_each(struct db *, const char *group, enum status (*each)(void *, const char *user), void *);
-MUST_USE enum status db_gmk_add(
-        struct db *, const char *group, uint32_t id, uint64_t not_before, uint64_t not_after, struct bytes key);
-
+/* A key of a group. number: 1 for the group's first, 2, 3 (db_order.c); 0: one from before keys were counted. */
+struct db_gmk {
+	uint32_t id;
+	uint64_t number, not_before, not_after;
+};
+MUST_USE enum status db_gmk_add(struct db *, const char *group, const struct db_gmk *, struct bytes key);
 /* The latest key of a group that is not over yet. ERR_NOT_FOUND: none. */
-MUST_USE enum status db_gmk_latest(struct db *, const char *group, uint64_t now, uint32_t *id, uint64_t *not_before,
-        uint64_t *not_after, struct secret *key);
+MUST_USE enum status db_gmk_latest(struct db *, const char *group, uint64_t now, struct db_gmk *, struct secret *key);
+/* All that are not over yet, the latest first. */
+MUST_USE enum status db_gmk_each(
+        struct db *, const char *group, uint64_t now, void (*each)(void *, const struct db_gmk *), void *);
+
+/* db_order.c - how many keys a group has had, one more with each db_group_issue; and before which of them nobody is to talk
+ * under a key (0: there was no exclusion). */
+MUST_USE enum status db_group_issue(struct db *, const char *group, uint64_t *count);
+MUST_USE enum status db_group_issued(struct db *, const char *group, uint64_t *count);
+MUST_USE enum status db_group_floor(struct db *, const char *group, uint64_t *floor);
+MUST_USE enum status db_group_set_floor(struct db *, const char *group, uint64_t floor);
+/* The user is out of the group; the next key says so to everybody. strict: then nobody is heard under an older key. */
+MUST_USE enum status db_excluded_add(struct db *, const char *group, const char *user, bool strict);
+MUST_USE enum status db_excluded_drop(struct db *, const char *group, const char *user);
+/* Those that no key has excluded yet are excluded by the key of this number: how many. */
+MUST_USE enum status db_excluded_by(struct db *, const char *group, uint64_t number, size_t *count);
+/* Exclusions of this number and lower ones concern no living key any more. */
+MUST_USE enum status db_excluded_forget(struct db *, const char *group, uint64_t number);
+MUST_USE enum status db_excluded_each(
+        struct db *, const char *group, enum status (*each)(void *, const char *user, bool strict), void *);
+
+/* The time of what is signed or sealed with a date. ERR_DENIED: the clock is behind the last such time by more than
+ * CLOCK_TOLERANCE; db_clock_sentence says so. The time is kept to within CLOCK_STEP. */
+enum { CLOCK_TOLERANCE = 60, CLOCK_STEP = 10 };
+MUST_USE enum status db_clock_issue(struct db *, uint64_t now);
+/* 0: nothing was issued yet. */
+MUST_USE enum status db_clock_last(struct db *, uint64_t *last);
+MUST_USE enum status db_clock_set(struct db *, uint64_t last);
+void db_clock_sentence(struct db *, uint64_t now, char out[static DB_SENTENCE_MAX]);
 
 /* A group that members join by themselves (join.h): its owner, its server, and whether a list says who may. */
 struct db_joinable {

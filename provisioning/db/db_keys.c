@@ -285,8 +285,8 @@ enum status db_enrolment_use(struct db *db, const char *id)
 
 enum status db_group_add(struct db *db, const struct db_group *g)
 {
-	return sql_done(
-	        sql_query(db->sql, "INSERT INTO grp VALUES($1,$2,$3)", "ssi", g->uri, g->manager_uri, (uint64_t)g->policy));
+	return sql_done(sql_query(db->sql, "INSERT INTO grp(uri, manager, policy) VALUES($1,$2,$3)", "ssi", g->uri,
+	        g->manager_uri, (uint64_t)g->policy));
 }
 
 enum status db_group_get(struct db *db, const char *uri, struct db_group *g)
@@ -343,42 +343,69 @@ enum status db_guest_each(struct db *db, const char *group, enum status (*each)(
 	return each_of(db, "SELECT uri FROM guest WHERE grp=$1 ORDER BY uri", group, each, context);
 }
 
-enum status db_gmk_add(struct db *db, const char *group, uint32_t id, uint64_t not_before, uint64_t not_after, struct bytes key)
+static void gmk_label(const char *group, uint32_t id, char label[static DB_LABEL_MAX])
+{
+	char name[192];
+
+	(void)snprintf(name, sizeof name, "%s/%08lx", group, (unsigned long)id);
+	db_label("gmk", name, label);
+}
+
+enum status db_gmk_add(struct db *db, const char *group, const struct db_gmk *k, struct bytes key)
 {
 	uint8_t raw[128];
 	struct buf b = BUF_OF(raw);
 	struct bytes wrapped;
-	char name[192], label[256];
+	char label[DB_LABEL_MAX];
 
-	(void)snprintf(name, sizeof name, "%s/%08lx", group, (unsigned long)id);
-	db_label("gmk", name, label);
+	gmk_label(group, k->id, label);
 	TRY(db_wrap(db, label, key, &b));
 	wrapped = buf_bytes(&b);
-	return sql_done(sql_query(db->sql, "INSERT INTO gmk VALUES($1,$2,$3,$4,$5)", "siiib", group, (uint64_t)id,
-	        (uint64_t)not_before, (uint64_t)not_after, &wrapped));
+	return sql_done(
+	        sql_query(db->sql, "INSERT INTO gmk(grp, id, not_before, not_after, key, number) VALUES($1,$2,$3,$4,$5,$6)",
+	                "siiibi", group, (uint64_t)k->id, k->not_before, k->not_after, &wrapped, k->number));
 }
 
-enum status db_gmk_latest(struct db *db, const char *group, uint64_t now, uint32_t *id, uint64_t *not_before,
-        uint64_t *not_after, struct secret *key)
+/* Those of number 0 are from before there were numbers: by their beginning, as it was then. */
+#define GMKS                                                                                                                   \
+	"SELECT id, number, not_before, not_after, key FROM gmk WHERE grp=$1 AND not_after>$2"                                 \
+	" ORDER BY number DESC, not_before DESC, id"
+
+static void read_gmk(struct sql_rows *r, struct db_gmk *k)
+{
+	*k = (struct db_gmk){
+		.id = (uint32_t)sql_int(r, 0), .number = sql_int(r, 1), .not_before = sql_int(r, 2), .not_after = sql_int(r, 3)
+	};
+}
+
+enum status db_gmk_latest(struct db *db, const char *group, uint64_t now, struct db_gmk *k, struct secret *key)
 {
 	SECRET_LARGE plain = { 0 };
-	struct sql_rows *s = sql_query(db->sql,
-	        "SELECT id, not_before, not_after, key FROM gmk WHERE grp=$1 AND not_after>$2"
-	        " ORDER BY not_before DESC, id LIMIT 1",
-	        "si", group, now);
+	struct sql_rows *s = sql_query(db->sql, GMKS " LIMIT 1", "si", group, now);
 	enum status st = ERR_NOT_FOUND;
-	char name[192], label[DB_LABEL_MAX];
+	char label[DB_LABEL_MAX];
 
 	if (sql_row(s)) {
-		*id = (uint32_t)sql_int(s, 0);
-		*not_before = sql_int(s, 1);
-		*not_after = sql_int(s, 2);
-		(void)snprintf(name, sizeof name, "%s/%08lx", group, (unsigned long)*id);
-		db_label("gmk", name, label);
-		if ((st = db_unwrap(db, label, sql_blob(s, 3), &plain)) == OK)
+		read_gmk(s, k);
+		gmk_label(group, k->id, label);
+		if ((st = db_unwrap(db, label, sql_blob(s, 4), &plain)) == OK)
 			st = secret_set(key, secret_large_bytes(&plain));
 	}
 	return sql_done(s) == OK ? st : ERR_IO;
+}
+
+enum status db_gmk_each(
+        struct db *db, const char *group, uint64_t now, void (*each)(void *, const struct db_gmk *), void *context)
+{
+	struct sql_rows *s = sql_query(db->sql, GMKS, "si", group, now);
+
+	while (sql_row(s)) {
+		struct db_gmk k;
+
+		read_gmk(s, &k);
+		each(context, &k);
+	}
+	return sql_done(s);
 }
 
 enum status db_permission_set(struct db *db, const struct db_permission *p)

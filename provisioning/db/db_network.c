@@ -148,15 +148,28 @@ enum status db_gba_expire(struct db *db, uint64_t now)
 	return sql_done(sql_query(db->sql, "DELETE FROM gba WHERE expires<$1", "i", now));
 }
 
+/* A card gets what waits for it in the order in which it was made, so that what is sealed under new keys comes behind them:
+ * each item is later than all that wait, whatever the clock says. */
+static enum status later_than_others(struct db *db, const struct db_item *i, uint64_t *at)
+{
+	struct sql_rows *r = sql_query(db->sql, "SELECT MAX(at) FROM outbox WHERE iccid=$1 AND confirmed=0", "s", i->iccid);
+	uint64_t last = sql_row(r) ? sql_int(r, 0) : 0;
+
+	*at = i->at > last ? i->at : last + 1;
+	return sql_done(r);
+}
+
 enum status db_outbox_add(struct db *db, const struct db_item *i, struct bytes body)
 {
+	uint64_t at = 0;
 	uint8_t id[8];
 
+	TRY(later_than_others(db, i, &at));
 	TRY(rng_fill(&rng_system, id, sizeof id));
 	id[0] &= 0x7F;
 	return sql_done(sql_query(db->sql,
 	        "INSERT INTO outbox(id, iccid, at, kind, grp, uri, gmk, body) VALUES($1,$2,$3,$4,$5,$6,$7,$8)", "isiissib",
-	        bytes_uint(BYTES_OF(id)), i->iccid, i->at, (uint64_t)i->kind, i->group, i->uri, i->gmk_id, &body));
+	        bytes_uint(BYTES_OF(id)), i->iccid, at, (uint64_t)i->kind, i->group, i->uri, i->gmk_id, &body));
 }
 
 #define ITEM_COLUMNS "id, iccid, at, kind, grp, uri, gmk, fetched, confirmed, refused"

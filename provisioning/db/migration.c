@@ -23,9 +23,20 @@ static const char *const unique_keys[] = {
 	NULL,
 };
 
+/* How many keys of a group there were, and those excluded: what orders them is no clock. Keys from before have number 0. */
+static const char *const group_order[] = {
+	"ALTER TABLE grp ADD COLUMN issued BIGINT NOT NULL DEFAULT 0",
+	"ALTER TABLE grp ADD COLUMN floor BIGINT NOT NULL DEFAULT 0",
+	"ALTER TABLE gmk ADD COLUMN number BIGINT NOT NULL DEFAULT 0",
+	"CREATE TABLE expelled(grp TEXT NOT NULL REFERENCES grp(uri), uri TEXT NOT NULL, number BIGINT NOT NULL DEFAULT 0,"
+	" strict BIGINT NOT NULL DEFAULT 0, PRIMARY KEY(grp, uri))",
+	NULL,
+};
+
 /* By number, without a gap. */
 static const struct migration migrations[] = {
 	{ 9, "one card for an IMSI, one KMS", unique_keys },
+	{ 10, "an order of group keys that is no clock", group_order },
 };
 const size_t migration_count = sizeof migrations / sizeof *migrations;
 

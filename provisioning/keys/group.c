@@ -8,6 +8,7 @@
 #include "apdu/tlv.h"
 #include "crypto/guarded/sakke.h"
 #include "protocols/mikey/keys/sakke_message.h"
+#include "provisioning/keys/group.h"
 #include "provisioning/keys/kms_log.h"
 
 /* For the phone to fetch (group_service.c). */
@@ -82,6 +83,78 @@ enum status group_delegate(struct db *db, const char *group, const char *user, u
 	TRY(seal_signer(db, &k, &g, now, now + k.record.period / KMS_EARLY, iccid, &next));
 	out->len += next.len;
 	return put_away(db, now, ITEM_SEALED, group, user, iccid, 0, buf_bytes(&next));
+}
+
+/* ---- the order of a group's keys -------------------------------------------------------------------------------------------
+ */
+
+uint64_t group_number(uint64_t n)
+{
+	return n * ORDER_STEP;
+}
+
+uint64_t group_floor(uint64_t n)
+{
+	return n > 0 ? group_number(n) - 1 : 0;
+}
+
+struct ordering {
+	struct db *db;
+	const struct mikey_kms *kms;
+	struct order *order;
+	uint64_t floor, lowest; /* nobody talks under those before `floor`; the oldest key that is not over */
+};
+
+static void note_key(void *context, const struct db_gmk *k)
+{
+	struct ordering *o = context;
+
+	o->lowest = k->number;
+	if (k->number < o->floor)
+		order_revoke(o->order, k->id);
+}
+
+/* By the KMS that a card takes for the user's. */
+static enum status name_excluded(void *context, const char *user, bool strict)
+{
+	const struct ordering *o = context;
+	const char *at = strrchr(user, '@');
+	struct db_external_kms k;
+	struct mikey_kms kms = *o->kms;
+	uint8_t uid[MIKEY_UID_LEN];
+
+	if (at != NULL && db_external_kms_get(o->db, at + 1, &k) == OK)
+		kms = (struct mikey_kms){ bytes_str(k.uri), k.period, k.offset };
+	TRY(mikey_uid(&kms, bytes_str(user), mikey_period_number(&kms, o->order->at), uid));
+	order_exclude(o->order, uid);
+	o->order->strict = o->order->strict || strict;
+	return OK;
+}
+
+enum status group_order(
+        struct db *db, const struct mikey_kms *kms, const char *group, uint64_t now, uint64_t *n, struct order *out)
+{
+	struct ordering o = { .db = db, .kms = kms, .order = out };
+	size_t excluded;
+
+	TRY(db_group_issue(db, group, n));
+	TRY(db_excluded_by(db, group, *n, &excluded));
+	if (excluded > 0)
+		TRY(db_group_set_floor(db, group, *n));
+	TRY(db_group_floor(db, group, &o.floor));
+	*out = (struct order){ .number = group_number(*n), .floor = group_floor(o.floor), .at = now };
+	o.lowest = *n - 1;
+	TRY(db_gmk_each(db, group, now, note_key, &o));
+	TRY(db_excluded_forget(db, group, o.lowest));
+	return kms != NULL ? db_excluded_each(db, group, name_excluded, &o) : OK;
+}
+
+enum status group_exclude(struct db *db, const char *group, const char *user, bool strict)
+{
+	TRY(db_member_set(db, group, user, false));
+	TRY(db_guest_set(db, group, user, false));
+	TRY(db_excluded_add(db, group, user, strict));
+	return db_outbox_withdraw(db, group, user);
 }
 
 /* ---- a new GMK for all members ---------------------------------------------------------------------------------------------
@@ -230,6 +303,7 @@ enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t
         enum status (*each)(void *, const char *user, const char *iccid, struct bytes message), void *context, uint32_t *gmk_id)
 {
 	__attribute__((cleanup(rekey_wipe))) struct rekey r = { .db = db };
+	struct db_gmk key = { .not_before = not_before, .not_after = not_after };
 	uint8_t id[4], rand[MIKEY_RAND_MIN];
 
 	TRY(db_group_get(db, group, &r.group));
@@ -251,7 +325,9 @@ enum status group_rekey(struct db *db, const char *group, uint64_t now, uint64_t
 	TRY(rng_fill(&rng_system, rand, sizeof rand));
 	r.message.rand = BYTES_OF(rand);
 	*gmk_id = r.message.gmk_id = (uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM;
-	TRY(db_gmk_add(db, group, *gmk_id, not_before, not_after, secret_bytes(&r.message.gmk)));
+	TRY(group_order(db, &r.kms.identity, group, now, &key.number, &r.message.order));
+	key.id = *gmk_id;
+	TRY(db_gmk_add(db, group, &key, secret_bytes(&r.message.gmk)));
 	TRY(db_member_each(db, group, add_member, &r));
 	TRY(db_guest_each(db, group, add_guest, &r));
 	if (r.own >= TABLES_PAY)

@@ -10,6 +10,7 @@
 #include "apdu/tlv.h"
 #include "crypto/common/hash.h"
 #include "crypto/common/rng.h"
+#include "provisioning/keys/group.h"
 #include "provisioning/operator.h"
 
 enum { KEY_LIFE = 7 * 86400, PUSH_LIFE = 30 * 86400, MEMBERS_MAX = 4096 };
@@ -149,8 +150,8 @@ enum status join_push(
 /* ---- keys ----------------------------------------------------------------------------------------------------------- */
 
 struct key {
-	uint32_t id;
-	uint64_t not_before, not_after;
+	struct db_gmk k;
+	uint64_t floor; /* nobody talks under keys before this one */
 	struct secret gmk;
 };
 static void key_wipe(struct key *k)
@@ -159,21 +160,21 @@ static void key_wipe(struct key *k)
 }
 #define KEY __attribute__((cleanup(key_wipe))) struct key
 
-/* Later than the one before, so that everybody agrees which is the last. */
 static enum status new_key(struct db *db, uint64_t now, const char *group, uint64_t life, struct key *k)
 {
-	KEY last = { 0 };
+	struct order order;
+	uint64_t number;
 	uint8_t id[4];
-	enum status st = db_gmk_latest(db, group, 0, &last.id, &last.not_before, &last.not_after, &last.gmk);
 
-	if (st != OK && st != ERR_NOT_FOUND)
-		return st;
-	k->not_before = st == OK && last.not_before >= now ? last.not_before + 1 : now;
-	k->not_after = k->not_before + life;
+	TRY(group_order(db, NULL, group, now, &number, &order));
 	TRY(rng_fill(&rng_system, id, sizeof id));
-	k->id = (uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM;
+	k->k = (struct db_gmk){ .id = (uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM,
+		.number = number,
+		.not_before = now,
+		.not_after = now + life };
+	TRY(db_group_floor(db, group, &k->floor));
 	TRY(rng_secret(&rng_system, &k->gmk, GMK_LEN));
-	return db_gmk_add(db, group, k->id, k->not_before, k->not_after, secret_bytes(&k->gmk));
+	return db_gmk_add(db, group, &k->k, secret_bytes(&k->gmk));
 }
 
 /* Record and key to one member, waiting for his phone. */
@@ -184,7 +185,7 @@ static enum status push_key(
 	struct buf b = { payload.data, 0, sizeof payload.data, false };
 	uint8_t record_raw[512], raw[PUSH_MAX];
 	struct buf record = BUF_OF(record_raw), out = BUF_OF(raw);
-	struct db_item i = { .at = now, .gmk_id = k->id, .kind = ITEM_PUSH };
+	struct db_item i = { .at = now, .gmk_id = k->k.id, .kind = ITEM_PUSH };
 	PUSHER p = NULL;
 
 	(void)snprintf(i.group, sizeof i.group, "%s", g->uri);
@@ -195,11 +196,15 @@ static enum status push_key(
 	tlv_put(&record, GROUP_MEMBER_URI, bytes_str(user));
 	TRY(pusher_add(p, SEALED_GROUP, bytes_str(g->uri), buf_bytes(&record)));
 	tlv_put(&b, GROUP_KEY_URI, bytes_str(g->uri));
-	tlv_put_uint(&b, GROUP_KEY_ID, 4, k->id);
+	tlv_put_uint(&b, GROUP_KEY_ID, 4, k->k.id);
 	tlv_put(&b, GROUP_KEY_GMK, secret_bytes(&k->gmk));
-	tlv_put_uint(&b, GROUP_KEY_NOT_BEFORE, 8, k->not_before);
-	tlv_put_uint(&b, GROUP_KEY_NOT_AFTER, 8, k->not_after);
-	tlv_put_uint(&b, GROUP_KEY_MADE, 8, k->not_before);
+	tlv_put_uint(&b, GROUP_KEY_NOT_BEFORE, 8, k->k.not_before);
+	tlv_put_uint(&b, GROUP_KEY_NOT_AFTER, 8, k->k.not_after);
+	tlv_put_uint(&b, GROUP_KEY_MADE, 8, k->k.not_before);
+	if (k->k.number > 0) {
+		tlv_put_uint(&b, GROUP_KEY_NUMBER, 8, group_number(k->k.number));
+		tlv_put_uint(&b, GROUP_KEY_FLOOR, 8, group_floor(k->floor));
+	}
 	TRY(buf_status(&b));
 	TRY(pusher_add(p, SEALED_GROUP_KEY, bytes_str(g->uri), buf_bytes(&b)));
 	TRY(pusher_end(p, now + PUSH_LIFE, &out));
@@ -317,11 +322,14 @@ static enum status admit(struct request *q, const struct db_joinable *j)
 {
 	KEY k = { 0 };
 	struct db_group g;
-	enum status st = db_gmk_latest(q->db, q->group, q->now, &k.id, &k.not_before, &k.not_after, &k.gmk);
+	enum status st = db_gmk_latest(q->db, q->group, q->now, &k.k, &k.gmk);
 
-	if (st == ERR_NOT_FOUND)
+	if (st == OK)
+		st = db_group_floor(q->db, q->group, &k.floor);
+	else if (st == ERR_NOT_FOUND)
 		st = new_key(q->db, q->now, q->group, KEY_LIFE, &k);
 	TRY(st);
+	TRY(db_excluded_drop(q->db, q->group, q->user));
 	TRY(db_group_get(q->db, q->group, &g));
 	TRY(db_member_set(q->db, q->group, q->user, true));
 	return push_key(q->db, q->now, &g, j->naf, q->user, &k);
@@ -381,8 +389,7 @@ static enum status join(struct request *q)
 static enum status remove_user(struct request *q, const char *user)
 {
 	TRY(db_invited_set(q->db, q->group, user, false));
-	TRY(db_member_set(q->db, q->group, user, false));
-	return db_outbox_withdraw(q->db, q->group, user);
+	return group_exclude(q->db, q->group, user, false);
 }
 
 static enum status remove_members(struct request *q)

@@ -14,7 +14,7 @@ struct giving {
 };
 
 /* Phones' clocks may be behind ours. */
-enum { CLOCK_TOLERANCE = 3600 };
+enum { PHONE_TOLERANCE = 3600 };
 
 enum status function_permission(struct db *db, uint64_t now, const char *iccid, const struct db_permission *p, struct buf *out)
 {
@@ -27,7 +27,7 @@ enum status function_permission(struct db *db, uint64_t now, const char *iccid, 
 		tlv_put(&b, PERMISSION_RADIO, (struct bytes){ p->radio, p->radio_len });
 	TRY(buf_status(&b));
 	return operator_seal(
-	        db, iccid, SEALED_PERMISSION, bytes_str(p->plmn), now - CLOCK_TOLERANCE, now + p->valid, buf_bytes(&b), out);
+	        db, iccid, SEALED_PERMISSION, bytes_str(p->plmn), now - PHONE_TOLERANCE, now + p->valid, buf_bytes(&b), out);
 }
 
 static enum status seal_one(void *context, const struct db_permission *p)
@@ -58,7 +58,8 @@ void function_service_request(struct function_service *s, uint64_t now, const st
 	r->status = 503;
 	if (db_begin(s->db) != OK)
 		return;
-	st = function_permissions(s->db, now, u.iccid, &out);
+	if ((st = db_clock_issue(s->db, now)) == OK)
+		st = function_permissions(s->db, now, u.iccid, &out);
 	if (st == OK)
 		st = db_commit(s->db);
 	else if (db_rollback(s->db) != OK)

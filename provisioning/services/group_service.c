@@ -48,7 +48,11 @@ static enum status vouched(
         struct group_service *s, uint64_t now, const struct naf_user *u, struct bytes body, struct http_reply *r)
 {
 	const char *why;
-	enum status st = join_request(s->db, now, s->naf, u->btid, body, &why);
+	enum status st;
+
+	if (db_clock_issue(s->db, now) != OK)
+		return ERR_IO;
+	st = join_request(s->db, now, s->naf, u->btid, body, &why);
 
 	r->status = st == OK ? 204 : 403;
 	if (st == ERR_DENIED) {

@@ -176,6 +176,7 @@ static enum status answer(struct kms_service *s, uint64_t now, const struct ue *
 	(void)snprintf(r.user_uri, sizeof r.user_uri, "%s", q->user_uri);
 	(void)snprintf(r.kms_uri, sizeof r.kms_uri, "%s", q->kms_uri);
 	(void)snprintf(r.client_url, sizeof r.client_url, "%s", q->client_url[0] != 0 ? q->client_url : s->naf);
+	TRY(db_clock_issue(s->db, now));
 	TRY(fill(&a, &k, &card));
 	/* Nothing that could be installed goes without a signature. */
 	return kms_response_put(

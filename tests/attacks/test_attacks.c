@@ -426,6 +426,7 @@ START_TEST(hostile_members)
 }
 END_TEST
 
+TCase *tcase_exclusion(void); /* test_exclusion.c */
 Suite *suite_attacks(void)
 {
 	Suite *s = suite_create("attacks");
@@ -443,5 +444,6 @@ Suite *suite_attacks(void)
 	suite_add_tcase(s, tcase_rights());
 	suite_add_tcase(s, tcase_fields());
 	suite_add_tcase(s, tcase_revoked());
+	suite_add_tcase(s, tcase_exclusion());
 	return s;
 }

@@ -75,7 +75,7 @@ START_TEST(no_clock_is_moved_without_a_pin)
 	struct rig *r = member(0);
 	struct bytes fresh;
 
-	ck_assert_uint_eq(import_without_pin(r, NOW + YEARS, last_message), SW_PROSE_REPLAY);
+	ck_assert_uint_eq(import_without_pin(r, NOW + YEARS, last_message), SW_PROSE_EXPIRED);
 	ck_assert_uint_lt(latest(r), NOW + YEARS);
 	rekey(NOW + 5, NOW, NOW + 2 * (uint64_t)YEARS);
 	fresh = exact_copy(last_message);

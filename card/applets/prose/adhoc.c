@@ -63,7 +63,7 @@ static enum sw put_group(struct applet *a, struct bytes uri, struct bytes signer
 	if (st == OK && bytes_equal(g->signer_uri, signer))
 		return SW_OK;
 	if (st == OK)
-		st = prose_gmk_forget(a, g->digest);
+		st = prose_gmk_forget(a, g);
 	if (st != OK && st != ERR_NOT_FOUND)
 		return sw_of(st);
 	tlv_put(&b, GROUP_URI, uri);
@@ -74,6 +74,60 @@ static enum sw put_group(struct applet *a, struct bytes uri, struct bytes signer
 		return sw_of(st);
 	name = prose_record_name("grp", g->digest);
 	return sw_of(applet_put(a, name_bytes(&name), buf_bytes(&b)));
+}
+
+/* The users that the command excludes, in the key period of now. */
+static enum sw exclude(struct command *c, uint64_t now, struct order *o, bool *any)
+{
+	struct bytes in = c->data;
+	uint8_t uid[MIKEY_UID_LEN];
+	struct tlv t;
+	enum status st;
+
+	for (*any = false; in.n > 0;) {
+		KMS_CERTIFICATE kms = { 0 };
+
+		if (tlv_next(&in, &t) != OK || (t.tag == TAG_USER_URI && !is_uri(t.value)))
+			return SW_WRONG_DATA;
+		if (t.tag != TAG_USER_URI)
+			continue;
+		if ((st = prose_load_kms_of(c->applet, t.value, &kms)) != OK ||
+		        (st = mikey_uid(&kms.kms, t.value, mikey_period_number(&kms.kms, now), uid)) != OK)
+			return sw_of(st);
+		order_exclude(o, uid);
+		*any = true;
+	}
+	return SW_OK;
+}
+
+/* What the message of a new key says. Of those excluded before only UIDs of then are known: while a key of theirs lives, the
+ * new message is strict. */
+static enum sw say_order(struct command *c, const struct prose_group *g, uint64_t now, struct order *o)
+{
+	GMKS all = { 0 };
+	bool any;
+	enum status st;
+	enum sw sw;
+
+	*o = (struct order){ .at = now };
+	if ((sw = exclude(c, now, o, &any)) != SW_OK)
+		return sw;
+	if ((st = prose_gmks_load(c->applet, g->digest, &all)) != OK ||
+	        (st = prose_next_number(c->applet, g, &o->number)) != OK)
+		return sw_of(st);
+	o->floor = any ? o->number - 1 : 0;
+	for (size_t i = 0; i < all.n; i++)
+		if (all.key[i].says.floor > o->floor)
+			o->floor = all.key[i].says.floor;
+	for (size_t i = 0; i < all.n; i++) {
+		const struct prose_gmk *k = &all.key[i];
+
+		if (o->floor == 0 || k->not_after <= now || k->says.number > o->floor)
+			continue;
+		order_revoke(o, k->id);
+		o->strict = o->strict || prose_gmk_ended_by(&all, k->rank, k->id, UINT64_MAX, 0) != NULL;
+	}
+	return SW_OK;
 }
 
 static enum sw create(struct command *c)
@@ -107,7 +161,10 @@ static enum sw create(struct command *c)
 	gmk.prf = MIKEY_PRF_SHA256;
 	gmk.rand_len = MIKEY_RAND_MIN;
 	gmk.id = ((uint32_t)bytes_uint(BYTES_OF(id)) & GMK_ID_RANDOM) | (managed ? 0 : GMK_ID_ADHOC);
-	if ((st = prose_gmk_put(c->applet, group.digest, &gmk)) != OK)
+	if ((sw = say_order(c, &group, w.now, &gmk.says)) != SW_OK)
+		return sw;
+	gmk.rank = prose_rank(&gmk.says, gmk.stamp);
+	if ((st = prose_gmk_put(c->applet, &group, &gmk)) != OK)
 		return sw_of(st);
 	tlv_put(c->rsp, TAG_GROUP_URI, group.uri);
 	tlv_put_uint(c->rsp, TAG_GMK_ID, 4, gmk.id);
@@ -119,16 +176,17 @@ static enum sw create(struct command *c)
 /* The group's latest key. */
 static bool newest(struct applet *a, const struct prose_group *g, uint64_t now, struct prose_gmk *out)
 {
-	struct record_name name = { 0 };
-	GMK each = { 0 };
-	bool found = false;
+	GMKS all = { 0 };
+	const struct prose_gmk *best = NULL;
 
-	while (prose_gmk_next(a, g->digest, &name, &each) == OK)
-		if (each.not_after > now && (!found || mikey_order(each.stamp) > mikey_order(out->stamp))) {
-			*out = each;
-			found = true;
-		}
-	return found;
+	if (prose_gmks_load(a, g->digest, &all) != OK)
+		return false;
+	for (size_t i = 0; i < all.n; i++)
+		if (all.key[i].not_after > now && (best == NULL || prose_gmk_newer(&all.key[i], best)))
+			best = &all.key[i];
+	if (best != NULL)
+		*out = *best;
+	return best != NULL;
 }
 
 /* One member: the whole I_MESSAGE, encapsulated and signed here. */
@@ -178,7 +236,8 @@ static enum sw invite(struct command *c)
 		.parameters = { .key_type = MIKEY_PURPOSE_GMK,
 		        .activation = gmk.not_before,
 		        .expiry = gmk.not_after,
-		        .group = group.uri } };
+		        .group = group.uri },
+		.order = gmk.says };
 	st = gmk_message_build(c->card->env.rng, &m, &b);
 	secret_wipe(&m.gmk);
 	if (st != OK)

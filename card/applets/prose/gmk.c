@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* IMPORT GMK: a whole MIKEY-SAKKE I_MESSAGE. Signer, signature, recipient, time and replay are checked before anything is
- * decrypted (RFC 6509 2, seed 003 6.Z.4.4). */
+/* IMPORT GMK: a whole MIKEY-SAKKE I_MESSAGE. Signer, signature, recipient and time are checked before anything is decrypted
+ * (RFC 6509 2, seed 003 6.Z.4.4); its order (order.c), which only members may read, afterwards. */
 #include <string.h>
 
 #include "apdu/tlv.h"
@@ -21,7 +21,7 @@ struct import {
 	struct secret gmk;
 	struct key_parameters parameters;
 	struct secret_large parameters_plain;
-	uint8_t replay[DIGEST_LEN];
+	struct order order;
 };
 
 static void import_wipe(struct import *i)
@@ -81,17 +81,6 @@ static enum sw check_signature(struct import *i)
 	                                                                                            : SW_PROSE_SIGNATURE;
 }
 
-/* Keyed on what is signed, not on the signature, which is malleable. */
-static enum sw check_replay(struct import *i)
-{
-	bool seen = false;
-	enum status st = prose_digest(&i->m.signed_part, 1, i->replay);
-
-	if (st != OK || (st = prose_ring_seen(i->a, BYTES_STR("gmr"), i->replay, &seen)) != OK)
-		return sw_of(st);
-	return seen ? SW_PROSE_REPLAY : SW_OK;
-}
-
 static enum sw decapsulate(struct import *i)
 {
 	uint8_t uid[MIKEY_UID_LEN];
@@ -108,76 +97,32 @@ static enum sw decapsulate(struct import *i)
 	        i->parameters.key_id != i->m.header.csb_id ||
 	        (i->parameters.expiry != 0 && i->parameters.expiry <= i->parameters.activation))
 		return SW_WRONG_DATA;
+	if (mikey_ext(&i->m, MIKEY_EXT_ORDER, &ext) == OK &&
+	        order_open(secret_bytes(&i->gmk), i->m.header.csb_id, ext, &i->order) != OK)
+		return SW_WRONG_DATA;
 	return SW_OK;
 }
 
-static enum status drop_oldest(struct applet *a, const uint8_t group[static DIGEST_LEN])
+/* The key, or that it is one no longer. */
+static enum sw store_gmk(struct import *i, const struct prose_group *g, uint32_t id)
 {
-	struct record_name name = { 0 }, oldest = { 0 };
-	uint64_t stamp = UINT64_MAX;
-	size_t n = 0;
-	GMK g = { 0 };
-
-	while (prose_gmk_next(a, group, &name, &g) == OK) {
-		n++;
-		if (mikey_order(g.stamp) < stamp) {
-			stamp = mikey_order(g.stamp);
-			oldest = name;
-		}
-	}
-	return n > GMKS_PER_GROUP ? applet_erase(a, name_bytes(&oldest)) : OK;
-}
-
-static struct record_name gmk_name(const uint8_t group[static DIGEST_LEN], uint32_t id)
-{
-	struct record_name prefix = prose_record_name("gmk", group);
-
-	return name_format("%.*s/%08lx", (int)prefix.n, (const char *)prefix.text, (unsigned long)id);
-}
-
-enum status prose_gmk_put(struct applet *a, const uint8_t group[static DIGEST_LEN], const struct prose_gmk *g)
-{
-	struct record_name name = gmk_name(group, g->id);
-	SECRET_LARGE record = { 0 };
-	struct buf b = { record.data, 0, sizeof record.data, false };
-
-	buf_put_uint(&b, 8, g->stamp);
-	buf_put_uint(&b, 8, g->not_before);
-	buf_put_uint(&b, 8, g->not_after);
-	buf_put_uint(&b, 4, g->id);
-	buf_put(&b, secret_bytes(&g->key));
-	buf_put_u8(&b, g->prf);
-	buf_put_u8(&b, (uint8_t)g->rand_len);
-	buf_put(&b, (struct bytes){ g->rand, g->rand_len });
-	TRY(buf_status(&b));
-	TRY(applet_put(a, name_bytes(&name), buf_bytes(&b)));
-	return drop_oldest(a, group);
-}
-
-enum status prose_gmk_forget(struct applet *a, const uint8_t group[static DIGEST_LEN])
-{
-	struct record_name name = { 0 };
-	GMK g = { 0 };
-
-	while (prose_gmk_next(a, group, &name, &g) == OK)
-		TRY(applet_erase(a, name_bytes(&name)));
-	return OK;
-}
-
-static enum status store_gmk(struct import *i, const struct prose_group *g, uint32_t id)
-{
-	struct record_name name = gmk_name(g->digest, id);
-	GMK gmk = { .stamp = i->m.time, .not_before = i->parameters.activation, .id = id, .key = i->gmk };
+	GMK gmk = { .stamp = i->m.time,
+		.not_before = i->parameters.activation,
+		.rank = prose_rank(&i->order, i->m.time),
+		.says = i->order,
+		.id = id,
+		.key = i->gmk };
+	enum sw sw;
 
 	if (i->parameters.revoked)
-		return applet_erase(i->a, name_bytes(&name));
+		return sw_of(prose_gmk_revoke(i->a, g, id, gmk.rank));
 	gmk.not_after = i->parameters.expiry != 0 ? i->parameters.expiry : UINT64_MAX;
 	gmk.prf = i->m.header.prf;
 	if (i->m.rand.n <= sizeof gmk.rand) { /* a longer one: no gmk-direct with this key */
 		gmk.rand_len = i->m.rand.n;
 		memcpy(gmk.rand, i->m.rand.p, i->m.rand.n);
 	}
-	return prose_gmk_put(i->a, g->digest, &gmk);
+	return (sw = prose_gmk_admit(i->a, g, &gmk, i->now)) != SW_OK ? sw : sw_of(prose_gmk_put(i->a, g, &gmk));
 }
 
 static enum sw import(struct import *i, struct bytes message, struct buf *rsp)
@@ -194,7 +139,7 @@ static enum sw import(struct import *i, struct bytes message, struct buf *rsp)
 		return sw;
 	if (i->sent > i->now + TOLERANCE)
 		return SW_PROSE_TIME;
-	if ((sw = check_replay(i)) != SW_OK || (sw = decapsulate(i)) != SW_OK)
+	if ((sw = decapsulate(i)) != SW_OK)
 		return sw;
 	if (prose_load_group(i->a, i->parameters.group, &g) != OK)
 		return SW_PROSE_NO_KEY;
@@ -208,8 +153,8 @@ static enum sw import(struct import *i, struct bytes message, struct buf *rsp)
 		return SW_WRONG_DATA;
 	if (((id & GMK_ID_ADHOC) != 0) != ((g.policy & GROUP_POLICY_ADHOC) != 0))
 		return SW_PROSE_POLICY; /* a key of the network's for an ad-hoc group, or the reverse */
-	if ((st = store_gmk(i, &g, id)) != OK || (st = prose_ring_add(i->a, BYTES_STR("gmr"), i->replay)) != OK)
-		return sw_of(st);
+	if ((sw = store_gmk(i, &g, id)) != SW_OK)
+		return sw;
 	tlv_put(rsp, TAG_GROUP_URI, g.uri);
 	tlv_put_uint(rsp, TAG_GMK_ID, 4, id);
 	tlv_put_uint(rsp, TAG_NOT_BEFORE, 8, i->parameters.activation);

@@ -90,8 +90,9 @@ static enum sw install_external_kms(struct applet *a, const struct sealed_header
 	                                                                : sw_of(prose_put_sealed(a, &name, h, payload));
 }
 
-/* Of the records whose names begin so, the first, which is of the earliest period. */
-static enum status drop_old_key_sets(struct applet *a, struct bytes prefix)
+/* Of the records whose names begin so, the first, which is of the earliest period. If that is the new one it has come too late.
+ */
+static enum sw drop_old_key_sets(struct applet *a, struct bytes prefix, const struct record_name *new)
 {
 	struct record_name name = { 0 }, first = { 0 };
 	size_t n = 0;
@@ -100,9 +101,11 @@ static enum status drop_old_key_sets(struct applet *a, struct bytes prefix)
 		if (n++ == 0)
 			first = name;
 	if (n <= KEY_SETS_MAX)
-		return OK;
+		return SW_OK;
+	if (bytes_equal(name_bytes(&first), name_bytes(new)))
+		return SW_PROSE_REPLAY;
 	sakke_ring_clear(a->card->env.ring); /* the tables of that key go with it */
-	return applet_erase(a, name_bytes(&first));
+	return sw_of(applet_erase(a, name_bytes(&first)));
 }
 
 /* RSK and SSK are checked against the KMS certificate before they are kept (RFC 6508 6.1.2, RFC 6507 5.1.2). A group's signer
@@ -141,7 +144,7 @@ static enum sw install_key_set(struct applet *a, const struct sealed_header *h, 
 	}
 	if ((st = buf_status(&b)) != OK || (st = prose_put_sealed(a, &name, h, buf_bytes(&b))) != OK)
 		return sw_of(st);
-	return sw_of(drop_old_key_sets(a, name_bytes(&prefix)));
+	return drop_old_key_sets(a, name_bytes(&prefix), &name);
 }
 
 static enum sw install_group(struct applet *a, const struct sealed_header *h, struct bytes payload)
@@ -155,9 +158,11 @@ static enum sw install_group(struct applet *a, const struct sealed_header *h, st
 		return sw_of(st);
 	if ((g.policy & GROUP_POLICY_ADHOC) != 0)
 		return SW_WRONG_DATA;
-	/* The network's group takes the place of an ad-hoc one; keys that colleagues made are not the network's. */
-	if (prose_load_group(a, g.uri, &old) == OK && (old.policy & GROUP_POLICY_ADHOC) != 0 &&
-	        (st = prose_gmk_forget(a, g.digest)) != OK)
+	/* The network's group takes the place of an ad-hoc one; keys that colleagues made are not the network's. Another
+	 * signer's keys go with him, too: two signers' numbers do not compare. */
+	if (prose_load_group(a, g.uri, &old) == OK &&
+	        ((old.policy & GROUP_POLICY_ADHOC) != 0 || !bytes_equal(old.signer_uri, g.signer_uri)) &&
+	        (st = prose_gmk_forget(a, &old)) != OK)
 		return sw_of(st);
 	name = prose_record_name("grp", g.digest);
 	return sw_of(prose_put_sealed(a, &name, h, payload));

@@ -60,11 +60,17 @@ enum status prose_ssrc_new(struct command *c, uint32_t *ssrc)
 	return applet_put(c->applet, ssrc_name, secret_large_bytes(&record));
 }
 
-bool prose_session_valid(struct applet *a, const struct prose_session *s)
+enum sw prose_session_check(struct applet *a, const struct prose_session *s)
 {
-	uint64_t floor, latest;
+	GMKS all = { 0 };
+	uint64_t now;
+	enum status st = prose_time_effective(a, &now);
 
-	return !s->direct || (prose_time_read(a, &floor, &latest) == OK && latest < s->not_after && floor < s->not_after);
+	if (st != OK || (st = prose_gmks_load(a, s->group, &all)) != OK)
+		return sw_of(st);
+	if (s->direct && now >= s->not_after)
+		return SW_PROSE_EXPIRED;
+	return prose_gmk_ended_by(&all, s->rank, s->gmk_id, now, s->judged) != NULL ? SW_PROSE_OLD_KEY : SW_OK;
 }
 
 enum status prose_talker_key(const struct prose_session *s, uint32_t guk_id, struct secret *key, struct secret *salt)
@@ -107,6 +113,7 @@ enum sw prose_cmd_open_direct(struct command *c)
 	s->direct = true;
 	s->gsk = gmk.key;
 	s->gmk_id = gmk.id;
+	s->rank = s->judged = gmk.rank;
 	s->not_after = gmk.not_after;
 	s->prf = gmk.prf;
 	s->rand_len = gmk.rand_len;
@@ -130,7 +137,7 @@ static enum sw session_of(struct command *c, struct prose_session **s)
 	*s = prose_session_find(prose_state(c->applet), id);
 	if (*s == NULL)
 		return SW_REFERENCE_NOT_FOUND;
-	return prose_session_valid(c->applet, *s) ? SW_OK : SW_PROSE_EXPIRED;
+	return prose_session_check(c->applet, *s);
 }
 
 /* Whether somebody else is known to send with this SSRC; malformed lists are. */

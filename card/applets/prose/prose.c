@@ -207,7 +207,7 @@ static const struct command_row rows[] = {
 	ROW(INS_PROSE_COMPUTE_CODES, 0x03, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_compute_codes, "COMPUTE CODES"),
 	ROW(INS_PROSE_ANNOUNCE, 0x00, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_announce, "ANNOUNCE"),
 	ROW(INS_PROSE_MATCH, 0x00, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_match, "MATCH"),
-	ROW(INS_PROSE_ADHOC, 0x03, CASE_4, 1, 512, NEEDS_PIN, prose_cmd_adhoc, "AD-HOC GROUP"),
+	ROW(INS_PROSE_ADHOC, 0x03, CASE_4, 1, PROSE_REQUEST_MAX, NEEDS_PIN, prose_cmd_adhoc, "AD-HOC GROUP"),
 	ROW(INS_PROSE_OPEN_DIRECT, 0x00, CASE_4, 1, 256, NEEDS_PIN, prose_cmd_open_direct, "OPEN DIRECT"),
 	ROW(INS_PROSE_TALK, 0x00, CASE_4, 1, 512, NEEDS_PIN, prose_cmd_talk, "TALK"),
 	ROW(INS_PROSE_PROTECT, 0x00, CASE_4, 1, PROSE_PACKET_REQUEST_MAX, NEEDS_PIN, prose_cmd_protect, "PROTECT"),

@@ -7,10 +7,11 @@
 #include "apdu/sealed.h"
 #include "card/os/card.h"
 #include "protocols/mikey/keys/identity.h"
+#include "protocols/mikey/keys/order.h"
 
 /* Records of an instance: "trk", "time", "kms", "kx/<external KMS>", "ks/<period>", "gs/<signer>/<period>", "grp/<group>",
- * "gmk/<group>/<id>", "gmr/<group>", "rel/<group>", "naf", "pl/<PLMN>", "may", "claims", "rv/<KMS>", "tls", "ofr", "ssrc",
- * "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8 octets of their SHA-256. */
+ * "gmk/<group>/<id>", "fl/<group and signer>", "rel/<group>", "naf", "pl/<PLMN>", "may", "claims",
+ * "rv/<KMS>", "tls", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8 octets of their SHA-256. */
 
 /* TALKERS_MAX: talkers of a session whom the card deciphers. One more: the one heard least lately makes room. */
 enum { DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
@@ -30,10 +31,14 @@ struct prose_session {
 	uint64_t opened; /* order of use */
 	uint8_t policy;  /* the group's */
 	bool started;    /* here */
+	bool old_key;    /* joined under a key that had been put an end to */
+	/* Order of its GMK, and the newest key's whose exclusions did not speak against it when it was opened. */
+	uint64_t rank, judged;
 	struct secret gsk, salt;
+	uint32_t gmk_id;
 	/* gmk-direct: `gsk` is the GMK */
 	bool direct;
-	uint32_t gmk_id, guk_id; /* the latter this card's */
+	uint32_t guk_id; /* this card's */
 	uint64_t not_after;
 	uint8_t prf;
 	size_t rand_len;
@@ -93,6 +98,8 @@ MUST_USE bool prose_time_in_window(struct applet *, uint64_t t);
 /* A sealed time: floor moves up by a bounded step, latest is set to it. */
 MUST_USE enum status prose_time_set_floor(struct applet *, uint64_t floor);
 MUST_USE enum status prose_time_read(struct applet *, uint64_t *floor, uint64_t *latest);
+/* The larger of both. */
+MUST_USE enum status prose_time_effective(struct applet *, uint64_t *out);
 
 /* prose_install.c */
 enum sw prose_cmd_install(struct command *);
@@ -137,6 +144,8 @@ void prose_group_wipe(struct prose_group *);
 /* One group master key: record "gmk/<group>/<id>". */
 struct prose_gmk {
 	uint64_t stamp, not_before, not_after; /* stamp: NTP time of its message */
+	uint64_t rank;                         /* greater is newer (order.c) */
+	struct order says;                     /* of its message; number 0: nothing */
 	uint32_t id;
 	struct secret key;
 	uint8_t prf; /* of its message, for gmk-direct */
@@ -144,14 +153,40 @@ struct prose_gmk {
 	uint8_t rand[GMK_RAND_MAX];
 };
 enum { GMKS_PER_GROUP = 4 };
-MUST_USE enum status prose_gmk_next(
-        struct applet *, const uint8_t group[static DIGEST_LEN], struct record_name *after, struct prose_gmk *out);
-/* Keep it; of a group at most GMKS_PER_GROUP: past, current, future. The oldest message's key goes (prose_gmk.c). */
-MUST_USE enum status prose_gmk_put(struct applet *, const uint8_t group[static DIGEST_LEN], const struct prose_gmk *);
-/* All keys of a group. */
-MUST_USE enum status prose_gmk_forget(struct applet *, const uint8_t group[static DIGEST_LEN]);
 void prose_gmk_wipe(struct prose_gmk *);
 #define GMK __attribute__((cleanup(prose_gmk_wipe))) struct prose_gmk
+struct prose_gmks {
+	struct prose_gmk key[GMKS_PER_GROUP + 1]; /* one more while another is put */
+	size_t n;
+};
+void prose_gmks_wipe(struct prose_gmks *);
+#define GMKS __attribute__((cleanup(prose_gmks_wipe))) struct prose_gmks
+/* All keys of a group, by their identifiers. */
+MUST_USE enum status prose_gmks_load(struct applet *, const uint8_t group[static DIGEST_LEN], struct prose_gmks *out);
+struct record_name prose_gmk_name(const uint8_t group[static DIGEST_LEN], uint32_t id);
+
+/* order.c - keys by number: docs/prose-applet.md, "Order of group keys". */
+uint64_t prose_rank(const struct order *, uint64_t ntp);
+bool prose_gmk_newer(const struct prose_gmk *, const struct prose_gmk *than);
+/* Whether this key may come: SW_PROSE_REPLAY if it, or a newer one of its signer's, was here and went, if a key that is active
+ * now has put an end to it, or if there would be no room for it. */
+enum sw prose_gmk_admit(struct applet *, const struct prose_group *, const struct prose_gmk *, uint64_t now);
+/* Keep it; of a group at most GMKS_PER_GROUP: past, current, future. The lowest goes, and the floor says so. */
+MUST_USE enum status prose_gmk_put(struct applet *, const struct prose_group *, const struct prose_gmk *);
+/* All keys of a group go, and none of them comes back. */
+MUST_USE enum status prose_gmk_forget(struct applet *, const struct prose_group *);
+/* This key goes, with what it had put an end to; a message that brings it later is refused. */
+MUST_USE enum status prose_gmk_revoke(struct applet *, const struct prose_group *, uint32_t id, uint64_t rank);
+/* A number that the group's signer has not used yet, as far as this card knows. */
+MUST_USE enum status prose_next_number(struct applet *, const struct prose_group *, uint64_t *out);
+/* A key that is active, newer than `judged`, and has put an end to the one of this rank and id. NULL: none. */
+const struct prose_gmk *prose_gmk_ended_by(
+        const struct prose_gmks *, uint64_t rank, uint32_t id, uint64_t now, uint64_t judged);
+/* The rank of the newest active key; 0: none. */
+uint64_t prose_gmks_newest_rank(const struct prose_gmks *, uint64_t now);
+/* Whether an offer of this user's under this key is listened to: SW_PROSE_OLD_KEY if not. */
+enum sw prose_gmk_listen(struct applet *, const struct prose_group *, const struct prose_gmks *, const struct prose_gmk *,
+        struct bytes sender, uint64_t now);
 
 /* prose_session.c */
 struct prose_session *prose_session_find(struct prose_state *, struct bytes id);
@@ -161,13 +196,14 @@ struct prose_session *prose_session_new(struct command *, const struct prose_gro
  * frees what the other has. Both begin as a prose_state. */
 void prose_session_free(struct prose_session *);
 void prose_settle(void *kept, void *dropped);
-/* The current GMK: valid now, newest time stamp. SW_PROSE_EXPIRED if there are keys but none is valid. */
+/* The current GMK: the newest of those that are active, not over, and not put an end to. SW_PROSE_EXPIRED if there are keys but
+ * none is valid. */
 enum sw prose_gmk_current(struct applet *, const uint8_t group[static DIGEST_LEN], uint64_t now, struct prose_gmk *out);
 
 /* prose_media.c: an SSRC that this instance has never had; key and salt of a talker straight from the GMK. */
 MUST_USE enum status prose_ssrc_new(struct command *, uint32_t *ssrc);
-MUST_USE bool prose_session_valid(
-        struct applet *, const struct prose_session *); /* by the latest time that the card has seen */
+/* By the latest time that the card has seen: SW_PROSE_EXPIRED, or SW_PROSE_OLD_KEY if its GMK has been put an end to. */
+enum sw prose_session_check(struct applet *, const struct prose_session *);
 MUST_USE enum status prose_talker_key(const struct prose_session *, uint32_t guk_id, struct secret *key, struct secret *salt);
 enum sw prose_cmd_open_direct(struct command *);
 enum sw prose_cmd_talk(struct command *);

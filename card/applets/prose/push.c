@@ -51,13 +51,42 @@ enum sw prose_install_naf(struct applet *a, struct bytes payload)
 	return st == ERR_DENIED ? SW_PROSE_POLICY : sw_of(st);
 }
 
+/* GROUP_KEY_NUMBER and _FLOOR, or neither. */
+static bool take_number(struct bytes payload, struct order *out)
+{
+	struct bytes number, floor;
+
+	if (tlv_find(payload, GROUP_KEY_NUMBER, &number) != OK)
+		return true;
+	if (number.n != 8 || tlv_find(payload, GROUP_KEY_FLOOR, &floor) != OK || floor.n != 8)
+		return false;
+	out->number = bytes_uint(number);
+	out->floor = bytes_uint(floor);
+	return out->number > 0 && out->number < ORDER_NUMBER_END && out->floor < out->number;
+}
+
+/* The same key once more: whoever joins again gets it. */
+static bool is_here(struct applet *a, const struct prose_group *group, const struct prose_gmk *k)
+{
+	GMKS all = { 0 };
+
+	if (prose_gmks_load(a, group->digest, &all) != OK)
+		return false;
+	for (size_t i = 0; i < all.n; i++)
+		if (all.key[i].id == k->id && all.key[i].rank == k->rank)
+			return true;
+	return false;
+}
+
 /* A GMK whole: for a group of the network's that this card knows. RAND, for gmk-direct, is of the key. */
 enum sw prose_install_group_key(struct applet *a, struct bytes payload)
 {
 	GROUP group = { 0 };
 	GMK g = { 0 };
 	struct bytes uri, id, key, from, to, made, label = BYTES_STR("prose-rand");
+	uint64_t now;
 	enum status st;
+	enum sw sw;
 
 	if (tlv_find(payload, GROUP_KEY_URI, &uri) != OK || tlv_find(payload, GROUP_KEY_ID, &id) != OK || id.n != 4 ||
 	        tlv_find(payload, GROUP_KEY_GMK, &key) != OK || key.n != GMK_LEN || secret_repeats(key) ||
@@ -69,15 +98,21 @@ enum sw prose_install_group_key(struct applet *a, struct bytes payload)
 		return SW_PROSE_NO_KEY;
 	if ((group.policy & GROUP_POLICY_ADHOC) != 0)
 		return SW_PROSE_POLICY;
+	if (!take_number(payload, &g.says))
+		return SW_WRONG_DATA;
 	g.id = (uint32_t)bytes_uint(id);
 	g.stamp = mikey_ntp(bytes_uint(made));
+	g.rank = prose_rank(&g.says, g.stamp);
 	g.not_before = bytes_uint(from);
 	g.not_after = bytes_uint(to);
 	g.prf = MIKEY_PRF_SHA256;
 	g.rand_len = MIKEY_RAND_MIN;
 	if ((st = secret_set(&g.key, key)) != OK || (st = hmac_sha256(key, &label, 1, g.rand)) != OK)
 		return sw_of(st);
-	return sw_of(prose_gmk_put(a, group.digest, &g));
+	if ((st = prose_time_effective(a, &now)) != OK)
+		return sw_of(st);
+	sw = is_here(a, &group, &g) ? SW_OK : prose_gmk_admit(a, &group, &g, now);
+	return sw != SW_OK ? sw : sw_of(prose_gmk_put(a, &group, &g));
 }
 
 /* The users that the phone names, as elements of the message. */

@@ -251,27 +251,53 @@ enum status prose_ring_add(struct applet *a, struct bytes name, const uint8_t di
 	return applet_put(a, name, buf_bytes(&b));
 }
 
-enum status prose_gmk_next(
-        struct applet *a, const uint8_t group[static DIGEST_LEN], struct record_name *after, struct prose_gmk *out)
+void prose_gmks_wipe(struct prose_gmks *g)
 {
-	struct record_name prefix = prose_record_name("gmk", group), found;
-	SECRET_LARGE record = { 0 };
-	struct bytes in, key, rand;
+	secret_clean(g, sizeof *g);
+}
+
+struct record_name prose_gmk_name(const uint8_t group[static DIGEST_LEN], uint32_t id)
+{
+	struct record_name prefix = prose_record_name("gmk", group);
+
+	return name_format("%.*s/%08lx", (int)prefix.n, (const char *)prefix.text, (unsigned long)id);
+}
+
+/* What the message said of its order is behind the rest, if it said anything. */
+static enum status parse_gmk(struct bytes in, struct prose_gmk *out)
+{
+	struct bytes key, rand;
 	uint64_t id, prf, n;
 
-	TRY(applet_next(a, name_bytes(&prefix), name_bytes(after), &found));
-	*after = found;
-	TRY(applet_get(a, name_bytes(&found), &record));
-	in = secret_large_bytes(&record);
+	*out = (struct prose_gmk){ 0 };
 	if (!bytes_take_uint(&in, 8, &out->stamp) || !bytes_take_uint(&in, 8, &out->not_before) ||
 	        !bytes_take_uint(&in, 8, &out->not_after) || !bytes_take_uint(&in, 4, &id) || !bytes_take(&in, GMK_LEN, &key) ||
 	        !bytes_take_uint(&in, 1, &prf) || !bytes_take_uint(&in, 1, &n) || n > sizeof out->rand ||
-	        !bytes_take(&in, (size_t)n, &rand) || in.n != 0)
+	        !bytes_take(&in, (size_t)n, &rand))
 		return ERR_MALFORMED;
+	if (in.n > 0)
+		TRY(order_parse(in, &out->says));
+	out->rank = prose_rank(&out->says, out->stamp);
 	out->id = (uint32_t)id;
 	out->prf = (uint8_t)prf;
 	out->rand_len = rand.n;
 	if (rand.n > 0)
 		memcpy(out->rand, rand.p, rand.n);
 	return secret_set(&out->key, key);
+}
+
+enum status prose_gmks_load(struct applet *a, const uint8_t group[static DIGEST_LEN], struct prose_gmks *out)
+{
+	struct record_name prefix = prose_record_name("gmk", group), name = { 0 };
+	enum status st;
+
+	for (out->n = 0; (st = applet_next(a, name_bytes(&prefix), name_bytes(&name), &name)) == OK; out->n++) {
+		SECRET_LARGE record = { 0 };
+
+		if (out->n == sizeof out->key / sizeof *out->key)
+			return ERR_MALFORMED;
+		TRY(applet_get(a, name_bytes(&name), &record));
+		TRY(parse_gmk(secret_large_bytes(&record), &out->key[out->n]));
+	}
+	return st == ERR_NOT_FOUND ? OK : st;
 }

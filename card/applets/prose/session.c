@@ -73,18 +73,23 @@ struct prose_session *prose_session_new(struct command *c, const struct prose_gr
 
 enum sw prose_gmk_current(struct applet *a, const uint8_t group[static DIGEST_LEN], uint64_t now, struct prose_gmk *out)
 {
-	struct record_name name = { 0 };
-	bool any = false, found = false;
-	GMK g = { 0 };
+	GMKS all = { 0 };
+	const struct prose_gmk *best = NULL;
+	enum status st = prose_gmks_load(a, group, &all);
 
-	while (prose_gmk_next(a, group, &name, &g) == OK) {
-		any = true;
-		if (g.not_before <= now && now < g.not_after && (!found || mikey_order(g.stamp) > mikey_order(out->stamp))) {
-			*out = g;
-			found = true;
-		}
+	if (st != OK)
+		return sw_of(st);
+	for (size_t i = 0; i < all.n; i++) {
+		const struct prose_gmk *k = &all.key[i];
+
+		if (k->not_before <= now && now < k->not_after && prose_gmk_ended_by(&all, k->rank, k->id, now, 0) == NULL &&
+		        (best == NULL || prose_gmk_newer(k, best)))
+			best = k;
 	}
-	return found ? SW_OK : any ? SW_PROSE_EXPIRED : SW_PROSE_NO_KEY;
+	if (best == NULL)
+		return all.n > 0 ? SW_PROSE_EXPIRED : SW_PROSE_NO_KEY;
+	*out = *best;
+	return SW_OK;
 }
 
 static enum sw sign(struct command *c, const struct prose_key_set *k, struct buf *message)
@@ -159,11 +164,15 @@ enum sw prose_cmd_start_session(struct command *c)
 		s = prose_session_find(prose_state(c->applet), r.session);
 		if (s == NULL || memcmp(s->group, g.digest, DIGEST_LEN) != 0)
 			return SW_REFERENCE_NOT_FOUND;
+		if ((sw = prose_session_check(c->applet, s)) != SW_OK)
+			return sw; /* who was excluded has its GSK: another session */
 	} else {
 		if ((s = prose_session_new(c, &g)) == NULL || rng_secret(c->card->env.rng, &s->gsk, GSK_LEN) != OK ||
 		        rng_secret(c->card->env.rng, &s->salt, GSK_SALT_LEN) != OK)
 			return SW_TECHNICAL_PROBLEM;
 		s->started = true;
+		s->gmk_id = gmk.id;
+		s->rank = s->judged = gmk.rank;
 		/* The phone's own, unless others may send under this key, or the card ciphers. */
 		if (r.ssrc.n == 4 && (g.policy & (GROUP_POLICY_SHARED | GROUP_POLICY_IN_CARD)) == 0)
 			s->ssrc = (uint32_t)bytes_uint(r.ssrc);
@@ -195,24 +204,23 @@ enum sw prose_cmd_start_session(struct command *c)
 }
 
 /* The GMK an offer names: by GUK-ID and sender, by the Key-ID extension where there is one. */
-static enum sw offered_gmk(
-        struct applet *a, const uint8_t group[static DIGEST_LEN], const struct mikey *m, uint64_t now, struct prose_gmk *out)
+static enum sw offered_gmk(const struct prose_gmks *all, const struct mikey *m, uint64_t now, const struct prose_gmk **out)
 {
-	struct record_name name = { 0 };
 	uint32_t named = 0, id;
 	bool has_id = mikey_psk_gmk_id(m, &named) == OK;
 	enum sw sw = SW_PROSE_NO_KEY;
-	GMK g = { 0 };
 
-	while (prose_gmk_next(a, group, &name, &g) == OK) {
-		if (mikey_guk_id(secret_bytes(&g.key), m->id[0], m->header.csb_id, &id) != OK || id != g.id ||
-		        (has_id && named != g.id))
+	for (size_t i = 0; i < all->n; i++) {
+		const struct prose_gmk *k = &all->key[i];
+
+		if (mikey_guk_id(secret_bytes(&k->key), m->id[0], m->header.csb_id, &id) != OK || id != k->id ||
+		        (has_id && named != k->id))
 			continue;
-		if (g.not_before > now || now >= g.not_after) {
+		if (k->not_before > now || now >= k->not_after) {
 			sw = SW_PROSE_EXPIRED;
 			continue;
 		}
-		*out = g;
+		*out = k;
 		return SW_OK;
 	}
 	return sw;
@@ -259,25 +267,33 @@ static enum sw open_offer(struct command *c, const struct prose_group *g, const 
 {
 	SECRET gsk = { 0 };
 	SECRET salt = { 0 };
-	GMK gmk = { 0 };
+	GMKS all = { 0 };
+	const struct prose_gmk *gmk;
 	struct prose_session *s;
 	uint32_t ssrc = 0;
-	enum status st;
+	enum status st = prose_gmks_load(c->applet, g->digest, &all);
 	enum sw sw;
 
-	if ((sw = offered_gmk(c->applet, g->digest, m, now, &gmk)) != SW_OK ||
-	        (sw = check_offer_signature(c->applet, g, m)) != SW_OK)
+	if (st != OK)
+		return sw_of(st);
+	if ((sw = offered_gmk(&all, m, now, &gmk)) != SW_OK || (sw = check_offer_signature(c->applet, g, m)) != SW_OK)
 		return sw;
-	st = mikey_psk_open(secret_bytes(&gmk.key), m, &gsk, &salt);
+	st = mikey_psk_open(secret_bytes(&gmk->key), m, &gsk, &salt);
 	if (st == OK && (gsk.len != GSK_LEN || salt.len != GSK_SALT_LEN || secret_repeats(secret_bytes(&gsk))))
 		return SW_WRONG_DATA;
 	if (st != OK)
 		return st == ERR_CRYPTO ? SW_PROSE_SIGNATURE : sw_of(st);
+	if ((sw = prose_gmk_listen(c->applet, g, &all, gmk, m->id[0], now)) != SW_OK)
+		return sw;
 	if (mikey_psk_ssrc(m, &ssrc) != OK)
 		ssrc = 0;
 	s = find_key(prose_state(c->applet), g, &gsk, &salt, ssrc);
 	if (s == NULL && (s = prose_session_new(c, g)) == NULL)
 		return SW_TECHNICAL_PROBLEM;
+	s->gmk_id = gmk->id;
+	s->rank = gmk->rank;
+	s->judged = prose_gmks_newest_rank(&all, now);
+	s->old_key = prose_gmk_ended_by(&all, gmk->rank, gmk->id, now, 0) != NULL;
 	s->gsk = gsk;
 	s->salt = salt;
 	s->ssrc = ssrc;
@@ -327,6 +343,8 @@ enum sw prose_cmd_join_session(struct command *c)
 		return sw_of(st);
 	s = seen ? find_offer(prose_state(c->applet), digest) : NULL;
 	known = seen && s == NULL; /* the call is over: a replay, whoever asks */
+	if (s != NULL && prose_session_check(c->applet, s) != SW_OK)
+		s = NULL; /* a newer key has come since: it is judged again */
 	if (s == NULL && (sw = open_offer(c, &g, &m, now, digest, &s)) != SW_OK)
 		return sw;
 	if (!seen && (st = prose_ring_add(c->applet, offers_name, authentic)) != OK)
@@ -339,6 +357,8 @@ enum sw prose_cmd_join_session(struct command *c)
 	tlv_put(c->rsp, TAG_GROUP_URI, g.uri);
 	if (mikey_psk_media_at(&m, &media_at) == OK)
 		tlv_put(c->rsp, TAG_MEDIA_AT, media_at);
+	if (s->old_key)
+		tlv_put_uint(c->rsp, TAG_OLD_KEY, 1, 1);
 	return SW_OK;
 }
 
@@ -368,6 +388,7 @@ enum sw prose_cmd_release_key(struct command *c)
 	struct bytes id, guk = { 0 };
 	uint64_t count;
 	enum status st;
+	enum sw sw;
 
 	if (tlv_find(c->data, TAG_SESSION_ID, &id) != OK)
 		return SW_WRONG_DATA;
@@ -377,9 +398,9 @@ enum sw prose_cmd_release_key(struct command *c)
 		return SW_WRONG_DATA;
 	if ((s->policy & GROUP_POLICY_IN_CARD) != 0 || (s->direct && (s->policy & GROUP_POLICY_EXPORT) == 0))
 		return SW_PROSE_POLICY;
+	if ((sw = prose_session_check(c->applet, s)) != SW_OK)
+		return sw;
 	if (s->direct) {
-		if (!prose_session_valid(c->applet, s))
-			return SW_PROSE_EXPIRED;
 		if ((st = prose_talker_key(s, guk.n == 4 ? (uint32_t)bytes_uint(guk) : s->guk_id, &key, &salt)) != OK)
 			return sw_of(st);
 	} else {

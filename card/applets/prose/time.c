@@ -17,6 +17,15 @@ enum status prose_time_read(struct applet *a, uint64_t *floor, uint64_t *latest)
 	return OK;
 }
 
+enum status prose_time_effective(struct applet *a, uint64_t *out)
+{
+	uint64_t floor, latest;
+
+	TRY(prose_time_read(a, &floor, &latest));
+	*out = latest > floor ? latest : floor;
+	return OK;
+}
+
 static enum status write_time(struct applet *a, uint64_t floor, uint64_t latest)
 {
 	uint8_t raw[16];

@@ -5,6 +5,7 @@
 
 #include "crypto/common/rng.h"
 #include "protocols/mikey/keys/identity.h"
+#include "protocols/mikey/keys/order.h"
 #include "protocols/mikey/message.h"
 
 enum { SAKKE_ID_SCHEME_UID = 2, GMK_ID_LIST_MAX = 256 };
@@ -17,6 +18,7 @@ struct sakke_message {
 	struct bytes initiator_kms_uri, responder_kms_uri;
 	struct bytes sakke_data;     /* 273 */
 	struct bytes key_parameters; /* extension 7; empty to leave out */
+	struct bytes order;          /* extension 251; empty to leave out */
 };
 
 /* Append HDR .. SAKKE, [EXT], and the SIGN header. The caller appends the ECCSI signature over all of it. */
@@ -39,6 +41,12 @@ MUST_USE enum status key_parameters_seal(
 MUST_USE enum status key_parameters_open(
         struct bytes key, struct bytes data, struct secret_large *plain, struct key_parameters *out);
 
+/* The same for the ORDER part (order.h), which is in a container of the same form. */
+MUST_USE enum status order_seal(
+        struct rng *, struct bytes key, uint32_t key_id, uint64_t created, const struct order *, struct buf *);
+/* key_id: the CSB ID of the message. ERR_MALFORMED: it was made for another. */
+MUST_USE enum status order_open(struct bytes key, uint32_t key_id, struct bytes data, struct order *out);
+
 /* A whole, signed I_MESSAGE with a group master key for one member: its GUK-ID, encapsulation, parameters and signature. */
 struct gmk_message {
 	const struct mikey_kms *kms;        /* of the signer */
@@ -53,6 +61,7 @@ struct gmk_message {
 	struct bytes rand; /* 16 octets, the same for all members of one GMK: gmk-direct keys are made of it */
 	uint64_t now;
 	struct key_parameters parameters;
+	struct order order; /* number 0: none, as a KMS that does not know of it makes them */
 };
 MUST_USE enum status gmk_message_build(struct rng *, const struct gmk_message *, struct buf *out);
 

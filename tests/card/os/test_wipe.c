@@ -291,10 +291,9 @@ START_TEST(groups)
 	struct db_group g = { .uri = GROUP, .manager_uri = "sip:gms@example.org", .policy = GROUP_POLICY_SIGN };
 	uint8_t id[16], offer[PROSE_REQUEST_MAX], raw[PROSE_REQUEST_MAX + 32];
 	struct buf b = BUF_OF(raw), mikey = BUF_OF(offer);
-	uint64_t not_before, not_after;
 	struct secret gmk = { 0 };
 	struct bytes v, message;
-	uint32_t gmk_id;
+	struct db_gmk newest;
 	size_t kept_len;
 
 	know_births(r);
@@ -307,7 +306,7 @@ START_TEST(groups)
 	ck_assert_int_eq(group_record(db, GROUP, ALICE, 1, &objects), OK);
 	install_each(r, buf_bytes(&objects));
 	message = rekey(NOW, NOW, NOW + 86400);
-	ck_assert_int_eq(db_gmk_latest(db, GROUP, NOW, &gmk_id, &not_before, &not_after, &gmk), OK);
+	ck_assert_int_eq(db_gmk_latest(db, GROUP, NOW, &newest, &gmk), OK);
 	know("the GMK", secret_bytes(&gmk));
 	ck_assert_uint_eq(prose(r, INS_PROSE_IMPORT_GMK, with_time(NOW + 10, TAG_MESSAGE, message)), 0x9000);
 	nothing_left("IMPORT GMK");
