@@ -324,7 +324,7 @@ static enum prose_result on_success(struct prose_eap *e)
 
 static enum prose_result on_failure(struct prose_eap *e)
 {
-	if (e->state != PROSE_EAP_RUNNING)
+	if (e->state != PROSE_EAP_RUNNING && e->state != PROSE_EAP_FAILURE)
 		return PROSE_FORMAT;
 	fail(e);
 	return PROSE_OK;

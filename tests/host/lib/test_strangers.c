@@ -161,6 +161,9 @@ START_TEST(eap_results_out_of_turn_are_passed_over)
 	ck_assert_int_eq(packet(e, who), PROSE_OK); /* in its turn, failure is one */
 	ck_assert_int_eq(packet(e, failure), PROSE_OK);
 	ck_assert_int_eq(prose_eap_state(e), PROSE_EAP_FAILURE);
+	ck_assert_int_eq(packet(e, failure), PROSE_OK); /* as is the one that a peer who has given up is told */
+	ck_assert_int_eq(packet(e, success), PROSE_FORMAT);
+	ck_assert_int_eq(prose_eap_state(e), PROSE_EAP_FAILURE);
 	prose_eap_free(&e);
 	prose_card_close(&c);
 }
