@@ -49,8 +49,9 @@ static void pass_over(struct listener *l, const char *reason, const char *senten
 }
 
 /* A member to whose card the offer's key is unknown hears nothing until it comes. */
-static const char no_new_key[] = "this call is under a key of the group's that this card does not have, a newer one as a rule: get"
-                                 " your message with `group fetch`, or `group import FILE` it from any phone";
+static const char no_new_key[] =
+        "this call is under a key of the group's that this card does not have, a newer one as a rule: get"
+        " your message with `group fetch`, or `group import FILE` it from any phone";
 
 /* What whoever sends an offer can bring about; else it is the card's own trouble. */
 static bool passes(struct listener *l, enum prose_result r)

@@ -34,7 +34,12 @@ enum mikey_role {
 	MIKEY_ROLE_UID_RESPONDER = 9,
 	MIKEY_ROLES = 10
 };
-enum mikey_ext { MIKEY_EXT_VENDOR_ID = 0, MIKEY_EXT_KEY_ID = 3, MIKEY_EXT_KEY_PARAMETERS = 7, MIKEY_EXT_ORDER = 251 }; /* 241-255: private use */
+enum mikey_ext {
+	MIKEY_EXT_VENDOR_ID = 0,
+	MIKEY_EXT_KEY_ID = 3,
+	MIKEY_EXT_KEY_PARAMETERS = 7,
+	MIKEY_EXT_ORDER = 251
+}; /* 241-255: private use */
 enum { MIKEY_EXT_MAX = 4, MIKEY_ECCSI_LEN = 129, MIKEY_RAND_MIN = 16, MIKEY_MESSAGE_MAX = 2048 };
 
 struct mikey_header {

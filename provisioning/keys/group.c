@@ -101,7 +101,7 @@ uint64_t group_floor(uint64_t n)
 struct ordering {
 	struct db *db;
 	const struct mikey_kms *kms;
-	struct order *order;
+	struct gmk_order *order;
 	uint64_t floor, lowest; /* nobody talks under those before `floor`; the oldest key that is not over */
 };
 
@@ -132,7 +132,7 @@ static enum status name_excluded(void *context, const char *user, bool strict)
 }
 
 enum status group_order(
-        struct db *db, const struct mikey_kms *kms, const char *group, uint64_t now, uint64_t *n, struct order *out)
+        struct db *db, const struct mikey_kms *kms, const char *group, uint64_t now, uint64_t *n, struct gmk_order *out)
 {
 	struct ordering o = { .db = db, .kms = kms, .order = out };
 	size_t excluded;
@@ -142,7 +142,7 @@ enum status group_order(
 	if (excluded > 0)
 		TRY(db_group_set_floor(db, group, *n));
 	TRY(db_group_floor(db, group, &o.floor));
-	*out = (struct order){ .number = group_number(*n), .floor = group_floor(o.floor), .at = now };
+	*out = (struct gmk_order){ .number = group_number(*n), .floor = group_floor(o.floor), .at = now };
 	o.lowest = *n - 1;
 	TRY(db_gmk_each(db, group, now, note_key, &o));
 	TRY(db_excluded_forget(db, group, o.lowest));

@@ -13,6 +13,6 @@ uint64_t group_floor(uint64_t n);
 /* What the message of the group's next key, the nth, says; it is decided hereby. kms: ours, to name those excluded; NULL:
  * nobody is named, for a group without a signer. */
 MUST_USE enum status group_order(
-        struct db *, const struct mikey_kms *, const char *group, uint64_t now, uint64_t *n, struct order *out);
+        struct db *, const struct mikey_kms *, const char *group, uint64_t now, uint64_t *n, struct gmk_order *out);
 
 #endif

@@ -162,7 +162,7 @@ static void key_wipe(struct key *k)
 
 static enum status new_key(struct db *db, uint64_t now, const char *group, uint64_t life, struct key *k)
 {
-	struct order order;
+	struct gmk_order order;
 	uint64_t number;
 	uint8_t id[4];
 

@@ -355,7 +355,7 @@ struct craft {
 	uint32_t id;
 	uint64_t now, from, to;
 	bool revoked;
-	struct order order;
+	struct gmk_order order;
 };
 
 static struct bytes craft(const struct craft *c)
@@ -611,7 +611,7 @@ END_TEST
 
 START_TEST(orders_that_are_none)
 {
-	static const struct order none[] = { { .number = 5, .floor = 5 }, { .number = ORDER_NUMBER_END },
+	static const struct gmk_order none[] = { { .number = 5, .floor = 5 }, { .number = ORDER_NUMBER_END },
 		{ .number = UINT64_MAX, .floor = 1 } };
 	struct rig *r = alone();
 	struct store_mem before;

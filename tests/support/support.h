@@ -87,7 +87,7 @@ void rig_subscriber(const struct rig *, struct aka_subscriber *);
 struct bytes rig_authenticate(const struct rig *, uint64_t sqn);
 
 Suite *suite_apdu(void);
-TCase *tcase_ranges(void);                          /* of suite apdu */
+TCase *tcase_ranges(void);                        /* of suite apdu */
 TCase *tcase_hearing(void), *tcase_callers(void); /* of suite host */
 Suite *suite_crypto(void);
 Suite *suite_sakke(void);
@@ -102,9 +102,9 @@ Suite *suite_media(void);
 Suite *suite_attacks(void);
 Suite *suite_wipe(void);
 Suite *suite_sandbox(void);
-TCase *tcase_strangers(void); /* of suite attacks */
+TCase *tcase_strangers(void);                     /* of suite attacks */
 TCase *tcase_clients(void), *tcase_refused(void); /* of suite attacks */
-TCase *tcase_rights(void); /* of suite attacks, as the next */
+TCase *tcase_rights(void);                        /* of suite attacks, as the next */
 TCase *tcase_fields(void);
 TCase *tcase_revoked(void);
 Suite *suite_image(void);

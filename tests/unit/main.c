@@ -10,8 +10,9 @@ int main(int argc, char **argv)
 {
 	Suite *(*const suites[])(void) = { suite_apdu, suite_crypto, suite_sakke, suite_aka, suite_mikey, suite_ota, suite_card,
 		suite_profile, suite_usim, suite_prose, suite_media, suite_attacks, suite_image, suite_image_migration,
-		suite_power, suite_epoch, suite_host, suite_farm, suite_cat, suite_rfm, suite_scp03, suite_isd, suite_domain, suite_agent,
-		suite_smpp, suite_campaign, suite_network, suite_migration, suite_pcsc, suite_text, suite_wipe, suite_sandbox };
+		suite_power, suite_epoch, suite_host, suite_farm, suite_cat, suite_rfm, suite_scp03, suite_isd, suite_domain,
+		suite_agent, suite_smpp, suite_campaign, suite_network, suite_migration, suite_pcsc, suite_text, suite_wipe,
+		suite_sandbox };
 	SRunner *runner = srunner_create(NULL);
 	int failed, run;
 

@@ -77,7 +77,7 @@ static enum sw put_group(struct applet *a, struct bytes uri, struct bytes signer
 }
 
 /* The users that the command excludes, in the key period of now. */
-static enum sw exclude(struct command *c, uint64_t now, struct order *o, bool *any)
+static enum sw exclude(struct command *c, uint64_t now, struct gmk_order *o, bool *any)
 {
 	struct bytes in = c->data;
 	uint8_t uid[MIKEY_UID_LEN];
@@ -102,14 +102,14 @@ static enum sw exclude(struct command *c, uint64_t now, struct order *o, bool *a
 
 /* What the message of a new key says. Of those excluded before only UIDs of then are known: while a key of theirs lives, the
  * new message is strict. */
-static enum sw say_order(struct command *c, const struct prose_group *g, uint64_t now, struct order *o)
+static enum sw say_order(struct command *c, const struct prose_group *g, uint64_t now, struct gmk_order *o)
 {
 	GMKS all = { 0 };
 	bool any;
 	enum status st;
 	enum sw sw;
 
-	*o = (struct order){ .at = now };
+	*o = (struct gmk_order){ .at = now };
 	if ((sw = exclude(c, now, o, &any)) != SW_OK)
 		return sw;
 	if ((st = prose_gmks_load(c->applet, g->digest, &all)) != OK ||

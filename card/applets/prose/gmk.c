@@ -21,7 +21,7 @@ struct import {
 	struct secret gmk;
 	struct key_parameters parameters;
 	struct secret_large parameters_plain;
-	struct order order;
+	struct gmk_order order;
 };
 
 static void import_wipe(struct import *i)

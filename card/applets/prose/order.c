@@ -18,7 +18,7 @@ struct floor {
 	} mark[MARKS_MAX];
 };
 
-uint64_t prose_rank(const struct order *says, uint64_t ntp)
+uint64_t prose_rank(const struct gmk_order *says, uint64_t ntp)
 {
 	return says->number > 0 ? RANK_NUMBERED | says->number : mikey_order(ntp) >> 1;
 }
@@ -253,7 +253,7 @@ static bool listens(const struct prose_group *g)
 }
 
 /* In the key period of the message that excludes, whenever the offer was made. */
-static bool excludes(struct applet *a, const struct order *o, struct bytes user)
+static bool excludes(struct applet *a, const struct gmk_order *o, struct bytes user)
 {
 	KMS_CERTIFICATE kms = { 0 };
 	uint8_t uid[MIKEY_UID_LEN];

@@ -11,7 +11,8 @@
 
 /* Records of an instance: "trk", "time", "kms", "kx/<external KMS>", "ks/<period>", "gs/<signer>/<period>", "grp/<group>",
  * "gmk/<group>/<id>", "fl/<group and signer>", "rel/<group>", "naf", "pl/<PLMN>", "may", "claims",
- * "rv/<KMS>", "tls", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8 octets of their SHA-256. */
+ * "rv/<KMS>", "tls", "ofr", "ssrc", "seq/<kind>/<name>", "d/<name>"; groups, signers and names by the first 8 octets of their
+ * SHA-256. */
 
 /* TALKERS_MAX: talkers of a session whom the card deciphers. One more: the one heard least lately makes room. */
 enum { DIGEST_LEN = 8, TALKERS_MAX = 8, GMK_RAND_MAX = 32 };
@@ -145,7 +146,7 @@ void prose_group_wipe(struct prose_group *);
 struct prose_gmk {
 	uint64_t stamp, not_before, not_after; /* stamp: NTP time of its message */
 	uint64_t rank;                         /* greater is newer (order.c) */
-	struct order says;                     /* of its message; number 0: nothing */
+	struct gmk_order says;                 /* of its message; number 0: nothing */
 	uint32_t id;
 	struct secret key;
 	uint8_t prf; /* of its message, for gmk-direct */
@@ -166,7 +167,7 @@ MUST_USE enum status prose_gmks_load(struct applet *, const uint8_t group[static
 struct record_name prose_gmk_name(const uint8_t group[static DIGEST_LEN], uint32_t id);
 
 /* order.c - keys by number: docs/prose-applet.md, "Order of group keys". */
-uint64_t prose_rank(const struct order *, uint64_t ntp);
+uint64_t prose_rank(const struct gmk_order *, uint64_t ntp);
 bool prose_gmk_newer(const struct prose_gmk *, const struct prose_gmk *than);
 /* Whether this key may come: SW_PROSE_REPLAY if it, or a newer one of its signer's, was here and went, if a key that is active
  * now has put an end to it, or if there would be no room for it. */

@@ -52,7 +52,7 @@ enum sw prose_install_naf(struct applet *a, struct bytes payload)
 }
 
 /* GROUP_KEY_NUMBER and _FLOOR, or neither. */
-static bool take_number(struct bytes payload, struct order *out)
+static bool take_number(struct bytes payload, struct gmk_order *out)
 {
 	struct bytes number, floor;
 

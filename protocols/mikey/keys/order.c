@@ -5,7 +5,7 @@
 
 enum { FLAG_STRICT = 1, STATUS_REVOKED = 0, STATUS_NOT_REVOKED = 1 };
 
-void order_put(struct buf *b, const struct order *o)
+void order_put(struct buf *b, const struct gmk_order *o)
 {
 	buf_put_uint(b, 8, o->number);
 	buf_put_uint(b, 8, o->floor);
@@ -21,7 +21,7 @@ void order_put(struct buf *b, const struct order *o)
 		buf_put(b, BYTES_OF(o->excluded[i]));
 }
 
-static enum status take_revoked(struct bytes *in, struct order *o)
+static enum status take_revoked(struct bytes *in, struct gmk_order *o)
 {
 	uint64_t n, id, status;
 
@@ -36,7 +36,7 @@ static enum status take_revoked(struct bytes *in, struct order *o)
 	return OK;
 }
 
-static enum status take_excluded(struct bytes *in, struct order *o)
+static enum status take_excluded(struct bytes *in, struct gmk_order *o)
 {
 	struct bytes uid;
 	uint64_t n;
@@ -52,11 +52,11 @@ static enum status take_excluded(struct bytes *in, struct order *o)
 }
 
 /* What is behind it is for later versions: signed as well, and skipped. */
-enum status order_parse(struct bytes in, struct order *o)
+enum status order_parse(struct bytes in, struct gmk_order *o)
 {
 	uint64_t flags;
 
-	*o = (struct order){ 0 };
+	*o = (struct gmk_order){ 0 };
 	if (!bytes_take_uint(&in, 8, &o->number) || !bytes_take_uint(&in, 8, &o->floor) || !bytes_take_uint(&in, 8, &o->at) ||
 	        !bytes_take_uint(&in, 1, &flags))
 		return ERR_MALFORMED;
@@ -66,7 +66,7 @@ enum status order_parse(struct bytes in, struct order *o)
 	return o->number > 0 && o->number < ORDER_NUMBER_END && o->floor < o->number ? OK : ERR_MALFORMED;
 }
 
-bool order_revokes(const struct order *o, uint32_t gmk_id)
+bool order_revokes(const struct gmk_order *o, uint32_t gmk_id)
 {
 	for (size_t i = 0; i < o->revoked_count; i++)
 		if (o->revoked[i] == gmk_id)
@@ -74,7 +74,7 @@ bool order_revokes(const struct order *o, uint32_t gmk_id)
 	return false;
 }
 
-bool order_excludes(const struct order *o, const uint8_t uid[static MIKEY_UID_LEN])
+bool order_excludes(const struct gmk_order *o, const uint8_t uid[static MIKEY_UID_LEN])
 {
 	for (size_t i = 0; i < o->excluded_count; i++)
 		if (memcmp(o->excluded[i], uid, MIKEY_UID_LEN) == 0)
@@ -82,7 +82,7 @@ bool order_excludes(const struct order *o, const uint8_t uid[static MIKEY_UID_LE
 	return false;
 }
 
-void order_exclude(struct order *o, const uint8_t uid[static MIKEY_UID_LEN])
+void order_exclude(struct gmk_order *o, const uint8_t uid[static MIKEY_UID_LEN])
 {
 	if (o->excluded_count < GMK_EXCLUDED_MAX)
 		memcpy(o->excluded[o->excluded_count++], uid, MIKEY_UID_LEN);
@@ -90,7 +90,7 @@ void order_exclude(struct order *o, const uint8_t uid[static MIKEY_UID_LEN])
 		o->strict = true;
 }
 
-void order_revoke(struct order *o, uint32_t gmk_id)
+void order_revoke(struct gmk_order *o, uint32_t gmk_id)
 {
 	if (o->revoked_count < GMK_REVOKED_MAX && !order_revokes(o, gmk_id))
 		o->revoked[o->revoked_count++] = gmk_id;

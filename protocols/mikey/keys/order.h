@@ -12,7 +12,7 @@
 #define ORDER_NUMBER_END (UINT64_C(1) << 62)
 enum { ORDER_STEP = 65536, ORDER_PLAIN_MAX = 8 + 8 + 8 + 1 + 1 + 8 * GMK_REVOKED_MAX + 1 + MIKEY_UID_LEN * GMK_EXCLUDED_MAX };
 
-struct order {
+struct gmk_order {
 	uint64_t number; /* 0: the message has no ORDER part */
 	uint64_t floor;  /* keys of this or a lower number are not talked under once this key is active */
 	uint64_t at;     /* seconds since 1970: UIDs are those of the key period that holds this time */
@@ -23,15 +23,15 @@ struct order {
 };
 
 /* The octets inside the container. */
-void order_put(struct buf *, const struct order *);
+void order_put(struct buf *, const struct gmk_order *);
 /* ERR_MALFORMED: a number that is none, a floor that is not below it, more than the limits. */
-MUST_USE enum status order_parse(struct bytes, struct order *);
+MUST_USE enum status order_parse(struct bytes, struct gmk_order *);
 
-bool order_revokes(const struct order *, uint32_t gmk_id);
-bool order_excludes(const struct order *, const uint8_t uid[static MIKEY_UID_LEN]);
+bool order_revokes(const struct gmk_order *, uint32_t gmk_id);
+bool order_excludes(const struct gmk_order *, const uint8_t uid[static MIKEY_UID_LEN]);
 /* One UID more; beyond the limit it says `strict` instead. */
-void order_exclude(struct order *, const uint8_t uid[static MIKEY_UID_LEN]);
+void order_exclude(struct gmk_order *, const uint8_t uid[static MIKEY_UID_LEN]);
 /* One GMK-ID more; beyond the limit the floor says it alone. */
-void order_revoke(struct order *, uint32_t gmk_id);
+void order_revoke(struct gmk_order *, uint32_t gmk_id);
 
 #endif

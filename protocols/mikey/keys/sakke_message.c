@@ -99,7 +99,7 @@ enum status key_parameters_seal(
 }
 
 enum status order_seal(
-        struct rng *rng, struct bytes key, uint32_t key_id, uint64_t created, const struct order *o, struct buf *out)
+        struct rng *rng, struct bytes key, uint32_t key_id, uint64_t created, const struct gmk_order *o, struct buf *out)
 {
 	uint8_t raw[ORDER_PLAIN_MAX];
 	struct buf plain = BUF_OF(raw);
@@ -161,7 +161,7 @@ enum status key_parameters_open(struct bytes key, struct bytes data, struct secr
 	return OK;
 }
 
-enum status order_open(struct bytes key, uint32_t key_id, struct bytes data, struct order *out)
+enum status order_open(struct bytes key, uint32_t key_id, struct bytes data, struct gmk_order *out)
 {
 	SECRET_LARGE plain = { 0 };
 	uint32_t made_for;

@@ -43,9 +43,9 @@ MUST_USE enum status key_parameters_open(
 
 /* The same for the ORDER part (order.h), which is in a container of the same form. */
 MUST_USE enum status order_seal(
-        struct rng *, struct bytes key, uint32_t key_id, uint64_t created, const struct order *, struct buf *);
+        struct rng *, struct bytes key, uint32_t key_id, uint64_t created, const struct gmk_order *, struct buf *);
 /* key_id: the CSB ID of the message. ERR_MALFORMED: it was made for another. */
-MUST_USE enum status order_open(struct bytes key, uint32_t key_id, struct bytes data, struct order *out);
+MUST_USE enum status order_open(struct bytes key, uint32_t key_id, struct bytes data, struct gmk_order *out);
 
 /* A whole, signed I_MESSAGE with a group master key for one member: its GUK-ID, encapsulation, parameters and signature. */
 struct gmk_message {
@@ -61,7 +61,7 @@ struct gmk_message {
 	struct bytes rand; /* 16 octets, the same for all members of one GMK: gmk-direct keys are made of it */
 	uint64_t now;
 	struct key_parameters parameters;
-	struct order order; /* number 0: none, as a KMS that does not know of it makes them */
+	struct gmk_order order; /* number 0: none, as a KMS that does not know of it makes them */
 };
 MUST_USE enum status gmk_message_build(struct rng *, const struct gmk_message *, struct buf *out);
 
