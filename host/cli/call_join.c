@@ -57,10 +57,11 @@ static const char no_new_key[] =
 static bool passes(struct listener *l, enum prose_result r)
 {
 	const unsigned sw = prose_card_status(l->a->card);
-	const char *error = prose_card_error(l->a->card);
+	char error[sizeof l->why]; /* a look at the groups asks the card for more */
 	char reason[REASON_LEN];
 
 	if (r == PROSE_REFUSED && (sw >> 8 == SW_PROSE_SIGNATURE >> 8 || sw == SW_WRONG_DATA)) {
+		(void)snprintf(error, sizeof error, "%s", prose_card_error(l->a->card));
 		(void)snprintf(reason, sizeof reason, "%04X", sw);
 		pass_over(l, reason, sw == SW_PROSE_NO_KEY && media_is_member(l->a->card, l->a->group) ? no_new_key : error);
 		return true;
