@@ -96,7 +96,7 @@ static enum status pending_challenge(struct bsf *s, uint64_t now, const char *im
 	struct buf rand = { raw, 0, RAND_LEN, false };
 	char btid[BTID_MAX];
 	struct context c;
-	struct db_gba g;
+	struct db_gba g = { 0 };
 	unsigned count;
 
 	TRY(db_gba_waiting(s->db, imsi, now + BSF_CHALLENGE_SECONDS, btid, &count));

@@ -96,7 +96,7 @@ static enum status file_open(const char *path, struct counter **out, char *reaso
 	F(esys, Esys_NV_Increment)                                                                                             \
 	F(esys, Esys_NV_Read)                                                                                                  \
 	F(esys, Esys_Free)
-#define TSS_MEMBER(library, name) __typeof__(&(name)) name;
+#define TSS_MEMBER(library, name) __typeof__(&(name)) name; /* NOLINT(bugprone-macro-parentheses): a declaration */
 
 struct tpm_counter {
 	struct counter counter; /* first */
