@@ -5,12 +5,13 @@
 #include "apdu/base/text.h"
 #include "sandbox/sandbox_inside.h"
 
-/* http.c makes a local socket and connects to its own one for each client. */
+/* http.c makes a local socket and connects to its own one for each client; tpm2-tss connects anew for each command. */
 static const struct {
 	const char *name;
 	unsigned rights;
 } roles[SANDBOX_ROLES] = {
 	[SANDBOX_CARD_RUN] = { "card run", MAY_INET | MAY_CONNECT },
+	[SANDBOX_CARD_COUNTED] = { "card run", MAY_UNIX | MAY_INET | MAY_CONNECT },
 	[SANDBOX_CARD_FARM] = { "card farm", MAY_UNIX | MAY_INET | MAY_CONNECT | MAY_LISTEN },
 	[SANDBOX_SERVE_HSS] = { "serve hss", 0 },
 	[SANDBOX_SERVE_HTTP] = { "serve", MAY_UNIX | MAY_CONNECT | MAY_THREAD },

@@ -8,6 +8,7 @@
 
 enum sandbox_role {
 	SANDBOX_CARD_RUN,
+	SANDBOX_CARD_COUNTED, /* the same, where a TPM counts */
 	SANDBOX_CARD_FARM,
 	SANDBOX_SERVE_HSS,
 	SANDBOX_SERVE_HTTP, /* bsf, kms, group, function */

@@ -267,6 +267,28 @@ START_TEST(more_excluded_than_a_message_names)
 }
 END_TEST
 
+/* A key's message says the time under its signature: no other command has to tell the card that the key is active. */
+START_TEST(a_message_makes_its_key_active)
+{
+	static struct call own;
+	struct rig *alice;
+
+	make_group(SIGNED);
+	alice = member(ALICE);
+	(void)new_key(NOW, NOW, NOW + DAY);
+	ck_assert_uint_eq(import(alice, NOW, to(ALICE)), 0x9000);
+	ck_assert_uint_eq(start(alice, NOW, NULL, &own), 0x9000);
+	ck_assert_int_eq(group_exclude(db, GROUP, ERIN, false), OK);
+	(void)new_key(NOW + 10, NOW + 20, NOW + DAY);
+	ck_assert_uint_eq(import(alice, NOW + 10, to(ALICE)), 0x9000);
+	ck_assert_uint_eq(with_session(alice, INS_PROSE_TALK, &own, NOTHING), 0x9000); /* not yet */
+	(void)new_key(NOW + 20, NOW + 20, NOW + DAY);
+	ck_assert_uint_eq(import(alice, NOW + 20, to(ALICE)), 0x9000);
+	ck_assert_uint_eq(with_session(alice, INS_PROSE_TALK, &own, NOTHING), SW_PROSE_OLD_KEY);
+	rig_free(&alice);
+}
+END_TEST
+
 /* What was open when the new key became active: nobody talks in it, under a GSK that the excluded radio has. */
 START_TEST(open_sessions_end_with_the_key)
 {
@@ -901,6 +923,7 @@ TCase *tcase_exclusion(void)
 	tcase_add_test(t, an_exclusion_holds_in_the_next_period);
 	tcase_add_loop_test(t, a_revoked_radio_makes_a_listening_group_strict, 0, 2);
 	tcase_add_loop_test(t, more_excluded_than_a_message_names, 0, 2);
+	tcase_add_test(t, a_message_makes_its_key_active);
 	tcase_add_loop_test(t, open_sessions_end_with_the_key, 0, 4);
 	tcase_add_loop_test(t, direct_groups_end_with_the_key, 0, 2);
 	tcase_add_loop_test(t, numbers_order_keys_and_clocks_do_not, 0, 2);

@@ -70,6 +70,10 @@ enum sw prose_session_check(struct applet *a, const struct prose_session *s)
 		return sw_of(st);
 	if (s->direct && now >= s->not_after)
 		return SW_PROSE_EXPIRED;
+	/* IMPORT GMK moves no clock, but the time that a key's signer says has been verified. */
+	for (size_t i = 0; i < all.n; i++)
+		if (mikey_unix(all.key[i].stamp) > now)
+			now = mikey_unix(all.key[i].stamp);
 	return prose_gmk_ended_by(&all, s->rank, s->gmk_id, now, s->judged) != NULL ? SW_PROSE_OLD_KEY : SW_OK;
 }
 

@@ -167,11 +167,12 @@ static int verb_create(struct arguments *a)
 
 static int run_card(const struct arguments *a, struct card_env *env, const char *path, const struct vpcd_options *v)
 {
+	const enum sandbox_role role = a->counter != NULL ? SANDBOX_CARD_COUNTED : SANDBOX_CARD_RUN;
 	enum status st;
 	int rc = 0;
 
 	if ((st = sakke_ring_new(KEY_PERIODS, true, &env->ring)) == OK && (st = card_power_on(&the_card, env)) == OK &&
-	        (a->counter != NULL || (rc = cli_sandbox(a, SANDBOX_CARD_RUN, "run", path, NULL)) == 0))
+	        (rc = cli_sandbox(a, role, "run", path, NULL)) == 0)
 		st = vpcd_run(&the_card, v, &cli_stop);
 	card_power_off(&the_card);
 	sakke_ring_free(&env->ring);
