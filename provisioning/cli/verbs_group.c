@@ -226,7 +226,7 @@ int group_show(struct arguments *a)
 	(void)printf("%s, listening %s, %llu keys", (g.policy & ~(unsigned)GROUP_POLICY_LISTEN) == 0 ? " none" : "",
 	        (g.policy & GROUP_POLICY_LISTEN) != 0 ? "listen" : "strict", (unsigned long long)keys);
 	if (floor > 0)
-		(void)printf(", nobody talks under those before key %llu", (unsigned long long)floor);
+		(void)printf(", no card talks under those before key %llu", (unsigned long long)floor);
 	(void)putchar('\n');
 	return 0;
 }

@@ -102,7 +102,7 @@ int kms_revoked(struct arguments *a)
 		st = revoked_seal(a->db, a->card, &b);
 	}
 	if (st == OK && b.len == 0)
-		return net_fail("kms revoked", a->out, "nobody has been revoked: there is no list", EXIT_REFUSED);
+		return net_fail("kms revoked", a->out, "no user has been revoked: there is no list", EXIT_REFUSED);
 	if (st == OK)
 		st = net_write_file(a->out, buf_bytes(&b));
 	return net_report("kms revoked", a->out, st);
