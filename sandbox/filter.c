@@ -90,10 +90,18 @@ static int add_sockets(scmp_filter_ctx f, unsigned rights)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
 	if (rc == 0 && (rights & MAY_LISTEN) != 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(listen), 0);
-	if (rc == 0 && (rights & MAY_THREAD) != 0)
-		rc = seccomp_rule_add(
-		        f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 	return rc;
+}
+
+/* Without a trap, which would be the end: the C library blocks signals while it makes a process or a thread. */
+static int add_clone(scmp_filter_ctx f, unsigned rights)
+{
+	const uint32_t thread = (rights & MAY_THREAD) != 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM);
+	int rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+
+	return rc != 0 ? rc
+	               : seccomp_rule_add(
+	                         f, thread, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 }
 
 #if defined __x86_64__ || defined __aarch64__
@@ -117,6 +125,8 @@ enum status sandbox_filter(unsigned rights)
 		rc = add(f, SCMP_ACT_ERRNO(ENOSYS), absent, sizeof absent / sizeof *absent);
 	if (rc == 0)
 		rc = add_sockets(f, rights);
+	if (rc == 0)
+		rc = add_clone(f, rights);
 	if (rc == 0 && sigaction(SIGSYS, &action, NULL) == 0)
 		rc = seccomp_load(f);
 	seccomp_release(f);
