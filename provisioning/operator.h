@@ -101,6 +101,11 @@ MUST_USE enum status ota_update(
 /* Any script for a TAR; takes the card's next counter. */
 MUST_USE enum status ota_send(struct db *, const char *iccid, const uint8_t tar[static TAR_LEN], uint8_t spi2,
         struct bytes script, struct buf *packet, uint64_t *counter);
+/* The same for the card manager, of a card that has a PSK for the call that it orders (ERR_NOT_FOUND: it has none); and the
+ * PSK. */
+MUST_USE enum status ota_order_call(
+        struct db *, const char *iccid, uint8_t spi2, struct bytes trigger, struct buf *packet, uint64_t *counter);
+MUST_USE enum status ota_card_psk(struct db *, const char *iccid, struct secret *psk);
 struct ota_verdict {
 	bool secured;
 	uint8_t rsc;

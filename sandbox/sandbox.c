@@ -15,6 +15,7 @@ static const struct {
 	[SANDBOX_CARD_FARM] = { "card farm", MAY_UNIX | MAY_INET | MAY_CONNECT | MAY_LISTEN },
 	[SANDBOX_SERVE_HSS] = { "serve hss", 0 },
 	[SANDBOX_SERVE_HTTP] = { "serve", MAY_UNIX | MAY_CONNECT | MAY_THREAD },
+	[SANDBOX_KEEPER] = { "the keeper", 0 },
 	[SANDBOX_SERVE_OTA] = { "serve ota", MAY_UNIX | MAY_INET | MAY_NETLINK | MAY_CONNECT | MAY_LISTEN },
 };
 

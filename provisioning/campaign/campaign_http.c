@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apdu/birth.h"
 #include "apdu/cat.h"
 #include "apdu/sw.h"
 #include "apdu/tlv.h"
@@ -34,7 +33,6 @@ bool campaign_https_address(const char *text, uint8_t address[static 4], uint16_
 
 enum status http_trigger(struct engine *e, const struct campaign *c, struct task *t, struct buf *packet)
 {
-	SECRET_LARGE secrets = { 0 };
 	struct admin_trigger trigger = { .identity = bytes_str(t->iccid),
 		.kvn = KVN_PSK_FIRST,
 		.kid = 1,
@@ -44,20 +42,15 @@ enum status http_trigger(struct engine *e, const struct campaign *c, struct task
 		.uri = BYTES_STR("/") };
 	uint8_t connection_raw[40], raw[400], address[4];
 	struct buf connection = BUF_OF(connection_raw), data = BUF_OF(raw);
-	struct db_card card;
-	struct bytes key;
 	uint16_t port;
 
-	TRY(db_card_get(e->db, t->iccid, &card, &secrets));
-	if (tlv_find(secret_large_bytes(&secrets), BIRTH_PSK, &key) != OK)
-		return ERR_NOT_FOUND;
 	if (!campaign_https_address(c->https, address, &port))
 		return ERR_BUG;
 	cat_tcp_client_put(&connection, CHANNEL_BUFFER, address, port);
 	trigger.connection = buf_bytes(&connection);
 	admin_trigger_put(&data, &trigger);
 	TRY(buf_status(&data));
-	return ota_send(e->db, t->iccid, (const uint8_t *)TAR_CARD_MANAGER, c->spi2, buf_bytes(&data), packet, &t->counter);
+	return ota_order_call(e->db, t->iccid, c->spi2, buf_bytes(&data), packet, &t->counter);
 }
 
 /* Writing files twice is writing them once; a card takes no sealed object twice. */

@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "apdu/aids.h"
-#include "apdu/birth.h"
-#include "apdu/tlv.h"
 #include "ota/http_admin.h"
 #include "provisioning/campaign/clock.h"
 #include "provisioning/http/http.h"
@@ -21,14 +19,10 @@ struct scp81 {
 
 static bool find_key(void *context, const char *identity, bool tls13, struct secret *out)
 {
-	SECRET_LARGE secrets = { 0 };
 	const struct scp81 *s = context;
-	struct db_card card;
-	struct bytes key;
 
 	(void)tls13; /* the card's key is one for both */
-	return db_card_get(s->db, identity, &card, &secrets) == OK &&
-	       tlv_find(secret_large_bytes(&secrets), BIRTH_PSK, &key) == OK && secret_set(out, key) == OK;
+	return ota_card_psk(s->db, identity, out) == OK;
 }
 
 /* What it says of its last script, then what it gets next; together or not at all. */

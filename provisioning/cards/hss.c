@@ -7,6 +7,7 @@
 #include "apdu/tlv.h"
 #include "crypto/guarded/aka.h"
 #include "crypto/common/rng.h"
+#include "provisioning/keeper/requests.h"
 #include "provisioning/operator.h"
 
 enum { TRIPLETS_MAX = 5 };
@@ -75,6 +76,70 @@ enum status hss_resynchronise(struct db *db, const char *imsi, const uint8_t aut
 	return db_hss_set_sqn(db, imsi, bytes_uint(BYTES_OF(sqn_ms)));
 }
 
+/* ---- what servers ask the keeper ------------------------------------------------------------------------------------ */
+
+/* IMSI: sqn, RAND, AUTN, CK, IK and RES, fields of one octet of length. */
+static enum status answer_vector(const struct desk *d, struct bytes in, struct buf *out)
+{
+	struct hss_vector v = { 0 };
+	char imsi[IMSI_MAX + 1];
+	enum status st;
+
+	TRY(keeper_take_text(&in, imsi, sizeof imsi));
+	if ((st = in.n == 0 ? hss_vector(d->db, imsi, &v) : ERR_MALFORMED) == OK) {
+		const struct bytes field[] = { BYTES_OF(v.rand), BYTES_OF(v.autn), { v.ck, v.ck_len }, { v.ik, v.ik_len },
+			{ v.res, v.res_len } };
+
+		for (size_t i = 0; i < sizeof field / sizeof *field; i++) {
+			buf_put_u8(out, (uint8_t)field[i].n);
+			buf_put(out, field[i]);
+		}
+	}
+	secret_clean(&v, sizeof v);
+	return st;
+}
+const struct keeper_request hss_ask_vector = { ASK_VECTOR, "vector", KEEPER_HSS, 1 + IMSI_MAX, KEEPER_WRITES, answer_vector };
+
+/* How many, IMSI: RAND, SRES and Kc of each. */
+static enum status answer_triplets(const struct desk *d, struct bytes in, struct buf *out)
+{
+	uint8_t rand[RAND_LEN], sres[4], kc[8];
+	char imsi[IMSI_MAX + 1];
+	enum status st = OK;
+	uint64_t n;
+
+	if (!bytes_take_uint(&in, 1, &n) || n == 0 || n > TRIPLETS_MAX)
+		return ERR_MALFORMED;
+	TRY(keeper_take_text(&in, imsi, sizeof imsi));
+	for (; in.n == 0 && st == OK && n > 0; n--) {
+		st = hss_triplet(d->db, imsi, rand, sres, kc);
+		buf_put(out, BYTES_OF(rand));
+		buf_put(out, BYTES_OF(sres));
+		buf_put(out, BYTES_OF(kc));
+	}
+	secret_clean(kc, sizeof kc);
+	return n == 0 ? st : st != OK ? st : ERR_MALFORMED;
+}
+const struct keeper_request hss_ask_triplets = { ASK_TRIPLETS, "triplets", KEEPER_HSS, 2 + IMSI_MAX, KEEPER_WRITES,
+	answer_triplets };
+
+/* IMSI, RAND, AUTS: nothing. */
+static enum status answer_resynchronisation(const struct desk *d, struct bytes in, struct buf *out)
+{
+	uint8_t rand[RAND_LEN], auts[AUTS_LEN];
+	char imsi[IMSI_MAX + 1];
+
+	(void)out;
+	TRY(keeper_take_text(&in, imsi, sizeof imsi));
+	if (!bytes_take_copy(&in, rand, sizeof rand) || !bytes_take_copy(&in, auts, sizeof auts) || in.n != 0)
+		return ERR_MALFORMED;
+	return hss_resynchronise(d->db, imsi, auts, rand);
+}
+const struct keeper_request hss_ask_resynchronisation = { ASK_RESYNCHRONISATION, "resynchronisation", KEEPER_HSS,
+	1 + IMSI_MAX + RAND_LEN + AUTS_LEN, KEEPER_WRITES, answer_resynchronisation };
+
+/* ---- hostapd -------------------------------------------------------------------------------------------------------- */
+
 static struct bytes word(struct bytes *in)
 {
 	struct bytes w = { in->p, 0 };
@@ -91,70 +156,77 @@ static void put_text(struct buf *b, const char *text)
 	buf_put(b, bytes_str(text));
 }
 
-static void put_hex(struct buf *b, const char *before, const uint8_t *p, size_t n)
+static void put_hex(struct buf *b, const char *before, struct bytes octets)
 {
 	char text[2 * 32 + 1];
 
 	put_text(b, before);
-	put_text(b, hex_encode((struct bytes){ p, n }, text));
+	put_text(b, hex_encode(octets, text));
 	secret_clean(text, sizeof text);
 }
 
 static enum status aka_request(struct db *db, const char *imsi, struct bytes rest, struct buf *out)
 {
-	struct hss_vector v = { 0 };
+	enum { RAND_AT, AUTN_AT, CK_AT, IK_AT, RES_AT, FIELDS };
+	static const int order[FIELDS] = { RAND_AT, AUTN_AT, IK_AT, CK_AT, RES_AT };
+	SECRET_LARGE answer = { 0 };
+	uint8_t raw[1 + IMSI_MAX];
+	struct buf question = BUF_OF(raw), a = { answer.data, 0, sizeof answer.data, false };
+	struct bytes left, field[FIELDS];
 	enum status st;
 
 	(void)rest;
 	put_text(out, "AKA-RESP-AUTH ");
 	put_text(out, imsi);
-	if ((st = hss_vector(db, imsi, &v)) != OK) {
+	keeper_put_text(&question, imsi);
+	st = keeper_ask(db, 0, &hss_ask_vector, buf_bytes(&question), &a);
+	left = buf_bytes(&a);
+	for (int i = 0; st == OK && i < FIELDS; i++)
+		st = bytes_take_field(&left, &field[i]) && field[i].n <= 32 ? OK : ERR_IO;
+	for (int i = 0; st == OK && i < FIELDS; i++)
+		put_hex(out, " ", field[order[i]]);
+	if (st != OK)
 		put_text(out, " FAILURE");
-	} else {
-		put_hex(out, " ", v.rand, sizeof v.rand);
-		put_hex(out, " ", v.autn, sizeof v.autn);
-		put_hex(out, " ", v.ik, v.ik_len);
-		put_hex(out, " ", v.ck, v.ck_len);
-		put_hex(out, " ", v.res, v.res_len);
-	}
-	secret_clean(&v, sizeof v);
 	return st;
 }
 
 static enum status auts_request(struct db *db, const char *imsi, struct bytes rest, struct buf *out)
 {
-	uint8_t auts[AUTS_LEN], rand[RAND_LEN];
-	struct buf a = BUF_OF(auts), r = BUF_OF(rand);
+	uint8_t auts[AUTS_LEN], rand[RAND_LEN], raw[1 + IMSI_MAX + RAND_LEN + AUTS_LEN];
+	struct buf a = BUF_OF(auts), r = BUF_OF(rand), question = BUF_OF(raw), nothing = { 0 };
 
 	(void)out; /* the protocol has no answer to this one */
 	if (hex_decode(word(&rest), &a) != OK || hex_decode(word(&rest), &r) != OK || a.len != AUTS_LEN || r.len != RAND_LEN)
 		return ERR_MALFORMED;
-	return hss_resynchronise(db, imsi, auts, rand);
+	keeper_put_text(&question, imsi);
+	buf_put(&question, BYTES_OF(rand));
+	buf_put(&question, BYTES_OF(auts));
+	return keeper_ask(db, 0, &hss_ask_resynchronisation, buf_bytes(&question), &nothing);
 }
 
 static enum status sim_request(struct db *db, const char *imsi, struct bytes rest, struct buf *out)
 {
-	struct bytes count = word(&rest);
+	struct bytes count = word(&rest), left, rand, sres, kc;
 	unsigned n = count.n == 1 && count.p[0] >= '1' && count.p[0] <= '0' + TRIPLETS_MAX ? count.p[0] - '0' : 0;
-	uint8_t rand[RAND_LEN], sres[4], kc[8];
-	enum status st = n == 0 ? ERR_MALFORMED : OK;
-	size_t start;
+	SECRET_LARGE answer = { 0 };
+	uint8_t raw[2 + IMSI_MAX];
+	struct buf question = BUF_OF(raw), a = { answer.data, 0, sizeof answer.data, false };
+	enum status st;
 
 	put_text(out, "SIM-RESP-AUTH ");
 	put_text(out, imsi);
-	start = out->len;
-	for (unsigned i = 0; i < n && st == OK; i++) {
-		if ((st = hss_triplet(db, imsi, rand, sres, kc)) != OK)
-			break;
-		put_hex(out, " ", kc, sizeof kc);
-		put_hex(out, ":", sres, sizeof sres);
-		put_hex(out, ":", rand, sizeof rand);
-	}
-	if (st != OK) {
-		out->len = start;
+	buf_put_u8(&question, (uint8_t)n);
+	keeper_put_text(&question, imsi);
+	st = keeper_ask(db, 0, &hss_ask_triplets, buf_bytes(&question), &a);
+	if (st != OK)
 		put_text(out, " FAILURE");
+	for (left = buf_bytes(&a); st == OK && left.n > 0;) {
+		if (!bytes_take(&left, RAND_LEN, &rand) || !bytes_take(&left, 4, &sres) || !bytes_take(&left, 8, &kc))
+			return ERR_IO;
+		put_hex(out, " ", kc);
+		put_hex(out, ":", sres);
+		put_hex(out, ":", rand);
 	}
-	secret_clean(kc, sizeof kc);
 	return st;
 }
 
@@ -177,14 +249,7 @@ void hss_datagram(struct db *db, struct bytes in, struct buf *answer)
 	memcpy(imsi, digits.p, digits.n);
 	if (strspn(imsi, "0123456789") != digits.n)
 		return;
-	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
-		if (!bytes_equal(name, bytes_str(requests[i].name)) || db_begin(db) != OK)
-			continue;
-		/* A vector that is not remembered as used must not be seen by anybody. */
-		if (requests[i].run(db, imsi, in, answer) != OK)
-			(void)!db_rollback(db);
-		else if (db_commit(db) != OK)
-			answer->len = 0;
-		return;
-	}
+	for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
+		if (bytes_equal(name, bytes_str(requests[i].name)))
+			(void)!requests[i].run(db, imsi, in, answer);
 }

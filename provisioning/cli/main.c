@@ -21,6 +21,7 @@
 #include "apdu/tlv.h"
 #include "ota/smpp/smpp.h"
 #include "provisioning/campaign/courier.h"
+#include "provisioning/cli/keep.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/keys/kms.h"
 #include "provisioning/keys/revoked.h"
@@ -345,6 +346,7 @@ static const struct verb {
 	const char *words, *help, *example;
 	/* SERVES: runs on, with its own transactions; ALONE: opens what it needs; ISSUES: signs or seals with a date */
 	enum { IN_TRANSACTION, SERVES, ALONE, ISSUES } how;
+	enum keeper_role keeper; /* strangers reach it: another process has the master key */
 } verbs[] = {
 	{ "card", "new", card_new, card_new_options, "", "Order a card: identities, encrypted secrets, PIN letter",
 	        "prose-net card new --card 8900101000000000017 --imsi 001010000000001 --maker-cert maker.crt --out orders" },
@@ -451,20 +453,21 @@ static const struct verb {
 	{ "db", "clock", db_clock, clock_options, "", "The last time at which keys were issued, against this clock",
 	        "prose-net db clock" },
 	{ "serve", "hss", hss_serve, hss_options, "", "Authentication vectors for hostapd, until SIGTERM",
-	        "prose-net serve hss --socket /run/prose/hss.sock", SERVES },
+	        "prose-net serve hss --socket /run/prose/hss.sock", SERVES, KEEPER_HSS },
 	{ "serve", "bsf", bsf_serve, serve_bsf_options, "", "Bootstrapping server function, until SIGTERM",
-	        "prose-net serve bsf --http 127.0.0.1:8080 --name bsf.mnc001.mcc001.pub.3gppnetwork.org", SERVES },
+	        "prose-net serve bsf --http 127.0.0.1:8080 --name bsf.mnc001.mcc001.pub.3gppnetwork.org", SERVES, KEEPER_BSF },
 	{ "serve", "kms", kms_serve, serve_kms_options, "", "Key management server, until SIGTERM",
-	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", SERVES },
+	        "prose-net serve kms --https 127.0.0.1:8443 --name kms.example.org", SERVES, KEEPER_KMS },
 	{ "serve", "group", group_serve, serve_kms_options, "", "Group records and keys for phones to fetch, until SIGTERM",
-	        "prose-net serve group --https 127.0.0.1:8444 --name groups.example.org", SERVES },
+	        "prose-net serve group --https 127.0.0.1:8444 --name groups.example.org", SERVES, KEEPER_GROUP },
 	{ "function", "permit", function_permit, permit_options, "PLMN|off",
 	        "What users, or one card's, may do in a PLMN, or where none serves",
 	        "prose-net function permit 00101 --rights announce,monitor,communicate --radio A0..." },
 	{ "serve", "function", function_serve, serve_kms_options, "", "ProSe Function: permissions of each PLMN, until SIGTERM",
-	        "prose-net serve function --https 127.0.0.1:8445 --name prose.mnc001.mcc001.pub.3gppnetwork.org", SERVES },
+	        "prose-net serve function --https 127.0.0.1:8445 --name prose.mnc001.mcc001.pub.3gppnetwork.org", SERVES,
+	        KEEPER_FUNCTION },
 	{ "serve", "ota", ota_serve, serve_ota_options, "", "Send campaigns by SMPP, HTTPS or by hand, until SIGTERM",
-	        "prose-net serve ota --smsc 127.0.0.1:2775 --password-file smsc.password", SERVES },
+	        "prose-net serve ota --smsc 127.0.0.1:2775 --password-file smsc.password", SERVES, KEEPER_OTA },
 };
 
 static const struct argp_option common_options[] = {
@@ -526,14 +529,21 @@ static int start_courier(const char *name, struct arguments *a)
 	return (a->courier = courier_start(a->via)) != NULL ? 0 : net_fail(name, NULL, "no process for --via", EXIT_FAILURE);
 }
 
-/* The master key stays out of the swap; and a client that goes in the middle of an answer ends its connection alone. */
-static void prepare_server(const char *name, const struct arguments *a)
+/* With its master key, or (what strangers reach) without it and with a keeper. A client that goes in the middle of an answer
+ * ends its connection alone. */
+static int open_database(const struct verb *v, const char *name, struct arguments *a, const char *key, struct keeper **k)
 {
-	if (!db_lock(a->db))
-		(void)fprintf(stderr,
-		        "prose-net %s: the master key may be written to swap: this process may lock no memory (RLIMIT_MEMLOCK)\n",
-		        name);
-	(void)signal(SIGPIPE, SIG_IGN);
+	char reason[512];
+	int rc;
+
+	if (v->how == SERVES)
+		(void)signal(SIGPIPE, SIG_IGN);
+	if (v->keeper != 0 && (rc = keep_start(name, a, v->keeper, key, k)) != 0)
+		return rc;
+	if ((a->db = db_open(a->state, v->keeper != 0 ? NULL : key, reason, sizeof reason)) == NULL)
+		return net_fail(name, NULL, reason, EXIT_REFUSED);
+	db_set_keeper(a->db, *k);
+	return 0;
 }
 
 static int run_verb(const struct verb *v, int argc, char **argv)
@@ -551,6 +561,7 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	char doc[512], key[PATH_MAX], reason[512], called[80];
 	struct argp argp = { v->options, parse, v->words, doc, children, NULL, NULL };
 	const char *const name = called + sizeof "prose-net";
+	struct keeper *k = NULL;
 	int rc;
 
 	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);
@@ -567,10 +578,8 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 		return net_fail(name, NULL, "a database by URL needs --master-key", EXIT_USAGE);
 	if (v->how == SERVES && a.via != NULL && (rc = start_courier(name, &a)) != 0)
 		return rc; /* before there is a master key in this process */
-	if ((a.db = db_open(a.state, a.key != NULL ? a.key : key, reason, sizeof reason)) == NULL)
-		return net_fail(name, NULL, reason, EXIT_REFUSED);
-	if (v->how == SERVES)
-		prepare_server(name, &a);
+	if ((rc = open_database(v, name, &a, a.key != NULL ? a.key : key, &k)) != 0)
+		return rc;
 	rc = v->how == SERVES ? 0 : net_report(name, NULL, db_begin(a.db));
 	if (rc == 0)
 		rc = refuse_duplicate(name, &a);
@@ -581,11 +590,14 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	if (db_outdated(a.db))
 		rc = net_fail(name, db_name(a.state), "was upgraded while this ran: go on with a prose-net of that schema",
 		        EXIT_REFUSED);
+	if (keep_lost() && rc == 0)
+		rc = EXIT_FAILURE; /* after its sentence */
 	if (rc == 0 && v->how != SERVES)
 		rc = net_report(name, NULL, db_commit(a.db));
 	if (net_publish_files(rc == 0) != OK)
 		rc = net_fail(name, NULL, "the output files could not be put in place", EXIT_FAILURE);
 	db_close(&a.db);
+	keep_end(&k);
 	courier_end(&a.courier);
 	return rc;
 }

@@ -8,12 +8,13 @@
 #include "apdu/gba.h"
 #include "apdu/preset.h"
 #include "apdu/prose.h"
+#include "provisioning/cli/keep.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/services/function.h"
 #include "provisioning/services/group_service.h"
 #include "provisioning/services/kms_service.h"
 
-enum { TURN_MS = 200, LIFETIME_MAX = 31536000 };
+enum { TURN_MS = 200, LAST_TURNS = 10, LAST_TURN_MS = 20, LIFETIME_MAX = 31536000 };
 
 static volatile sig_atomic_t stop;
 
@@ -26,7 +27,7 @@ static void on_signal(int number)
 static const struct arguments *served;
 
 /* Ks_NAF, for servers that know no other keys. */
-static bool ua_key(void *context, const char *identity, bool tls13, struct secret *out)
+static bool psk_of(void *context, const char *identity, bool tls13, struct secret *out)
 {
 	struct naf_user u;
 
@@ -65,6 +66,8 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 	(void)fflush(stdout);
 	while (stop == 0)
 		http_run(s, TURN_MS);
+	for (int i = 0; i < LAST_TURNS && keep_lost(); i++) /* who asked when it ended is told */
+		http_run(s, LAST_TURN_MS);
 	http_free(&s);
 	return 0;
 }
@@ -121,15 +124,12 @@ int kms_serve(struct arguments *a)
 	const struct http_handler h = {
 		.context = &s, .key = kms_key, .request = on_kms, .suite = UA_SUITE, .hint = UA_HINT, .anonymous = true
 	};
-	int rc;
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)
 		return net_fail("serve kms", NULL, "needs --https ADDRESS:PORT and --name FQDN", EXIT_USAGE);
 	s.db = a->db;
 	s.naf = a->name;
-	rc = serve(a, "serve kms", a->https, h);
-	kms_tables_close(&s.tables);
-	return rc;
+	return serve(a, "serve kms", a->https, h);
 }
 
 static void on_group(void *context, const struct http_request *q, struct http_reply *r)
@@ -147,7 +147,7 @@ int group_serve(struct arguments *a)
 {
 	static struct group_service s;
 	const struct http_handler h = { .context = &s,
-		.key = ua_key,
+		.key = psk_of,
 		.request = on_group,
 		.news = on_news,
 		.suite = UA_SUITE,
@@ -171,7 +171,7 @@ int function_serve(struct arguments *a)
 {
 	static struct function_service s;
 	const struct http_handler h = {
-		.context = &s, .key = ua_key, .request = on_function, .suite = UA_SUITE, .hint = UA_HINT, .anonymous = true
+		.context = &s, .key = psk_of, .request = on_function, .suite = UA_SUITE, .hint = UA_HINT, .anonymous = true
 	};
 
 	if (a->https == NULL || a->name == NULL || a->count != 0)

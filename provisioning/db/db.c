@@ -33,15 +33,38 @@ bool db_lock(struct db *db)
 	return mlock(db, sizeof *db) == 0;
 }
 
-enum status db_begin(struct db *db)
+void db_set_keeper(struct db *db, struct keeper *k)
 {
-	enum status st = sql_begin(db->sql);
+	db->keeper = k;
+}
 
-	if (st != ERR_DENIED)
-		return st;
+struct keeper *db_keeper(const struct db *db)
+{
+	return db->keeper;
+}
+
+void db_note_outdated(struct db *db)
+{
 	db->outdated = true;
 	(void)raise(SIGTERM);
+}
+
+static enum status begun(struct db *db, enum status st)
+{
+	if (st != ERR_DENIED)
+		return st;
+	db_note_outdated(db);
 	return ERR_IO;
+}
+
+enum status db_begin(struct db *db)
+{
+	return begun(db, sql_begin(db->sql));
+}
+
+enum status db_begin_reading(struct db *db)
+{
+	return begun(db, sql_begin_reading(db->sql));
 }
 
 bool db_outdated(const struct db *db)
@@ -61,8 +84,12 @@ enum status db_rollback(struct db *db)
 
 enum status db_wrap(struct db *db, const char *label, struct bytes plain, struct buf *out)
 {
-	uint8_t *iv = buf_reserve(out, GCM_IV_LEN), *text = buf_reserve(out, plain.n + GCM_TAG_LEN);
+	uint8_t *iv, *text;
 
+	if (db->master.len == 0)
+		return ERR_DENIED;
+	iv = buf_reserve(out, GCM_IV_LEN);
+	text = buf_reserve(out, plain.n + GCM_TAG_LEN);
 	if (iv == NULL || text == NULL)
 		return ERR_NO_SPACE;
 	TRY(rng_fill(&rng_system, iv, GCM_IV_LEN));
@@ -74,6 +101,8 @@ enum status db_unwrap(struct db *db, const char *label, struct bytes wrapped, st
 	struct bytes iv;
 
 	secret_large_wipe(out);
+	if (db->master.len == 0)
+		return ERR_DENIED;
 	if (!bytes_take(&wrapped, GCM_IV_LEN, &iv) || wrapped.n < GCM_TAG_LEN || wrapped.n > sizeof out->data)
 		return ERR_MALFORMED;
 	TRY(aes_gcm_open(secret_bytes(&db->master), iv, bytes_str(label), wrapped, out->data));
@@ -178,6 +207,8 @@ static enum status open_database(struct db *db, const char *where, const char *k
 	if (!url)
 		(void)mkdir(where, 0700);
 	db_path(where, path);
+	if (key_path == NULL)
+		return (db->sql = sql_open(path, &newest, reason, n)) != NULL ? check_version(db, where, reason, n) : ERR_IO;
 	if (!master_is_token(key_path) && (st = master_read(key_path, url || access(path, F_OK) != 0, &db->master)) != OK) {
 		(void)snprintf(reason, n, "%s: %s", key_path,
 		        st == ERR_DENIED ? "must be a 0600 file of 32 octets"
@@ -285,17 +316,26 @@ enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, str
 	return sql_done(s) == OK ? st : ERR_IO;
 }
 
+enum status db_card_wrap_secrets(struct db *db, const char *iccid, struct bytes secrets, struct buf *wrapped)
+{
+	char label[DB_LABEL_MAX];
+
+	db_label("card", iccid, label);
+	return db_wrap(db, label, secrets, wrapped);
+}
+
+enum status db_card_store_secrets(struct db *db, const char *iccid, struct bytes wrapped)
+{
+	return sql_done(sql_query(db->sql, "UPDATE card SET secrets=$1 WHERE iccid=$2", "bs", &wrapped, iccid));
+}
+
 enum status db_card_set_secrets(struct db *db, const char *iccid, struct bytes secrets)
 {
 	uint8_t raw[WRAPPED_MAX];
 	struct buf b = BUF_OF(raw);
-	struct bytes wrapped;
-	char label[DB_LABEL_MAX];
 
-	db_label("card", iccid, label);
-	TRY(db_wrap(db, label, secrets, &b));
-	wrapped = buf_bytes(&b);
-	return sql_done(sql_query(db->sql, "UPDATE card SET secrets=$1 WHERE iccid=$2", "bs", &wrapped, iccid));
+	TRY(db_card_wrap_secrets(db, iccid, secrets, &b));
+	return db_card_store_secrets(db, iccid, buf_bytes(&b));
 }
 
 struct sql *db_sql(struct db *db)

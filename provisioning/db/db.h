@@ -10,9 +10,14 @@ struct db;
 
 /* where: a folder (FOLDER/state.db, SQLite) or a postgresql:// URL; what is missing is created. key_path is a 0600 file of 32
  * octets, or credential:NAME of systemd, or a PKCS#11 token's (master.h), made if the database is new and it does not exist.
- * NULL on failure, with a sentence in reason. */
+ * NULL instead of a path: without the key; what needs it is asked of a keeper (keeper/keeper.h), and what comes to the key all
+ * the same is ERR_DENIED. NULL on failure, with a sentence in reason. */
 struct db *db_open(const char *where, const char *key_path, char *reason, size_t n);
 void db_close(struct db **);
+/* Whom a database without its master key asks; NULL: it has the key. */
+struct keeper;
+void db_set_keeper(struct db *, struct keeper *);
+struct keeper *db_keeper(const struct db *);
 /* What sql.h opens for that `where`. */
 enum { DB_PATH_MAX = 4096 };
 void db_path(const char *where, char out[static DB_PATH_MAX]);
@@ -22,9 +27,13 @@ const char *db_name(const char *where);
 /* All changes between begin and commit are one transaction; db_close without commit rolls back. If begin finds, after a lost
  * connection, that the database was upgraded meanwhile, it raises SIGTERM, which ends servers: db_outdated tells them why. */
 MUST_USE enum status db_begin(struct db *);
+/* For reading alone: it waits for no writer, and no writer for it. */
+MUST_USE enum status db_begin_reading(struct db *);
 MUST_USE enum status db_commit(struct db *);
 MUST_USE enum status db_rollback(struct db *);
 bool db_outdated(const struct db *);
+/* The keeper has found it so. */
+void db_note_outdated(struct db *);
 
 /* The tables themselves: for campaign.c, which has its own. */
 /* Keep the master key in memory that is not written to swap. */
@@ -54,6 +63,9 @@ MUST_USE enum status db_card_get(struct db *, const char *iccid, struct db_card 
 MUST_USE enum status db_card_conflict(struct db *, const struct db_card *, char out[static DB_SENTENCE_MAX]);
 /* Other secrets for a card that is known. */
 MUST_USE enum status db_card_set_secrets(struct db *, const char *iccid, struct bytes secrets);
+/* The same in two halves: wrapped by who has the master key, stored by who has the transaction. */
+MUST_USE enum status db_card_wrap_secrets(struct db *, const char *iccid, struct bytes secrets, struct buf *wrapped);
+MUST_USE enum status db_card_store_secrets(struct db *, const char *iccid, struct bytes wrapped);
 MUST_USE enum status db_card_by_msisdn(struct db *, const char *msisdn, char iccid[21]);
 /* The number that reaches the card; another card that had it has none from now on. */
 MUST_USE enum status db_card_set_msisdn(struct db *, const char *iccid, const char *msisdn);
@@ -132,6 +144,7 @@ struct db_enrolment {
 };
 MUST_USE enum status db_enrolment_add(
         struct db *, uint64_t now, const char *id, const struct db_enrolment *, const struct secret *key);
+/* key may be NULL. */
 MUST_USE enum status db_enrolment_get(struct db *, uint64_t now, const char *id, struct db_enrolment *, struct secret *key);
 /* Used up. ERR_NOT_FOUND: somebody else was faster. */
 MUST_USE enum status db_enrolment_use(struct db *, const char *id);

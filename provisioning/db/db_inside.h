@@ -10,7 +10,8 @@
 
 struct db {
 	struct sql *sql;
-	struct secret master;
+	struct secret master; /* empty: keeper has it */
+	struct keeper *keeper;
 	bool outdated;
 };
 

@@ -261,8 +261,8 @@ enum status db_enrolment_get(struct db *db, uint64_t now, const char *id, struct
 		e->expires = sql_int(s, 2);
 		e->used = sql_int(s, 4) != 0;
 		db_label("enrol", id, label);
-		st = db_unwrap(db, label, sql_blob(s, 3), &plain);
-		if (st == OK)
+		st = key != NULL ? db_unwrap(db, label, sql_blob(s, 3), &plain) : OK;
+		if (st == OK && key != NULL)
 			st = secret_set(key, secret_large_bytes(&plain));
 	}
 	if (sql_done(s) != OK)

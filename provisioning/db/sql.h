@@ -30,6 +30,8 @@ void sql_close(struct sql **);
 /* begin takes up a lost connection again. ERR_DENIED: the schema is not `current` any more. SQLite: one writer at a time,
  * others wait for up to ten seconds. */
 MUST_USE enum status sql_begin(struct sql *);
+/* The same to read alone: it waits for no writer. */
+MUST_USE enum status sql_begin_reading(struct sql *);
 /* After sql_open_alone. strangers: count connections of programs that do not share the lock, too (those of schema 8 and before
  * in PostgreSQL), and keep them out until the end of the transaction. ERR_DENIED, with a sentence: there are some. */
 MUST_USE enum status sql_begin_alone(struct sql *, bool strangers, char *reason, size_t n);

@@ -12,10 +12,22 @@
 #include "crypto/network/http_digest.h"
 #include "crypto/common/rng.h"
 #include "apdu/base/text.h"
+#include "provisioning/keeper/requests.h"
 #include "provisioning/operator.h"
 
 enum { KS_LEN = 32, AUTS_LEN = 14, RAND_LEN = 16, AUTN_LEN = 16, MAC_AT = 8, OPAQUE_LEN = 16 };
 enum { RES_GUESSABLE = 8 }; /* a shorter one takes one answer: strangers have minutes and many addresses */
+
+/* One bootstrapping where the keys are. */
+struct bootstrapping {
+	struct db *db;
+	const char *name;
+	uint64_t lifetime;
+	bool may_make, clean, here; /* a new vector; old challenges away first; the answer is for the path it came by */
+	const char *method;
+	struct bytes body;
+	char header[1024], reply[1024]; /* memory of the answer */
+};
 
 /* What a challenge leaves behind until its answer comes, and Ks after that: RES length, RES, CK || IK, AUTN, wrapped. */
 static enum status put_context(struct db *db, const char *btid, const struct db_gba *g, const struct hss_vector *v)
@@ -64,17 +76,16 @@ static bool imsi_of(const char *impi, char out[16])
 	return n >= 6 && text_put(out, 16, "%.*s", (int)n, impi) && impi[n] == '@' && strlen(impi) < IMPI_MAX;
 }
 
-/* A new vector costs the subscriber an SQN and a row, and nobody has proved anything yet: a source has its rate, a subscriber
- * a few at a time, and all together a number beyond which the oldest go. */
-static enum status make_challenge(
-        struct bsf *s, uint64_t now, const struct sockaddr *from, struct db_gba *g, uint8_t raw[static 32])
+/* A new vector costs the subscriber an SQN and a row, and nobody has proved anything yet: a source has its rate (the server's
+ * to say: may_make), a subscriber a few at a time, and all together a number beyond which the oldest go. */
+static enum status make_challenge(struct bootstrapping *s, uint64_t now, bool proved, struct db_gba *g, uint8_t raw[static 32])
 {
 	struct hss_vector v = { 0 };
 	char btid[BTID_MAX];
 	enum status st;
 
-	if (from != NULL && !limit_take(s->vectors, from, now * 1000))
-		return ERR_NO_SPACE;
+	if (!proved && !s->may_make)
+		return ERR_NOT_FOUND;
 	g->expires = now + BSF_CHALLENGE_SECONDS;
 	if ((st = hss_vector(s->db, g->imsi, &v)) == OK)
 		st = gba_u_mac((struct bytes){ v.ik, v.ik_len }, v.autn + MAC_AT);
@@ -90,7 +101,7 @@ static enum status make_challenge(
 }
 
 /* The subscriber's challenge that is still to be answered, whoever asked for it. ERR_NOT_FOUND: a new one may be made. */
-static enum status pending_challenge(struct bsf *s, uint64_t now, const char *imsi, uint8_t raw[static 32])
+static enum status pending_challenge(struct bootstrapping *s, uint64_t now, const char *imsi, uint8_t raw[static 32])
 {
 	SECRET_LARGE keys = { 0 };
 	struct buf rand = { raw, 0, RAND_LEN, false };
@@ -108,7 +119,7 @@ static enum status pending_challenge(struct bsf *s, uint64_t now, const char *im
 	return base64_decode((struct bytes){ (const uint8_t *)btid, strcspn(btid, "@") }, &rand);
 }
 
-static enum status put_challenge(struct bsf *s, const uint8_t raw[static 32], struct http_reply *r)
+static enum status put_challenge(struct bootstrapping *s, const uint8_t raw[static 32], struct http_reply *r)
 {
 	struct buf header = { (uint8_t *)s->header, 0, sizeof s->header - 1, false };
 	char nonce[64], opaque_hex[2 * OPAQUE_LEN + 1];
@@ -130,7 +141,7 @@ static enum status put_challenge(struct bsf *s, const uint8_t raw[static 32], st
 	return buf_status(&header);
 }
 
-static enum status challenge(struct bsf *s, uint64_t now, const struct http_request *q, const char *impi, struct http_reply *r)
+static enum status challenge(struct bootstrapping *s, uint64_t now, const char *impi, struct http_reply *r)
 {
 	uint8_t raw[RAND_LEN + AUTN_LEN];
 	struct db_gba g = { 0 };
@@ -140,13 +151,13 @@ static enum status challenge(struct bsf *s, uint64_t now, const struct http_requ
 		return ERR_NOT_FOUND;
 	(void)snprintf(g.impi, sizeof g.impi, "%s", impi);
 	if ((st = pending_challenge(s, now, g.imsi, raw)) == ERR_NOT_FOUND)
-		st = make_challenge(s, now, q->from, &g, raw);
+		st = make_challenge(s, now, false, &g, raw);
 	TRY(st);
 	return put_challenge(s, raw, r);
 }
 
 /* The challenge that this nonce was: its RAND names the context. */
-static enum status context_of(struct bsf *s, const struct http_digest *d, char btid[BTID_MAX], struct bytes *rand,
+static enum status context_of(struct bootstrapping *s, const struct http_digest *d, char btid[BTID_MAX], struct bytes *rand,
         uint8_t raw[static 64], struct db_gba *g, struct secret_large *keys)
 {
 	struct buf b = { raw, 0, 64, false };
@@ -160,8 +171,8 @@ static enum status context_of(struct bsf *s, const struct http_digest *d, char b
 }
 
 /* The card is ahead: go on from where it is, once for each challenge. It has proved itself, so that no source is limited. */
-static enum status resynchronise(struct bsf *s, uint64_t now, const struct http_digest *d, const char *btid, struct bytes rand,
-        struct db_gba *g, struct http_reply *r)
+static enum status resynchronise(struct bootstrapping *s, uint64_t now, const struct http_digest *d, const char *btid,
+        struct bytes rand, struct db_gba *g, struct http_reply *r)
 {
 	uint8_t auts[AUTS_LEN + 1], raw[RAND_LEN + AUTN_LEN];
 	struct buf b = BUF_OF(auts);
@@ -170,12 +181,12 @@ static enum status resynchronise(struct bsf *s, uint64_t now, const struct http_
 		return ERR_MALFORMED;
 	TRY(hss_resynchronise(s->db, g->imsi, auts, rand.p));
 	TRY(db_gba_drop(s->db, btid));
-	TRY(make_challenge(s, now, NULL, g, raw));
+	TRY(make_challenge(s, now, true, g, raw));
 	return put_challenge(s, raw, r);
 }
 
-static enum status take_answer(
-        struct bsf *s, uint64_t until, const struct http_digest *d, const char *btid, struct bytes res, struct http_reply *r)
+static enum status take_answer(struct bootstrapping *s, uint64_t until, const struct http_digest *d, const char *btid,
+        struct bytes res, struct http_reply *r)
 {
 	struct buf header = { (uint8_t *)s->header, 0, sizeof s->header - 1, false };
 	char rspauth[DIGEST_RESPONSE_LEN], when[32];
@@ -184,11 +195,11 @@ static enum status take_answer(
 
 	(void)gmtime_r(&expires, &tm);
 	(void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	(void)snprintf(s->body, sizeof s->body,
+	(void)snprintf(s->reply, sizeof s->reply,
 	        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<BootstrappingInfo xmlns=\"uri:3gpp-gba\"><btid>%s</btid>"
 	        "<lifetime>%s</lifetime></BootstrappingInfo>\n",
 	        btid, when);
-	r->body = bytes_str(s->body);
+	r->body = bytes_str(s->reply);
 	TRY(http_digest_response(d, res, NULL, r->body, rspauth));
 	http_digest_put(&header, "qop", d->qop, false);
 	http_digest_put(&header, "rspauth", rspauth, true);
@@ -211,14 +222,13 @@ static bool is_of(const struct db_gba *g, const char *impi)
 }
 
 /* A wrong answer can be a stranger's: the challenge goes on waiting for the subscriber's, if no guess can be right. */
-static enum status refuse(struct bsf *s, const char *btid, struct bytes res, struct http_reply *r)
+static enum status refuse(struct bootstrapping *s, const char *btid, struct bytes res, struct http_reply *r)
 {
 	r->status = 403;
 	return res.n < RES_GUESSABLE ? db_gba_spend(s->db, btid) : OK;
 }
 
-static enum status answer(
-        struct bsf *s, uint64_t now, const struct http_request *q, const struct http_digest *d, struct http_reply *r)
+static enum status answer(struct bootstrapping *s, uint64_t now, const struct http_digest *d, struct http_reply *r)
 {
 	SECRET_LARGE keys = { 0 };
 	char btid[BTID_MAX], expected[DIGEST_RESPONSE_LEN];
@@ -229,40 +239,156 @@ static enum status answer(
 	enum status st = context_of(s, d, btid, &rand, raw, &g, &keys);
 
 	if (st == ERR_NOT_FOUND || (st == OK && (g.state != GBA_PENDING || !is_of(&g, d->username))))
-		return challenge(s, now, q, d->username, r); /* old, or not ours: begin again */
+		return challenge(s, now, d->username, r); /* old, or not ours: begin again */
 	TRY(st);
 	if (d->auts[0] != 0)
 		return resynchronise(s, now, d, btid, rand, &g, r);
-	if (!take_context(&keys, &c) || strcmp(d->qop, "auth-int") != 0 || strcmp(d->uri, q->path) != 0)
+	if (!take_context(&keys, &c) || strcmp(d->qop, "auth-int") != 0 || !s->here)
 		return ERR_MALFORMED;
-	TRY(http_digest_response(d, c.res, q->method, q->body, expected));
+	TRY(http_digest_response(d, c.res, s->method, s->body, expected));
 	if (!secret_equals(bytes_str(expected), bytes_str(d->response)))
 		return refuse(s, btid, c.res, r);
 	return take_answer(s, now + s->lifetime, d, btid, c.res, r);
 }
 
-static enum status expire(struct bsf *s, uint64_t now)
+/* ---- asked, and answered ------------------------------------------------------------------------------------------------ */
+
+enum { MAY_MAKE = 1, CLEAN = 2, HERE = 4 };
+enum { NO_HEADER, HEADER_CHALLENGE, HEADER_INFO };
+enum {
+	DIGEST_FIELDS = 9,
+	BODY_MAX = 4096,
+	METHOD_MAX = 8,
+	QUESTION_MAX = BTID_MAX + 9 + METHOD_MAX + (DIGEST_FIELDS * 256) + 2 + BODY_MAX
+};
+
+/* The fields of a Digest that count here. */
+static void put_digest(struct buf *b, const struct http_digest *d)
 {
-	if (!s->clean)
+	const char *const fields[DIGEST_FIELDS] = { d->username, d->realm, d->nonce, d->uri, d->cnonce, d->auts, d->qop, d->nc,
+		d->response };
+
+	for (size_t i = 0; i < DIGEST_FIELDS; i++)
+		keeper_put_text(b, fields[i]);
+}
+
+static enum status take_digest(struct bytes *in, struct http_digest *d)
+{
+	TRY(keeper_take_text(in, d->username, sizeof d->username));
+	TRY(keeper_take_text(in, d->realm, sizeof d->realm));
+	TRY(keeper_take_text(in, d->nonce, sizeof d->nonce));
+	TRY(keeper_take_text(in, d->uri, sizeof d->uri));
+	TRY(keeper_take_text(in, d->cnonce, sizeof d->cnonce));
+	TRY(keeper_take_text(in, d->auts, sizeof d->auts));
+	TRY(keeper_take_text(in, d->qop, sizeof d->qop));
+	TRY(keeper_take_text(in, d->nc, sizeof d->nc));
+	return keeper_take_text(in, d->response, sizeof d->response);
+}
+
+static enum status expire(const struct bootstrapping *s, uint64_t now)
+{
+	if (s->clean)
 		TRY(db_gba_forget(s->db, now + BSF_CHALLENGE_SECONDS));
-	s->clean = true;
 	return db_gba_expire(s->db, now);
 }
 
+/* HTTP's status, which header, its value, the body. */
+static void put_reply(struct buf *out, const struct http_reply *r)
+{
+	const bool one = r->headers > 0;
+
+	buf_put_uint(out, 2, r->status);
+	buf_put_u8(out, !one ? NO_HEADER : r->status == 401 ? HEADER_CHALLENGE : HEADER_INFO);
+	keeper_put_long(out, one ? bytes_str(r->value[0]) : (struct bytes){ 0 });
+	keeper_put_long(out, r->body);
+}
+
+/* Our name, lifetime, flags, method, Digest, body. */
+static enum status answer_bootstrapping(const struct desk *desk, struct bytes in, struct buf *out)
+{
+	char name[BTID_MAX], method[METHOD_MAX];
+	struct bootstrapping s = { .db = desk->db, .name = name, .method = method };
+	struct http_reply r = { .status = 403 };
+	struct http_digest d = { 0 };
+	uint64_t flags;
+	enum status st;
+
+	TRY(keeper_take_name(desk, &in, name, sizeof name));
+	if (!bytes_take_uint(&in, 8, &s.lifetime) || !bytes_take_uint(&in, 1, &flags))
+		return ERR_TRUNCATED;
+	TRY(keeper_take_text(&in, method, sizeof method));
+	TRY(take_digest(&in, &d));
+	if (!keeper_take_long(&in, &s.body) || in.n != 0)
+		return ERR_MALFORMED;
+	if (desk->life != 0 && s.lifetime > desk->life)
+		return ERR_DENIED;
+	s.may_make = (flags & MAY_MAKE) != 0;
+	s.clean = (flags & CLEAN) != 0;
+	s.here = (flags & HERE) != 0;
+	if ((st = expire(&s, desk->now)) == OK)
+		st = d.nonce[0] == 0 ? challenge(&s, desk->now, d.username, &r) : answer(&s, desk->now, &d, &r);
+	if (st == OK)
+		put_reply(out, &r);
+	return st;
+}
+const struct keeper_request bsf_ask_bootstrapping = { ASK_BOOTSTRAPPING, "bootstrapping", KEEPER_BSF, QUESTION_MAX,
+	KEEPER_WRITES, answer_bootstrapping };
+
+/* The views of r lie in s. */
+static enum status take_reply(struct bsf *s, struct bytes in, struct http_reply *r)
+{
+	static const char *const names[] = { NULL, "WWW-Authenticate", "Authentication-Info" };
+	struct bytes header, body;
+	uint64_t status, which;
+
+	if (!bytes_take_uint(&in, 2, &status) || !bytes_take_uint(&in, 1, &which) || which > HEADER_INFO ||
+	        !keeper_take_long(&in, &header) || header.n >= sizeof s->header || !keeper_take_long(&in, &body) ||
+	        body.n >= sizeof s->body)
+		return ERR_IO;
+	*r = (struct http_reply){ .status = (unsigned)status };
+	if (!text_put(s->header, sizeof s->header, "%.*s", (int)header.n, (const char *)header.p))
+		return ERR_IO;
+	memcpy(s->body, body.p, body.n);
+	r->body = (struct bytes){ (const uint8_t *)s->body, body.n };
+	if (which != NO_HEADER)
+		http_reply_header(r, names[which], s->header);
+	if (body.n > 0)
+		http_reply_header(r, "Content-Type", "application/vnd.3gpp.bsf+xml");
+	return OK;
+}
+
+static enum status ask(struct bsf *s, uint64_t now, const struct http_request *q, const struct http_digest *d, bool may_make,
+        struct http_reply *r)
+{
+	uint8_t raw[QUESTION_MAX], answer_raw[sizeof s->header + sizeof s->body + 8];
+	struct buf question = BUF_OF(raw), a = BUF_OF(answer_raw);
+
+	if (q->body.n > BODY_MAX)
+		return ERR_MALFORMED;
+	keeper_put_text(&question, s->name);
+	buf_put_uint(&question, 8, s->lifetime);
+	buf_put_u8(&question, (may_make ? MAY_MAKE : 0) | (s->clean ? 0 : CLEAN) | (strcmp(d->uri, q->path) == 0 ? HERE : 0));
+	keeper_put_text(&question, q->method);
+	put_digest(&question, d);
+	keeper_put_long(&question, q->body);
+	TRY(buf_status(&question) == OK ? OK : ERR_MALFORMED);
+	TRY(keeper_ask(s->db, now, &bsf_ask_bootstrapping, buf_bytes(&question), &a));
+	s->clean = true;
+	return take_reply(s, buf_bytes(&a), r);
+}
+
+/* Whether a new challenge is needed only the keeper knows, and the source only this process. */
 void bsf_request(struct bsf *s, uint64_t now, const struct http_request *q, struct http_reply *r)
 {
 	const char *authorization = http_header(q, "Authorization");
+	const bool free = s->vectors == NULL || q->from == NULL;
 	struct http_digest d;
 	enum status st = ERR_MALFORMED;
 
-	if (authorization != NULL && http_digest_parse(authorization, &d) == OK && db_begin(s->db) == OK) {
-		st = expire(s, now);
-		if (st == OK)
-			st = d.nonce[0] == 0 ? challenge(s, now, q, d.username, r) : answer(s, now, q, &d, r);
-		if (st == OK)
-			st = db_commit(s->db);
-		else if (db_rollback(s->db) != OK)
-			st = ERR_IO;
+	if (authorization != NULL && http_digest_parse(authorization, &d) == OK) {
+		st = ask(s, now, q, &d, free, r);
+		if (st == ERR_NOT_FOUND && !free)
+			st = limit_take(s->vectors, q->from, now * 1000) ? ask(s, now, q, &d, true, r) : ERR_NO_SPACE;
 	}
 	if (st != OK)
 		*r = (struct http_reply){ .status = st == ERR_MALFORMED  ? 400
@@ -280,6 +406,31 @@ enum status naf_id_of(const char *naf, const char *protocol, struct buf *out)
 	return buf_status(out);
 }
 
+/* The context of a B-TID that is good, and whose it is. */
+static enum status user_of(struct db *db, uint64_t now, const char *btid, struct naf_user *u, struct secret_large *keys)
+{
+	struct db_card card;
+	struct db_gba g;
+
+	TRY(db_gba_get(db, btid, &g, keys));
+	if (g.state != GBA_CONFIRMED || g.expires <= now)
+		return ERR_NOT_FOUND;
+	*u = (struct naf_user){ .expires = g.expires };
+	(void)snprintf(u->imsi, sizeof u->imsi, "%s", g.imsi);
+	(void)snprintf(u->impi, sizeof u->impi, "%s", g.impi);
+	(void)snprintf(u->btid, sizeof u->btid, "%s", btid);
+	TRY(db_card_by_imsi(db, g.imsi, u->iccid));
+	TRY(db_card_get(db, u->iccid, &card, NULL));
+	return card.revoked == 0 ? OK : ERR_NOT_FOUND;
+}
+
+enum status naf_whose(struct db *db, uint64_t now, const char *btid, struct naf_user *u)
+{
+	SECRET_LARGE keys = { 0 };
+
+	return user_of(db, now, btid, u, &keys);
+}
+
 enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_key kind, struct bytes naf_id,
         struct naf_user *u, struct secret *key)
 {
@@ -287,25 +438,69 @@ enum status naf_lookup(struct db *db, uint64_t now, const char *btid, enum gba_k
 	uint8_t raw[64];
 	struct buf rand = BUF_OF(raw);
 	struct context c;
-	struct db_card card;
-	struct db_gba g;
-	size_t n = strcspn(btid, "@");
 
-	TRY(db_gba_get(db, btid, &g, &keys));
-	if (g.state != GBA_CONFIRMED || g.expires <= now)
-		return ERR_NOT_FOUND;
-	if (!take_context(&keys, &c) || base64_decode((struct bytes){ (const uint8_t *)btid, n }, &rand) != OK)
+	TRY(user_of(db, now, btid, u, &keys));
+	if (!take_context(&keys, &c) || base64_decode((struct bytes){ (const uint8_t *)btid, strcspn(btid, "@") }, &rand) != OK)
 		return ERR_MALFORMED;
-	*u = (struct naf_user){ .expires = g.expires };
-	(void)snprintf(u->imsi, sizeof u->imsi, "%s", g.imsi);
-	(void)snprintf(u->impi, sizeof u->impi, "%s", g.impi);
-	(void)snprintf(u->btid, sizeof u->btid, "%s", btid);
-	TRY(db_card_by_imsi(db, g.imsi, u->iccid));
-	TRY(db_card_get(db, u->iccid, &card, NULL));
-	if (card.revoked != 0)
-		return ERR_NOT_FOUND;
 	key->len = GBA_KEY_LEN;
-	return gba_naf_key(kind, c.ks, buf_bytes(&rand), bytes_str(g.impi), naf_id, key->data);
+	return gba_naf_key(kind, c.ks, buf_bytes(&rand), bytes_str(u->impi), naf_id, key->data);
+}
+
+/* What connections of ours are protected by: the keys of these protocols alone are given out, never Ks_int_NAF. */
+static const char *const ua_protocols[UA_PROTOCOLS] = {
+	[UA_TLS_12] = UA_PROTOCOL, [UA_TLS_13] = UA_PROTOCOL_13, [UA_DIGEST] = UA_DIGEST_PROTOCOL
+};
+
+/* Our name, protocol, B-TID: when it ends, IMSI, ICCID, IMPI, Ks_ext_NAF. */
+static enum status answer_ua_key(const struct desk *d, struct bytes in, struct buf *out)
+{
+	SECRET key = { 0 };
+	char name[NAF_ID_MAX], btid[BTID_MAX];
+	uint8_t raw[NAF_ID_MAX];
+	struct buf naf_id = BUF_OF(raw);
+	struct naf_user u;
+	uint64_t protocol;
+
+	TRY(keeper_take_name(d, &in, name, sizeof name));
+	if (!bytes_take_uint(&in, 1, &protocol) || protocol >= UA_PROTOCOLS)
+		return ERR_MALFORMED;
+	TRY(keeper_take_text(&in, btid, sizeof btid));
+	if (in.n != 0)
+		return ERR_MALFORMED;
+	TRY(naf_id_of(name, ua_protocols[protocol], &naf_id));
+	TRY(naf_lookup(d->db, d->now, btid, GBA_ME, buf_bytes(&naf_id), &u, &key));
+	buf_put_uint(out, 8, u.expires);
+	keeper_put_text(out, u.imsi);
+	keeper_put_text(out, u.iccid);
+	keeper_put_text(out, u.impi);
+	buf_put(out, secret_bytes(&key));
+	return OK;
+}
+const struct keeper_request bsf_ask_ua_key = { ASK_UA_KEY, "Ua key", KEEPER_FUNCTION | KEEPER_KMS | KEEPER_GROUP,
+	NAF_ID_MAX + 2 + BTID_MAX, KEEPER_READS, answer_ua_key };
+
+enum status ua_key(struct db *db, uint64_t now, const char *naf, enum ua_protocol protocol, const char *btid,
+        struct naf_user *u, struct secret *key)
+{
+	SECRET_LARGE answer = { 0 };
+	uint8_t raw[NAF_ID_MAX + 2 + BTID_MAX];
+	struct buf question = BUF_OF(raw), a = { answer.data, 0, sizeof answer.data, false };
+	struct bytes in;
+
+	keeper_put_text(&question, naf);
+	buf_put_u8(&question, (uint8_t)protocol);
+	keeper_put_text(&question, btid);
+	TRY(buf_status(&question) == OK ? OK : ERR_NOT_FOUND);
+	TRY(keeper_ask(db, now, &bsf_ask_ua_key, buf_bytes(&question), &a));
+	in = buf_bytes(&a);
+	*u = (struct naf_user){ 0 };
+	(void)snprintf(u->btid, sizeof u->btid, "%s", btid);
+	if (!bytes_take_uint(&in, 8, &u->expires))
+		return ERR_IO;
+	TRY(keeper_take_text(&in, u->imsi, sizeof u->imsi));
+	TRY(keeper_take_text(&in, u->iccid, sizeof u->iccid));
+	TRY(keeper_take_text(&in, u->impi, sizeof u->impi));
+	return secret_set(key, in);
 }
 
 enum status gba_seal_keys(const struct secret *ks_int_naf, struct seal_keys *out)
@@ -342,16 +537,13 @@ static enum status certified_user(struct db *db, const char *iccid, struct naf_u
 enum status ua_user(
         struct db *db, uint64_t now, const char *naf, const char *identity, bool tls13, struct naf_user *u, struct secret *key)
 {
-	uint8_t raw[NAF_ID_MAX];
-	struct buf naf_id = BUF_OF(raw);
 	size_t n = sizeof UA_IDENTITY - 1;
 
 	if (strncmp(identity, HTTP_CERTIFICATE, sizeof HTTP_CERTIFICATE - 1) == 0)
 		return certified_user(db, identity + sizeof HTTP_CERTIFICATE - 1, u);
 	if (strncmp(identity, UA_IDENTITY, n) != 0)
 		return ERR_NOT_FOUND;
-	TRY(naf_id_of(naf, tls13 ? UA_PROTOCOL_13 : UA_PROTOCOL, &naf_id));
-	return naf_lookup(db, now, identity + n, GBA_ME, buf_bytes(&naf_id), u, key);
+	return ua_key(db, now, naf, tls13 ? UA_TLS_13 : UA_TLS_12, identity + n, u, key);
 }
 
 enum status ua_who(struct db *db, uint64_t now, const char *naf, const struct http_request *q, struct http_reply *r,

@@ -16,7 +16,7 @@
 enum { BSF_CHALLENGE_SECONDS = 300, BSF_ANSWER_SECONDS = 60, BSF_CHALLENGES_MAX = 4, BSF_CHALLENGES_TOTAL = 4096 };
 enum { BSF_VECTORS_PER_SECOND = 10 }; /* of one source */
 
-/* One request on Ub. name: the BSF's own, behind the @ of B-TIDs; lifetime in seconds. In its own transaction. */
+/* One request on Ub. name: the BSF's own, behind the @ of B-TIDs; lifetime in seconds. The keeper does the work. */
 struct bsf {
 	struct db *db;
 	const char *name;
@@ -38,6 +38,14 @@ struct naf_user {
 };
 MUST_USE enum status naf_lookup(
         struct db *, uint64_t now, const char *btid, enum gba_key, struct bytes naf_id, struct naf_user *, struct secret *key);
+
+/* Whose it is alone. */
+MUST_USE enum status naf_whose(struct db *, uint64_t now, const char *btid, struct naf_user *);
+
+/* What a server may have of it: the phone's key for a connection to this FQDN, from the keeper. ERR_NOT_FOUND. */
+enum ua_protocol { UA_TLS_12, UA_TLS_13, UA_DIGEST, UA_PROTOCOLS };
+MUST_USE enum status ua_key(
+        struct db *, uint64_t now, const char *naf, enum ua_protocol, const char *btid, struct naf_user *, struct secret *key);
 
 /* TrK and InK of SEALED_TRK_GBA, from Ks_int_NAF (crypto/guarded/gba.h). */
 struct seal_keys;

@@ -117,11 +117,8 @@ static enum status expected(struct db *db, uint64_t now, const char *naf, const 
 	SECRET key = { 0 };
 	SECRET password = { 0 };
 	struct buf text = { password.data, 0, sizeof password.data, false };
-	uint8_t raw[NAF_ID_MAX];
-	struct buf naf_id = BUF_OF(raw);
 
-	TRY(naf_id_of(naf, UA_DIGEST_PROTOCOL, &naf_id));
-	TRY(naf_lookup(db, now, d->username, GBA_ME, buf_bytes(&naf_id), u, &key));
+	TRY(ua_key(db, now, naf, UA_DIGEST, d->username, u, &key));
 	base64_encode(secret_bytes(&key), &text);
 	TRY(buf_status(&text));
 	return http_digest_response(d, buf_bytes(&text), q->method, q->body, out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apdu/tlv.h"
+#include "provisioning/keeper/requests.h"
 #include "provisioning/operator.h"
 
 struct giving {
@@ -37,34 +38,36 @@ static enum status seal_one(void *context, const struct db_permission *p)
 	return function_permission(g->db, g->now, g->iccid, p, g->out);
 }
 
-/* Append the permissions of a card. */
-static enum status function_permissions(struct db *db, uint64_t now, const char *iccid, struct buf *out)
+/* ICCID: the permissions of the card, sealed, one after another. */
+static enum status answer_permissions(const struct desk *d, struct bytes in, struct buf *out)
 {
-	struct giving g = { db, now, iccid, out };
+	char iccid[21];
+	struct giving g = { d->db, d->now, iccid, out };
 
-	return db_permission_each(db, iccid, seal_one, &g);
+	TRY(keeper_take_text(&in, iccid, sizeof iccid));
+	if (in.n != 0)
+		return ERR_MALFORMED;
+	TRY(keeper_card(d, iccid));
+	TRY(db_clock_issue(d->db, d->now));
+	return db_permission_each(d->db, iccid, seal_one, &g);
 }
+const struct keeper_request function_ask_permissions = { ASK_PERMISSIONS, "permissions", KEEPER_FUNCTION, 21, KEEPER_WRITES,
+	answer_permissions };
 
 void function_service_request(struct function_service *s, uint64_t now, const struct http_request *q, struct http_reply *r)
 {
-	struct buf out = BUF_OF(s->body);
+	struct buf out = BUF_OF(s->body), question;
+	uint8_t raw[21];
 	struct naf_user u;
-	enum status st;
 
 	r->status = 404;
 	if (strcmp(q->method, "GET") != 0 || strcmp(q->path, "/function/v1/permissions") != 0 ||
 	        ua_who(s->db, now, s->naf, q, r, s->header, &u) != OK)
 		return;
+	question = BUF_OF(raw);
+	keeper_put_text(&question, u.iccid);
 	r->status = 503;
-	if (db_begin(s->db) != OK)
-		return;
-	if ((st = db_clock_issue(s->db, now)) == OK)
-		st = function_permissions(s->db, now, u.iccid, &out);
-	if (st == OK)
-		st = db_commit(s->db);
-	else if (db_rollback(s->db) != OK)
-		st = ERR_IO;
-	if (st != OK)
+	if (keeper_ask(s->db, now, &function_ask_permissions, buf_bytes(&question), &out) != OK)
 		return;
 	r->status = out.len > 0 ? 200 : 204;
 	r->body = buf_bytes(&out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provisioning/services/group_service.h"
+#include "provisioning/keeper/requests.h"
 #include "provisioning/keys/join.h"
 
 #include <ctype.h>
@@ -70,23 +71,42 @@ static enum status done(
 	return st == ERR_NOT_FOUND ? OK : st;
 }
 
-/* What a card vouches for; refusals are a sentence. */
-static enum status vouched(
-        struct group_service *s, uint64_t now, const struct naf_user *u, struct bytes body, struct http_reply *r)
+/* Our name, B-TID, and what a card vouches for: nothing, or with ERR_DENIED a sentence. */
+static enum status answer_join(const struct desk *d, struct bytes in, struct buf *out)
 {
+	char naf[NAF_ID_MAX], btid[BTID_MAX];
 	const char *why;
+	struct bytes body;
 	enum status st;
 
-	if (db_clock_issue(s->db, now) != OK)
+	TRY(keeper_take_name(d, &in, naf, sizeof naf));
+	TRY(keeper_take_text(&in, btid, sizeof btid));
+	if (!keeper_take_long(&in, &body) || in.n != 0)
+		return ERR_MALFORMED;
+	if (db_clock_issue(d->db, d->now) != OK)
 		return ERR_IO;
-	st = join_request(s->db, now, s->naf, u->btid, body, &why);
-
-	r->status = st == OK ? 204 : 403;
-	if (st == ERR_DENIED) {
-		r->body = bytes_str(why);
-		http_reply_header(r, "Content-Type", "text/plain");
-	}
+	if ((st = join_request(d->db, d->now, naf, btid, body, &why)) == ERR_DENIED)
+		buf_put(out, bytes_str(why));
 	return st;
+}
+const struct keeper_request group_ask_join = { ASK_JOIN, "join", KEEPER_GROUP, NAF_ID_MAX + BTID_MAX + 4 + VOUCHED_MAX,
+	KEEPER_WRITES, answer_join };
+
+static void vouched(struct group_service *s, uint64_t now, const struct naf_user *u, struct bytes body, struct http_reply *r)
+{
+	uint8_t raw[NAF_ID_MAX + BTID_MAX + 4 + VOUCHED_MAX];
+	struct buf question = BUF_OF(raw), why = BUF_OF(s->body);
+	enum status st;
+
+	keeper_put_text(&question, s->naf);
+	keeper_put_text(&question, u->btid);
+	keeper_put_long(&question, body);
+	st = question.failed ? ERR_DENIED : keeper_ask(s->db, now, &group_ask_join, buf_bytes(&question), &why);
+	r->status = st == OK ? 204 : st == ERR_DENIED ? 403 : 503;
+	if (st != ERR_DENIED)
+		return;
+	r->body = question.failed ? BYTES_STR("it is no request") : buf_bytes(&why);
+	http_reply_header(r, "Content-Type", "text/plain");
 }
 
 /* Servers of one database may have clocks that differ by so much. */
@@ -113,14 +133,18 @@ void group_service_request(struct group_service *s, uint64_t now, const struct h
 	                : 404;
 	if (r->status == 400 || (!get && !post && !ask) || ua_who(s->db, now, s->naf, q, r, s->header, &u) != OK)
 		return;
+	if (ask) {
+		vouched(s, now, &u, q->body, r);
+		return;
+	}
 	r->status = 503;
 	if (db_begin(s->db) != OK)
 		return;
-	st = ask ? vouched(s, now, &u, q->body, r) : get ? next(s, now, &u, wait, n, r) : done(s, now, &u, n, refused, r);
+	st = get ? next(s, now, &u, wait, n, r) : done(s, now, &u, n, refused, r);
 	if (st == OK)
 		st = db_commit(s->db);
 	else if (db_rollback(s->db) != OK)
 		st = ERR_IO;
-	if (st != OK && !(ask && st == ERR_DENIED))
+	if (st != OK)
 		*r = (struct http_reply){ .status = 503 };
 }

@@ -13,7 +13,6 @@
 struct kms_service {
 	struct db *db;
 	const char *naf; /* our FQDN, as UEs make their keys for it */
-	struct kms_tables tables;
 	uint8_t body[KMS_XML_MAX];
 	char header[UA_DIGEST_HEADER];
 };
