@@ -13,7 +13,7 @@ enum sandbox_role {
 	SANDBOX_SERVE_HSS,
 	SANDBOX_SERVE_HTTP, /* bsf, kms, group, function */
 	SANDBOX_SERVE_OTA,
-	SANDBOX_KEEPER, /* the master key's, behind each of the last three */
+	SANDBOX_KEEPER, /* the master key's, behind each of those */
 	SANDBOX_ROLES
 };
 

@@ -14,10 +14,6 @@
 
 #include "provisioning/keeper/requests.h"
 
-const struct keeper_request *const keep_rows[] = { &hss_ask_vector, &hss_ask_triplets, &hss_ask_resynchronisation,
-	&bsf_ask_bootstrapping, &bsf_ask_ua_key, &function_ask_permissions, &kms_ask_enrolment_key, &kms_ask_answer,
-	&group_ask_join, &ota_ask_packet, &ota_ask_response, &ota_ask_rotation, &ota_ask_rotated, &ota_ask_psk, NULL };
-
 enum { OWN_FD = 3 };
 
 static volatile pid_t keeper;
@@ -67,7 +63,7 @@ static int keep(const char *verb, struct arguments *a, enum keeper_role role, co
 		return rc;
 	desk.db = a->db;
 	if (send(OWN_FD, &ready, sizeof ready, MSG_NOSIGNAL) == sizeof ready)
-		keeper_serve(OWN_FD, &desk, keep_rows, net_now);
+		keeper_serve(OWN_FD, &desk, keeper_rows, net_now);
 	db_close(&a->db);
 	return 0;
 }

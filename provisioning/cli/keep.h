@@ -6,8 +6,6 @@
 #include "provisioning/cli/net.h"
 #include "provisioning/keeper/keeper.h"
 
-extern const struct keeper_request *const keep_rows[];
-
 /* Start it for this verb and role, with a sandbox of its own; it opens the database, which may be new. *out: where to ask. 0,
  * or an exit code after a sentence. Once a process. */
 int keep_start(const char *verb, struct arguments *, enum keeper_role, const char *key, struct keeper **out);

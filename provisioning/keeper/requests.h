@@ -13,4 +13,7 @@ extern const struct keeper_request group_ask_join;                              
 extern const struct keeper_request ota_ask_packet, ota_ask_response, ota_ask_rotation, ota_ask_rotated,
         ota_ask_psk; /* campaign/ota.c */
 
+/* All of them (services/rows.c). */
+extern const struct keeper_request *const keeper_rows[];
+
 #endif

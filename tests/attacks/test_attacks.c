@@ -439,6 +439,7 @@ Suite *suite_attacks(void)
 	tcase_add_test(t, hostile_members);
 	suite_add_tcase(s, t);
 	suite_add_tcase(s, tcase_strangers());
+	suite_add_tcase(s, tcase_keeper());
 	suite_add_tcase(s, tcase_clients());
 	suite_add_tcase(s, tcase_refused());
 	suite_add_tcase(s, tcase_rights());

@@ -103,6 +103,7 @@ Suite *suite_attacks(void);
 Suite *suite_wipe(void);
 Suite *suite_sandbox(void);
 TCase *tcase_strangers(void);                     /* of suite attacks */
+TCase *tcase_keeper(void);                        /* likewise */
 TCase *tcase_clients(void), *tcase_refused(void); /* of suite attacks */
 TCase *tcase_rights(void);                        /* of suite attacks, as the next */
 TCase *tcase_fields(void);
