@@ -133,5 +133,5 @@ void sql_text(const struct sql_rows *r, int column, char *out, size_t n)
 
 enum status sql_done(struct sql_rows *r)
 {
-	return r != NULL ? r->driver->done(r) : ERR_IO;
+	return r != NULL ? r->driver->done(r) : ERR_NO_MEMORY;
 }

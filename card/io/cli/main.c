@@ -82,11 +82,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int birth_secrets(const struct arguments *a, const struct order *o, struct secret_large *secrets)
 {
 	struct bytes id;
-	char reason[256];
+	char reason[256] = "";
+	enum status st;
 
 	if (a->count < 3)
-		return birth_test_secrets(o, secrets, reason, sizeof reason) == OK ? 0
-		                                                                   : cli_refuse("create", reason, EXIT_REFUSED);
+		return (st = birth_test_secrets(o, secrets, reason, sizeof reason)) == OK
+		               ? 0
+		               : cli_refuse("create", reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
 	if (a->maker_key == NULL)
 		return cli_refuse("create", "an order with a secrets file needs --maker-key FILE", EXIT_USAGE);
 	if (a->insecure)
