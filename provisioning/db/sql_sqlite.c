@@ -51,6 +51,9 @@ static enum status lite_exec(struct sql *s, const char *text)
 
 static enum status lite_begin(struct sql *s)
 {
+	/* There was no memory for a ROLLBACK. */
+	if (sqlite3_get_autocommit(lite_of(s)->db) == 0)
+		TRY(lite_exec(s, "ROLLBACK"));
 	return lite_exec(s, "BEGIN IMMEDIATE");
 }
 

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apdu/base/status.h"
 #include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
@@ -513,6 +514,7 @@ static void usage(FILE *out)
 
 static int run_verb(const struct verb *v, int argc, char **argv)
 {
+	int error;
 	char doc[512], called[40];
 	struct arguments a = { 0 };
 	struct argp argp = { v->options, parse, v->words, doc, NULL, NULL, NULL };
@@ -527,8 +529,11 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	}
 	(void)snprintf(called, sizeof called, "prose-card %s", v->name);
 	argv[0] = called; /* what argp says in usage and errors */
-	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+	if ((error = argp_parse(&argp, argc, argv, 0, NULL, &a)) != 0) { /* of usage, argp has told */
+		if (error == ENOMEM)
+			(void)fprintf(stderr, "%s: %s\n", called, status_text(ERR_NO_MEMORY));
 		return EXIT_USAGE;
+	}
 	return v->run(&a);
 }
 

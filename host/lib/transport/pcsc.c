@@ -34,6 +34,7 @@ static enum prose_result result_of(LONG rc)
 	case SCARD_W_UNPOWERED_CARD: return PROSE_NO_CARD;
 	case SCARD_W_SECURITY_VIOLATION: return PROSE_NOT_LET_IN;
 	case SCARD_E_INSUFFICIENT_BUFFER: return PROSE_NO_SPACE;
+	case SCARD_E_NO_MEMORY: return PROSE_NO_MEMORY;
 	default: return PROSE_IO;
 	}
 }
@@ -216,7 +217,7 @@ enum prose_result prose_pcsc_open(const char *reader, struct prose_transport *ou
 	enum prose_result r;
 
 	if (p == NULL)
-		return PROSE_NO_SPACE;
+		return PROSE_NO_MEMORY;
 	if ((r = establish(&p->context)) != PROSE_OK) {
 		free(p);
 		return r;
