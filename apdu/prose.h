@@ -175,6 +175,7 @@ enum {
 	DIRECT_SALT_LEN = 12,                              /* AES-GCM */
 	DIRECT_MKI_LEN = 8,                                /* GMK-ID || GUK-ID of the talker */
 	PROSE_PACKET_MAX = 1500,                           /* RTP; one octet more: 6A80 */
+	PROSE_SRTP_PACKET_MAX = PROSE_PACKET_MAX + 48,     /* the same, protected: with tag and MKI; one octet more: 6A80 */
 	PROSE_PACKET_REQUEST_MAX = PROSE_PACKET_MAX + 100, /* PROTECT and UNPROTECT: with session and SRTP; one more: 6700 */
 	PROSE_SSRCS_MAX = 64,                              /* that TALK takes */
 	REVOKED_UID_LEN = 16,

@@ -63,7 +63,7 @@ check-long: ## hours: every N, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten
 	+@$(MAKE) --no-print-directory all $(O)/check-unit $(E2E) $(O)/exchange
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
 	@tests/run $(O) long
-	+@for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
+	+@[ -n '$(ONLY)' ] || for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done
 
 SHORT := unit/* e2e/demo e2e/link e2e/aka e2e/keys
 check-short: ## what differs between releases of Debian; check-all runs it in a root of the one that the machine is not
@@ -126,7 +126,7 @@ campaign: ## 10^7 seeded APDUs under ASan and UBSan: make campaign APDUS=1000000
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
 	build/gcc-address-undefined/campaign $(APDUS) $(SEED) $(SCRIPTS)
 
-BENCH_PROGRAMS := $(addprefix $(O)/,bench echo_card empty campaigns bench_sakke bench_flood bench_keys)
+BENCH_PROGRAMS := $(addprefix $(O)/,bench echo_card empty campaigns bench_sakke bench_flood bench_keys bench_sandbox)
 FIGURE := $(O)/tests/bench/figure.o
 $(O)/echo_card: $(O)/tests/bench/echo_card.o
 	$(link)
@@ -146,6 +146,8 @@ $(O)/bench_keys: $(O)/tests/bench/keys.o $(FIGURE) $(NET) $(SHARED)
 	$(link) $(LIBS_NET)
 $(O)/bench_flood: $(O)/tests/bench/flood.o $(FIGURE) $(O)/provisioning/http/http.o $(O)/provisioning/http/limit.o $(SHARED)
 	$(link) -levent -levent_openssl -lssl -lcrypto
+$(O)/bench_sandbox: $(O)/tests/bench/sandbox.o $(FIGURE)
+	$(link) -lm
 bench: ## figures as ratios against a reference of the same run (BENCH=quick: two minutes); build/bench.json has them all
 	@packaging/install-deps unit readers database wolfssl
 	+@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)

@@ -47,7 +47,7 @@ static bool parse_stages(const char *text, uint64_t cards, uint64_t last[STAGES_
 		char *end;
 		unsigned long long v = strtoull(text, &end, 10);
 
-		if (end == text || *stages == STAGES_MAX || (*end == '%' && v > 100))
+		if (*text < '0' || *text > '9' || *stages == STAGES_MAX || (*end == '%' && v > 100))
 			return false;
 		if (*end == '%') {
 			v = (cards * v + 99) / 100;

@@ -94,6 +94,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_MOVE: a->move = true; return 0;
 	case OPT_LISTENING: a->listening = arg; return 0;
 	case OPT_ACCEPT: a->accept = true; return 0;
+	case OPT_DRY_RUN: a->dry_run = true; return 0;
 	case OPT_RADIO: a->radio = arg; return 0;
 	case OPT_DOMAIN: a->domain = arg; return 0;
 	case OPT_VERIFY: a->verify = arg; return 0;
@@ -215,7 +216,8 @@ static const struct argp_option kms_issue_options[] = { CARD, USER, OUT("Sealed 
 	}
 static const struct argp_option revoke_options[] = { VALID,
 	LISTENING("Whether members who lack the new keys are still heard where the group's policy says so (default strict)"),
-	{ 0 } };
+	{ "dry-run", OPT_DRY_RUN, NULL, 0, "The report alone: nothing is changed", 0 },
+	{ "json", OPT_JSON, NULL, 0, "The report as JSON", 0 }, { 0 } };
 static const struct argp_option clock_options[] = {
 	{ "accept", OPT_ACCEPT, NULL, 0, "The last time was wrong, this clock is right: issue by it again", 0 }, { 0 }
 };
@@ -351,9 +353,10 @@ static const struct verb {
 	        "Take over a vendor's list of cards and keys (CSV with a header)", "prose-net card import farm.csv" },
 	{ "card", "time", card_time, card_time_options, "", "Sealed time for a card",
 	        "prose-net card time --card 8900101000000000017 --out time.sealed", ISSUES },
-	{ "card", "revoke", card_revoke, revoke_options, "ICCID",
-	        "A lost card: out of HSS, KMS and its groups, which get new keys; locked over the air",
-	        "prose-net card revoke 8900101000000000017", ISSUES },
+	{ "card", "revoke", card_revoke, revoke_options, "ICCID|IMSI|USER",
+	        "A lost card: out of HSS, BSF, KMS and its groups, which get new keys; locked over the air; what stays open, until"
+	        " when",
+	        "prose-net card revoke 8900101000000000017 --dry-run", ISSUES },
 	{ "card", "transport", card_transport, transport_options, "",
 	        "New transport keys for a card (TrK, InK), under the old ones; with --name pushed under GBA's",
 	        "prose-net card transport --card 8900101000000000017" },

@@ -14,7 +14,7 @@ struct arguments {
 	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio, *certificate, *certificate_key,
 	        *client_ca, *kms, *sealed, *listening;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
-	bool json, csv, failed, once, without_keys, move, no_sandbox, accept;
+	bool json, csv, failed, once, without_keys, move, no_sandbox, accept, dry_run;
 	struct courier *courier; /* --via of a server: it was started first */
 	const char *words[WORDS_MAX];
 	size_t count;
@@ -86,7 +86,8 @@ enum option_key {
 	OPT_WITHOUT_KEYS,
 	OPT_MOVE,
 	OPT_LISTENING,
-	OPT_ACCEPT
+	OPT_ACCEPT,
+	OPT_DRY_RUN
 };
 
 /* "prose-net VERB: about: why" on stderr; returns code. */
@@ -114,8 +115,9 @@ int card_new(struct arguments *);
 int card_import(struct arguments *);
 int card_transport(struct arguments *);
 int card_naf(struct arguments *);
-int card_revoke(struct arguments *);
 int card_time(struct arguments *);
+/* verbs_lost.c */
+int card_revoke(struct arguments *);
 /* verbs_group.c */
 int group_create(struct arguments *);
 int group_add(struct arguments *);

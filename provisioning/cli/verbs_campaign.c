@@ -40,19 +40,29 @@ static bool read_text(const char *path, char *out, size_t n)
 	return ok;
 }
 
+/* "2" or "0.5", with nothing else. */
+static bool percent_of(const char *text, double *out)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	return text[0] != 0 && strspn(text, "0123456789.") == strlen(text) && *end == 0 && *out <= 100;
+}
+
 int campaign_new(struct arguments *a)
 {
 	static char job[JOB_TEXT_MAX];
 	struct campaign_order o = {
 		.cards = a->cards, .like = a->like, .group = a->group, .stages = a->stages, .spi2 = por_of(a)
 	};
-	double percent = a->abort != NULL ? strtod(a->abort, NULL) : 2;
+	double percent = 2;
 	char reason[256] = "";
 	uint64_t cards = 0;
 	enum status st;
 
 	if (a->count != 2 || a->retries < 1 || a->retries > 1000 || a->answer < 1 || a->answer > 604800 || a->valid < 1 ||
-	        a->rate < 0 || percent < 0 || percent > 100 || (a->cards != NULL) + (a->like != NULL) + (a->group != NULL) > 1)
+	        a->rate < 0 || (a->abort != NULL && !percent_of(a->abort, &percent)) ||
+	        (a->cards != NULL) + (a->like != NULL) + (a->group != NULL) > 1)
 		return net_fail("campaign create", NULL,
 		        "needs NAME and JOB, one of --cards, --like, --group at most, and sensible numbers", EXIT_USAGE);
 	if (!read_text(a->words[1], job, sizeof job))

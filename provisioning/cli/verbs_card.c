@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prose-net card: orders, vendors' lists, transport keys, lost cards. */
+/* prose-net card: orders, vendors' lists, transport keys, time. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include "apdu/files.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/diversify.h"
-#include "provisioning/campaign/campaign.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/keys/join.h"
 #include "provisioning/db/master.h"
@@ -123,58 +122,6 @@ int card_transport(struct arguments *a)
 	if (st == OK && a->out != NULL)
 		st = net_write_file(a->out, buf_bytes(&b));
 	return net_report("card transport", a->card, st);
-}
-
-/* The card is told to lock itself; whether it hears that or not, its groups go on without it. */
-static enum status lock_over_the_air(struct arguments *a, char *reason, size_t n)
-{
-	char name[CAMPAIGN_NAME_MAX + 1];
-	const struct campaign_order o = { .name = name,
-		.job = "{\"tar\": \"000000\", \"commands\": [\"80F0807F00\"], \"repeat\": true}",
-		.like = a->words[0],
-		.abort = 1000,
-		.retries = 20,
-		.answer = 60,
-		.valid = 31536000,
-		.spi2 = SPI2_DEFAULT };
-	uint64_t cards;
-
-	(void)snprintf(name, sizeof name, "revoke %s", a->words[0]);
-	return campaign_create(a->db, &o, net_now() * 1000, &cards, reason, n);
-}
-
-int card_revoke(struct arguments *a)
-{
-	enum { GROUPS_MAX = 256 };
-	static struct db_member in[GROUPS_MAX];
-	struct timespec began, ended;
-	struct db_card card;
-	char reason[200] = "", heir[21];
-	size_t n = 0;
-	enum status st;
-
-	if (a->count != 1)
-		return net_fail("card revoke", NULL, "needs ICCID", EXIT_USAGE);
-	(void)clock_gettime(CLOCK_MONOTONIC, &began);
-	if ((st = db_card_get(a->db, a->words[0], &card, NULL)) == OK && card.revoked != 0)
-		return net_fail("card revoke", a->words[0], "it is revoked already", EXIT_REFUSED);
-	if (st == OK && (st = db_card_members(a->db, a->words[0], in, GROUPS_MAX, &n)) == OK)
-		st = db_card_revoke(a->db, a->words[0], net_now());
-	if (st == OK)
-		st = leave_groups(a, in, n);
-	if (st == OK)
-		st = revoked_tell(a);
-	if (st == OK)
-		st = lock_over_the_air(a, reason, sizeof reason);
-	if (st != OK)
-		return reason[0] != 0 ? net_fail("card revoke", a->words[0], reason, EXIT_REFUSED)
-		                      : net_report("card revoke", a->words[0], st);
-	(void)clock_gettime(CLOCK_MONOTONIC, &ended);
-	(void)printf("%s: revoked in %.0f ms; it is told to lock itself (campaign \"revoke %s\")\n", a->words[0],
-	        (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6, a->words[0]);
-	if (card.duplicate_of[0] == 0 && db_card_by_imsi(a->db, card.imsi, heir) == OK && strcmp(heir, card.iccid) != 0)
-		(void)printf("%s: the IMSI %s belongs to this card now\n", heir, card.imsi);
-	return 0;
 }
 
 int card_time(struct arguments *a)

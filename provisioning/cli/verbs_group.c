@@ -11,6 +11,7 @@
 #include "apdu/sw.h"
 #include "provisioning/cli/net.h"
 #include "provisioning/keys/join.h"
+#include "provisioning/keys/lost.h"
 
 /* What makes no sense together. */
 static const char *policy_wrong(unsigned policy)
@@ -234,20 +235,13 @@ int group_show(struct arguments *a)
 enum status leave_groups(struct arguments *a, const struct db_member *in, size_t n)
 {
 	enum status st = OK;
-	bool listen = false;
-	uint32_t id;
+	uint64_t keys = 0;
 
-	if (a->listening != NULL && !listening_of(a->listening, &listen))
-		return ERR_MALFORMED;
 	for (size_t i = 0; st == OK && i < n; i++)
-		st = group_exclude(a->db, in[i].group, in[i].uri, !listen);
-	for (size_t i = 0; st == OK && i < n; i++)
-		if (i == 0 || strcmp(in[i].group, in[i - 1].group) != 0) {
-			st = group_rekey(
-			        a->db, in[i].group, net_now(), net_now(), net_now() + (uint64_t)a->valid, NULL, NULL, &id);
-			if (st == OK)
-				(void)printf("%s: without it from GMK %08lx on\n", in[i].group, (unsigned long)id);
-		}
+		if ((st = group_exclude(a->db, in[i].group, in[i].uri, true)) == OK &&
+		        (st = lost_rekey(a->db, net_now(), in[i].group, (uint64_t)a->valid)) == OK &&
+		        (st = db_group_issued(a->db, in[i].group, &keys)) == OK)
+			(void)printf("%s: without it from key %llu on\n", in[i].group, (unsigned long long)keys);
 	return st;
 }
 

@@ -24,6 +24,8 @@ int hss_new_vector(struct arguments *a)
 	}
 	secret_clean(&v, sizeof v);
 	secret_clean(text, sizeof text);
+	if (st == ERR_DENIED)
+		return net_fail("hss vector", a->words[0], "its card is revoked: there are no vectors any more", EXIT_REFUSED);
 	return net_report("hss vector", a->words[0], st);
 }
 
@@ -38,6 +40,8 @@ int hss_resync(struct arguments *a)
 		return net_fail("hss resync", NULL, "needs IMSI, RAND (16 octets) and AUTS (14 octets) in hex", EXIT_USAGE);
 	if ((st = hss_resynchronise(a->db, a->words[0], auts, rand)) == ERR_CRYPTO)
 		return net_fail("hss resync", a->words[0], "this AUTS is not that card's answer to this RAND", EXIT_REFUSED);
+	if (st == ERR_DENIED)
+		return net_fail("hss resync", a->words[0], "its card is revoked", EXIT_REFUSED);
 	return net_report("hss resync", a->words[0], st);
 }
 

@@ -249,6 +249,7 @@ struct db_item {
 	uint64_t id, at, gmk_id, fetched, confirmed; /* fetched: for the last time */
 	enum db_item_kind kind;
 	unsigned refused; /* status word with which the card has refused it, else 0 */
+	/* A list of the revoked has no group, its KMS for a URI, and its number as gmk_id. */
 	char iccid[21], group[129], uri[129];
 };
 MUST_USE enum status db_outbox_add(struct db *, const struct db_item *, struct bytes body);

@@ -7,6 +7,7 @@
 #include "apdu/tlv.h"
 #include "crypto/guarded/eccsi.h"
 #include "crypto/guarded/sakke.h"
+#include "protocols/mikey/message.h"
 #include "provisioning/keys/kms_log.h"
 
 void kms_wipe(struct kms *k)
@@ -55,6 +56,11 @@ enum status kms_load(struct db *db, struct kms *k)
 	k->kpak = kpak.p;
 	k->identity = (struct mikey_kms){ bytes_str(k->record.uri), k->record.period, k->record.offset };
 	return OK;
+}
+
+uint64_t kms_period_end(const struct kms *k, uint64_t number)
+{
+	return (number + 1) * k->record.period + k->record.offset - MIKEY_NTP_TO_UNIX;
 }
 
 void kms_describe(const struct kms *k, struct kms_certificate_info *c)

@@ -25,6 +25,8 @@ void kms_wipe(struct kms *);
 #define KMS __attribute__((cleanup(kms_wipe))) struct kms
 
 MUST_USE enum status kms_load(struct db *, struct kms *);
+/* The first second after a period, of 1970. */
+uint64_t kms_period_end(const struct kms *, uint64_t number);
 /* What others have to know of it, and of another agency's. */
 void kms_describe(const struct kms *, struct kms_certificate_info *);
 void kms_describe_external(const struct db_external_kms *, struct kms_certificate_info *);

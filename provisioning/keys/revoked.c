@@ -81,6 +81,8 @@ struct sending {
 	struct db *db;
 	uint64_t now;
 	struct bytes list;
+	const char *kms_uri;
+	uint64_t number; /* the list's */
 	const char *iccid;
 	struct buf *out;
 	size_t cards;
@@ -101,14 +103,19 @@ static enum status send_to(void *context, const char *iccid)
 	TRY(st);
 	TRY(seal_list(s->db, iccid, s->list, &b));
 	(void)snprintf(i.iccid, sizeof i.iccid, "%s", iccid);
+	(void)snprintf(i.uri, sizeof i.uri, "%s", s->kms_uri);
+	i.gmk_id = s->number;
 	s->cards++;
 	return db_outbox_add(s->db, &i, buf_bytes(&b));
 }
 
-static enum status send_to_all(struct db *db, uint64_t now, struct bytes list, size_t *cards)
+static enum status send_to_all(struct db *db, uint64_t now, const char *kms_uri, struct bytes list, size_t *cards)
 {
-	struct sending s = { .db = db, .now = now, .list = list };
+	struct sending s = { .db = db, .now = now, .list = list, .kms_uri = kms_uri };
+	struct revoked_summary of;
 
+	summary_of(list, &of);
+	s.number = of.number;
 	TRY(db_user_cards_each(db, send_to, &s));
 	*cards = s.cards;
 	return OK;
@@ -131,7 +138,7 @@ enum status revoked_publish(struct db *db, uint64_t now, bool always, struct rev
 	TRY(revoked_refresh(db, now, out, &list));
 	if (out->number == 0 || (!always && bytes_equal(buf_bytes(&list), buf_bytes(&old))))
 		return OK;
-	return send_to_all(db, now, buf_bytes(&list), &out->cards);
+	return send_to_all(db, now, k.uri, buf_bytes(&list), &out->cards);
 }
 
 static enum status seal_stored(struct db *db, const char *iccid, const char *kms_uri, struct buf *out)
@@ -201,5 +208,5 @@ enum status revoked_import(struct db *db, uint64_t now, struct bytes list, struc
 	if (out->number <= before.number)
 		return ERR_DENIED;
 	TRY(db_revoked_set(db, uri, list));
-	return send_to_all(db, now, list, &out->cards);
+	return send_to_all(db, now, uri, list, &out->cards);
 }

@@ -2,8 +2,8 @@
 #include "provisioning/services/group_service.h"
 #include "provisioning/keys/join.h"
 
+#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NEXT "/outbox/v1/next"
@@ -11,14 +11,46 @@
 #define DONE "/outbox/v1/done/"
 #define VOUCHED "/groups/v1/vouched"
 
-static enum status next(struct group_service *s, uint64_t now, const struct naf_user *u, const char *wait, struct http_reply *r)
+/* All of a text in this base, or *end, at most that large: digits and nothing else, with no sign and no space. */
+static bool digits(const char *text, const char *end, unsigned base, uint64_t max, uint64_t *out)
+{
+	static const char all[] = "0123456789abcdef";
+
+	*out = 0;
+	for (const char *p = text; p != end; p++) {
+		const char *at = memchr(all, tolower((unsigned char)*p), base);
+
+		if (at == NULL || *out > (max - (uint64_t)(at - all)) / base)
+			return false;
+		*out = *out * base + (uint64_t)(at - all);
+	}
+	return end != text;
+}
+
+static bool is_wait(const char *text, uint64_t *seconds)
+{
+	return digits(text, text + strlen(text), 10, UINT32_MAX, seconds);
+}
+
+/* "ITEM", or "ITEM/SW" when the card refuses it. */
+static bool is_done(const char *text, uint64_t *id, uint64_t *refused)
+{
+	const char *slash = strchr(text, '/'), *end = text + strlen(text);
+
+	*refused = 0;
+	return digits(text, slash != NULL ? slash : end, 16, INT64_MAX, id) &&
+	       (slash == NULL || digits(slash + 1, end, 16, UINT16_MAX, refused));
+}
+
+static enum status next(
+        struct group_service *s, uint64_t now, const struct naf_user *u, bool wait, uint64_t seconds, struct http_reply *r)
 {
 	struct buf body = BUF_OF(s->body);
 	struct db_item i;
 	enum status st = db_outbox_next(s->db, now, u->iccid, &i, &body);
 
-	r->status = wait != NULL ? HTTP_LATER : 204;
-	r->hold = wait != NULL ? (unsigned)strtoul(wait, NULL, 10) : 0;
+	r->status = wait ? HTTP_LATER : 204;
+	r->hold = (unsigned)seconds;
 	if (st != OK)
 		return st == ERR_NOT_FOUND ? OK : st;
 	(void)snprintf(s->item, sizeof s->item, "%016llx", (unsigned long long)i.id);
@@ -29,15 +61,10 @@ static enum status next(struct group_service *s, uint64_t now, const struct naf_
 	return OK;
 }
 
-/* "ITEM", or "ITEM/SW" when the card refuses it. */
-static enum status done(struct group_service *s, uint64_t now, const struct naf_user *u, const char *item, struct http_reply *r)
+static enum status done(
+        struct group_service *s, uint64_t now, const struct naf_user *u, uint64_t id, uint64_t refused, struct http_reply *r)
 {
-	char *end;
-	uint64_t id = strtoull(item, &end, 16);
-	unsigned long refused = *end == '/' ? strtoul(end + 1, &end, 16) : 0;
-	enum status st = *item != 0 && *end == 0 && refused <= 0xFFFF
-	                         ? db_outbox_confirm(s->db, now, u->iccid, id, (unsigned)refused)
-	                         : ERR_NOT_FOUND;
+	enum status st = db_outbox_confirm(s->db, now, u->iccid, id, (unsigned)refused);
 
 	r->status = st == ERR_NOT_FOUND ? 404 : 204;
 	return st == ERR_NOT_FOUND ? OK : st;
@@ -76,18 +103,20 @@ void group_service_request(struct group_service *s, uint64_t now, const struct h
 	bool get = wait || (strcmp(q->method, "GET") == 0 && strcmp(q->path, NEXT) == 0);
 	bool post = strcmp(q->method, "POST") == 0 && strncmp(q->path, DONE, sizeof DONE - 1) == 0;
 	bool ask = strcmp(q->method, "POST") == 0 && strcmp(q->path, VOUCHED) == 0;
+	uint64_t n = 0, refused = 0; /* seconds, or an item */
 	struct naf_user u;
 	enum status st;
 
-	r->status = 404;
-	if ((!get && !post && !ask) || ua_who(s->db, now, s->naf, q, r, s->header, &u) != OK)
+	r->status =
+	        (wait && !is_wait(q->path + sizeof WAIT - 1, &n)) || (post && !is_done(q->path + sizeof DONE - 1, &n, &refused))
+	                ? 400
+	                : 404;
+	if (r->status == 400 || (!get && !post && !ask) || ua_who(s->db, now, s->naf, q, r, s->header, &u) != OK)
 		return;
 	r->status = 503;
 	if (db_begin(s->db) != OK)
 		return;
-	st = ask   ? vouched(s, now, &u, q->body, r)
-	     : get ? next(s, now, &u, wait ? q->path + sizeof WAIT - 1 : NULL, r)
-	           : done(s, now, &u, q->path + sizeof DONE - 1, r);
+	st = ask ? vouched(s, now, &u, q->body, r) : get ? next(s, now, &u, wait, n, r) : done(s, now, &u, n, refused, r);
 	if (st == OK)
 		st = db_commit(s->db);
 	else if (db_rollback(s->db) != OK)

@@ -6,6 +6,7 @@
  *   GET  /outbox/v1/wait/N     the same, answered when there is something, which is how the server pushes; 204: nothing in N
  *                              seconds (at most HTTP_HOLD_SECONDS)
  *   POST /outbox/v1/done/ITEM  the card has it, or (ITEM/SW) refuses it: 204, and it does not come again
+ *                              400: N, ITEM or SW is no number (decimal, hex, hex), whatever it begins with
  *   POST /groups/v1/vouched    what a card vouches for (join.h): 204, or 403 with a sentence */
 #ifndef PROVISIONING_SERVICES_GROUP_SERVICE_H
 #define PROVISIONING_SERVICES_GROUP_SERVICE_H

@@ -18,6 +18,7 @@
 #include "ota/gp_key.h"
 #include "provisioning/db/sql.h"
 #include "provisioning/gba/bsf.h"
+#include "provisioning/services/group_service.h"
 #include "tests/support/operator.h"
 #include "tests/support/scp.h"
 
@@ -645,6 +646,54 @@ START_TEST(put_key_between)
 }
 END_TEST
 
+/* ---- numbers in requests ------------------------------------------------------------------------------------------------ */
+
+static unsigned ask_outbox(const char *method, const char *path, char item[20])
+{
+	static struct group_service s;
+	struct http_request q = { .method = method, .path = path, .identity = HTTP_CERTIFICATE ICCID_1 };
+	struct http_reply r = { 0 };
+
+	s = (struct group_service){ .db = db, .naf = "groups.example.org" };
+	group_service_request(&s, NOW, &q, &r);
+	if (item != NULL)
+		(void)snprintf(item, 20, "%s", s.item);
+	return r.status;
+}
+
+/* What is no number is no request: nothing is confirmed by it, and nobody waits for it. */
+START_TEST(what_is_no_number_is_no_request)
+{
+	static const char *const none[] = { "", "x", "1x", " 1", "+1", "-1", "0x1", "1/", "99999999999999999999" };
+	static const char *const behind[] = { "x", " ", "/", "/x", "/9c05x", "/ 9c05", "/-1", "/0x1", "/10000", "/9c05/1" };
+	struct db_item i = { .at = NOW, .kind = ITEM_SEALED, .iccid = ICCID_1 };
+	char item[20], path[80];
+	struct rig *r = known_card();
+
+	for (size_t n = 0; n < sizeof none / sizeof *none; n++) {
+		(void)snprintf(path, sizeof path, "/outbox/v1/wait/%s", none[n]);
+		ck_assert_msg(ask_outbox("GET", path, NULL) == 400, "wait \"%s\"", none[n]);
+	}
+	ck_assert_uint_eq(ask_outbox("GET", "/outbox/v1/wait/0", NULL), HTTP_LATER);
+	ck_assert_uint_eq(ask_outbox("GET", "/outbox/v1/wait/20", NULL), HTTP_LATER);
+	ck_assert_int_eq(db_outbox_add(db, &i, BYTES_STR("object")), OK);
+	ck_assert_uint_eq(ask_outbox("GET", "/outbox/v1/wait/20", item), 200);
+	for (size_t n = 0; n < sizeof behind / sizeof *behind; n++) {
+		(void)snprintf(path, sizeof path, "/outbox/v1/done/%s%s", item, behind[n]);
+		ck_assert_msg(ask_outbox("POST", path, NULL) == 400, "done \"%s\"", path);
+	}
+	ck_assert_uint_eq(ask_outbox("POST", "/outbox/v1/done/", NULL), 400);
+	ck_assert_uint_eq(ask_outbox("POST", "/outbox/v1/done/ 1", NULL), 400);
+	ck_assert_uint_eq(ask_outbox("POST", "/outbox/v1/done/12345678123456789", NULL), 400);
+	ck_assert_uint_eq(ask_outbox("POST", "/outbox/v1/done/1234", NULL), 404); /* a number, and nobody's */
+	ck_assert_uint_eq(ask_outbox("GET", "/outbox/v1/next", NULL), 200);
+	(void)snprintf(path, sizeof path, "/outbox/v1/done/%s/9c05", item);
+	ck_assert_uint_eq(ask_outbox("POST", path, NULL), 204);
+	ck_assert_uint_eq(ask_outbox("GET", "/outbox/v1/next", NULL), 204);
+	rig_free(&r);
+}
+END_TEST
+
 TCase *tcase_strangers(void)
 {
 	TCase *t = tcase_create("strangers");
@@ -666,5 +715,6 @@ TCase *tcase_strangers(void)
 	tcase_add_test(t, counters_and_power);
 	tcase_add_test(t, put_key_begins_anew);
 	tcase_add_test(t, put_key_between);
+	tcase_add_test(t, what_is_no_number_is_no_request);
 	return t;
 }

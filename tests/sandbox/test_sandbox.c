@@ -229,7 +229,6 @@ static void *nothing(void *argument)
 static int a_thread(void)
 {
 	pthread_t t;
-
 	int rc = pthread_create(&t, NULL, nothing, NULL);
 
 	return rc != 0 ? rc : pthread_join(t, NULL);

@@ -237,14 +237,16 @@ static bool ciphers(const struct prose_session *s)
 	return (s->policy & GROUP_POLICY_IN_CARD) != 0 || (s->direct && (s->policy & GROUP_POLICY_EXPORT) == 0);
 }
 
-static enum sw packet_of(struct command *c, struct prose_session **s, uint8_t *packet, size_t *n)
+_Static_assert((int)PROSE_SRTP_PACKET_MAX == (int)PROSE_PACKET_MAX + (int)SRTP_OVERHEAD, "what PROTECT makes UNPROTECT takes");
+
+static enum sw packet_of(struct command *c, struct prose_session **s, uint8_t *packet, size_t most, size_t *n)
 {
 	struct bytes in;
 	enum sw sw = session_of(c, s);
 
 	if (sw != SW_OK)
 		return sw;
-	if (tlv_find(c->data, TAG_PACKET, &in) != OK || in.n < RTP_HEADER || in.n > PROSE_PACKET_MAX || in.p[0] >> 6 != 2)
+	if (tlv_find(c->data, TAG_PACKET, &in) != OK || in.n < RTP_HEADER || in.n > most || in.p[0] >> 6 != 2)
 		return SW_WRONG_DATA;
 	if (!ciphers(*s))
 		return SW_PROSE_POLICY;
@@ -257,13 +259,13 @@ static enum sw packet_of(struct command *c, struct prose_session **s, uint8_t *p
  * never has to know how often they have turned over. */
 enum sw prose_cmd_protect(struct command *c)
 {
-	uint8_t packet[PROSE_PACKET_MAX + SRTP_OVERHEAD];
+	uint8_t packet[PROSE_SRTP_PACKET_MAX];
 	struct buf header = { packet, 2, RTP_HEADER, false };
 	uint32_t stamp;
 	struct prose_session *s;
 	size_t n;
 	enum status st;
-	enum sw sw = packet_of(c, &s, packet, &n);
+	enum sw sw = packet_of(c, &s, packet, PROSE_PACKET_MAX, &n);
 
 	if (sw != SW_OK)
 		return sw;
@@ -331,11 +333,11 @@ static enum sw open_packet(struct command *c, struct prose_session *s, uint32_t 
 
 enum sw prose_cmd_unprotect(struct command *c)
 {
-	uint8_t packet[PROSE_PACKET_MAX];
+	uint8_t packet[PROSE_SRTP_PACKET_MAX];
 	struct prose_session *s;
 	uint32_t guk_id = 0;
 	size_t n;
-	enum sw sw = packet_of(c, &s, packet, &n);
+	enum sw sw = packet_of(c, &s, packet, sizeof packet, &n);
 
 	if (sw != SW_OK)
 		return sw;

@@ -231,6 +231,34 @@ START_TEST(the_card_ciphers_where_keys_stay)
 }
 END_TEST
 
+/* The longest RTP packet comes back from the SRTP packet that it became; one octet more is none. */
+START_TEST(the_longest_packet_there_and_back)
+{
+	struct rig *r = member(GROUP_POLICY_DIRECT), *t;
+	uint8_t id[PROSE_SESSION_ID_LEN], other[PROSE_SESSION_ID_LEN], raw[2048], plain[2048];
+	static uint8_t longest[PROSE_PACKET_MAX + 1] = { 0x80, 8 }, noise[PROSE_SRTP_PACKET_MAX + 1] = { 0x80, 8 };
+	struct buf srtp = BUF_OF(raw), opened = BUF_OF(plain);
+	uint32_t guk, ssrc;
+
+	memset(longest + 12, 'a', sizeof longest - 12);
+	ck_assert_uint_eq(import(r, NOW, rekey(NOW, NOW, NOW + 1000)), 0x9000);
+	t = twin(r);
+	ck_assert_uint_eq(open_direct(r, NOW, id, &guk), 0x9000);
+	ck_assert_uint_eq(open_direct(t, NOW, other, &guk), 0x9000);
+	ck_assert_uint_eq(talk(r, id, NULL, 0, &ssrc), 0x9000);
+	ck_assert_uint_eq(packet(r, INS_PROSE_PROTECT, id, (struct bytes){ longest, PROSE_PACKET_MAX + 1 }, &srtp), 0x6A80);
+	ck_assert_uint_eq(packet(r, INS_PROSE_PROTECT, id, (struct bytes){ longest, PROSE_PACKET_MAX }, &srtp), 0x9000);
+	ck_assert_uint_eq(packet(t, INS_PROSE_UNPROTECT, other, buf_bytes(&srtp), &opened), 0x9000);
+	ck_assert_uint_eq(opened.len, PROSE_PACKET_MAX);
+	ck_assert_mem_eq(plain + 12, longest + 12, PROSE_PACKET_MAX - 12);
+	ck_assert_uint_eq(packet(t, INS_PROSE_UNPROTECT, other, BYTES_OF(noise), &opened), 0x6A80);
+	ck_assert_uint_eq(packet(t, INS_PROSE_UNPROTECT, other, (struct bytes){ noise, PROSE_SRTP_PACKET_MAX }, &opened),
+	        SW_PROSE_NO_KEY);
+	rig_free(&r);
+	rig_free(&t);
+}
+END_TEST
+
 /* Packets that say they are of talkers who do not exist take no row from one who was heard: his old packets stay old. */
 START_TEST(strangers_take_no_talkers_row)
 {
@@ -455,6 +483,7 @@ Suite *suite_media(void)
 	tcase_add_test(t, direct_keys_are_those_of_the_specification);
 	tcase_add_test(t, the_card_ciphers_where_keys_stay);
 	tcase_add_test(t, sequence_numbers_do_not_turn_over);
+	tcase_add_test(t, the_longest_packet_there_and_back);
 	tcase_add_test(t, strangers_take_no_talkers_row);
 	tcase_add_test(t, a_session_that_is_heard_stays);
 	tcase_add_test(t, no_ssrc_and_index_twice_whenever_power_goes);
