@@ -320,6 +320,7 @@ static int verb_index(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct arguments a = { .seconds = 20, .resend = 5000 };
+	error_t error;
 	int at = verb_index(argc, argv);
 
 	argp_err_exit_status = EXIT_USAGE;

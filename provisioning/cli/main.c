@@ -552,6 +552,7 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	char doc[512], key[PATH_MAX], reason[512], called[80];
 	struct argp argp = { v->options, parse, v->words, doc, children, NULL, NULL };
 	const char *const name = called + sizeof "prose-net";
+	error_t error;
 	int rc;
 
 	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);

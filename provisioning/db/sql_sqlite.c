@@ -76,10 +76,10 @@ static void lite_error(struct sql *s, char *reason, size_t n)
 		return;
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
-		(void)snprintf(reason, n, "%s: it, its folder and the file system must be there, and writable",
-		        sqlite3_errstr(l->rc));
+		(void)snprintf(
+		        reason, n, "%s: it, its folder and the file system must be there, and writable", sqlite3_errstr(l->rc));
 		return;
-	default: (void)snprintf(reason, n, "%s", sqlite3_errmsg(l->db));
+	default: (void)snprintf(reason, n, "%s", st != ERR_IO ? status_text(st) : sqlite3_errmsg(l->db));
 	}
 }
 
@@ -156,8 +156,8 @@ static int bind(sqlite3_stmt *s, int at, const struct sql_parameter *p)
 	case 's': return sqlite3_bind_text(s, at, (const char *)p->octets.p, (int)p->octets.n, SQLITE_TRANSIENT);
 	case 'i': return sqlite3_bind_int64(s, at, (sqlite3_int64)p->number);
 	default:
-		return sqlite3_bind_blob(s, at, p->octets.n > 0 ? (const void *)p->octets.p : "", (int)p->octets.n,
-		               SQLITE_TRANSIENT);
+		return sqlite3_bind_blob(
+		        s, at, p->octets.n > 0 ? (const void *)p->octets.p : "", (int)p->octets.n, SQLITE_TRANSIENT);
 	}
 }
 
