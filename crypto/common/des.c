@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/common/failure.h"
 #include "crypto/common/des.h"
 
 #include <limits.h>
@@ -31,7 +32,7 @@ static enum status run(struct bytes key, bool encrypt, struct bytes in, uint8_t 
 	bool ok = ctx != NULL && (in.n == 0 || (EVP_CipherUpdate(ctx, out, &n, in.p, (int)in.n) == 1 && (size_t)n == in.n));
 
 	EVP_CIPHER_CTX_free(ctx);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 enum status des3_cbc_encrypt(struct bytes key, struct bytes in, uint8_t *out)
@@ -68,5 +69,5 @@ enum status des3_mac(struct bytes key, const struct bytes *parts, size_t n, uint
 	}
 	EVP_CIPHER_CTX_free(ctx);
 	secret_clean(block, sizeof block);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/common/failure.h"
 #include "crypto/common/hash.h"
 
 #include <openssl/core_names.h>
@@ -13,7 +14,7 @@ static enum status digest(const EVP_MD *md, const struct bytes *parts, size_t n,
 		ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1;
 	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 	EVP_MD_CTX_free(ctx);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 enum status sha256(const struct bytes *parts, size_t n, uint8_t out[static SHA256_LEN])
@@ -48,7 +49,7 @@ static enum status hmac(char *digest, struct bytes key, const struct bytes *part
 		ok = EVP_MAC_update(ctx, parts[i].p, parts[i].n) == 1;
 	ok = ok && EVP_MAC_final(ctx, out, &written, len) == 1 && written == len;
 	EVP_MAC_CTX_free(ctx);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 enum status hmac_sha256(struct bytes key, const struct bytes *parts, size_t n, uint8_t out[static SHA256_LEN])

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/common/failure.h"
 #include "crypto/common/rng.h"
 
 #include <limits.h>
@@ -7,7 +8,7 @@
 static enum status system_fill(struct rng *rng, uint8_t *out, size_t n)
 {
 	(void)rng;
-	return n <= INT_MAX && RAND_priv_bytes(out, (int)n) == 1 ? OK : ERR_IO;
+	return n <= INT_MAX && RAND_priv_bytes(out, (int)n) == 1 ? OK : crypto_failed();
 }
 
 struct rng rng_system = { system_fill };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/common/failure.h"
 #include "crypto/guarded/aka.h"
 
 #include <string.h>
@@ -173,7 +174,7 @@ static enum status tuak(const struct aka_subscriber *s, const uint8_t top[32], u
 		memcpy(out, all + n - TUAK_BLOCK, TUAK_BLOCK);
 	secret_clean(in, sizeof in);
 	secret_clean(all, sizeof all);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 static void take_reversed(const uint8_t block[TUAK_BLOCK], size_t at, uint8_t *out, size_t n)

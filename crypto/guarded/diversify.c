@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/common/failure.h"
 #include "crypto/guarded/diversify.h"
 
 #include <openssl/core_names.h>
@@ -33,5 +34,5 @@ enum status key_diversify(struct bytes master, const char *label, struct bytes c
 	ok = c != NULL && EVP_KDF_derive(c, out, n, params) == 1;
 	EVP_KDF_CTX_free(c);
 	EVP_KDF_free(kdf);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }

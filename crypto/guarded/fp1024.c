@@ -8,6 +8,7 @@
 #include "crypto/guarded/sakke_set1.h"
 
 #include <endian.h>
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -39,7 +40,12 @@ void fp_use(enum fp_way w)
 static void check(struct field *f, int ok)
 {
 	if (ok != 1)
-		f->failed = true;
+		f->failed = f->starved = true; /* what computes with numbers in range fails for nothing else */
+}
+
+void field_starve(struct field *f)
+{
+	f->failed = f->starved = true;
 }
 
 static BIGNUM *wide_number(BIGNUM *n)
@@ -61,7 +67,7 @@ struct fp *fp_new(struct field *f)
 	else
 		f->failed = true;
 	if (!KERNEL(f) && n->n == NULL && (n->n = wide_number(BN_new())) == NULL)
-		f->failed = true;
+		field_starve(f);
 	return n;
 }
 
@@ -70,7 +76,7 @@ BIGNUM *scalar_new(struct field *f)
 	BIGNUM *n = wide_number(BN_CTX_get(f->pool));
 
 	if (n == NULL)
-		f->failed = true;
+		field_starve(f);
 	return n;
 }
 
@@ -141,6 +147,14 @@ static struct {
 	bool ready;
 } shared;
 
+static void shared_free(void)
+{
+	BN_free(shared.p);
+	BN_free(shared.q);
+	BN_MONT_CTX_free(shared.mont_p);
+	BN_MONT_CTX_free(shared.mont_q);
+}
+
 static void shared_make(void)
 {
 	BN_CTX *pool = BN_CTX_new();
@@ -163,16 +177,31 @@ static void shared_make(void)
 	shared.modulus.inverse = -inverse_p;
 	BN_free(n);
 	BN_CTX_free(pool);
+	if (!shared.ready)
+		shared_free();
+}
+
+/* Once there was no memory for it, the next operation tries again. */
+static bool shared_ready(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	bool ready;
+
+	if (pthread_mutex_lock(&lock) != 0)
+		return false;
+	if (!shared.ready)
+		shared_make();
+	ready = shared.ready;
+	(void)pthread_mutex_unlock(&lock);
+	return ready;
 }
 
 enum status field_open(struct field *f)
 {
-	static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
-
 	memset(f, 0, sizeof *f);
 	f->kernel = way == FP_KERNEL || (way == FP_AUTOMATIC && fp_has_kernel());
-	if (CRYPTO_THREAD_run_once(&once, shared_make) != 1 || !shared.ready || (f->pool = BN_CTX_new()) == NULL)
-		return ERR_CRYPTO;
+	if (!shared_ready() || (f->pool = BN_CTX_new()) == NULL)
+		return ERR_NO_MEMORY;
 	BN_CTX_start(f->pool);
 	f->p = shared.p;
 	f->q = shared.q;
@@ -183,7 +212,7 @@ enum status field_open(struct field *f)
 	f->one = fp_new(f);
 	f->cube = fp_new(f);
 	if (f->failed)
-		return ERR_CRYPTO;
+		return field_refused(f);
 	fp_load(f, f->one, shared.one);
 	fp_load(f, f->cube, shared.cube);
 	return field_done(f);
@@ -191,7 +220,12 @@ enum status field_open(struct field *f)
 
 enum status field_done(const struct field *f)
 {
-	return f->failed ? ERR_CRYPTO : OK;
+	return f->failed ? field_refused(f) : OK;
+}
+
+enum status field_refused(const struct field *f)
+{
+	return f->starved ? ERR_NO_MEMORY : ERR_CRYPTO;
 }
 
 void fp_mul(struct field *f, struct fp *r, const struct fp *a, const struct fp *b)

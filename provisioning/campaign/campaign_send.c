@@ -105,7 +105,7 @@ static enum status send_one(
 		TRY(after_silence(e, now, job, c, t, &over));
 	if (over)
 		return OK;
-	if ((st = next_packet(e, now, job, c, t, &packet)) == ERR_IO)
+	if (status_failed(st = next_packet(e, now, job, c, t, &packet)))
 		return st;
 	if (st != OK)
 		return task_finish(e, now, t, TASK_FAILED, why_no_packet(st));

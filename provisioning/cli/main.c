@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apdu/base/status.h"
 #include "apdu/base/hex.h"
 #include "apdu/prose.h"
 #include "apdu/sw.h"
@@ -551,13 +552,17 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	char doc[512], key[PATH_MAX], reason[512], called[80];
 	struct argp argp = { v->options, parse, v->words, doc, children, NULL, NULL };
 	const char *const name = called + sizeof "prose-net";
+	error_t error;
 	int rc;
 
 	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);
 	(void)snprintf(called, sizeof called, "prose-net %s %s", v->noun, v->verb);
 	argv[0] = called; /* what argp says in usage and errors */
-	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+	if ((error = argp_parse(&argp, argc, argv, 0, NULL, &a)) != 0) { /* of usage, argp has told */
+		if (error == ENOMEM)
+			(void)fprintf(stderr, "%s: %s\n", called, status_text(ERR_NO_MEMORY));
 		return EXIT_USAGE;
+	}
 	if (!text_limits_hold(limits, sizeof limits / sizeof *limits, &a, reason, sizeof reason))
 		return net_fail(name, NULL, reason, EXIT_USAGE);
 	(void)snprintf(key, sizeof key, "%s.key", a.state);

@@ -93,8 +93,7 @@ static enum status check_master(struct db *db)
 
 	if (sql_row(r))
 		st = db_unwrap(db, "meta/master", sql_blob(r, 0), &found);
-	if (sql_done(r) != OK)
-		return ERR_IO;
+	TRY(sql_done(r));
 	if (st != ERR_NOT_FOUND)
 		return st;
 	TRY(db_wrap(db, "meta/master", BYTES_STR("master"), &b));
@@ -109,7 +108,8 @@ static enum status get_sealed(struct db *db, struct buf *out)
 
 	if (found)
 		buf_put(out, sql_blob(r, 0));
-	return sql_done(r) != OK ? ERR_IO : found ? buf_status(out) : ERR_NOT_FOUND;
+	TRY(sql_done(r));
+	return found ? buf_status(out) : ERR_NOT_FOUND;
 }
 
 /* The master key that a token has sealed; a new database gets one, and only one, whoever else opens it now. */
@@ -180,8 +180,9 @@ static enum status open_database(struct db *db, const char *where, const char *k
 	db_path(where, path);
 	if (!master_is_token(key_path) && (st = master_read(key_path, url || access(path, F_OK) != 0, &db->master)) != OK) {
 		(void)snprintf(reason, n, "%s: %s", key_path,
-		        st == ERR_DENIED ? "must be a 0600 file of 32 octets"
-		                         : "no such master key (it is made together with a new database only)");
+		        st == ERR_DENIED      ? "must be a 0600 file of 32 octets"
+		        : st == ERR_NOT_FOUND ? "no such master key (it is made together with a new database only)"
+		                              : status_text(st));
 		return st;
 	}
 	if ((db->sql = sql_open(path, &newest, reason, n)) == NULL)

@@ -265,8 +265,7 @@ enum status db_enrolment_get(struct db *db, uint64_t now, const char *id, struct
 		if (st == OK)
 			st = secret_set(key, secret_large_bytes(&plain));
 	}
-	if (sql_done(s) != OK)
-		return ERR_IO;
+	TRY(sql_done(s));
 	return st == OK && e->expires <= now ? ERR_NOT_FOUND : st;
 }
 

@@ -255,7 +255,7 @@ void bsf_request(struct bsf *s, uint64_t now, const struct http_request *q, stru
 	struct http_digest d;
 	enum status st = ERR_MALFORMED;
 
-	if (authorization != NULL && http_digest_parse(authorization, &d) == OK && db_begin(s->db) == OK) {
+	if (authorization != NULL && (st = http_digest_parse(authorization, &d)) == OK && (st = db_begin(s->db)) == OK) {
 		st = expire(s, now);
 		if (st == OK)
 			st = d.nonce[0] == 0 ? challenge(s, now, q, d.username, r) : answer(s, now, q, &d, r);
@@ -266,7 +266,7 @@ void bsf_request(struct bsf *s, uint64_t now, const struct http_request *q, stru
 	}
 	if (st != OK)
 		*r = (struct http_reply){ .status = st == ERR_MALFORMED  ? 400
-			                            : st == ERR_IO       ? 503
+			                            : status_failed(st)  ? 503
 			                            : st == ERR_NO_SPACE ? 429
 			                                                 : 403 };
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "card/io/birth/birth.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <openssl/cms.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "apdu/birth.h"
+#include "apdu/base/disk.h"
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/aka.h"
@@ -55,12 +57,16 @@ static enum status order_fields(const json_t *root, const char *path, struct ord
 
 static char *read_text(const char *path, size_t *n)
 {
-	FILE *f = fopen(path, "re");
 	char *text = malloc(PROFILE_TEXT_MAX);
+	int why;
+	FILE *f = text != NULL ? fopen(path, "re") : NULL;
 
-	*n = f != NULL && text != NULL ? fread(text, 1, PROFILE_TEXT_MAX, f) : 0;
+	*n = f != NULL ? fread(text, 1, PROFILE_TEXT_MAX, f) : 0;
+	errno = text == NULL ? ENOMEM : f == NULL || ferror(f) != 0 ? errno : 0;
+	why = errno;
 	if (f != NULL)
 		(void)fclose(f);
+	errno = why;
 	if (*n == 0 || *n == PROFILE_TEXT_MAX) {
 		free(text);
 		return NULL;
@@ -76,7 +82,8 @@ enum status order_read(const char *path, struct order *o, char *reason, size_t n
 	*o = (struct order){ 0 };
 	if (path != NULL) {
 		if ((o->text = read_text(path, &text.n)) == NULL)
-			return fail(ERR_NOT_FOUND, reason, n, path, "cannot be read (or is empty, or beyond 1 MiB)");
+			return fail(ERR_NOT_FOUND, reason, n, path,
+			        errno != 0 ? disk_text(errno) : "is empty, or beyond 1 MiB");
 		text.p = (const uint8_t *)o->text;
 	}
 	if ((root = profile_parse((const char *)text.p, text.n, path != NULL ? path : "standard profile", reason, n)) == NULL)

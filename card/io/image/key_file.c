@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "apdu/base/disk.h"
 #include "card/io/image/key_file.h"
 
 #include <errno.h>
@@ -51,6 +52,8 @@ static enum status read_key(int fd, struct secret *key)
 	struct buf b = { key->data, 0, KEY_LEN, false };
 	ssize_t n = read(fd, text.data, TEXT_MAX);
 
+	if (n < 0)
+		return disk_status(errno);
 	if (n == KEY_LEN)
 		return secret_set(key, (struct bytes){ text.data, KEY_LEN });
 	if (n < 2 * KEY_LEN || hex_decode((struct bytes){ text.data, (size_t)n }, &b) != OK || b.len != KEY_LEN)
@@ -72,7 +75,7 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 		if (!text_number(source + 3, &given) || given < 0 || given > INT_MAX)
 			return fail(ERR_MALFORMED, reason, n, "is not the number of an open file", source);
 		st = read_key((int)given, key);
-		return st == OK ? OK : fail(st, reason, n, "does not hold 32 octets or 64 hex digits", source);
+		return st == OK ? OK : fail(st, reason, n, status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits", source);
 	}
 	if (strncmp(source, "credential:", 11) == 0) {
 		const char *dir = getenv("CREDENTIALS_DIRECTORY");
@@ -90,7 +93,7 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 	if (fd < 0 || fstat(fd, &info) != 0) {
 		if (fd >= 0)
 			(void)close(fd);
-		return fail(ERR_NOT_FOUND, reason, n, strerror(errno), source);
+		return fail(ERR_NOT_FOUND, reason, n, disk_text(errno), source);
 	}
 	if ((info.st_mode & 077) != 0) {
 		(void)close(fd);
@@ -98,7 +101,7 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 	}
 	st = read_key(fd, key);
 	(void)close(fd);
-	return st == OK ? OK : fail(st, reason, n, "does not hold 32 octets or 64 hex digits", source);
+	return st == OK ? OK : fail(st, reason, n, status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits", source);
 }
 
 enum status key_file_insecure(struct secret *key)
@@ -111,13 +114,17 @@ enum status key_file_create(const char *path)
 {
 	SECRET key = { 0 };
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool ok;
+	enum status st;
 
 	if (fd < 0)
-		return errno == EEXIST ? ERR_DENIED : ERR_IO;
-	ok = rng_secret(&rng_system, &key, KEY_LEN) == OK && write(fd, key.data, KEY_LEN) == KEY_LEN && fsync(fd) == 0;
+		return errno == EEXIST ? ERR_DENIED : disk_status(errno);
+	if ((st = rng_secret(&rng_system, &key, KEY_LEN)) == OK &&
+	        (write(fd, key.data, KEY_LEN) != KEY_LEN || fsync(fd) != 0))
+		st = disk_status(errno);
 	(void)close(fd);
-	return ok ? OK : ERR_IO;
+	if (st != OK)
+		(void)unlink(path);
+	return st;
 }
 
 enum status file_shred(const char *path)
@@ -132,5 +139,5 @@ enum status file_shred(const char *path)
 	ok = ok && fsync(fd) == 0;
 	if (fd >= 0)
 		(void)close(fd);
-	return ok && unlink(path) == 0 ? OK : ERR_IO;
+	return ok && unlink(path) == 0 ? OK : disk_status(errno);
 }

@@ -30,10 +30,18 @@ enum image_error {
 	IMAGE_COUNTED = 0x300 | IMAGE_COUNTER_SILENT,
 	IMAGE_OTHER_COUNTER = 0x400 | IMAGE_COUNTER_SILENT,
 	IMAGE_READ_ONLY = 0x100 | IMAGE_IO, /* file or folder */
-	IMAGE_FULL = 0x200 | IMAGE_IO       /* the disk */
+	IMAGE_FULL = 0x200 | IMAGE_IO,      /* the disk */
+	IMAGE_NO_MEMORY = 0x300 | IMAGE_IO,
+	IMAGE_LIBRARY = 0x400 | IMAGE_IO, /* ERR_LIBRARY */
+	IMAGE_QUOTA = 0x500 | IMAGE_IO,
+	IMAGE_ROFS = 0x600 | IMAGE_IO,  /* the file system is read-only */
+	IMAGE_BROKEN = 0x700 | IMAGE_IO /* the disk */
 };
 /* One sentence: what is wrong and what to do. The low octet of a value is the exit code of prose-card. */
 const char *image_error_text(enum image_error);
+/* A status by which a record or image could not be read: IMAGE_TAMPERED unless it is this machine's fault. And back. */
+enum image_error image_error_of(enum status);
+enum status image_error_status(enum image_error);
 
 enum { SEED_MAX = 64 };
 struct image_options {

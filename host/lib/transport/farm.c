@@ -120,7 +120,7 @@ enum prose_result prose_farm_open(const char *socket_path, const char *card, str
 	enum prose_result r = PROSE_NO_READER;
 
 	if (l == NULL)
-		return PROSE_NO_SPACE;
+		return PROSE_NO_MEMORY;
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (l->fd >= 0 && strlen(socket_path) < sizeof to.sun_path) {
 		memcpy(to.sun_path, socket_path, strlen(socket_path) + 1);
