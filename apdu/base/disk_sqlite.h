@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <stddef.h>
 
 #include "apdu/base/disk.h"
 

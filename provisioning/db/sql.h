@@ -48,7 +48,8 @@ MUST_USE bool sql_row(struct sql_rows *);
 void sql_text(const struct sql_rows *, int column, char *out, size_t n);
 uint64_t sql_int(const struct sql_rows *, int column);
 struct bytes sql_blob(const struct sql_rows *, int column);
-/* Run to the end and free. ERR_DENIED: a constraint (what is there already, or missing); ERR_NO_MEMORY, ERR_DISK_...; ERR_IO: anything else. */
+/* Run to the end and free. ERR_DENIED: a constraint (what is there already, or missing); ERR_NO_MEMORY, ERR_DISK_...; ERR_IO:
+ * anything else. */
 enum status sql_done(struct sql_rows *);
 
 /* What ends a SELECT whose rows are to be changed, so that other servers wait for them, or pass them over. SQLite has one

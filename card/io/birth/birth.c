@@ -82,8 +82,8 @@ enum status order_read(const char *path, struct order *o, char *reason, size_t n
 	*o = (struct order){ 0 };
 	if (path != NULL) {
 		if ((o->text = read_text(path, &text.n)) == NULL)
-			return fail(ERR_NOT_FOUND, reason, n, path,
-			        errno != 0 ? disk_text(errno) : "is empty, or beyond 1 MiB");
+			return fail(
+			        ERR_NOT_FOUND, reason, n, path, errno != 0 ? disk_text(errno) : "is empty, or beyond 1 MiB");
 		text.p = (const uint8_t *)o->text;
 	}
 	if ((root = profile_parse((const char *)text.p, text.n, path != NULL ? path : "standard profile", reason, n)) == NULL)

@@ -528,7 +528,7 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 		}
 	}
 	(void)snprintf(called, sizeof called, "prose-card %s", v->name);
-	argv[0] = called; /* what argp says in usage and errors */
+	argv[0] = called;                                                /* what argp says in usage and errors */
 	if ((error = argp_parse(&argp, argc, argv, 0, NULL, &a)) != 0) { /* of usage, argp has told */
 		if (error == ENOMEM)
 			(void)fprintf(stderr, "%s: %s\n", called, status_text(ERR_NO_MEMORY));

@@ -75,7 +75,10 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 		if (!text_number(source + 3, &given) || given < 0 || given > INT_MAX)
 			return fail(ERR_MALFORMED, reason, n, "is not the number of an open file", source);
 		st = read_key((int)given, key);
-		return st == OK ? OK : fail(st, reason, n, status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits", source);
+		return st == OK ? OK
+		                : fail(st, reason, n,
+		                          status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits",
+		                          source);
 	}
 	if (strncmp(source, "credential:", 11) == 0) {
 		const char *dir = getenv("CREDENTIALS_DIRECTORY");
@@ -101,7 +104,9 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 	}
 	st = read_key(fd, key);
 	(void)close(fd);
-	return st == OK ? OK : fail(st, reason, n, status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits", source);
+	return st == OK ? OK
+	                : fail(st, reason, n, status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits",
+	                          source);
 }
 
 enum status key_file_insecure(struct secret *key)
@@ -118,8 +123,7 @@ enum status key_file_create(const char *path)
 
 	if (fd < 0)
 		return errno == EEXIST ? ERR_DENIED : disk_status(errno);
-	if ((st = rng_secret(&rng_system, &key, KEY_LEN)) == OK &&
-	        (write(fd, key.data, KEY_LEN) != KEY_LEN || fsync(fd) != 0))
+	if ((st = rng_secret(&rng_system, &key, KEY_LEN)) == OK && (write(fd, key.data, KEY_LEN) != KEY_LEN || fsync(fd) != 0))
 		st = disk_status(errno);
 	(void)close(fd);
 	if (st != OK)
