@@ -118,7 +118,6 @@ enum status sandbox_filter(unsigned rights)
 
 	if (f == NULL)
 		return ERR_NO_MEMORY;
-	(void)seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree; else each call walks the list */
 	rc = add(f, SCMP_ACT_ALLOW, allowed, sizeof allowed / sizeof *allowed);
 	if (rc == 0)
 		rc = add(f, SCMP_ACT_KILL_PROCESS, deadly, sizeof deadly / sizeof *deadly);

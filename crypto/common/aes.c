@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/common/aes.h"
 
 #include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+
+#include "crypto/common/failure.h"
 
 enum mode { MODE_CTR, MODE_CBC, MODE_GCM, MODE_ECB };
 
@@ -85,7 +86,7 @@ enum status aes_cmac(struct bytes key, const struct bytes *parts, size_t n, uint
 
 	if (mac == NULL)
 		mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
-	ctx = EVP_MAC_CTX_new(mac);
+	ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
 	if (key.n == 24)
 		name[4] = '1', name[5] = '9', name[6] = '2';
 	else if (key.n == 32)

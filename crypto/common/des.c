@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/common/des.h"
 
 #include <limits.h>
 #include <openssl/evp.h>
 #include <string.h>
+
+#include "crypto/common/failure.h"
 
 static const EVP_CIPHER *cipher_of(size_t key_len)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/common/hash.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+
+#include "crypto/common/failure.h"
 
 static enum status digest(const EVP_MD *md, const struct bytes *parts, size_t n, uint8_t *out)
 {
@@ -39,7 +40,8 @@ static EVP_MAC *hmac_algorithm(void)
 
 static enum status hmac(char *digest, struct bytes key, const struct bytes *parts, size_t n, uint8_t *out, size_t len)
 {
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(hmac_algorithm());
+	EVP_MAC *mac = hmac_algorithm();
+	EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
 	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_END };
 	static const uint8_t none[1];
 	size_t written = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/common/rng.h"
 
 #include <limits.h>
 #include <openssl/rand.h>
+
+#include "crypto/common/failure.h"
 
 static enum status system_fill(struct rng *rng, uint8_t *out, size_t n)
 {

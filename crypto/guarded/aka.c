@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/guarded/aka.h"
 
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "crypto/common/aes.h"
+#include "crypto/common/failure.h"
 
 enum { TUAK_BLOCK = 136 /* the rate of SHAKE256 */, TUAK_AT_CK = 32, TUAK_AT_IK = 64, TUAK_AT_AK = 96 };
 

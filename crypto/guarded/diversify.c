@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/guarded/diversify.h"
 
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <string.h>
+
+#include "crypto/common/failure.h"
 
 /* OpenSSL's parameters are not const. */
 static void *unconst(const void *p)

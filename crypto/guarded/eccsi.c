@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/guarded/eccsi.h"
 
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/obj_mac.h>
-#include <pthread.h>
 #include <string.h>
 
+#include "crypto/common/failure.h"
 #include "crypto/common/hash.h"
+#include "crypto/common/once.h"
 
 /* The curve, and Montgomery form for its order: made once, then only read. */
 static struct {
@@ -16,43 +16,28 @@ static struct {
 	BN_MONT_CTX *mont;
 	BIGNUM *less_two; /* q - 2 */
 	uint8_t g[ECCSI_POINT_LEN];
-	bool ready;
 } curve;
 
-static void curve_make(void)
+static bool curve_make(void)
 {
 	BN_CTX *pool = BN_CTX_new();
+	bool ready;
 
 	curve.group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	curve.mont = BN_MONT_CTX_new();
-	curve.ready = pool != NULL && curve.group != NULL && curve.mont != NULL &&
-	              (curve.less_two = BN_dup(EC_GROUP_get0_order(curve.group))) != NULL &&
-	              BN_sub_word(curve.less_two, 2) == 1 &&
-	              BN_MONT_CTX_set(curve.mont, EC_GROUP_get0_order(curve.group), pool) == 1 &&
-	              EC_POINT_point2oct(curve.group, EC_GROUP_get0_generator(curve.group), POINT_CONVERSION_UNCOMPRESSED,
-	                      curve.g, sizeof curve.g, pool) == sizeof curve.g;
+	ready = pool != NULL && curve.group != NULL && curve.mont != NULL &&
+	        (curve.less_two = BN_dup(EC_GROUP_get0_order(curve.group))) != NULL && BN_sub_word(curve.less_two, 2) == 1 &&
+	        BN_MONT_CTX_set(curve.mont, EC_GROUP_get0_order(curve.group), pool) == 1 &&
+	        EC_POINT_point2oct(curve.group, EC_GROUP_get0_generator(curve.group), POINT_CONVERSION_UNCOMPRESSED, curve.g,
+	                sizeof curve.g, pool) == sizeof curve.g;
 	BN_CTX_free(pool);
-	if (curve.ready)
-		return;
+	if (ready)
+		return true;
 	EC_GROUP_free(curve.group);
 	BN_MONT_CTX_free(curve.mont);
 	BN_free(curve.less_two);
 	curve.less_two = NULL;
-}
-
-/* Once there was no memory for it, the next operation tries again. */
-static bool curve_ready(void)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	bool ready;
-
-	if (pthread_mutex_lock(&lock) != 0)
-		return false;
-	if (!curve.ready)
-		curve_make();
-	ready = curve.ready;
-	(void)pthread_mutex_unlock(&lock);
-	return ready;
+	return false;
 }
 
 /* One operation's working set: the curve, and a pool that is wiped at the end. */
@@ -73,8 +58,10 @@ static void p256_close(struct p256 *c)
 
 static enum status p256_open(struct p256 *c)
 {
+	static struct once once = ONCE_NOT_YET;
+
 	*c = (struct p256){ 0 };
-	if (!curve_ready() || (c->pool = BN_CTX_secure_new()) == NULL)
+	if (!once_ready(&once, curve_make) || (c->pool = BN_CTX_secure_new()) == NULL)
 		return crypto_failed();
 	BN_CTX_start(c->pool);
 	c->group = curve.group;

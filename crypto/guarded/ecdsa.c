@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/guarded/ecdsa.h"
 
 #include <openssl/core_names.h>
@@ -7,6 +6,8 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <string.h>
+
+#include "crypto/common/failure.h"
 
 #define CURVE "P-256"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/guarded/fp1024.h"
 
+#include "crypto/common/once.h"
 #include "crypto/guarded/fp1024_kernel.h"
 #include "crypto/guarded/fp1024_way.h"
 #include "crypto/guarded/inverse.h"
@@ -8,7 +9,6 @@
 #include "crypto/guarded/sakke_set1.h"
 
 #include <endian.h>
-#include <pthread.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -144,7 +144,6 @@ static struct {
 	BN_MONT_CTX *mont_p, *mont_q;
 	struct modulus modulus;
 	fp_words q_words, one, cube;
-	bool ready;
 } shared;
 
 static void shared_free(void)
@@ -155,52 +154,41 @@ static void shared_free(void)
 	BN_MONT_CTX_free(shared.mont_q);
 }
 
-static void shared_make(void)
+static bool shared_make(void)
 {
 	BN_CTX *pool = BN_CTX_new();
 	BIGNUM *n = BN_new();
 	uint64_t inverse_p;
+	bool ready;
 
 	shared.p = BN_bin2bn(prime_p, FP_LEN, NULL);
 	shared.q = BN_bin2bn(order_q, FP_LEN, NULL);
 	shared.mont_p = BN_MONT_CTX_new();
 	shared.mont_q = BN_MONT_CTX_new();
-	shared.ready = pool != NULL && n != NULL && shared.p != NULL && shared.q != NULL && shared.mont_p != NULL &&
-	               shared.mont_q != NULL && BN_MONT_CTX_set(shared.mont_p, shared.p, pool) == 1 &&
-	               BN_MONT_CTX_set(shared.mont_q, shared.q, pool) == 1 && words(shared.p, shared.modulus.p) &&
-	               words(shared.q, shared.q_words) && BN_one(n) == 1 && BN_to_montgomery(n, n, shared.mont_p, pool) == 1 &&
-	               words(n, shared.one) && BN_to_montgomery(n, n, shared.mont_p, pool) == 1 &&
-	               BN_to_montgomery(n, n, shared.mont_p, pool) == 1 && words(n, shared.cube);
+	ready = pool != NULL && n != NULL && shared.p != NULL && shared.q != NULL && shared.mont_p != NULL &&
+	        shared.mont_q != NULL && BN_MONT_CTX_set(shared.mont_p, shared.p, pool) == 1 &&
+	        BN_MONT_CTX_set(shared.mont_q, shared.q, pool) == 1 && words(shared.p, shared.modulus.p) &&
+	        words(shared.q, shared.q_words) && BN_one(n) == 1 && BN_to_montgomery(n, n, shared.mont_p, pool) == 1 &&
+	        words(n, shared.one) && BN_to_montgomery(n, n, shared.mont_p, pool) == 1 &&
+	        BN_to_montgomery(n, n, shared.mont_p, pool) == 1 && words(n, shared.cube);
 	inverse_p = shared.modulus.p[0]; /* right in three bits; each turn doubles them */
 	for (int i = 0; i < 5; i++)
 		inverse_p *= 2 - shared.modulus.p[0] * inverse_p;
 	shared.modulus.inverse = -inverse_p;
 	BN_free(n);
 	BN_CTX_free(pool);
-	if (!shared.ready)
+	if (!ready)
 		shared_free();
-}
-
-/* Once there was no memory for it, the next operation tries again. */
-static bool shared_ready(void)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	bool ready;
-
-	if (pthread_mutex_lock(&lock) != 0)
-		return false;
-	if (!shared.ready)
-		shared_make();
-	ready = shared.ready;
-	(void)pthread_mutex_unlock(&lock);
 	return ready;
 }
 
 enum status field_open(struct field *f)
 {
+	static struct once once = ONCE_NOT_YET;
+
 	memset(f, 0, sizeof *f);
 	f->kernel = way == FP_KERNEL || (way == FP_AUTOMATIC && fp_has_kernel());
-	if (!shared_ready() || (f->pool = BN_CTX_new()) == NULL)
+	if (!once_ready(&once, shared_make) || (f->pool = BN_CTX_new()) == NULL)
 		return ERR_NO_MEMORY;
 	BN_CTX_start(f->pool);
 	f->p = shared.p;

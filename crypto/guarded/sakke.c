@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/guarded/sakke.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/common/failure.h"
 #include "crypto/common/hash.h"
 #include "crypto/guarded/pairing1024.h"
 

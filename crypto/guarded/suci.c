@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/guarded/suci.h"
 
 #include <openssl/core_names.h>
@@ -10,6 +9,7 @@
 #include <openssl/param_build.h>
 
 #include "crypto/common/aes.h"
+#include "crypto/common/failure.h"
 #include "crypto/common/hash.h"
 
 enum { SCALAR_TRIES = 8, PRIVATE_LEN = 32, ENC_LEN = 16, MAC_KEY_LEN = 32, KEY_DATA_LEN = ENC_LEN + AES_BLOCK + MAC_KEY_LEN };

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crypto/common/failure.h"
 #include "crypto/network/http_digest.h"
 
 #include <openssl/evp.h>
@@ -8,6 +7,7 @@
 
 #include "apdu/base/hex.h"
 #include "apdu/base/secret.h"
+#include "crypto/common/failure.h"
 
 enum { MD5_LEN = 16 };
 

@@ -347,9 +347,9 @@ int main(int argc, char **argv)
 		/* argp sees the words without the verb. */
 		memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof *argv);
 		(void)snprintf(called, sizeof called, "prose-ue %s", verbs[i].name);
-		argv[0] = called;                                                    /* what it says in usage and errors */
-		if ((error = argp_parse(&argp, argc - 1, argv, 0, NULL, &a)) != 0) { /* of usage, argp has told */
-			if (error == ENOMEM)
+		argv[0] = called; /* what it says in usage and errors */
+		if ((error = argp_parse(&argp, argc - 1, argv, 0, NULL, &a)) != 0) {
+			if (error == ENOMEM) /* argp tells of usage only */
 				(void)fprintf(stderr, "%s: %s\n", called, status_text(ERR_NO_MEMORY));
 			return EXIT_USAGE;
 		}

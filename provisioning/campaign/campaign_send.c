@@ -329,5 +329,5 @@ enum status campaign_cost(struct db *db, const char *name, struct campaign_cost 
 			out->without_number++;
 	}
 	engine_free(&e);
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apdu/base/status.h"
 #include "apdu/base/hex.h"
+#include "apdu/base/status.h"
 #include "apdu/prose.h"
 #include "apdu/sw.h"
 #include "apdu/base/text.h"
@@ -557,9 +557,9 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 
 	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);
 	(void)snprintf(called, sizeof called, "prose-net %s %s", v->noun, v->verb);
-	argv[0] = called;                                                /* what argp says in usage and errors */
-	if ((error = argp_parse(&argp, argc, argv, 0, NULL, &a)) != 0) { /* of usage, argp has told */
-		if (error == ENOMEM)
+	argv[0] = called; /* what argp says in usage and errors */
+	if ((error = argp_parse(&argp, argc, argv, 0, NULL, &a)) != 0) {
+		if (error == ENOMEM) /* argp tells of usage only */
 			(void)fprintf(stderr, "%s: %s\n", called, status_text(ERR_NO_MEMORY));
 		return EXIT_USAGE;
 	}

@@ -283,7 +283,7 @@ enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, str
 		if (st == OK && secrets != NULL)
 			st = db_unwrap(db, label, sql_blob(s, 1), secrets);
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_card_set_secrets(struct db *db, const char *iccid, struct bytes secrets)
@@ -313,7 +313,7 @@ static enum status card_by(struct db *db, const char *text, const char *value, c
 		sql_text(s, 0, iccid, 21);
 		st = OK;
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
@@ -347,7 +347,7 @@ static enum status next_number(struct db *db, const char *sql, const char *iccid
 		*out = sql_int(s, 0);
 		st = OK;
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_card_next_sequence(struct db *db, const char *iccid, uint64_t *out)

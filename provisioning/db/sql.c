@@ -139,3 +139,10 @@ enum status sql_done(struct sql_rows *r)
 {
 	return r != NULL ? r->driver->done(r) : ERR_NO_MEMORY;
 }
+
+enum status sql_end(struct sql_rows *r, enum status st)
+{
+	enum status done = sql_done(r);
+
+	return done == OK ? st : status_failed(done) ? done : ERR_IO;
+}

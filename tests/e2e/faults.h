@@ -11,7 +11,7 @@ enum fault_kind { FAULT_MALLOC, FAULT_SQLITE, FAULT_EVP, FAULT_READ, FAULT_WRITE
 struct control {
 	uint32_t kind, n; /* the call that fails; 0: none, only count */
 	int32_t error;    /* errno */
-	uint32_t waits;   /* until somebody arms it; otherwise main does */
+	uint32_t waits;   /* until it is armed; otherwise main does that */
 	uint32_t armed, planted;
 	uint32_t show; /* say who made the call that failed */
 	uint32_t count[FAULT_KINDS];

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apdu/birth.h"
 #include "apdu/base/disk.h"
+#include "apdu/birth.h"
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/aka.h"
@@ -55,18 +55,16 @@ static enum status order_fields(const json_t *root, const char *path, struct ord
 	return bcd_encode(o->who.iccid, o->card_id, sizeof o->card_id);
 }
 
-static char *read_text(const char *path, size_t *n)
+/* NULL: *error says why; 0: it is empty, or too long. */
+static char *read_text(const char *path, size_t *n, int *error)
 {
 	char *text = malloc(PROFILE_TEXT_MAX);
-	int why;
 	FILE *f = text != NULL ? fopen(path, "re") : NULL;
 
 	*n = f != NULL ? fread(text, 1, PROFILE_TEXT_MAX, f) : 0;
-	errno = text == NULL ? ENOMEM : f == NULL || ferror(f) != 0 ? errno : 0;
-	why = errno;
+	*error = text == NULL ? ENOMEM : f == NULL || ferror(f) != 0 ? errno : 0;
 	if (f != NULL)
 		(void)fclose(f);
-	errno = why;
 	if (*n == 0 || *n == PROFILE_TEXT_MAX) {
 		free(text);
 		return NULL;
@@ -78,12 +76,13 @@ enum status order_read(const char *path, struct order *o, char *reason, size_t n
 {
 	struct bytes text = profile_standard();
 	json_t *root;
+	int error;
 
 	*o = (struct order){ 0 };
 	if (path != NULL) {
-		if ((o->text = read_text(path, &text.n)) == NULL)
+		if ((o->text = read_text(path, &text.n, &error)) == NULL)
 			return fail(
-			        ERR_NOT_FOUND, reason, n, path, errno != 0 ? disk_text(errno) : "is empty, or beyond 1 MiB");
+			        ERR_NOT_FOUND, reason, n, path, error != 0 ? disk_text(error) : "is empty, or beyond 1 MiB");
 		text.p = (const uint8_t *)o->text;
 	}
 	if ((root = profile_parse((const char *)text.p, text.n, path != NULL ? path : "standard profile", reason, n)) == NULL)

@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apdu/base/status.h"
 #include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
+#include "apdu/base/status.h"
 #include "apdu/tlv.h"
 #include "card/io/birth/birth.h"
 #include "card/io/cli/cli.h"
@@ -514,9 +514,9 @@ static void usage(FILE *out)
 
 static int run_verb(const struct verb *v, int argc, char **argv)
 {
-	int error;
 	char doc[512], called[40];
 	struct arguments a = { 0 };
+	error_t error;
 	struct argp argp = { v->options, parse, v->words, doc, NULL, NULL, NULL };
 
 	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);
@@ -528,9 +528,9 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 		}
 	}
 	(void)snprintf(called, sizeof called, "prose-card %s", v->name);
-	argv[0] = called;                                                /* what argp says in usage and errors */
-	if ((error = argp_parse(&argp, argc, argv, 0, NULL, &a)) != 0) { /* of usage, argp has told */
-		if (error == ENOMEM)
+	argv[0] = called; /* what argp says in usage and errors */
+	if ((error = argp_parse(&argp, argc, argv, 0, NULL, &a)) != 0) {
+		if (error == ENOMEM) /* argp tells of usage only */
 			(void)fprintf(stderr, "%s: %s\n", called, status_text(ERR_NO_MEMORY));
 		return EXIT_USAGE;
 	}

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "apdu/base/disk.h"
 #include "card/io/image/key_file.h"
 
 #include <errno.h>
@@ -11,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apdu/base/disk.h"
 #include "apdu/base/hex.h"
 #include "apdu/base/text.h"
 #include "crypto/common/hash.h"
@@ -62,6 +62,14 @@ static enum status read_key(int fd, struct secret *key)
 	return OK;
 }
 
+/* What read_key has said of a source. */
+static enum status judge(enum status st, char *reason, size_t n, const char *source)
+{
+	const char *why = status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits";
+
+	return st == OK ? OK : fail(st, reason, n, why, source);
+}
+
 enum status key_file_read(const char *source, const char *image, struct secret *key, char *reason, size_t n)
 {
 	char path[PATH_MAX];
@@ -75,10 +83,7 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 		if (!text_number(source + 3, &given) || given < 0 || given > INT_MAX)
 			return fail(ERR_MALFORMED, reason, n, "is not the number of an open file", source);
 		st = read_key((int)given, key);
-		return st == OK ? OK
-		                : fail(st, reason, n,
-		                          status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits",
-		                          source);
+		return judge(st, reason, n, source);
 	}
 	if (strncmp(source, "credential:", 11) == 0) {
 		const char *dir = getenv("CREDENTIALS_DIRECTORY");
@@ -104,9 +109,7 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 	}
 	st = read_key(fd, key);
 	(void)close(fd);
-	return st == OK ? OK
-	                : fail(st, reason, n, status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits",
-	                          source);
+	return judge(st, reason, n, source);
 }
 
 enum status key_file_insecure(struct secret *key)

@@ -211,7 +211,7 @@ static enum prose_result connect_first(struct pcsc *p, const char *wanted)
 		if (wanted != NULL && strncmp(name, wanted, strlen(wanted)) != 0)
 			continue;
 		r = result_of(connect_shared(p, name));
-		if (r == PROSE_OK)
+		if (r == PROSE_OK || r == PROSE_NO_MEMORY)
 			break;
 	}
 	free(names);
