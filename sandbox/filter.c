@@ -117,8 +117,7 @@ enum status sandbox_filter(unsigned rights)
 	int rc;
 
 	if (f == NULL)
-		return ERR_NO_SPACE;
-	(void)seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree; else each call walks the list */
+		return ERR_NO_MEMORY;
 	rc = add(f, SCMP_ACT_ALLOW, allowed, sizeof allowed / sizeof *allowed);
 	if (rc == 0)
 		rc = add(f, SCMP_ACT_KILL_PROCESS, deadly, sizeof deadly / sizeof *deadly);
@@ -131,5 +130,5 @@ enum status sandbox_filter(unsigned rights)
 	if (rc == 0 && sigaction(SIGSYS, &action, NULL) == 0)
 		rc = seccomp_load(f);
 	seccomp_release(f);
-	return rc == 0 ? OK : rc == -EINVAL || rc == -ENOSYS ? ERR_NOT_FOUND : ERR_IO;
+	return rc == 0 ? OK : rc == -EINVAL || rc == -ENOSYS ? ERR_NOT_FOUND : rc == -ENOMEM ? ERR_NO_MEMORY : ERR_IO;
 }

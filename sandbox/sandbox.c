@@ -49,6 +49,7 @@ bool sandbox_enter(enum sandbox_role role, const struct sandbox *s, char *senten
 		(void)snprintf(sentence, room, "the sandbox of %s cannot be made: %s (--no-sandbox runs without)",
 		        roles[role].name,
 		        folders != OK && folders != ERR_NOT_FOUND ? "one of its folders cannot be opened"
+		        : filter == ERR_NO_MEMORY                 ? status_text(filter)
 		                                                  : "the kernel refuses the filter");
 	return filter == OK || filter == ERR_NOT_FOUND;
 }

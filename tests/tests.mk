@@ -6,10 +6,10 @@ $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variad
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac
 $(O)/check-unit: $(TEST_OBJECTS) $(HOST_LIB) $(O)/host/cli/hearing.o $(NET) $(SANDBOX) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(COUNTED:%=-Wl,--wrap=%) -Wl,--wrap=free -Wl,--wrap=secret_wipe -Wl,--wrap=secret_large_wipe $(LIBS_NET) $(LIBS_TEST)
-E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/statements $(O)/trouble.so
+E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/statements $(O)/kms-secrets $(O)/trouble.so $(O)/faults.so
 $(O)/smsc: $(O)/tests/e2e/smsc.o $(O)/libota.a $(O)/libapdu.a
 	$(link) -lcrypto
-$(O)/statements: $(O)/tests/e2e/statements.o $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
+$(O)/statements $(O)/kms-secrets: $(O)/%: $(O)/tests/e2e/%.o $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(LIBS_NET)
 $(O)/eap-radius: $(O)/tests/e2e/eap-radius.o $(O)/libprose-ue.a
 	$(link) $(LIBS_HOST)
@@ -18,6 +18,8 @@ $(O)/aka-vectors: $(O)/tests/e2e/aka-vectors.o $(O)/libcrypto-prose.a $(O)/libap
 $(O)/leakcheck: $(O)/tests/e2e/leakcheck.o $(O)/libapdu.a
 	$(link) -ljansson -lcrypto
 $(O)/trouble.so: $(O)/tests/e2e/trouble.o
+	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -o $@ $^
+$(O)/faults.so: $(O)/tests/e2e/faults.o
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -o $@ $^
 $(O)/leakcheck-hold.so: $(O)/tests/e2e/hold.o
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -o $@ $^

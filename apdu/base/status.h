@@ -3,6 +3,8 @@
 #ifndef APDU_BASE_STATUS_H
 #define APDU_BASE_STATUS_H
 
+#include <stdbool.h>
+
 enum status {
 	OK = 0,
 	ERR_TRUNCATED, /* input ends too early */
@@ -12,8 +14,16 @@ enum status {
 	ERR_NO_SPACE,  /* a fixed buffer or table is full */
 	ERR_CRYPTO,    /* a MAC, signature, tag or point is wrong */
 	ERR_IO,        /* the operating system or a peer failed */
-	ERR_BUG        /* a broken promise inside this program */
+	ERR_BUG,       /* a broken promise inside this program */
+	ERR_NO_MEMORY, /* the operating system gives none */
+	ERR_LIBRARY,   /* libcrypto could not compute */
+	/* Of ERR_IO's kind, and what to do is known (apdu/base/disk.h): */
+	ERR_DISK_FULL,
+	ERR_DISK_QUOTA,
+	ERR_DISK_READ_ONLY,
+	ERR_DISK_BROKEN
 };
+enum { STATUS_LAST = ERR_DISK_BROKEN };
 
 #define MUST_USE __attribute__((warn_unused_result))
 
@@ -24,6 +34,12 @@ enum status {
 		if (st_ != OK)                                                                                                 \
 			return st_;                                                                                            \
 	} while (0)
+
+/* Whether it failed for reasons of this machine's, whatever the input was: the same may succeed later. */
+static inline bool status_failed(enum status st)
+{
+	return st == ERR_IO || st >= ERR_NO_MEMORY;
+}
 
 /* One English phrase for a status ("input ends too early"); never NULL. */
 const char *status_text(enum status);

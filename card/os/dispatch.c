@@ -57,7 +57,14 @@ enum sw sw_of(enum status st)
 	case ERR_DENIED: return SW_CONDITIONS_NOT_SATISFIED;
 	case ERR_NO_SPACE: return SW_NO_MEMORY;
 	case ERR_CRYPTO: return SW_PROSE_SIGNATURE;
-	case ERR_IO: return SW_MEMORY_PROBLEM;
+	case ERR_DISK_FULL:
+	case ERR_DISK_QUOTA:
+	case ERR_DISK_READ_ONLY:
+	case ERR_DISK_BROKEN:
+	case ERR_IO:
+		return SW_MEMORY_PROBLEM; /* of the non-volatile one */
+	/* ERR_NO_MEMORY, ERR_LIBRARY: 6581 and 6400 both say what has become of the non-volatile memory, which is not known
+	 * here */
 	default: return SW_TECHNICAL_PROBLEM;
 	}
 }

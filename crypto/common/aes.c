@@ -5,6 +5,8 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include "crypto/common/failure.h"
+
 enum mode { MODE_CTR, MODE_CBC, MODE_GCM, MODE_ECB };
 
 /* Fetching an algorithm costs more than a short message does, so each is fetched once a process. */
@@ -30,14 +32,15 @@ static enum status cipher(enum mode mode, bool encrypt, struct bytes key, const 
 	int n = 0;
 	bool ok;
 
-	if (c == NULL || in.n > INT_MAX || ((mode == MODE_CBC || mode == MODE_ECB) && in.n % AES_BLOCK != 0))
+	if (in.n > INT_MAX || key.n % 8 != 0 || key.n < 16 || key.n > 32 ||
+	        ((mode == MODE_CBC || mode == MODE_ECB) && in.n % AES_BLOCK != 0))
 		return ERR_BUG;
 	ctx = EVP_CIPHER_CTX_new();
-	ok = ctx != NULL && EVP_CipherInit_ex(ctx, c, NULL, key.p, iv, encrypt ? 1 : 0) == 1 &&
+	ok = c != NULL && ctx != NULL && EVP_CipherInit_ex(ctx, c, NULL, key.p, iv, encrypt ? 1 : 0) == 1 &&
 	     EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
 	     (in.n == 0 || (EVP_CipherUpdate(ctx, out, &n, in.p, (int)in.n) == 1 && (size_t)n == in.n));
 	EVP_CIPHER_CTX_free(ctx);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 enum status aes_ctr(struct bytes key, const uint8_t iv[static AES_BLOCK], struct bytes in, uint8_t *out)
@@ -83,7 +86,7 @@ enum status aes_cmac(struct bytes key, const struct bytes *parts, size_t n, uint
 
 	if (mac == NULL)
 		mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
-	ctx = EVP_MAC_CTX_new(mac);
+	ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
 	if (key.n == 24)
 		name[4] = '1', name[5] = '9', name[6] = '2';
 	else if (key.n == 32)
@@ -93,7 +96,7 @@ enum status aes_cmac(struct bytes key, const struct bytes *parts, size_t n, uint
 		ok = EVP_MAC_update(ctx, parts[i].p, parts[i].n) == 1;
 	ok = ok && EVP_MAC_final(ctx, out, &written, AES_BLOCK) == 1;
 	EVP_MAC_CTX_free(ctx);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 /* A GCM context with key and IV set, or NULL. */
@@ -122,7 +125,7 @@ enum status aes_gcm_seal(struct bytes key, struct bytes iv, struct bytes aad, st
 	          EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, GCM_TAG_LEN, out + in.n) == 1;
 
 	EVP_CIPHER_CTX_free(ctx);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 enum status aes_gcm_open(struct bytes key, struct bytes iv, struct bytes aad, struct bytes in, uint8_t *out)
@@ -130,18 +133,20 @@ enum status aes_gcm_open(struct bytes key, struct bytes iv, struct bytes aad, st
 	uint8_t expected[GCM_TAG_LEN];
 	EVP_CIPHER_CTX *ctx;
 	struct bytes text;
+	enum status st = OK;
 	int n = 0;
-	bool ok;
 
 	if (in.n < GCM_TAG_LEN || in.n > INT_MAX || !bytes_take(&in, in.n - GCM_TAG_LEN, &text) ||
 	        !bytes_take_copy(&in, expected, GCM_TAG_LEN))
 		return ERR_TRUNCATED;
 	ctx = gcm_start(false, key, iv, aad);
-	ok = ctx != NULL && (text.n == 0 || EVP_DecryptUpdate(ctx, out, &n, text.p, (int)text.n) == 1) &&
-	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, GCM_TAG_LEN, expected) == 1 &&
-	     EVP_DecryptFinal_ex(ctx, out + text.n, &n) == 1;
+	if (ctx == NULL || (text.n > 0 && EVP_DecryptUpdate(ctx, out, &n, text.p, (int)text.n) != 1) ||
+	        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, GCM_TAG_LEN, expected) != 1)
+		st = crypto_failed();
+	else if (EVP_DecryptFinal_ex(ctx, out + text.n, &n) != 1)
+		st = crypto_refused();
 	EVP_CIPHER_CTX_free(ctx);
-	if (!ok)
+	if (st != OK)
 		secret_clean(out, text.n);
-	return ok ? OK : ERR_CRYPTO;
+	return st;
 }

@@ -5,6 +5,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "crypto/common/failure.h"
+
 static const EVP_CIPHER *cipher_of(size_t key_len)
 {
 	return key_len == 16 ? EVP_des_ede_cbc() : key_len == 24 ? EVP_des_ede3_cbc() : NULL;
@@ -31,7 +33,7 @@ static enum status run(struct bytes key, bool encrypt, struct bytes in, uint8_t 
 	bool ok = ctx != NULL && (in.n == 0 || (EVP_CipherUpdate(ctx, out, &n, in.p, (int)in.n) == 1 && (size_t)n == in.n));
 
 	EVP_CIPHER_CTX_free(ctx);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 enum status des3_cbc_encrypt(struct bytes key, struct bytes in, uint8_t *out)
@@ -68,5 +70,5 @@ enum status des3_mac(struct bytes key, const struct bytes *parts, size_t n, uint
 	}
 	EVP_CIPHER_CTX_free(ctx);
 	secret_clean(block, sizeof block);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }

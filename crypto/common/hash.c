@@ -4,6 +4,8 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include "crypto/common/failure.h"
+
 static enum status digest(const EVP_MD *md, const struct bytes *parts, size_t n, uint8_t *out)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -13,7 +15,7 @@ static enum status digest(const EVP_MD *md, const struct bytes *parts, size_t n,
 		ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1;
 	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
 	EVP_MD_CTX_free(ctx);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 enum status sha256(const struct bytes *parts, size_t n, uint8_t out[static SHA256_LEN])
@@ -38,7 +40,8 @@ static EVP_MAC *hmac_algorithm(void)
 
 static enum status hmac(char *digest, struct bytes key, const struct bytes *parts, size_t n, uint8_t *out, size_t len)
 {
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(hmac_algorithm());
+	EVP_MAC *mac = hmac_algorithm();
+	EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
 	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_END };
 	static const uint8_t none[1];
 	size_t written = 0;
@@ -48,7 +51,7 @@ static enum status hmac(char *digest, struct bytes key, const struct bytes *part
 		ok = EVP_MAC_update(ctx, parts[i].p, parts[i].n) == 1;
 	ok = ok && EVP_MAC_final(ctx, out, &written, len) == 1 && written == len;
 	EVP_MAC_CTX_free(ctx);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 enum status hmac_sha256(struct bytes key, const struct bytes *parts, size_t n, uint8_t out[static SHA256_LEN])

@@ -4,10 +4,12 @@
 #include <limits.h>
 #include <openssl/rand.h>
 
+#include "crypto/common/failure.h"
+
 static enum status system_fill(struct rng *rng, uint8_t *out, size_t n)
 {
 	(void)rng;
-	return n <= INT_MAX && RAND_priv_bytes(out, (int)n) == 1 ? OK : ERR_IO;
+	return n <= INT_MAX && RAND_priv_bytes(out, (int)n) == 1 ? OK : crypto_failed();
 }
 
 struct rng rng_system = { system_fill };

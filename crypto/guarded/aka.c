@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "crypto/common/aes.h"
+#include "crypto/common/failure.h"
 
 enum { TUAK_BLOCK = 136 /* the rate of SHAKE256 */, TUAK_AT_CK = 32, TUAK_AT_IK = 64, TUAK_AT_AK = 96 };
 
@@ -173,7 +174,7 @@ static enum status tuak(const struct aka_subscriber *s, const uint8_t top[32], u
 		memcpy(out, all + n - TUAK_BLOCK, TUAK_BLOCK);
 	secret_clean(in, sizeof in);
 	secret_clean(all, sizeof all);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 static void take_reversed(const uint8_t block[TUAK_BLOCK], size_t at, uint8_t *out, size_t n)

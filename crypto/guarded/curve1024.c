@@ -420,7 +420,7 @@ enum status comb_open(struct field *f, struct comb *c, unsigned width, const str
 	if (work != NULL && c->row != NULL)
 		comb_fill(f, c, a, work);
 	else
-		f->failed = true;
+		field_starve(f);
 	fp_array_free(work, 6 * (size_t)n);
 	return field_done(f);
 }
@@ -533,7 +533,7 @@ void point_mul(struct field *f, struct point *r, const BIGNUM *k, const struct p
 	struct digits d;
 
 	if (work == NULL) {
-		f->failed = true;
+		field_starve(f);
 		return;
 	}
 	odd_multiples(f, a, work, row, ROWS);

@@ -6,6 +6,8 @@
 #include <openssl/params.h>
 #include <string.h>
 
+#include "crypto/common/failure.h"
+
 /* OpenSSL's parameters are not const. */
 static void *unconst(const void *p)
 {
@@ -33,5 +35,5 @@ enum status key_diversify(struct bytes master, const char *label, struct bytes c
 	ok = c != NULL && EVP_KDF_derive(c, out, n, params) == 1;
 	EVP_KDF_CTX_free(c);
 	EVP_KDF_free(kdf);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }

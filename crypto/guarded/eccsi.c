@@ -6,7 +6,9 @@
 #include <openssl/obj_mac.h>
 #include <string.h>
 
+#include "crypto/common/failure.h"
 #include "crypto/common/hash.h"
+#include "crypto/common/once.h"
 
 /* The curve, and Montgomery form for its order: made once, then only read. */
 static struct {
@@ -14,22 +16,28 @@ static struct {
 	BN_MONT_CTX *mont;
 	BIGNUM *less_two; /* q - 2 */
 	uint8_t g[ECCSI_POINT_LEN];
-	bool ready;
 } curve;
 
-static void curve_make(void)
+static bool curve_make(void)
 {
 	BN_CTX *pool = BN_CTX_new();
+	bool ready;
 
 	curve.group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	curve.mont = BN_MONT_CTX_new();
-	curve.ready = pool != NULL && curve.group != NULL && curve.mont != NULL &&
-	              (curve.less_two = BN_dup(EC_GROUP_get0_order(curve.group))) != NULL &&
-	              BN_sub_word(curve.less_two, 2) == 1 &&
-	              BN_MONT_CTX_set(curve.mont, EC_GROUP_get0_order(curve.group), pool) == 1 &&
-	              EC_POINT_point2oct(curve.group, EC_GROUP_get0_generator(curve.group), POINT_CONVERSION_UNCOMPRESSED,
-	                      curve.g, sizeof curve.g, pool) == sizeof curve.g;
+	ready = pool != NULL && curve.group != NULL && curve.mont != NULL &&
+	        (curve.less_two = BN_dup(EC_GROUP_get0_order(curve.group))) != NULL && BN_sub_word(curve.less_two, 2) == 1 &&
+	        BN_MONT_CTX_set(curve.mont, EC_GROUP_get0_order(curve.group), pool) == 1 &&
+	        EC_POINT_point2oct(curve.group, EC_GROUP_get0_generator(curve.group), POINT_CONVERSION_UNCOMPRESSED, curve.g,
+	                sizeof curve.g, pool) == sizeof curve.g;
 	BN_CTX_free(pool);
+	if (ready)
+		return true;
+	EC_GROUP_free(curve.group);
+	BN_MONT_CTX_free(curve.mont);
+	BN_free(curve.less_two);
+	curve.less_two = NULL;
+	return false;
 }
 
 /* One operation's working set: the curve, and a pool that is wiped at the end. */
@@ -50,11 +58,11 @@ static void p256_close(struct p256 *c)
 
 static enum status p256_open(struct p256 *c)
 {
-	static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+	static struct once once = ONCE_NOT_YET;
 
 	*c = (struct p256){ 0 };
-	if (CRYPTO_THREAD_run_once(&once, curve_make) != 1 || !curve.ready || (c->pool = BN_CTX_secure_new()) == NULL)
-		return ERR_CRYPTO;
+	if (!once_ready(&once, curve_make) || (c->pool = BN_CTX_secure_new()) == NULL)
+		return crypto_failed();
 	BN_CTX_start(c->pool);
 	c->group = curve.group;
 	c->mont = curve.mont;
@@ -144,11 +152,11 @@ static enum status random_scalar(struct p256 *c, struct rng *rng, BIGNUM *k)
 	for (int i = 0; i < 64; i++) {
 		TRY(rng_secret(rng, &s, ECCSI_SCALAR_LEN));
 		if (BN_bin2bn(s.data, ECCSI_SCALAR_LEN, k) == NULL)
-			return ERR_CRYPTO;
+			return crypto_failed();
 		if (!BN_is_zero(k) && BN_cmp(k, c->q) < 0)
 			return OK;
 	}
-	return ERR_CRYPTO;
+	return crypto_failed();
 }
 
 static enum status hash_hs(
@@ -165,13 +173,13 @@ static enum status hash_he(const uint8_t *hs, const uint8_t *r, struct bytes mes
 	uint8_t digest[SHA256_LEN];
 
 	TRY(sha256(parts, 3, digest));
-	return BN_bin2bn(digest, sizeof digest, he) != NULL ? OK : ERR_CRYPTO;
+	return BN_bin2bn(digest, sizeof digest, he) != NULL ? OK : crypto_failed();
 }
 
 static enum status secret_of(const BIGNUM *n, struct secret *out)
 {
 	out->len = ECCSI_SCALAR_LEN;
-	return BN_bn2binpad(n, out->data, ECCSI_SCALAR_LEN) == ECCSI_SCALAR_LEN ? OK : ERR_CRYPTO;
+	return BN_bn2binpad(n, out->data, ECCSI_SCALAR_LEN) == ECCSI_SCALAR_LEN ? OK : crypto_failed();
 }
 
 enum status eccsi_kms_new(struct rng *rng, struct secret *ksak, uint8_t kpak[static ECCSI_POINT_LEN])
@@ -181,10 +189,10 @@ enum status eccsi_kms_new(struct rng *rng, struct secret *ksak, uint8_t kpak[sta
 
 	TRY(p256_open(&c));
 	if ((k = number(&c)) == NULL)
-		return ERR_CRYPTO;
+		return crypto_failed();
 	TRY(random_scalar(&c, rng, k));
 	TRY(secret_of(k, ksak));
-	return base_mul(&c, k, kpak) ? OK : ERR_CRYPTO;
+	return base_mul(&c, k, kpak) ? OK : crypto_failed();
 }
 
 enum status eccsi_extract(struct rng *rng, const struct secret *ksak, const uint8_t kpak[static ECCSI_POINT_LEN],
@@ -200,19 +208,19 @@ enum status eccsi_extract(struct rng *rng, const struct secret *ksak, const uint
 	hs = number(&c);
 	s = number(&c);
 	if (v == NULL || k == NULL || hs == NULL || s == NULL)
-		return ERR_CRYPTO;
+		return crypto_failed();
 	for (int i = 0; i < 8; i++) {
 		TRY(random_scalar(&c, rng, v));
 		if (!base_mul(&c, v, pvt))
-			return ERR_CRYPTO;
+			return crypto_failed();
 		TRY(hash_hs(&c, kpak, id, pvt, digest));
 		if (BN_bin2bn(digest, sizeof digest, hs) == NULL || !reduce_q(&c, hs, hs) || !mul_q(&c, s, hs, v) ||
 		        BN_mod_add_quick(s, s, k, c.q) != 1)
-			return ERR_CRYPTO;
+			return crypto_failed();
 		if (!BN_is_zero(s) && !BN_is_zero(hs))
 			return secret_of(s, ssk);
 	}
-	return ERR_CRYPTO;
+	return crypto_failed();
 }
 
 enum status eccsi_validate(const uint8_t kpak[static ECCSI_POINT_LEN], struct bytes id, const struct secret *ssk,
@@ -229,14 +237,14 @@ enum status eccsi_validate(const uint8_t kpak[static ECCSI_POINT_LEN], struct by
 
 	if (a == NULL || v == NULL || sum == NULL || s == NULL || h == NULL || ssk->len != ECCSI_SCALAR_LEN || BN_is_zero(s) ||
 	        BN_cmp(s, c.q) >= 0)
-		return ERR_CRYPTO;
+		return crypto_refused();
 	TRY(hash_hs(&c, kpak, id, pvt, hs));
 	/* [SSK]G = KPAK + [HS]PVT: the secret is multiplied alone, as one scalar. */
 	if (BN_bin2bn(hs, ECCSI_HASH_LEN, h) == NULL || !base_mul(&c, s, left) ||
 	        EC_POINT_mul(c.group, sum, NULL, v, h, c.pool) != 1 || EC_POINT_add(c.group, sum, sum, a, c.pool) != 1)
-		return ERR_CRYPTO;
+		return crypto_refused();
 	POINT *l = decode_point(&c, left);
-	return l != NULL && EC_POINT_cmp(c.group, l, sum, c.pool) == 0 ? OK : ERR_CRYPTO;
+	return l != NULL && EC_POINT_cmp(c.group, l, sum, c.pool) == 0 ? OK : crypto_refused();
 }
 
 enum status eccsi_sign(struct rng *rng, const uint8_t hs[static ECCSI_HASH_LEN], const struct secret *ssk,
@@ -253,24 +261,24 @@ enum status eccsi_sign(struct rng *rng, const uint8_t hs[static ECCSI_HASH_LEN],
 	he = number(&c);
 	t = number(&c);
 	if (j == NULL || k == NULL || r == NULL || he == NULL || t == NULL)
-		return ERR_CRYPTO;
+		return crypto_failed();
 	for (int i = 0; i < 8; i++) {
 		TRY(random_scalar(&c, rng, j));
 		if (!base_mul(&c, j, point) || BN_bin2bn(point + 1, 32, r) == NULL)
-			return ERR_CRYPTO;
+			return crypto_failed();
 		TRY(hash_he(hs, point + 1, message, he));
 		/* s = (HE + r * SSK)^-1 * j */
 		if (!reduce_q(&c, r, r) || !reduce_q(&c, he, he) || !mul_q(&c, t, r, k) || BN_mod_add_quick(t, t, he, c.q) != 1)
-			return ERR_CRYPTO;
+			return crypto_failed();
 		if (BN_is_zero(t))
 			continue;
 		if (!invert_q(&c, t, t) || !mul_q(&c, t, t, j) || BN_bn2binpad(t, signature + 32, 32) != 32)
-			return ERR_CRYPTO;
+			return crypto_failed();
 		memcpy(signature, point + 1, 32);
 		memcpy(signature + 64, pvt, ECCSI_POINT_LEN);
 		return OK;
 	}
-	return ERR_CRYPTO;
+	return crypto_failed();
 }
 
 enum status eccsi_verify(
@@ -293,7 +301,7 @@ enum status eccsi_verify(
 
 	if (a == NULL || v == NULL || y == NULL || j == NULL || r == NULL || s == NULL || h == NULL || he == NULL ||
 	        sr == NULL || p == NULL || x == NULL || EC_GROUP_get_curve(c.group, p, NULL, NULL, c.pool) != 1)
-		return ERR_CRYPTO;
+		return crypto_refused();
 	if (BN_is_zero(r) || BN_cmp(r, p) >= 0 || BN_is_zero(s) || BN_cmp(s, c.q) >= 0)
 		return ERR_CRYPTO;
 	TRY(hash_hs(&c, kpak, id, pvt.p, hs));
@@ -304,6 +312,6 @@ enum status eccsi_verify(
 	        EC_POINT_mul(c.group, j, he, v, h, c.pool) != 1 || EC_POINT_mul(c.group, y, NULL, a, sr, c.pool) != 1 ||
 	        EC_POINT_add(c.group, j, j, y, c.pool) != 1 || EC_POINT_is_at_infinity(c.group, j) ||
 	        EC_POINT_get_affine_coordinates(c.group, j, x, NULL, c.pool) != 1)
-		return ERR_CRYPTO;
-	return !BN_is_zero(x) && BN_cmp(x, r) == 0 ? OK : ERR_CRYPTO;
+		return crypto_refused();
+	return !BN_is_zero(x) && BN_cmp(x, r) == 0 ? OK : crypto_refused();
 }

@@ -7,6 +7,8 @@
 #include <openssl/param_build.h>
 #include <string.h>
 
+#include "crypto/common/failure.h"
+
 #define CURVE "P-256"
 
 enum status ecdsa_generate(struct secret *key, uint8_t public_key[static ECDSA_POINT_LEN])
@@ -22,7 +24,7 @@ enum status ecdsa_generate(struct secret *key, uint8_t public_key[static ECDSA_P
 	key->len = ok ? ECDSA_SCALAR_LEN : 0;
 	BN_clear_free(d);
 	EVP_PKEY_free(k);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 static EVP_PKEY *load(const struct secret *key, const uint8_t *public_key)
@@ -70,5 +72,5 @@ enum status ecdsa_sign(const struct secret *key, const uint8_t public_key[static
 
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(k);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }

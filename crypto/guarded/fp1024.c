@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/guarded/fp1024.h"
 
+#include "crypto/common/once.h"
 #include "crypto/guarded/fp1024_kernel.h"
 #include "crypto/guarded/fp1024_way.h"
 #include "crypto/guarded/inverse.h"
@@ -39,7 +40,12 @@ void fp_use(enum fp_way w)
 static void check(struct field *f, int ok)
 {
 	if (ok != 1)
-		f->failed = true;
+		f->failed = f->starved = true; /* what computes with numbers in range fails for nothing else */
+}
+
+void field_starve(struct field *f)
+{
+	f->failed = f->starved = true;
 }
 
 static BIGNUM *wide_number(BIGNUM *n)
@@ -61,7 +67,7 @@ struct fp *fp_new(struct field *f)
 	else
 		f->failed = true;
 	if (!KERNEL(f) && n->n == NULL && (n->n = wide_number(BN_new())) == NULL)
-		f->failed = true;
+		field_starve(f);
 	return n;
 }
 
@@ -70,7 +76,7 @@ BIGNUM *scalar_new(struct field *f)
 	BIGNUM *n = wide_number(BN_CTX_get(f->pool));
 
 	if (n == NULL)
-		f->failed = true;
+		field_starve(f);
 	return n;
 }
 
@@ -138,41 +144,52 @@ static struct {
 	BN_MONT_CTX *mont_p, *mont_q;
 	struct modulus modulus;
 	fp_words q_words, one, cube;
-	bool ready;
 } shared;
 
-static void shared_make(void)
+static void shared_free(void)
+{
+	BN_free(shared.p);
+	BN_free(shared.q);
+	BN_MONT_CTX_free(shared.mont_p);
+	BN_MONT_CTX_free(shared.mont_q);
+}
+
+static bool shared_make(void)
 {
 	BN_CTX *pool = BN_CTX_new();
 	BIGNUM *n = BN_new();
 	uint64_t inverse_p;
+	bool ready;
 
 	shared.p = BN_bin2bn(prime_p, FP_LEN, NULL);
 	shared.q = BN_bin2bn(order_q, FP_LEN, NULL);
 	shared.mont_p = BN_MONT_CTX_new();
 	shared.mont_q = BN_MONT_CTX_new();
-	shared.ready = pool != NULL && n != NULL && shared.p != NULL && shared.q != NULL && shared.mont_p != NULL &&
-	               shared.mont_q != NULL && BN_MONT_CTX_set(shared.mont_p, shared.p, pool) == 1 &&
-	               BN_MONT_CTX_set(shared.mont_q, shared.q, pool) == 1 && words(shared.p, shared.modulus.p) &&
-	               words(shared.q, shared.q_words) && BN_one(n) == 1 && BN_to_montgomery(n, n, shared.mont_p, pool) == 1 &&
-	               words(n, shared.one) && BN_to_montgomery(n, n, shared.mont_p, pool) == 1 &&
-	               BN_to_montgomery(n, n, shared.mont_p, pool) == 1 && words(n, shared.cube);
+	ready = pool != NULL && n != NULL && shared.p != NULL && shared.q != NULL && shared.mont_p != NULL &&
+	        shared.mont_q != NULL && BN_MONT_CTX_set(shared.mont_p, shared.p, pool) == 1 &&
+	        BN_MONT_CTX_set(shared.mont_q, shared.q, pool) == 1 && words(shared.p, shared.modulus.p) &&
+	        words(shared.q, shared.q_words) && BN_one(n) == 1 && BN_to_montgomery(n, n, shared.mont_p, pool) == 1 &&
+	        words(n, shared.one) && BN_to_montgomery(n, n, shared.mont_p, pool) == 1 &&
+	        BN_to_montgomery(n, n, shared.mont_p, pool) == 1 && words(n, shared.cube);
 	inverse_p = shared.modulus.p[0]; /* right in three bits; each turn doubles them */
 	for (int i = 0; i < 5; i++)
 		inverse_p *= 2 - shared.modulus.p[0] * inverse_p;
 	shared.modulus.inverse = -inverse_p;
 	BN_free(n);
 	BN_CTX_free(pool);
+	if (!ready)
+		shared_free();
+	return ready;
 }
 
 enum status field_open(struct field *f)
 {
-	static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+	static struct once once = ONCE_NOT_YET;
 
 	memset(f, 0, sizeof *f);
 	f->kernel = way == FP_KERNEL || (way == FP_AUTOMATIC && fp_has_kernel());
-	if (CRYPTO_THREAD_run_once(&once, shared_make) != 1 || !shared.ready || (f->pool = BN_CTX_new()) == NULL)
-		return ERR_CRYPTO;
+	if (!once_ready(&once, shared_make) || (f->pool = BN_CTX_new()) == NULL)
+		return ERR_NO_MEMORY;
 	BN_CTX_start(f->pool);
 	f->p = shared.p;
 	f->q = shared.q;
@@ -183,7 +200,7 @@ enum status field_open(struct field *f)
 	f->one = fp_new(f);
 	f->cube = fp_new(f);
 	if (f->failed)
-		return ERR_CRYPTO;
+		return field_refused(f);
 	fp_load(f, f->one, shared.one);
 	fp_load(f, f->cube, shared.cube);
 	return field_done(f);
@@ -191,7 +208,12 @@ enum status field_open(struct field *f)
 
 enum status field_done(const struct field *f)
 {
-	return f->failed ? ERR_CRYPTO : OK;
+	return f->failed ? field_refused(f) : OK;
+}
+
+enum status field_refused(const struct field *f)
+{
+	return f->starved ? ERR_NO_MEMORY : ERR_CRYPTO;
 }
 
 void fp_mul(struct field *f, struct fp *r, const struct fp *a, const struct fp *b)

@@ -26,7 +26,8 @@ struct modulus { /* what the kernel reduces by */
 
 struct field {
 	bool kernel;
-	bool failed; /* memory, or a zero where none may be; looked at once at the end */
+	bool failed;  /* memory, or a zero where none may be; looked at once at the end */
+	bool starved; /* memory */
 	BN_CTX *pool;
 	const BIGNUM *p, *q;
 	BN_MONT_CTX *mont_p, *mont_q;
@@ -46,6 +47,9 @@ void field_close(struct field *);
 MUST_USE enum status field_open(struct field *);
 #define FIELD __attribute__((cleanup(field_close))) struct field
 MUST_USE enum status field_done(const struct field *);
+/* What was given is refused, ERR_CRYPTO, unless it could not be judged for want of memory. */
+MUST_USE enum status field_refused(const struct field *);
+void field_starve(struct field *);
 
 /* An element of no particular value, lent until f->used is set back to what it was before. */
 struct fp *fp_new(struct field *);

@@ -354,7 +354,7 @@ enum status lines_open(struct field *f, struct lines *l, const struct point *r)
 	if (work != NULL && l->row != NULL)
 		lines_fill(f, l, digits, r, work);
 	else
-		f->failed = true;
+		field_starve(f);
 	fp_array_free(work, LINES_WORK);
 	return field_done(f);
 }
@@ -494,7 +494,7 @@ enum status powers_open(struct field *f, struct powers *p, unsigned width)
 	if (work != NULL && p->row != NULL)
 		powers_fill(f, p, work);
 	else
-		f->failed = true;
+		field_starve(f);
 	fp_array_free(work, 4 * (size_t)n);
 	return field_done(f);
 }

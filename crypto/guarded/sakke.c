@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/common/failure.h"
 #include "crypto/common/hash.h"
 #include "crypto/guarded/pairing1024.h"
 
@@ -34,7 +35,7 @@ static enum status identity_point(struct field *f, const uint8_t *public_key, st
 	TRY(field_done(f));
 	TRY(identifier(f, id, a));
 	if (!point_decode(f, (struct bytes){ public_key, SAKKE_POINT_LEN }, &z))
-		return ERR_CRYPTO;
+		return field_refused(f);
 	point_generator(f, &p);
 	point_mul_public(f, &p, a, &p);
 	point_add(f, out, &p, &z);
@@ -69,7 +70,7 @@ static enum status hash_to_q(struct field *f, const struct secret *ssv, struct b
 	ok = BN_bin2bn(stream, sizeof stream, r) != NULL && BN_to_montgomery(r, r, f->mont_q, f->pool) == 1 &&
 	     BN_from_montgomery(r, r, f->mont_q, f->pool) == 1;
 	secret_clean(stream, sizeof stream);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 /* out = in XOR HashToIntegerRange(w, 2^128), w as 128 octets: the low 16 octets of v_1. */
@@ -155,7 +156,7 @@ static enum status kms_open(struct sakke_kms *k)
 	TRY(field_open(&f));
 	p = point_new(&f);
 	if (!point_decode(&f, BYTES_OF(k->public_key), &p))
-		return ERR_CRYPTO;
+		return field_refused(&f);
 	TRY(comb_open(&f, &k->z, KMS_WINDOW, &p));
 	point_generator(&f, &p);
 	TRY(comb_open(&f, &k->p, KMS_WINDOW, &p));
@@ -169,7 +170,7 @@ enum status sakke_kms_open(const uint8_t public_key[static SAKKE_POINT_LEN], str
 
 	*out = NULL;
 	if (k == NULL)
-		return ERR_CRYPTO;
+		return ERR_NO_MEMORY;
 	memcpy(k->public_key, public_key, SAKKE_POINT_LEN);
 	if ((st = kms_open(k)) != OK)
 		sakke_kms_close(&k);
@@ -214,14 +215,14 @@ static enum status receiver_open(struct sakke_receiver *r, const uint8_t *public
 	w = fp_new(&f);
 	TRY(identity_point(&f, public_key, id, &i));
 	if (!point_decode(&f, rsk, &k))
-		return ERR_CRYPTO;
+		return field_refused(&f);
 	TRY(lines_open(&f, &r->k, &k));
 	lines_pairing(&f, w, &r->k, &i);
 	if (!pairing_is_g(&f, w))
-		return ERR_CRYPTO;
+		return field_refused(&f);
 	TRY(comb_open(&f, &r->i, RECEIVER_WINDOW, &i));
 	r->work = fp_array_new(&f, comb_work(&r->i));
-	return r->work != NULL ? OK : ERR_CRYPTO;
+	return r->work != NULL ? OK : ERR_NO_MEMORY;
 }
 
 enum status sakke_receiver_open(
@@ -232,7 +233,7 @@ enum status sakke_receiver_open(
 
 	*out = NULL;
 	if (r == NULL)
-		return ERR_CRYPTO;
+		return ERR_NO_MEMORY;
 	if (id.n <= sizeof r->octets) {
 		memcpy(r->octets, id.p, id.n);
 		r->id = (struct bytes){ r->octets, id.n };
@@ -264,7 +265,9 @@ static enum status extract(const struct sakke_kms *kms, const struct secret_larg
 	TRY(field_done(&f));
 	TRY(identifier(&f, id, a));
 	TRY(load_z(&f, z, k));
-	if (BN_mod_add_quick(k, k, a, f.q) != 1 || BN_is_zero(k))
+	if (BN_mod_add_quick(k, k, a, f.q) != 1)
+		return crypto_failed();
+	if (BN_is_zero(k))
 		return ERR_CRYPTO;
 	scalar_invert(&f, k, k);
 	if (kms != NULL) {
@@ -301,9 +304,9 @@ enum status sakke_validate(const uint8_t public_key[static SAKKE_POINT_LEN], str
 	w = fp_new(&f);
 	TRY(identity_point(&f, public_key, id, &i));
 	if (!point_decode(&f, rsk, &k))
-		return ERR_CRYPTO;
+		return field_refused(&f);
 	pairing(&f, w, &i, &k);
-	return pairing_is_g(&f, w) ? field_done(&f) : ERR_CRYPTO;
+	return pairing_is_g(&f, w) ? field_done(&f) : field_refused(&f);
 }
 
 /* ---- encapsulation --------------------------------------------------------------------------------------------------------
@@ -361,7 +364,7 @@ static enum status scalars(struct field *f, const struct secret *ssv, struct byt
 	TRY(hash_to_q(f, ssv, id, r));
 	/* rb r, by one factor in Montgomery form */
 	if (BN_to_montgomery(rb, rb, f->mont_q, f->pool) != 1 || BN_mod_mul_montgomery(rb, rb, r, f->mont_q, f->pool) != 1)
-		return ERR_CRYPTO;
+		return crypto_failed();
 	return field_done(f);
 }
 
@@ -438,7 +441,7 @@ enum status sakke_kms_encapsulate_many(const struct sakke_kms *kms, size_t n, co
 	FIELD f = { 0 };
 	struct batch *b = calloc(1, sizeof *b);
 	struct fp *work = NULL;
-	enum status st = ERR_CRYPTO;
+	enum status st = ERR_NO_MEMORY;
 
 	if (b != NULL && field_open(&f) == OK && (work = fp_array_new(&f, ELEMENTS)) != NULL) {
 		b->sum = (struct flat *)work;
@@ -484,7 +487,7 @@ static enum status decapsulate(const struct sakke_receiver *ready, const uint8_t
 	if (ready == NULL) {
 		TRY(identity_point(&f, public_key, id, &i));
 		if (!point_decode(&f, rsk, &k))
-			return ERR_CRYPTO;
+			return field_refused(&f);
 	}
 	on_curve = point_decode(&f, r_bytes, &r_point);
 	if (!on_curve)

@@ -23,7 +23,7 @@ enum status sakke_ring_new(size_t capacity, bool early, struct sakke_ring **out)
 {
 	*out = calloc(1, sizeof **out + capacity * sizeof(struct held));
 	if (*out == NULL)
-		return ERR_CRYPTO;
+		return ERR_NO_MEMORY;
 	(*out)->capacity = capacity;
 	(*out)->early = early;
 	return OK;

@@ -10,7 +10,7 @@
 struct sakke_ring;
 
 /* Room for `capacity` RSKs, 1.2 MB each, taken as they come. Tables are made when a key is validated if `early` (which makes
- * that three times as long), and otherwise when it is used for the second time. ERR_CRYPTO without memory. */
+ * that three times as long), and otherwise when it is used for the second time. ERR_NO_MEMORY without memory. */
 MUST_USE enum status sakke_ring_new(size_t capacity, bool early, struct sakke_ring **);
 void sakke_ring_free(struct sakke_ring **);
 /* Forget all: after a reset, or when keys are deleted. */

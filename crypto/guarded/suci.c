@@ -9,9 +9,10 @@
 #include <openssl/param_build.h>
 
 #include "crypto/common/aes.h"
+#include "crypto/common/failure.h"
 #include "crypto/common/hash.h"
 
-enum { PRIVATE_LEN = 32, ENC_LEN = 16, MAC_KEY_LEN = 32, KEY_DATA_LEN = ENC_LEN + AES_BLOCK + MAC_KEY_LEN };
+enum { SCALAR_TRIES = 8, PRIVATE_LEN = 32, ENC_LEN = 16, MAC_KEY_LEN = 32, KEY_DATA_LEN = ENC_LEN + AES_BLOCK + MAC_KEY_LEN };
 
 size_t suci_key_len(enum suci_scheme s)
 {
@@ -95,12 +96,14 @@ static enum status agree(enum suci_scheme s, EVP_PKEY *own, struct bytes peer, s
 	        s == SUCI_PROFILE_A ? EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer.p, peer.n) : p256_public(peer);
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(own, NULL);
 	size_t n = sizeof out->data;
-	enum status st = ERR_MALFORMED;
+	enum status st;
 
 	if (other != NULL && c != NULL && EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_derive_set_peer(c, other) == 1 &&
 	        EVP_PKEY_derive(c, out->data, &n) == 1) {
 		out->len = n;
 		st = OK;
+	} else {
+		st = crypto_refused() == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_MALFORMED;
 	}
 	EVP_PKEY_CTX_free(c);
 	EVP_PKEY_free(other);
@@ -117,7 +120,7 @@ static enum status derive(const struct secret *shared, struct bytes ephemeral, u
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, (void *)shared->data, shared->len),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)ephemeral.p, ephemeral.n),
 		OSSL_PARAM_construct_end() };
-	enum status st = c != NULL && EVP_KDF_derive(c, out, KEY_DATA_LEN, params) == 1 ? OK : ERR_CRYPTO;
+	enum status st = c != NULL && EVP_KDF_derive(c, out, KEY_DATA_LEN, params) == 1 ? OK : crypto_failed();
 
 	EVP_KDF_CTX_free(c);
 	EVP_KDF_free(kdf);
@@ -153,9 +156,11 @@ enum status suci_conceal(enum suci_scheme s, struct bytes home_public, struct by
 	}
 	if (n == 0 || home_public.n != n)
 		return ERR_MALFORMED;
-	while (own == NULL) { /* a scalar that P-256 does not have comes once in 2^32 */
+	for (int i = 0; own == NULL; i++) { /* a scalar that P-256 does not have comes once in 2^32 */
 		TRY(rng_secret(rng, &scalar, PRIVATE_LEN));
-		own = pair_of(s, secret_bytes(&scalar), ephemeral);
+		if ((own = pair_of(s, secret_bytes(&scalar), ephemeral)) == NULL &&
+		        ((st = crypto_failed()) == ERR_NO_MEMORY || i == SCALAR_TRIES))
+			return st;
 	}
 	buf_put(out, (struct bytes){ ephemeral, n });
 	if ((ciphertext = buf_reserve(out, plain.n)) != NULL &&
@@ -182,9 +187,10 @@ enum status suci_reveal(enum suci_scheme s, struct bytes home_private, struct by
 		return buf_status(plain);
 	}
 	if (suci_key_len(s) == 0 || !bytes_take(&in, suci_key_len(s), &ephemeral) || in.n < SUCI_MAC_LEN ||
-	        !bytes_take(&in, in.n - SUCI_MAC_LEN, &ciphertext) || (text = buf_reserve(plain, ciphertext.n)) == NULL ||
-	        (own = pair_of(s, home_private, public_key)) == NULL)
+	        !bytes_take(&in, in.n - SUCI_MAC_LEN, &ciphertext) || (text = buf_reserve(plain, ciphertext.n)) == NULL)
 		return ERR_MALFORMED;
+	if ((own = pair_of(s, home_private, public_key)) == NULL)
+		return crypto_refused() == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_MALFORMED;
 	if ((st = message_keys(s, own, ephemeral, ephemeral, keys)) == OK && (st = mac_of(keys, ciphertext, mac)) == OK)
 		st = secret_equals((struct bytes){ mac, SUCI_MAC_LEN }, in)
 		             ? aes_ctr((struct bytes){ keys, ENC_LEN }, keys + ENC_LEN, ciphertext, text)

@@ -7,6 +7,7 @@
 
 #include "apdu/base/hex.h"
 #include "apdu/base/secret.h"
+#include "crypto/common/failure.h"
 
 enum { MD5_LEN = 16 };
 
@@ -118,7 +119,7 @@ static enum status md5_of(const struct bytes *parts, size_t n, char out[DIGEST_R
 	EVP_MD_CTX_free(c);
 	if (ok)
 		(void)hex_encode(BYTES_OF(hash), out);
-	return ok ? OK : ERR_CRYPTO;
+	return ok ? OK : crypto_failed();
 }
 
 enum status http_digest_response(const struct http_digest *d, struct bytes password, const char *method, struct bytes body,

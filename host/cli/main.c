@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apdu/base/disk.h"
 #include "apdu/base/secret.h"
 #include "apdu/base/text.h"
 #include "apdu/files.h"
@@ -215,8 +216,12 @@ static bool pin_from_file(void *context, char pin[9])
 	const struct arguments *a = context;
 	SECRET line = { 0 };
 
-	if (a->pin_file == NULL || !read_line(a->pin_file, &line))
+	errno = 0;
+	if (a->pin_file == NULL || !read_line(a->pin_file, &line)) {
+		if (a->pin_file != NULL && errno != 0)
+			(void)fprintf(stderr, "prose-ue: %s: %s\n", a->pin_file, disk_text(errno));
 		return false;
+	}
 	if (line.len > 8)
 		pin[0] = 0;
 	else
@@ -315,6 +320,7 @@ static int verb_index(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct arguments a = { .seconds = 20, .resend = 5000 };
+	error_t error;
 	int at = verb_index(argc, argv);
 
 	argp_err_exit_status = EXIT_USAGE;
@@ -342,8 +348,11 @@ int main(int argc, char **argv)
 		memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof *argv);
 		(void)snprintf(called, sizeof called, "prose-ue %s", verbs[i].name);
 		argv[0] = called; /* what it says in usage and errors */
-		if (argp_parse(&argp, argc - 1, argv, 0, NULL, &a) != 0)
+		if ((error = argp_parse(&argp, argc - 1, argv, 0, NULL, &a)) != 0) {
+			if (error == ENOMEM) /* argp tells of usage only */
+				(void)fprintf(stderr, "%s: %s\n", called, status_text(ERR_NO_MEMORY));
 			return EXIT_USAGE;
+		}
 		return run_verb(&verbs[i], &a);
 	}
 	(void)fprintf(stderr, "prose-ue: no verb \"%s\"; try prose-ue --help\n", argv[at]);

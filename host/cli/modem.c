@@ -339,7 +339,7 @@ static bool talk(struct modem *m)
 		while ((st = smpp_session_next(&m->s, &p)) == OK)
 			if (!handle(m, &p) || !flush(m))
 				return p.command != (SMPP_BIND_TRANSCEIVER | SMPP_RESP);
-		if (st == ERR_IO)
+		if (status_failed(st))
 			return true;
 	}
 	return true;

@@ -33,7 +33,7 @@ struct prose_watch {
 enum prose_result prose_watch_new(struct prose_watch **out)
 {
 	*out = calloc(1, sizeof **out);
-	return *out != NULL ? PROSE_OK : PROSE_NO_SPACE;
+	return *out != NULL ? PROSE_OK : PROSE_NO_MEMORY;
 }
 
 void prose_watch_free(struct prose_watch **w)
@@ -86,7 +86,7 @@ static enum prose_result fill(struct prose_watch *w, struct bytes in)
 	w->mask = size - 1;
 	if (in.n % ENTRY_LEN != 0 || (w->table = calloc(size, sizeof *w->table)) == NULL) {
 		w->table = NULL;
-		return in.n % ENTRY_LEN != 0 ? PROSE_FORMAT : PROSE_NO_SPACE;
+		return in.n % ENTRY_LEN != 0 ? PROSE_FORMAT : PROSE_NO_MEMORY;
 	}
 	while (bytes_take_uint(&in, 2, &index) && bytes_take_uint(&in, 8, &slot) &&
 	        bytes_take(&in, PROSE_LOOKUP_LEN, &lookup)) {

@@ -26,7 +26,7 @@ enum prose_result {
 	PROSE_PIN_NEEDED, /* no PIN was given */
 	PROSE_FORMAT,     /* an argument or an answer is malformed */
 	PROSE_NOT_FOUND,
-	PROSE_NO_SPACE,   /* a buffer is too small, or no memory */
+	PROSE_NO_SPACE,   /* a buffer is too small */
 	PROSE_REPLAYED,   /* too old, or the card has seen this message, or a later one, before */
 	PROSE_NOT_LET_IN, /* pcscd runs and turns this user away: polkit */
 	PROSE_INTERFACE,  /* the card speaks another version of the applet's interface: prose_card_error says which */
@@ -34,7 +34,8 @@ enum prose_result {
 	PROSE_PIN_WRONG,    /* a try was spent */
 	PROSE_PIN_BLOCKED,  /* no tries are left; nothing was spent */
 	PROSE_PIN_LAST_TRY, /* one is left, and was not spent: prose_card_spend_last_try */
-	PROSE_PIN_FORMAT    /* no PIN (4 to 8 digits) or PUK (8): it was not sent */
+	PROSE_PIN_FORMAT,   /* no PIN (4 to 8 digits) or PUK (8): it was not sent */
+	PROSE_NO_MEMORY     /* of this process */
 };
 const char *prose_result_text(enum prose_result);
 

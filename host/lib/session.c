@@ -32,6 +32,7 @@ const char *prose_result_text(enum prose_result r)
 		[PROSE_PIN_BLOCKED] = "the PIN is blocked: its PUK unblocks it (prose-ue pin unblock)",
 		[PROSE_PIN_LAST_TRY] = "one try is left: --force spends it",
 		[PROSE_PIN_FORMAT] = "a PIN has 4 to 8 digits, a PUK 8: it was not sent to the card",
+		[PROSE_NO_MEMORY] = "out of memory: stop other programs, or allow this one more",
 	};
 	return (size_t)r < sizeof text / sizeof *text ? text[r] : "unknown result";
 }
@@ -146,7 +147,7 @@ enum prose_result prose_card_open(
         struct prose_transport transport, const struct prose_options *options, struct prose_card **out)
 {
 	struct prose_card *c = calloc(1, sizeof *c);
-	enum prose_result r = PROSE_NO_SPACE;
+	enum prose_result r = PROSE_NO_MEMORY;
 
 	*out = NULL;
 	if (c == NULL) {

@@ -128,7 +128,7 @@ static enum status read_number(struct db *db, const char *text, const char *name
 		*out = sql_int(r, 0);
 		st = OK;
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 /* Cards are mixed, the same way each time, so that a first stage is not one delivery of one vendor. All are in stage `there`.
@@ -256,7 +256,7 @@ enum status campaign_each(struct db *db, bool running, void (*each)(void *, cons
 		if ((st = add_sums(db, &c)) == OK)
 			each(context, &c);
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 enum status campaign_set_state(struct db *db, const char *name, enum campaign_state to)

@@ -171,7 +171,7 @@ enum status engine_answer_of(struct engine *e, uint64_t now, const char *iccid, 
 		return OK; /* late, twice, or from nobody */
 	TRY(st);
 	TRY(engine_campaign(e, t.campaign, &c));
-	if ((st = ota_verify(e->db, iccid, c.spi2, response, &v)) == ERR_IO)
+	if (status_failed(st = ota_verify(e->db, iccid, c.spi2, response, &v)))
 		return st;
 	if (st != OK)
 		return task_note(e, now, &t, "an answer that this card's keys do not open");

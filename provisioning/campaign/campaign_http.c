@@ -115,7 +115,7 @@ enum status engine_call(struct engine *e, uint64_t now, const char *iccid, uint8
 		TRY(task_finish(e, now, &t, TASK_FAILED, "the link was lost; the card may have run the commands, or not"));
 		return ERR_NOT_FOUND;
 	}
-	if ((st = put_script(now, job, &t, script)) == ERR_IO)
+	if (status_failed(st = put_script(now, job, &t, script)))
 		return st;
 	if (st != OK) {
 		TRY(task_finish(e, now, &t, TASK_FAILED,

@@ -105,7 +105,7 @@ static enum status send_one(
 		TRY(after_silence(e, now, job, c, t, &over));
 	if (over)
 		return OK;
-	if ((st = next_packet(e, now, job, c, t, &packet)) == ERR_IO)
+	if (status_failed(st = next_packet(e, now, job, c, t, &packet)))
 		return st;
 	if (st != OK)
 		return task_finish(e, now, t, TASK_FAILED, why_no_packet(st));
@@ -329,5 +329,5 @@ enum status campaign_cost(struct db *db, const char *name, struct campaign_cost 
 			out->without_number++;
 	}
 	engine_free(&e);
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }

@@ -274,7 +274,7 @@ static void take(struct esme *e)
 		handle(e, &p);
 	if (e->fd >= 0)
 		settle(e);
-	if (st == ERR_IO)
+	if (status_failed(st))
 		down(e, "the message centre sent what is no SMPP");
 }
 

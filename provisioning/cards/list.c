@@ -9,6 +9,7 @@
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
 #include "apdu/base/text.h"
+#include "apdu/sealed.h"
 #include "apdu/tlv.h"
 #include "crypto/guarded/aka.h"
 #include "crypto/guarded/diversify.h"
@@ -77,6 +78,12 @@ static int column_of(const char *map, const char *theirs)
 	return COLUMN_UNKNOWN; /* other columns are the vendor's own */
 }
 
+/* What seals objects for a card has one length. */
+static bool sealing_key(enum birth_tag tag)
+{
+	return tag == BIRTH_TRK || tag == BIRTH_INK;
+}
+
 static void take_secret(struct list *l, const struct birth_field *f, const char *text)
 {
 	SECRET value = { 0 };
@@ -89,6 +96,8 @@ static void take_secret(struct list *l, const struct birth_field *f, const char 
 			fail(l, ERR_MALFORMED, f->name, "must be 4 to 8 digits");
 	} else if (hex_decode(bytes_str(text), &v) != OK || (v.len != 16 && v.len != 32)) {
 		fail(l, ERR_MALFORMED, f->name, "must be 16 or 32 octets in hex");
+	} else if (sealing_key(f->tag) && v.len != SEALED_KEY_LEN) {
+		fail(l, ERR_MALFORMED, f->name, "must be 32 octets in hex");
 	}
 	tlv_put(&l->tlvs, f->tag, buf_bytes(&v));
 }

@@ -22,6 +22,18 @@ struct report {
 	enum status st;
 };
 
+static bool starved; /* something of the report is missing for want of memory */
+
+static void set(json_t *j, const char *name, json_t *value)
+{
+	starved = json_object_set_new(j, name, value) != 0 || starved;
+}
+
+static void append(json_t *list, json_t *value)
+{
+	starved = json_array_append_new(list, value) != 0 || starved;
+}
+
 static json_t *number(uint64_t n)
 {
 	return json_integer((json_int_t)n);
@@ -29,7 +41,7 @@ static json_t *number(uint64_t n)
 
 static void add_text(void *context, const char *text)
 {
-	(void)json_array_append_new(context, json_string(text));
+	append(context, json_string(text));
 }
 
 /* ---- who has it now, and what its users' keys are still good for ----------------------------------------------------- */
@@ -39,12 +51,12 @@ static void put_hss(struct report *r)
 	char holder[21];
 	json_t *j = json_object();
 
-	(void)json_object_set_new(j, "vectors", json_false());
+	set(j, "vectors", json_false());
 	if (r->card.duplicate_of[0] != 0)
-		(void)json_object_set_new(j, "imsi_of", json_string(r->card.duplicate_of));
+		set(j, "imsi_of", json_string(r->card.duplicate_of));
 	else if (db_card_by_imsi(r->db, r->card.imsi, holder) == OK && strcmp(holder, r->card.iccid) != 0)
-		(void)json_object_set_new(j, "imsi_of", json_string(holder));
-	(void)json_object_set_new(r->all, "hss", j);
+		set(j, "imsi_of", json_string(holder));
+	set(r->all, "hss", j);
 }
 
 static void put_user(void *context, const struct db_lost_user *u)
@@ -53,18 +65,18 @@ static void put_user(void *context, const struct db_lost_user *u)
 	json_t *j = json_object(), *groups = json_array();
 	enum status st = db_lost_signed(r->db, u->uri, add_text, groups);
 
-	(void)json_object_set_new(j, "user", json_string(u->uri));
-	(void)json_object_set_new(j, "period", number(u->period));
-	(void)json_object_set_new(j, "until", number(u->period > 0 && r->kms != NULL ? kms_period_end(r->kms, u->period) : 0));
-	(void)json_object_set_new(j, "signs_for", groups);
-	(void)json_array_append_new(r->list, j);
+	set(j, "user", json_string(u->uri));
+	set(j, "period", number(u->period));
+	set(j, "until", number(u->period > 0 && r->kms != NULL ? kms_period_end(r->kms, u->period) : 0));
+	set(j, "signs_for", groups);
+	append(r->list, j);
 	r->st = r->st == OK ? st : r->st;
 }
 
 static enum status put_users(struct report *r)
 {
 	r->list = json_array();
-	(void)json_object_set_new(r->all, "users", r->list);
+	set(r->all, "users", r->list);
 	TRY(db_lost_users(r->db, r->card.iccid, put_user, r));
 	return r->st;
 }
@@ -85,10 +97,10 @@ static enum status put_list(struct report *r)
 	waiting = json_array();
 	TRY(db_lost_waiting(r->db, r->kms->record.uri, bytes_uint(n), add_text, waiting));
 	j = json_object();
-	(void)json_object_set_new(j, "number", number(bytes_uint(n)));
-	(void)json_object_set_new(j, "key_sets", number(uids.n / REVOKED_UID_LEN));
-	(void)json_object_set_new(j, "waiting", waiting);
-	(void)json_object_set_new(r->all, "list", j);
+	set(j, "number", number(bytes_uint(n)));
+	set(j, "key_sets", number(uids.n / REVOKED_UID_LEN));
+	set(j, "waiting", waiting);
+	set(r->all, "list", j);
 	return OK;
 }
 
@@ -121,18 +133,17 @@ static enum status fill_group(struct report *r, const struct db_lost_group *g, j
 	struct db_group group;
 	json_t *without = json_array(), *guests = json_array();
 
-	(void)json_object_set_new(j, "without_new", without);
-	(void)json_object_set_new(j, "guests", guests);
+	set(j, "without_new", without);
+	set(j, "guests", guests);
 	TRY(db_group_get(r->db, g->group, &group));
 	TRY(db_gmk_each(r->db, g->group, r->now, note_key, &keys));
 	TRY(db_lost_without(r->db, g->group, g->number != 0 ? g->number : UINT32_MAX, add_text, without));
 	TRY(db_guest_each(r->db, g->group, add_guest, guests));
-	(void)json_object_set_new(j, "group", json_string(g->group));
-	(void)json_object_set_new(j, "old_key", number(keys.old));
-	(void)json_object_set_new(j, "new_key", number(g->number));
-	(void)json_object_set_new(
-	        j, "listening", json_string(g->strict || (group.policy & GROUP_POLICY_LISTEN) == 0 ? "strict" : "listen"));
-	(void)json_object_set_new(j, "hears_until",
+	set(j, "group", json_string(g->group));
+	set(j, "old_key", number(keys.old));
+	set(j, "new_key", number(g->number));
+	set(j, "listening", json_string(g->strict || (group.policy & GROUP_POLICY_LISTEN) == 0 ? "strict" : "listen"));
+	set(j, "hears_until",
 	        number(json_array_size(without) + json_array_size(guests) > 0 || g->number == 0 ? keys.until : 0));
 	return OK;
 }
@@ -143,14 +154,14 @@ static void put_group(void *context, const struct db_lost_group *g)
 	json_t *j = json_object();
 	enum status st = fill_group(r, g, j);
 
-	(void)json_array_append_new(r->list, j);
+	append(r->list, j);
 	r->st = r->st == OK ? st : r->st;
 }
 
 static enum status put_groups(struct report *r)
 {
 	r->list = json_array();
-	(void)json_object_set_new(r->all, "groups", r->list);
+	set(r->all, "groups", r->list);
 	TRY(db_lost_groups(r->db, r->card.iccid, put_group, r));
 	return r->st;
 }
@@ -161,9 +172,9 @@ static void take_result(void *context, const struct campaign_result *t)
 {
 	json_t *j = context;
 
-	(void)json_object_set_new(j, "state", json_string(task_state_text(t->state)));
-	(void)json_object_set_new(j, "reason", json_string(t->reason));
-	(void)json_object_set_new(j, "tries", number(t->tries));
+	set(j, "state", json_string(task_state_text(t->state)));
+	set(j, "reason", json_string(t->reason));
+	set(j, "tries", number(t->tries));
 }
 
 struct last {
@@ -184,15 +195,15 @@ static enum status put_card(struct report *r)
 	struct last l = { .c = { .name = "" } };
 	json_t *j = json_object();
 
-	(void)json_object_set_new(r->all, "card", j);
+	set(r->all, "card", j);
 	lost_campaign_name(r->card.iccid, l.prefix);
 	TRY(campaign_each(r->db, false, keep_last, &l));
 	if (l.c.name[0] == 0)
 		return OK;
-	(void)json_object_set_new(j, "campaign", json_string(l.c.name));
-	(void)json_object_set_new(j, "campaign_state", json_string(campaign_state_text(l.c.state)));
-	(void)json_object_set_new(j, "number", json_string(r->card.msisdn));
-	(void)json_object_set_new(j, "until", number(l.c.expires / 1000));
+	set(j, "campaign", json_string(l.c.name));
+	set(j, "campaign_state", json_string(campaign_state_text(l.c.state)));
+	set(j, "number", json_string(r->card.msisdn));
+	set(j, "until", number(l.c.expires / 1000));
 	return campaign_results(r->db, l.c.name, take_result, j);
 }
 
@@ -206,19 +217,20 @@ static enum status put_permission(void *context, const struct db_permission *p)
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
 		if ((p->rights & 1U << i) != 0)
 			add_text(rights, names[i]);
-	(void)json_object_set_new(j, "plmn", json_string(p->plmn));
-	(void)json_object_set_new(j, "rights", rights);
-	(void)json_object_set_new(j, "until", number(r->card.revoked + p->valid));
+	set(j, "plmn", json_string(p->plmn));
+	set(j, "rights", rights);
+	set(j, "until", number(r->card.revoked + p->valid));
 	if (json_array_size(rights) > 0)
-		return json_array_append_new(r->list, j) == 0 ? OK : ERR_NO_SPACE;
-	json_decref(j);
+		append(r->list, j);
+	else
+		json_decref(j);
 	return OK;
 }
 
 static enum status put_permissions(struct report *r)
 {
 	r->list = json_array();
-	(void)json_object_set_new(r->all, "permissions", r->list);
+	set(r->all, "permissions", r->list);
 	return db_permission_each(r->db, r->card.iccid, put_permission, r);
 }
 
@@ -232,24 +244,24 @@ static void put_event(void *context, uint64_t at, const char *campaign, const ch
 	if (strncmp(campaign, prefix, strlen(prefix)) != 0)
 		return;
 	j = json_object();
-	(void)json_object_set_new(j, "at", number(at / 1000));
-	(void)json_object_set_new(j, "what", json_string(what));
-	(void)json_array_append_new(r->list, j);
+	set(j, "at", number(at / 1000));
+	set(j, "what", json_string(what));
+	append(r->list, j);
 }
 
 static enum status put_events(struct report *r)
 {
 	r->list = json_array();
-	(void)json_object_set_new(r->all, "done", r->list);
+	set(r->all, "done", r->list);
 	return campaign_history(r->db, r->card.iccid, put_event, r);
 }
 
 static enum status fill(struct report *r, const char *iccid)
 {
 	TRY(db_card_get(r->db, iccid, &r->card, NULL));
-	(void)json_object_set_new(r->all, "iccid", json_string(iccid));
-	(void)json_object_set_new(r->all, "imsi", json_string(r->card.imsi));
-	(void)json_object_set_new(r->all, "revoked", number(r->card.revoked));
+	set(r->all, "iccid", json_string(iccid));
+	set(r->all, "imsi", json_string(r->card.imsi));
+	set(r->all, "revoked", number(r->card.revoked));
 	put_hss(r);
 	TRY(put_users(r));
 	TRY(put_list(r));
@@ -259,17 +271,22 @@ static enum status fill(struct report *r, const char *iccid)
 	return put_events(r);
 }
 
-json_t *lost_report(struct db *db, uint64_t now, const char *iccid)
+enum status lost_report(struct db *db, uint64_t now, const char *iccid, json_t **out)
 {
 	KMS kms = { 0 };
 	struct report r = { .db = db, .now = now, .all = json_object(), .st = OK };
 	enum status st = kms_load(db, &kms);
 
+	*out = r.all;
+	starved = false;
 	r.kms = st == OK ? &kms : NULL;
 	if (st == OK || st == ERR_NOT_FOUND)
 		st = fill(&r, iccid);
-	if (st == OK)
-		return r.all;
-	json_decref(r.all);
-	return NULL;
+	if (st == OK && starved)
+		st = ERR_NO_MEMORY;
+	if (st != OK) {
+		json_decref(r.all);
+		*out = NULL;
+	}
+	return st;
 }

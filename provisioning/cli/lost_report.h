@@ -11,8 +11,8 @@ enum { LOST_CAMPAIGN_MAX = 40 };
 /* "revoke ICCID": what the names of the campaigns that tell the card begin with. */
 void lost_campaign_name(const char *iccid, char out[static LOST_CAMPAIGN_MAX + 1]);
 
-/* Of a card that is revoked; NULL if the database does not answer, or there is no memory. */
-json_t *lost_report(struct db *, uint64_t now, const char *iccid);
+/* Of a card that is revoked; json_decref it. NULL unless OK. */
+MUST_USE enum status lost_report(struct db *, uint64_t now, const char *iccid, json_t **out);
 /* How it reads, at 80 columns. */
 void lost_report_print(const json_t *);
 

@@ -220,11 +220,12 @@ static void say_permissions(const json_t *j)
 
 	if (json_array_size(list) == 0)
 		line("permissions", "none");
-	json_array_foreach (list, i, p)
+	json_array_foreach (list, i, p) {
 		line(i == 0 ? "permissions" : "", "%s%s: %s until %s at the latest",
 		        strcmp(text(p, "plmn"), "off") == 0 ? "" : "PLMN ",
 		        strcmp(text(p, "plmn"), "off") == 0 ? "off-network" : text(p, "plmn"),
 		        names(json_object_get(p, "rights"), rights, sizeof rights), moment(figure(p, "until"), when));
+	}
 }
 
 void lost_report_print(const json_t *j)
@@ -241,14 +242,17 @@ void lost_report_print(const json_t *j)
 	        when);
 	say_hss(j);
 	say_contexts(j);
-	json_array_foreach (json_object_get(j, "users"), i, each)
+	json_array_foreach (json_object_get(j, "users"), i, each) {
 		say_user(each, figure(j, "now"));
+	}
 	say_list(j);
-	json_array_foreach (json_object_get(j, "groups"), i, each)
+	json_array_foreach (json_object_get(j, "groups"), i, each) {
 		say_group(each);
+	}
 	say_card(j);
 	say_withdrawn(j);
 	say_permissions(j);
-	json_array_foreach (json_object_get(j, "done"), i, each)
+	json_array_foreach (json_object_get(j, "done"), i, each) {
 		line(i == 0 ? "done" : "", "%s %s", moment(figure(each, "at"), when), text(each, "what"));
+	}
 }

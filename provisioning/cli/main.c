@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "apdu/base/hex.h"
+#include "apdu/base/status.h"
 #include "apdu/prose.h"
 #include "apdu/sw.h"
 #include "apdu/base/text.h"
@@ -562,13 +563,17 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	struct argp argp = { v->options, parse, v->words, doc, children, NULL, NULL };
 	const char *const name = called + sizeof "prose-net";
 	struct keeper *k = NULL;
+	error_t error;
 	int rc;
 
 	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);
 	(void)snprintf(called, sizeof called, "prose-net %s %s", v->noun, v->verb);
 	argv[0] = called; /* what argp says in usage and errors */
-	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+	if ((error = argp_parse(&argp, argc, argv, 0, NULL, &a)) != 0) {
+		if (error == ENOMEM) /* argp tells of usage only */
+			(void)fprintf(stderr, "%s: %s\n", called, status_text(ERR_NO_MEMORY));
 		return EXIT_USAGE;
+	}
 	if (!text_limits_hold(limits, sizeof limits / sizeof *limits, &a, reason, sizeof reason))
 		return net_fail(name, NULL, reason, EXIT_USAGE);
 	(void)snprintf(key, sizeof key, "%s.key", a.state);

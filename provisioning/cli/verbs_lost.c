@@ -62,7 +62,7 @@ static int find(struct arguments *a, char iccid[21], struct db_card *card)
 	else if (n < sizeof card->imsi)
 		rc = by_imsi(a, word, iccid);
 	else if (!text_put(iccid, 21, "%s", word))
-		iccid[0] = 0; /* longer than an ICCID: nobody's */
+		iccid[0] = 0; /* longer than an ICCID */
 	if (rc != 0)
 		return rc;
 	if (db_card_get(a->db, iccid, card, NULL) == ERR_NOT_FOUND)
@@ -161,7 +161,7 @@ static enum status new_key(struct arguments *a, const char *iccid, const char *g
 	return note(a, iccid, what);
 }
 
-/* A group that gets none does not stop the others. */
+/* A group that gets none does not stop the others; a machine that fails does. */
 static enum status new_keys(struct arguments *a, const char *iccid, struct errors *e)
 {
 	char group[129] = "";
@@ -170,7 +170,7 @@ static enum status new_keys(struct arguments *a, const char *iccid, struct error
 	while ((st = db_lost_pending(a->db, iccid, group)) == OK) {
 		enum status made = new_key(a, iccid, group);
 
-		if (made == ERR_IO || made == ERR_BUG)
+		if (status_failed(made) || made == ERR_BUG)
 			return made;
 		if (made != OK && e->n < sizeof e->list / sizeof *e->list) {
 			(void)snprintf(e->list[e->n].group, sizeof e->list[0].group, "%s", group);
@@ -192,21 +192,23 @@ static void say_errors(json_t *groups, const struct errors *e)
 	json_t *g;
 	size_t i;
 
-	json_array_foreach (groups, i, g)
+	json_array_foreach (groups, i, g) {
 		for (size_t k = 0; k < e->n; k++)
 			if (strcmp(json_string_value(json_object_get(g, "group")), e->list[k].group) == 0) {
 				(void)json_object_set_new(g, "error", json_string(e->list[k].why));
 				(void)json_object_set_new(g, "new_key", json_integer(0));
 			}
+	}
 }
 
 static int say(
         struct arguments *a, const struct db_card *before, const char *iccid, const struct lost *l, const struct errors *e)
 {
-	json_t *j = lost_report(a->db, net_now(), iccid);
+	json_t *j;
+	enum status st = lost_report(a->db, net_now(), iccid, &j);
 
-	if (j == NULL)
-		return net_report("card revoke", iccid, ERR_IO);
+	if (st != OK)
+		return net_report("card revoke", iccid, st);
 	(void)json_object_set_new(j, "now", json_integer((json_int_t)net_now()));
 	(void)json_object_set_new(j, "dry_run", json_boolean(a->dry_run));
 	(void)json_object_set_new(j, "already", json_boolean(before->revoked != 0));

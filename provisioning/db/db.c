@@ -122,8 +122,7 @@ static enum status check_master(struct db *db)
 
 	if (sql_row(r))
 		st = db_unwrap(db, "meta/master", sql_blob(r, 0), &found);
-	if (sql_done(r) != OK)
-		return ERR_IO;
+	TRY(sql_done(r));
 	if (st != ERR_NOT_FOUND)
 		return st;
 	TRY(db_wrap(db, "meta/master", BYTES_STR("master"), &b));
@@ -138,7 +137,8 @@ static enum status get_sealed(struct db *db, struct buf *out)
 
 	if (found)
 		buf_put(out, sql_blob(r, 0));
-	return sql_done(r) != OK ? ERR_IO : found ? buf_status(out) : ERR_NOT_FOUND;
+	TRY(sql_done(r));
+	return found ? buf_status(out) : ERR_NOT_FOUND;
 }
 
 /* The master key that a token has sealed; a new database gets one, and only one, whoever else opens it now. */
@@ -211,8 +211,9 @@ static enum status open_database(struct db *db, const char *where, const char *k
 		return (db->sql = sql_open(path, &newest, reason, n)) != NULL ? check_version(db, where, reason, n) : ERR_IO;
 	if (!master_is_token(key_path) && (st = master_read(key_path, url || access(path, F_OK) != 0, &db->master)) != OK) {
 		(void)snprintf(reason, n, "%s: %s", key_path,
-		        st == ERR_DENIED ? "must be a 0600 file of 32 octets"
-		                         : "no such master key (it is made together with a new database only)");
+		        st == ERR_DENIED      ? "must be a 0600 file of 32 octets"
+		        : st == ERR_NOT_FOUND ? "no such master key (it is made together with a new database only)"
+		                              : status_text(st));
 		return st;
 	}
 	if ((db->sql = sql_open(path, &newest, reason, n)) == NULL)
@@ -313,7 +314,7 @@ enum status db_card_get(struct db *db, const char *iccid, struct db_card *c, str
 		if (st == OK && secrets != NULL)
 			st = db_unwrap(db, label, sql_blob(s, 1), secrets);
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_card_wrap_secrets(struct db *db, const char *iccid, struct bytes secrets, struct buf *wrapped)
@@ -352,7 +353,7 @@ static enum status card_by(struct db *db, const char *text, const char *value, c
 		sql_text(s, 0, iccid, 21);
 		st = OK;
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_card_by_imsi(struct db *db, const char *imsi, char iccid[21])
@@ -386,7 +387,7 @@ static enum status next_number(struct db *db, const char *sql, const char *iccid
 		*out = sql_int(s, 0);
 		st = OK;
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_card_next_sequence(struct db *db, const char *iccid, uint64_t *out)

@@ -33,7 +33,7 @@ enum status db_kms_get(struct db *db, struct db_kms *k, struct secret_large *key
 		k->offset = sql_int(s, 2);
 		st = db_unwrap(db, "kms", sql_blob(s, 3), keys);
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_external_kms_conflict(
@@ -49,7 +49,7 @@ enum status db_external_kms_conflict(
 		sql_text(s, 1, domain, 129);
 		st = OK;
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_external_kms_set(struct db *db, const struct db_external_kms *k, bool move)
@@ -91,7 +91,7 @@ enum status db_external_kms_get(struct db *db, const char *domain, struct db_ext
 	struct sql_rows *s = sql_query(db->sql, EXTERNAL "WHERE domain=$1", "s", domain);
 	enum status st = sql_row(s) ? take_external(s, k) : ERR_NOT_FOUND;
 
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_external_kms_each(struct db *db, enum status (*each)(void *, const struct db_external_kms *), void *context)
@@ -103,7 +103,7 @@ enum status db_external_kms_each(struct db *db, enum status (*each)(void *, cons
 	while (st == OK && sql_row(s))
 		if ((st = take_external(s, &k)) == OK)
 			st = each(context, &k);
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_user_set(struct db *db, const char *uri, const char *iccid)
@@ -131,7 +131,7 @@ enum status db_user_elsewhere(struct db *db, const char *uri, const char *iccid,
 		sql_text(s, 0, holder, 21);
 		st = OK;
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_user_allow(struct db *db, const char *uri, const char *iccid, bool move)
@@ -165,7 +165,7 @@ enum status db_user_cards_each(struct db *db, enum status (*each)(void *, const 
 		sql_text(s, 0, iccid, sizeof iccid);
 		st = each(context, iccid);
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 /* In `meta`, under a name of its own. */
@@ -228,7 +228,7 @@ enum status db_user_card(struct db *db, const char *uri, char iccid[21])
 		sql_text(s, 0, iccid, 21);
 		st = sql_int(s, 1) == 0 ? OK : ERR_DENIED;
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_enrolment_add(
@@ -265,8 +265,7 @@ enum status db_enrolment_get(struct db *db, uint64_t now, const char *id, struct
 		if (st == OK && key != NULL)
 			st = secret_set(key, secret_large_bytes(&plain));
 	}
-	if (sql_done(s) != OK)
-		return ERR_IO;
+	TRY(sql_done(s));
 	return st == OK && e->expires <= now ? ERR_NOT_FOUND : st;
 }
 
@@ -280,7 +279,7 @@ enum status db_enrolment_use(struct db *db, const char *id)
 	struct sql_rows *s = sql_query(db->sql, "UPDATE enrol SET used=1 WHERE id=$1 AND used=0 RETURNING id", "s", id);
 	enum status st = sql_row(s) ? OK : ERR_NOT_FOUND;
 
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_group_add(struct db *db, const struct db_group *g)
@@ -301,7 +300,7 @@ enum status db_group_get(struct db *db, const char *uri, struct db_group *g)
 		g->policy = (unsigned)sql_int(s, 1);
 		st = OK;
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_member_set(struct db *db, const char *group, const char *user, bool member)
@@ -330,7 +329,7 @@ static enum status each_of(
 		sql_text(s, 0, user, sizeof user);
 		st = each(context, user);
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_member_each(struct db *db, const char *group, enum status (*each)(void *, const char *user), void *context)
@@ -391,7 +390,7 @@ enum status db_gmk_latest(struct db *db, const char *group, uint64_t now, struct
 		if ((st = db_unwrap(db, label, sql_blob(s, 4), &plain)) == OK)
 			st = secret_set(key, secret_large_bytes(&plain));
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_gmk_each(
@@ -438,7 +437,7 @@ enum status db_permission_each(
 			memcpy(p.radio, radio.p, p.radio_len);
 		st = each(context, &p);
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_discovery_set(struct db *db, const struct db_discovery *d, struct bytes keys)
@@ -471,7 +470,7 @@ enum status db_discovery_get(struct db *db, const char *name, struct db_discover
 		db_label("discovery", name, label);
 		st = db_unwrap(db, label, sql_blob(s, 2), keys);
 	}
-	return sql_done(s) == OK ? st : ERR_IO;
+	return sql_end(s, st);
 }
 
 enum status db_card_members(struct db *db, const char *iccid, struct db_member *list, size_t room, size_t *n)

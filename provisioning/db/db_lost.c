@@ -42,7 +42,7 @@ static enum status cancel_tasks(struct db *db, const char *iccid, uint64_t now, 
 		if (st == OK)
 			st = db_lost_note(db, iccid, now * 1000, campaign, "withdrawn: the card is lost");
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 enum status db_lost_drop(struct db *db, const char *iccid, uint64_t now, const char *keep, struct db_dropped *d)
@@ -66,7 +66,7 @@ static enum status one_text(struct sql_rows *r, char *out, size_t n)
 		sql_text(r, 0, out, n);
 		st = OK;
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 enum status db_lost_pending(struct db *db, const char *iccid, char group[129])

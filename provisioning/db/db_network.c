@@ -33,7 +33,7 @@ enum status db_gba_get(struct db *db, const char *btid, struct db_gba *g, struct
 		db_label("gba", btid, label);
 		st = db_unwrap(db, label, sql_blob(r, 2), keys);
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 enum status db_gba_impi(struct db *db, const char *imsi, char impi[100])
@@ -46,7 +46,7 @@ enum status db_gba_impi(struct db *db, const char *imsi, char impi[100])
 		sql_text(r, 0, impi, 100);
 		st = OK;
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 enum status db_joinable_add(struct db *db, const char *group, const struct db_joinable *j)
@@ -67,7 +67,7 @@ enum status db_joinable_get(struct db *db, const char *group, struct db_joinable
 		j->listed = sql_int(r, 2) != 0;
 		st = OK;
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 enum status db_invited_set(struct db *db, const char *group, const char *user, bool invited)

@@ -15,7 +15,7 @@ static enum status number_of(struct db *db, const char *query, const char *group
 		*out = sql_int(r, 0);
 		st = OK;
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 enum status db_group_issue(struct db *db, const char *group, uint64_t *count)
@@ -78,7 +78,7 @@ enum status db_excluded_each(
 		sql_text(r, 0, user, sizeof user);
 		st = each(context, user, sql_int(r, 1) != 0);
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 enum status db_clock_last(struct db *db, uint64_t *last)

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apdu/base/disk.h"
 #include "crypto/common/rng.h"
 
 enum { LINE_MAX_LEN = 256, TOKEN_TRIES = 20, TOKEN_PAUSE_US = 200000 };
@@ -33,30 +34,42 @@ static const char *file_of(const char *path, char out[PATH_MAX], bool *create)
 	return out;
 }
 
+/* Whole, or not there. */
+static enum status make(const char *path, struct secret *out)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	enum status st = fd >= 0 ? rng_secret(&rng_system, out, MASTER_LEN) : disk_status(errno);
+
+	if (fd < 0)
+		return st;
+	if (st == OK && (write(fd, out->data, MASTER_LEN) != MASTER_LEN || fsync(fd) != 0))
+		st = disk_status(errno);
+	(void)close(fd);
+	if (st != OK)
+		(void)unlink(path);
+	return st;
+}
+
 enum status master_read(const char *path, bool create, struct secret *out)
 {
 	char name[PATH_MAX];
 	struct stat info;
-	bool ok;
+	enum status st = OK;
+	ssize_t got;
 	int fd;
 
 	path = file_of(path, name, &create);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && create) {
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd < 0 || rng_secret(&rng_system, out, MASTER_LEN) != OK ||
-		        write(fd, out->data, MASTER_LEN) != MASTER_LEN || fsync(fd) != 0 || lseek(fd, 0, SEEK_SET) != 0) {
-			if (fd >= 0)
-				(void)close(fd);
-			return ERR_IO;
-		}
-	}
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 && errno == ENOENT && create)
+		return make(path, out);
 	if (fd < 0)
-		return ERR_NOT_FOUND;
+		return status_failed(st = disk_status(errno)) && st != ERR_IO ? st : ERR_NOT_FOUND;
+	if (fstat(fd, &info) != 0 || (info.st_mode & 077) != 0)
+		st = ERR_DENIED;
+	else if ((got = read(fd, out->data, MASTER_LEN)) != MASTER_LEN)
+		st = got < 0 ? disk_status(errno) : ERR_DENIED;
 	out->len = MASTER_LEN;
-	ok = fstat(fd, &info) == 0 && (info.st_mode & 077) == 0 && read(fd, out->data, MASTER_LEN) == MASTER_LEN;
 	(void)close(fd);
-	return ok ? OK : ERR_DENIED;
+	return st;
 }
 
 enum status secret_line(const char *path, struct secret_large *out)

@@ -53,7 +53,8 @@ enum status migration_version(struct sql *s, unsigned *version)
 	if (sql_row(r))
 		sql_text(r, 0, text, sizeof text);
 	*version = (unsigned)strtoul(text, NULL, 10);
-	return sql_done(r) != OK ? ERR_IO : *version == 0 ? ERR_NOT_FOUND : OK;
+	TRY(sql_done(r));
+	return *version == 0 ? ERR_NOT_FOUND : OK;
 }
 
 void migration_refusal(unsigned version, char *reason, size_t n)

@@ -70,7 +70,11 @@ const char *sql_problems(const struct sql *s)
 
 enum status sql_commit(struct sql *s)
 {
-	return s->driver->exec(s, "COMMIT");
+	enum status st = s->driver->exec(s, "COMMIT");
+
+	if (st != OK) /* not half open, so that the next one can begin */
+		(void)!s->driver->exec(s, "ROLLBACK");
+	return st;
 }
 
 enum status sql_rollback(struct sql *s)
@@ -138,5 +142,12 @@ void sql_text(const struct sql_rows *r, int column, char *out, size_t n)
 
 enum status sql_done(struct sql_rows *r)
 {
-	return r != NULL ? r->driver->done(r) : ERR_IO;
+	return r != NULL ? r->driver->done(r) : ERR_NO_MEMORY;
+}
+
+enum status sql_end(struct sql_rows *r, enum status st)
+{
+	enum status done = sql_done(r);
+
+	return done == OK ? st : status_failed(done) ? done : ERR_IO;
 }

@@ -50,8 +50,11 @@ MUST_USE bool sql_row(struct sql_rows *);
 void sql_text(const struct sql_rows *, int column, char *out, size_t n);
 uint64_t sql_int(const struct sql_rows *, int column);
 struct bytes sql_blob(const struct sql_rows *, int column);
-/* Run to the end and free. ERR_DENIED: a constraint (what is there already, or missing); ERR_IO: anything else. */
+/* Run to the end and free. ERR_DENIED: a constraint (what is there already, or missing); ERR_NO_MEMORY, ERR_DISK_...; ERR_IO:
+ * anything else. */
 enum status sql_done(struct sql_rows *);
+/* The same of a result that was read, for whoever has found st in it: st, unless it could not be read to the end. */
+MUST_USE enum status sql_end(struct sql_rows *, enum status st);
 
 /* What ends a SELECT whose rows are to be changed, so that other servers wait for them, or pass them over. SQLite has one
  * writer at a time and needs neither. */

@@ -381,14 +381,26 @@ static uint64_t postgres_number(const struct sql_rows *rows, int column)
 	return bytes_uint(postgres_octets(rows, column));
 }
 
+static enum status status_of_state(const char *state)
+{
+	static const struct {
+		const char *begins;
+		enum status status;
+	} known[] = { { "23", ERR_DENIED } /* integrity constraint */, { "53100", ERR_DISK_FULL }, { "53200", ERR_NO_MEMORY },
+		{ "58030", ERR_DISK_BROKEN } };
+
+	for (size_t i = 0; state != NULL && i < sizeof known / sizeof *known; i++)
+		if (strncmp(state, known[i].begins, strlen(known[i].begins)) == 0)
+			return known[i].status;
+	return ERR_IO;
+}
+
 static enum status postgres_done(struct sql_rows *rows)
 {
 	struct postgres_rows *r = rows_of(rows);
 	ExecStatusType st = PQresultStatus(r->result);
 	const char *state = PQresultErrorField(r->result, PG_DIAG_SQLSTATE);
-	enum status result = st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? OK
-	                     : state != NULL && strncmp(state, "23", 2) == 0 ? ERR_DENIED /* integrity constraint */
-	                                                                     : ERR_IO;
+	enum status result = st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK ? OK : status_of_state(state);
 
 	PQclear(r->result);
 	free(r);

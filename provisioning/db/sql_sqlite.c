@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "apdu/base/disk_sqlite.h"
 #include "provisioning/db/sql.h"
 
 enum { BUSY_MS = 10000 };
@@ -13,10 +14,12 @@ enum { BUSY_MS = 10000 };
 struct lite {
 	struct sql base; /* first */
 	sqlite3 *db;
+	int rc; /* of what failed last */
 };
 
 struct lite_rows {
 	struct sql_rows base; /* first */
+	struct lite *lite;
 	sqlite3_stmt *statement;
 	int rc; /* of the last step */
 };
@@ -31,13 +34,26 @@ static struct lite_rows *rows_of(const struct sql_rows *r)
 	return (struct lite_rows *)r;
 }
 
+static enum status failed(struct lite *l, int rc)
+{
+	l->rc = rc;
+	return disk_sqlite_status(l->db, rc);
+}
+
 static enum status lite_exec(struct sql *s, const char *text)
 {
-	return sqlite3_exec(lite_of(s)->db, text, NULL, NULL, NULL) == SQLITE_OK ? OK : ERR_IO;
+	int rc = sqlite3_exec(lite_of(s)->db, text, NULL, NULL, NULL);
+
+	if (rc == SQLITE_OK || strcmp(text, "ROLLBACK") == 0) /* what failed before it is what is told */
+		return rc == SQLITE_OK ? OK : ERR_IO;
+	return failed(lite_of(s), rc);
 }
 
 static enum status lite_begin(struct sql *s)
 {
+	/* There was no memory for a ROLLBACK. */
+	if (sqlite3_get_autocommit(lite_of(s)->db) == 0)
+		TRY(lite_exec(s, "ROLLBACK"));
 	return lite_exec(s, "BEGIN IMMEDIATE");
 }
 
@@ -49,19 +65,21 @@ static void lite_close(struct sql *s)
 
 static void lite_error(struct sql *s, char *reason, size_t n)
 {
-	sqlite3 *db = lite_of(s)->db;
+	struct lite *l = lite_of(s);
+	enum status st = disk_sqlite_status(l->db, l->rc);
 
-	switch (db != NULL ? sqlite3_errcode(db) & 0xFF : SQLITE_NOMEM) {
+	switch (st == ERR_IO || st == ERR_DISK_READ_ONLY ? l->rc & 0xFF : SQLITE_OK) {
+	case SQLITE_OK: (void)snprintf(reason, n, "%s", status_text(st)); return;
 	case SQLITE_BUSY:
 		(void)snprintf(reason, n,
 		        "another prose-net has it open: stop the servers first, or wait until its upgrade has ended");
 		return;
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
-		(void)snprintf(reason, n, "%s: it and its folder must be there, and writable", sqlite3_errmsg(db));
+		(void)snprintf(
+		        reason, n, "%s: it, its folder and the file system must be there, and writable", sqlite3_errstr(l->rc));
 		return;
-	case SQLITE_IOERR: (void)snprintf(reason, n, "%s: is the disk full, or broken?", sqlite3_errmsg(db)); return;
-	default: (void)snprintf(reason, n, "%s", db != NULL ? sqlite3_errmsg(db) : "no memory");
+	default: (void)snprintf(reason, n, "%s", st != ERR_IO ? status_text(st) : sqlite3_errmsg(l->db));
 	}
 }
 
@@ -85,16 +103,20 @@ static enum status lite_begin_alone(struct sql *s, bool strangers, char *reason,
 
 static bool lite_create(struct lite *l, const struct sql_schema *schema)
 {
-	return lite_exec(&l->base, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;") == OK &&
-	       (lite_exec(&l->base, schema->present) == OK ||
-	               (lite_begin(&l->base) == OK && sql_exec_all(&l->base, schema->texts) == OK &&
-	                       lite_exec(&l->base, "COMMIT") == OK));
+	enum status st;
+
+	if (lite_exec(&l->base, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;") != OK)
+		return false;
+	if ((st = lite_exec(&l->base, schema->present)) == OK)
+		return true;
+	/* SQLITE_ERROR: there is no such table */
+	return st == ERR_IO && (l->rc & 0xFF) == SQLITE_ERROR && lite_begin(&l->base) == OK &&
+	       sql_exec_all(&l->base, schema->texts) == OK && lite_exec(&l->base, "COMMIT") == OK;
 }
 
 static bool lite_prepare(struct lite *l, enum sql_mode mode, const struct sql_schema *schema)
 {
-	if (sqlite3_busy_timeout(l->db, mode == SQL_ALONE ? SQL_ALONE_MS : BUSY_MS) != SQLITE_OK)
-		return false;
+	(void)sqlite3_busy_timeout(l->db, mode == SQL_ALONE ? SQL_ALONE_MS : BUSY_MS);
 	switch (mode) {
 	case SQL_CREATE: return lite_create(l, schema);
 	/* In this locking mode the first access takes the file as a whole, or finds that another connection has it open. */
@@ -111,12 +133,15 @@ static struct sql *lite_open(const char *path, enum sql_mode mode, const struct 
 	int flags = SQLITE_OPEN_READWRITE | (mode == SQL_CREATE ? SQLITE_OPEN_CREATE : 0);
 	bool opened;
 
-	if (l == NULL)
+	if (l == NULL) {
+		(void)snprintf(reason, n, "%s: %s", path, status_text(ERR_NO_MEMORY));
 		return NULL;
+	}
 	l->base.driver = &sql_sqlite;
-	opened = sqlite3_open_v2(path, &l->db, flags, NULL) == SQLITE_OK;
+	l->rc = sqlite3_open_v2(path, &l->db, flags, NULL);
+	opened = l->rc == SQLITE_OK;
 	if (opened && mode == SQL_CREATE && chmod(path, 0600) != 0)
-		(void)snprintf(reason, n, "%s: %s", path, strerror(errno));
+		(void)snprintf(reason, n, "%s: %s", path, disk_text(errno));
 	else if (opened && lite_prepare(l, mode, schema))
 		return &l->base;
 	else
@@ -125,14 +150,14 @@ static struct sql *lite_open(const char *path, enum sql_mode mode, const struct 
 	return NULL;
 }
 
-static bool bind(sqlite3_stmt *s, int at, const struct sql_parameter *p)
+static int bind(sqlite3_stmt *s, int at, const struct sql_parameter *p)
 {
 	switch (p->type) {
-	case 's': return sqlite3_bind_text(s, at, (const char *)p->octets.p, (int)p->octets.n, SQLITE_TRANSIENT) == SQLITE_OK;
-	case 'i': return sqlite3_bind_int64(s, at, (sqlite3_int64)p->number) == SQLITE_OK;
+	case 's': return sqlite3_bind_text(s, at, (const char *)p->octets.p, (int)p->octets.n, SQLITE_TRANSIENT);
+	case 'i': return sqlite3_bind_int64(s, at, (sqlite3_int64)p->number);
 	default:
-		return sqlite3_bind_blob(s, at, p->octets.n > 0 ? (const void *)p->octets.p : "", (int)p->octets.n,
-		               SQLITE_TRANSIENT) == SQLITE_OK;
+		return sqlite3_bind_blob(
+		        s, at, p->octets.n > 0 ? (const void *)p->octets.p : "", (int)p->octets.n, SQLITE_TRANSIENT);
 	}
 }
 
@@ -143,10 +168,10 @@ static struct sql_rows *lite_query(struct sql *s, const char *text, const struct
 	if (r == NULL)
 		return NULL;
 	r->base.driver = &sql_sqlite;
+	r->lite = lite_of(s);
 	r->rc = sqlite3_prepare_v2(lite_of(s)->db, text, -1, &r->statement, NULL);
 	for (size_t i = 0; r->rc == SQLITE_OK && i < n; i++)
-		if (!bind(r->statement, (int)i + 1, &p[i]))
-			r->rc = SQLITE_ERROR;
+		r->rc = bind(r->statement, (int)i + 1, &p[i]);
 	return &r->base;
 }
 
@@ -174,14 +199,16 @@ static uint64_t lite_number(const struct sql_rows *rows, int column)
 static enum status lite_done(struct sql_rows *rows)
 {
 	struct lite_rows *r = rows_of(rows);
-	int rc;
+	enum status st;
 
 	while (lite_row(rows))
 		;
-	rc = r->rc;
+	st = r->rc == SQLITE_DONE ? OK : failed(r->lite, r->rc);
+	if ((r->rc & 0xFF) == SQLITE_CONSTRAINT)
+		st = ERR_DENIED;
 	(void)sqlite3_finalize(r->statement);
 	free(r);
-	return rc == SQLITE_DONE ? OK : (rc & 0xFF) == SQLITE_CONSTRAINT ? ERR_DENIED : ERR_IO;
+	return st;
 }
 
 static const char lite_problems[] = "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check<>'ok' UNION ALL"

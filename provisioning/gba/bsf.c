@@ -385,14 +385,14 @@ void bsf_request(struct bsf *s, uint64_t now, const struct http_request *q, stru
 	struct http_digest d;
 	enum status st = ERR_MALFORMED;
 
-	if (authorization != NULL && http_digest_parse(authorization, &d) == OK) {
+	if (authorization != NULL && (st = http_digest_parse(authorization, &d)) == OK) {
 		st = ask(s, now, q, &d, free, r);
 		if (st == ERR_NOT_FOUND && !free)
 			st = limit_take(s->vectors, q->from, now * 1000) ? ask(s, now, q, &d, true, r) : ERR_NO_SPACE;
 	}
 	if (st != OK)
 		*r = (struct http_reply){ .status = st == ERR_MALFORMED  ? 400
-			                            : st == ERR_IO       ? 503
+			                            : status_failed(st)  ? 503
 			                            : st == ERR_NO_SPACE ? 429
 			                                                 : 403 };
 }

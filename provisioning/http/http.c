@@ -24,7 +24,7 @@
 
 #include "provisioning/http/limit.h"
 
-enum { REST_MS = 100, DESCRIPTORS = 65536, IDENTITY_MAX = 128, WAITING_MAX = 256 };
+enum { REST_MS = 100, DESCRIPTORS = 65536, IDENTITY_MAX = 128, WAITING_MAX = 256, PASSES = 8 };
 
 #define SUITES_12                                                                                                              \
 	"PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384:PSK-AES128-CBC-SHA256:PSK-AES128-CBC-SHA:ECDHE-PSK-AES128-CBC-SHA256"
@@ -42,6 +42,7 @@ struct http_server {
 	socklen_t inner_len;
 	int waiting[WAITING_MAX]; /* a ring of admitted clients */
 	unsigned first, count;
+	uint64_t taken; /* of them, so far */
 	struct bufferevent *fresh[WAITING_MAX];
 	size_t fresh_count;
 	struct event *swap, *rested;
@@ -384,6 +385,7 @@ static void begin_life(struct http_server *s, int fd)
 	struct life *l = malloc(sizeof *l);
 
 	if (l == NULL || !peer_of(fd, &l->peer)) {
+		(void)shutdown(fd, SHUT_RDWR);
 		free(l);
 		return;
 	}
@@ -408,6 +410,16 @@ static void end_lives(struct http_server *s, uint64_t now)
 	}
 }
 
+static int next_client(struct http_server *s)
+{
+	int client = s->waiting[s->first];
+
+	s->first = (s->first + 1) % WAITING_MAX;
+	s->count--;
+	s->taken++;
+	return client;
+}
+
 /* What evhttp has just taken becomes the clients'. One without a client gets a closed end, and ends. */
 static void on_fresh(evutil_socket_t none, short what, void *context)
 {
@@ -419,10 +431,8 @@ static void on_fresh(evutil_socket_t none, short what, void *context)
 		int fd = bufferevent_getfd(b);
 
 		if (s->count > 0 && fd >= 0) {
-			int client = s->waiting[s->first];
+			int client = next_client(s);
 
-			s->first = (s->first + 1) % WAITING_MAX;
-			s->count--;
 			(void)bufferevent_setfd(b, -1);
 			(void)dup3(client, fd, O_CLOEXEC);
 			(void)close(client);
@@ -585,6 +595,18 @@ unsigned http_port(const struct http_server *s)
 	return s->port;
 }
 
+/* Clients that wait go from the door to evhttp, and on. One for whom evhttp could not make a connection is turned away: each
+ * later client would wait for the next one. */
+static void let_in(struct http_server *s)
+{
+	const uint64_t goal = s->taken + s->count;
+
+	for (int i = 0; i < PASSES && s->taken < goal; i++)
+		(void)event_base_loop(s->base, EVLOOP_NONBLOCK);
+	while (s->taken < goal && s->count > 0)
+		(void)close(next_client(s));
+}
+
 void http_run(struct http_server *s, int ms)
 {
 	const struct timeval wait = { ms / 1000, ms % 1000 * 1000L };
@@ -592,8 +614,7 @@ void http_run(struct http_server *s, int ms)
 	if (ms > 0)
 		(void)event_base_loopexit(s->base, &wait);
 	(void)event_base_loop(s->base, ms > 0 ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
-	for (int i = 0; i < 3 && s->count > 0; i++) /* from the door to evhttp, and on */
-		(void)event_base_loop(s->base, EVLOOP_NONBLOCK);
+	let_in(s);
 	end_lives(s, milliseconds());
 	ask_held(s);
 }

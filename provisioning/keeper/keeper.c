@@ -203,7 +203,7 @@ static enum status read_answer(struct db *db, struct bytes answer, struct buf *o
 	}
 	buf_put(out, answer);
 	TRY(buf_status(out));
-	return status <= ERR_BUG ? (enum status)status : ERR_IO;
+	return status <= STATUS_LAST ? (enum status)status : ERR_IO;
 }
 
 static enum status ask(struct keeper *k, struct db *db, enum keeper_number number, struct bytes in, struct buf *out)

@@ -74,7 +74,7 @@ enum status kms_log_read(struct db *db, void (*each)(void *, const struct kms_lo
 			each(context, &e);
 		*last = e;
 	}
-	return sql_done(r) == OK ? st : ERR_IO;
+	return sql_end(r, st);
 }
 
 /* ---- the signed head ------------------------------------------------------------------------------------------------ */

@@ -39,7 +39,7 @@ enum status lost_rekey(struct db *db, uint64_t now, const char *group, uint64_t 
 	uint32_t id;
 	enum status st = db_joinable_get(db, group, &j);
 
-	if (st == OK) /* nobody signs for it: its members have the server's word */
+	if (st == OK) /* it has no signer: its members have the server's word */
 		return join_refresh(db, now, group, valid, &members);
 	return st == ERR_NOT_FOUND ? group_rekey(db, group, now, now, now + valid, NULL, NULL, &id) : st;
 }

@@ -13,7 +13,7 @@ struct lost {
 	bool list_full; /* its key sets run on to the end of their period */
 };
 /* No vectors, bootstrapping or key sets; its users are revoked, on a new list, and out of their groups, whose next keys say so;
- * nothing waits for it. strict: nobody is heard under a group's older keys then. `keep`: campaigns that go on. */
+ * nothing waits for it. strict: a group's older keys are no longer listened to. `keep`: campaigns that go on. */
 MUST_USE enum status lost_shut_out(
         struct db *, uint64_t now, const char *iccid, bool strict, const char *keep, struct lost *out);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the sandbox costs a card: two of them, with it and without, each in a reader that this program is; blocks of commands
- * interleaved. usage: bench_sandbox quick|full PROGRAMS FOLDER, with a card.img */
+ * interleaved, on one core: which core a card is on costs more than its sandbox. usage: bench_sandbox quick|full PROGRAMS
+ * FOLDER, with a card.img */
 #include <arpa/inet.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -125,10 +127,15 @@ int main(int argc, char **argv)
 	static const uint8_t find_usim[] = { 0x00, 0xA4, 0x04, 0x0C, 0x07, 0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02 };
 	static const uint8_t verify[] = { 0x00, 0x20, 0x00, 0x01, 0x08, '1', '2', '3', '4', 0xFF, 0xFF, 0xFF, 0xFF };
 	struct reader r[CARDS];
+	cpu_set_t one;
 	int rounds;
 
 	if (argc != 4)
 		return 2;
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	if (sched_setaffinity(0, sizeof one, &one) != 0) /* the cards', too */
+		stop("sched_setaffinity");
 	rounds = strcmp(argv[1], "quick") == 0 ? 7 : 21;
 	r[0] = reader_open(argv[2], argv[3], "in.img", "--quiet");
 	r[1] = reader_open(argv[2], argv[3], "out.img", "--no-sandbox");

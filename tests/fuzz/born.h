@@ -3,6 +3,7 @@
 #ifndef TESTS_FUZZ_BORN_H
 #define TESTS_FUZZ_BORN_H
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ static void birth(void)
 	if (birth_test_secrets(&o, &secrets, NULL, 0) != OK ||
 	        profile_install(&card, &env, &o.who, secret_large_bytes(&secrets), NULL, 0) != OK)
 		abort();
+	json_decref((json_t *)o.who.profile);
 	rows_copy(&born, &store);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "card/io/birth/birth.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <openssl/cms.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apdu/base/disk.h"
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
 #include "apdu/tlv.h"
@@ -53,12 +55,14 @@ static enum status order_fields(const json_t *root, const char *path, struct ord
 	return bcd_encode(o->who.iccid, o->card_id, sizeof o->card_id);
 }
 
-static char *read_text(const char *path, size_t *n)
+/* NULL: *error says why; 0: it is empty, or too long. */
+static char *read_text(const char *path, size_t *n, int *error)
 {
-	FILE *f = fopen(path, "re");
 	char *text = malloc(PROFILE_TEXT_MAX);
+	FILE *f = text != NULL ? fopen(path, "re") : NULL;
 
-	*n = f != NULL && text != NULL ? fread(text, 1, PROFILE_TEXT_MAX, f) : 0;
+	*n = f != NULL ? fread(text, 1, PROFILE_TEXT_MAX, f) : 0;
+	*error = text == NULL ? ENOMEM : f == NULL || ferror(f) != 0 ? errno : 0;
 	if (f != NULL)
 		(void)fclose(f);
 	if (*n == 0 || *n == PROFILE_TEXT_MAX) {
@@ -72,11 +76,13 @@ enum status order_read(const char *path, struct order *o, char *reason, size_t n
 {
 	struct bytes text = profile_standard();
 	json_t *root;
+	int error;
 
 	*o = (struct order){ 0 };
 	if (path != NULL) {
-		if ((o->text = read_text(path, &text.n)) == NULL)
-			return fail(ERR_NOT_FOUND, reason, n, path, "cannot be read (or is empty, or beyond 1 MiB)");
+		if ((o->text = read_text(path, &text.n, &error)) == NULL)
+			return fail(
+			        ERR_NOT_FOUND, reason, n, path, error != 0 ? disk_text(error) : "is empty, or beyond 1 MiB");
 		text.p = (const uint8_t *)o->text;
 	}
 	if ((root = profile_parse((const char *)text.p, text.n, path != NULL ? path : "standard profile", reason, n)) == NULL)

@@ -515,12 +515,28 @@ enum status profile_install(struct card *card, const struct card_env *env, const
 	return st;
 }
 
+/* Without memory jansson says that a token is invalid, or nothing. */
+static bool starved;
+
+static void *noting_malloc(size_t n)
+{
+	void *p = malloc(n);
+
+	starved = starved || p == NULL;
+	return p;
+}
+
 json_t *profile_parse(const char *text, size_t len, const char *path, char *reason, size_t n)
 {
-	json_error_t error;
-	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	json_error_t error = { 0 };
+	json_t *root;
 
-	if (root == NULL && reason != NULL)
+	starved = false;
+	json_set_alloc_funcs(noting_malloc, free);
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	if (root == NULL && starved && reason != NULL)
+		(void)snprintf(reason, n, "%s: %s", path, status_text(ERR_NO_MEMORY));
+	else if (root == NULL && reason != NULL)
 		(void)snprintf(reason, n, "%s:%d:%d: %s", path, error.line, error.column, error.text);
 	if (root != NULL && !json_is_object(root)) {
 		if (reason != NULL)

@@ -53,11 +53,12 @@ int cli_open_image(const char *verb, const struct arguments *a, const char *path
 int cli_load_key(const char *verb, const struct arguments *a, const char *image, struct secret *key)
 {
 	char reason[256];
+	enum status st;
 
 	if (a->insecure == (a->image_key != NULL))
 		return cli_refuse(verb, "give either --image-key SOURCE or --insecure-test-key", EXIT_USAGE);
 	if (a->insecure)
-		return key_file_insecure(key) == OK ? 0 : EXIT_FAILURE;
+		return (st = key_file_insecure(key)) == OK ? 0 : cli_refuse(verb, status_text(st), EXIT_FAILURE);
 	return key_file_read(a->image_key, image, key, reason, sizeof reason) == OK ? 0
 	                                                                            : cli_refuse(verb, reason, EXIT_REFUSED);
 }

@@ -15,6 +15,7 @@
 #include "apdu/aids.h"
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
+#include "apdu/base/status.h"
 #include "apdu/tlv.h"
 #include "card/io/birth/birth.h"
 #include "card/io/cli/cli.h"
@@ -82,11 +83,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int birth_secrets(const struct arguments *a, const struct order *o, struct secret_large *secrets)
 {
 	struct bytes id;
-	char reason[256];
+	char reason[256] = "";
+	enum status st;
 
 	if (a->count < 3)
-		return birth_test_secrets(o, secrets, reason, sizeof reason) == OK ? 0
-		                                                                   : cli_refuse("create", reason, EXIT_REFUSED);
+		return (st = birth_test_secrets(o, secrets, reason, sizeof reason)) == OK
+		               ? 0
+		               : cli_refuse("create", reason[0] != 0 ? reason : status_text(st), EXIT_REFUSED);
 	if (a->maker_key == NULL)
 		return cli_refuse("create", "an order with a secrets file needs --maker-key FILE", EXIT_USAGE);
 	if (a->insecure)
@@ -513,6 +516,7 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 {
 	char doc[512], called[40];
 	struct arguments a = { 0 };
+	error_t error;
 	struct argp argp = { v->options, parse, v->words, doc, NULL, NULL, NULL };
 
 	(void)snprintf(doc, sizeof doc, "%s.\vExample:\n  %s", v->help, v->example);
@@ -525,8 +529,11 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	}
 	(void)snprintf(called, sizeof called, "prose-card %s", v->name);
 	argv[0] = called; /* what argp says in usage and errors */
-	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+	if ((error = argp_parse(&argp, argc, argv, 0, NULL, &a)) != 0) {
+		if (error == ENOMEM) /* argp tells of usage only */
+			(void)fprintf(stderr, "%s: %s\n", called, status_text(ERR_NO_MEMORY));
 		return EXIT_USAGE;
+	}
 	return v->run(&a);
 }
 

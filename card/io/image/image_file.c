@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "apdu/aids.h"
+#include "apdu/base/disk_sqlite.h"
 #include "crypto/common/hash.h"
 #include "apdu/base/text.h"
 
@@ -21,14 +22,18 @@ struct image_file {
 	bool batch; /* one transaction around everything */
 	unsigned format;
 	enum image_error error; /* of the last statement that failed */
-	bool insecure;
+	bool insecure, made;    /* made: here, just now */
 	char seed[SEED_MAX + 1];
 	uint8_t (*cards)[CARD_ID_LEN];
 	size_t count;
 };
 
-static enum image_error sqlite_error(int rc)
+static enum image_error sqlite_error(sqlite3 *db, int rc)
 {
+	enum status st = disk_sqlite_status(db, rc);
+
+	if (st != ERR_IO && (rc & 0xFF) != SQLITE_READONLY)
+		return image_error_of(st);
 	switch (rc & 0xFF) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED: return IMAGE_BUSY;
@@ -37,7 +42,6 @@ static enum image_error sqlite_error(int rc)
 	case SQLITE_CORRUPT: return IMAGE_NOT_IMAGE;
 	case SQLITE_CANTOPEN: return IMAGE_MISSING;
 	case SQLITE_READONLY: return IMAGE_READ_ONLY;
-	case SQLITE_FULL: return IMAGE_FULL;
 	default: return IMAGE_IO;
 	}
 }
@@ -46,7 +50,7 @@ static enum image_error exec(struct image_file *f, const char *sql)
 {
 	int rc = sqlite3_exec(f->db, sql, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? IMAGE_OK : sqlite_error(rc);
+	return rc == SQLITE_OK ? IMAGE_OK : sqlite_error(f->db, rc);
 }
 
 /* Keep why it failed: a rollback forgets it. */
@@ -76,7 +80,7 @@ static enum image_error grow(struct image_file *f, const void *card_id)
 		void *cards = realloc(f->cards, cap * sizeof *f->cards);
 
 		if (cards == NULL)
-			return IMAGE_IO;
+			return IMAGE_NO_MEMORY;
 		f->cards = cards;
 	}
 	memcpy(f->cards[f->count++], card_id, CARD_ID_LEN);
@@ -87,15 +91,19 @@ enum image_error image_file_add(struct image_file *f, struct bytes key, const ui
 {
 	uint8_t check[SHA256_LEN];
 	sqlite3_stmt *s = NULL;
-	enum image_error e = IMAGE_IO;
+	enum image_error e;
+	enum status st;
+	int rc;
 
-	if (key_check(key, check) == OK &&
-	        sqlite3_prepare_v2(f->db, "INSERT INTO card VALUES(?,?,?,?)", -1, &s, NULL) == SQLITE_OK &&
-	        sqlite3_bind_blob(s, 1, card_id, CARD_ID_LEN, SQLITE_STATIC) == SQLITE_OK &&
-	        sqlite3_bind_blob(s, 2, check, sizeof check, SQLITE_STATIC) == SQLITE_OK &&
-	        sqlite3_bind_int(s, 3, f->insecure ? 1 : 0) == SQLITE_OK &&
-	        sqlite3_bind_text(s, 4, f->seed, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(s) == SQLITE_DONE)
-		e = grow(f, card_id);
+	if ((st = key_check(key, check)) != OK)
+		return image_error_of(st);
+	if ((rc = sqlite3_prepare_v2(f->db, "INSERT INTO card VALUES(?,?,?,?)", -1, &s, NULL)) == SQLITE_OK &&
+	        (rc = sqlite3_bind_blob(s, 1, card_id, CARD_ID_LEN, SQLITE_STATIC)) == SQLITE_OK &&
+	        (rc = sqlite3_bind_blob(s, 2, check, sizeof check, SQLITE_STATIC)) == SQLITE_OK &&
+	        (rc = sqlite3_bind_int(s, 3, f->insecure ? 1 : 0)) == SQLITE_OK &&
+	        (rc = sqlite3_bind_text(s, 4, f->seed, -1, SQLITE_STATIC)) == SQLITE_OK)
+		rc = sqlite3_step(s);
+	e = rc == SQLITE_DONE ? grow(f, card_id) : sqlite_error(f->db, rc);
 	(void)sqlite3_finalize(s);
 	return e;
 }
@@ -143,16 +151,16 @@ static enum image_error read_format(struct image_file *f)
 		f->format = (unsigned)sqlite3_column_int(s, 0);
 	(void)sqlite3_finalize(s);
 	if (rc != SQLITE_ROW)
-		return sqlite_error(rc);
+		return sqlite_error(f->db, rc);
 	if (f->format <= IMAGE_FORMAT) {
 		e = f->format == 1 ? IMAGE_TAMPERED : IMAGE_OK;
 		f->format += f->format == 0;
 		return e;
 	}
 	if ((rc = sqlite3_prepare_v2(f->db, root, -1, &s, NULL)) != SQLITE_OK)
-		return sqlite_error(rc);
+		return sqlite_error(f->db, rc);
 	rc = sqlite3_step(s);
-	e = rc == SQLITE_ROW ? check_newer(f, s) : rc == SQLITE_DONE ? IMAGE_NOT_IMAGE : sqlite_error(rc);
+	e = rc == SQLITE_ROW ? check_newer(f, s) : rc == SQLITE_DONE ? IMAGE_NOT_IMAGE : sqlite_error(f->db, rc);
 	(void)sqlite3_finalize(s);
 	return e;
 }
@@ -161,9 +169,14 @@ static enum image_error first_card(struct image_file *f, sqlite3_stmt *s, struct
 {
 	uint8_t check[SHA256_LEN];
 	const unsigned char *seed = sqlite3_column_text(s, 3);
+	enum status st;
 
-	if (sqlite3_column_bytes(s, 1) != SHA256_LEN || seed == NULL || key_check(key, check) != OK)
+	if (sqlite3_errcode(f->db) == SQLITE_NOMEM)
+		return IMAGE_NO_MEMORY;
+	if (sqlite3_column_bytes(s, 1) != SHA256_LEN || seed == NULL)
 		return IMAGE_NOT_IMAGE;
+	if ((st = key_check(key, check)) != OK)
+		return image_error_of(st);
 	f->insecure = sqlite3_column_int(s, 2) != 0;
 	if (!text_put(f->seed, sizeof f->seed, "%s", (const char *)seed))
 		return IMAGE_NOT_IMAGE;
@@ -178,7 +191,7 @@ static enum image_error read_cards(struct image_file *f, struct bytes key)
 	int rc = sqlite3_prepare_v2(f->db, "SELECT id, key_check, insecure, seed FROM card ORDER BY rowid", -1, &s, NULL);
 
 	if (rc != SQLITE_OK)
-		return sqlite_error(rc);
+		return sqlite_error(f->db, rc);
 	while (e == IMAGE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
 		if (f->count == 0)
 			e = first_card(f, s, key);
@@ -186,7 +199,7 @@ static enum image_error read_cards(struct image_file *f, struct bytes key)
 			e = sqlite3_column_bytes(s, 0) == CARD_ID_LEN ? grow(f, sqlite3_column_blob(s, 0)) : IMAGE_NOT_IMAGE;
 	}
 	if (e == IMAGE_OK && rc != SQLITE_DONE)
-		e = sqlite_error(rc);
+		e = sqlite_error(f->db, rc);
 	if (e == IMAGE_OK && f->count == 0)
 		e = IMAGE_NOT_IMAGE;
 	(void)sqlite3_finalize(s);
@@ -220,13 +233,14 @@ static enum image_error open_database(struct image_file *f, const struct image_o
 	enum image_error e;
 
 	if (o->create && !make_private(o->path))
-		return errno == EEXIST ? IMAGE_BUSY : IMAGE_IO;
+		return errno == EEXIST ? IMAGE_BUSY : image_error_of(disk_status(errno));
+	f->made = o->create;
 	if (!o->create)
 		close_to_others(o->path);
 	if ((rc = sqlite3_open_v2(o->path, &f->db, flags, o->vfs)) != SQLITE_OK)
-		return sqlite_error(rc);
+		return sqlite_error(f->db, rc);
 	if (sqlite3_db_readonly(f->db, "main") == 1)
-		return IMAGE_READ_ONLY;
+		return access(o->path, W_OK) != 0 && errno == EROFS ? IMAGE_ROFS : IMAGE_READ_ONLY;
 	/* One process, one writer; locking_mode first, so that WAL needs no shared memory file. */
 	e = exec(
 	        f, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
@@ -243,13 +257,13 @@ static enum image_error open_database(struct image_file *f, const struct image_o
 static enum image_error prepare(struct image_file *f)
 {
 	static const char read[] = "SELECT name, generation, data FROM record WHERE card=? ORDER BY name";
+	int rc = sqlite3_prepare_v2(f->db, "REPLACE INTO record VALUES(?,?,?,?)", -1, &f->put, NULL);
 
-	return sqlite3_prepare_v2(f->db, "REPLACE INTO record VALUES(?,?,?,?)", -1, &f->put, NULL) == SQLITE_OK &&
-	                       sqlite3_prepare_v2(f->db, "DELETE FROM record WHERE card=? AND name=?", -1, &f->erase, NULL) ==
-	                               SQLITE_OK &&
-	                       sqlite3_prepare_v2(f->db, read, -1, &f->read, NULL) == SQLITE_OK
-	               ? IMAGE_OK
-	               : IMAGE_NOT_IMAGE;
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(f->db, "DELETE FROM record WHERE card=? AND name=?", -1, &f->erase, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(f->db, read, -1, &f->read, NULL);
+	return rc == SQLITE_OK ? IMAGE_OK : sqlite_error(f->db, rc);
 }
 
 enum image_error image_file_open(struct image_file **out, struct image_options *o)
@@ -259,19 +273,33 @@ enum image_error image_file_open(struct image_file **out, struct image_options *
 
 	*out = f;
 	if (f == NULL)
-		return IMAGE_IO;
+		return IMAGE_NO_MEMORY;
 	f->insecure = o->insecure_test_key;
 	memcpy(f->seed, o->seed, sizeof f->seed);
 	if ((e = open_database(f, o)) == IMAGE_OK)
 		e = prepare(f);
 	o->format = f->format;
-	if (e != IMAGE_OK)
+	if (e != IMAGE_OK) {
+		bool made = f->made;
+
 		image_file_close(out);
-	else {
+		if (made)
+			image_file_remove(o->path);
+	} else {
 		o->insecure_test_key = f->insecure;
 		memcpy(o->seed, f->seed, sizeof o->seed);
 	}
 	return e;
+}
+
+void image_file_remove(const char *path)
+{
+	static const char *const suffixes[] = { "-wal", "-journal", "" };
+	char name[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+		if (text_put(name, sizeof name, "%s%s", path, suffixes[i]))
+			(void)unlink(name);
 }
 
 void image_file_close(struct image_file **file)
@@ -305,7 +333,7 @@ const uint8_t *image_file_card(const struct image_file *f, size_t index)
 }
 
 enum image_error image_file_read(struct image_file *f, const uint8_t card_id[static CARD_ID_LEN],
-        bool (*each)(void *context, struct bytes name, uint64_t generation, struct bytes data), void *context)
+        enum status (*each)(void *context, struct bytes name, uint64_t generation, struct bytes data), void *context)
 {
 	enum image_error e = IMAGE_OK;
 	int rc = sqlite3_bind_blob(f->read, 1, card_id, CARD_ID_LEN, SQLITE_STATIC);
@@ -317,13 +345,17 @@ enum image_error image_file_read(struct image_file *f, const uint8_t card_id[sta
 			break;
 		name = (struct bytes){ sqlite3_column_blob(f->read, 0), (size_t)sqlite3_column_bytes(f->read, 0) };
 		data = (struct bytes){ sqlite3_column_blob(f->read, 2), (size_t)sqlite3_column_bytes(f->read, 2) };
-		if (data.n == 0 || !each(context, name, (uint64_t)sqlite3_column_int64(f->read, 1), data)) {
+		if (sqlite3_errcode(f->db) == SQLITE_NOMEM)
+			e = IMAGE_NO_MEMORY;
+		else if (data.n == 0)
 			e = IMAGE_TAMPERED;
+		else
+			e = image_error_of(each(context, name, (uint64_t)sqlite3_column_int64(f->read, 1), data));
+		if (e != IMAGE_OK)
 			break;
-		}
 	}
 	if (e == IMAGE_OK && rc != SQLITE_DONE)
-		e = sqlite_error(rc);
+		e = sqlite_error(f->db, rc);
 	(void)sqlite3_reset(f->read);
 	return e;
 }
@@ -341,7 +373,7 @@ bool image_file_commit(struct image_file *f)
 void image_file_rollback(struct image_file *f)
 {
 	f->batch = false;
-	(void)run(f, "ROLLBACK");
+	(void)exec(f, "ROLLBACK");
 }
 
 bool image_file_begin_batch(struct image_file *f)
@@ -363,7 +395,7 @@ static bool step_once(struct image_file *f, sqlite3_stmt *s, bool bound)
 
 	(void)sqlite3_reset(s);
 	if (rc != SQLITE_DONE)
-		f->error = sqlite_error(rc);
+		f->error = sqlite_error(f->db, rc);
 	return rc == SQLITE_DONE;
 }
 

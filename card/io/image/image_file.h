@@ -11,6 +11,8 @@
  * newer image. An older one is left as it is: image_file_open_upgraded (image_migration.h) is what programs open. */
 enum image_error image_file_open(struct image_file **out, struct image_options *);
 void image_file_close(struct image_file **);
+/* What was made of an image that could not be finished. */
+void image_file_remove(const char *path);
 
 /* What user_version claims; each card's root says whether that is true. Set it in the transaction that changes the roots. */
 unsigned image_file_format(const struct image_file *);
@@ -21,9 +23,9 @@ size_t image_file_count(const struct image_file *);
 const uint8_t *image_file_card(const struct image_file *, size_t index); /* CARD_ID_LEN octets */
 enum image_error image_file_add(struct image_file *, struct bytes key, const uint8_t card_id[static CARD_ID_LEN]);
 
-/* Each record of a card in the order of names; the root has the empty name. IMAGE_TAMPERED when `each` returns false. */
+/* Each record of a card in the order of names; the root has the empty name. What `each` returns ends it (image_error_of). */
 enum image_error image_file_read(struct image_file *, const uint8_t card_id[static CARD_ID_LEN],
-        bool (*each)(void *context, struct bytes name, uint64_t generation, struct bytes data), void *context);
+        enum status (*each)(void *context, struct bytes name, uint64_t generation, struct bytes data), void *context);
 
 /* A transaction; inside a batch the batch's. */
 MUST_USE bool image_file_begin(struct image_file *);

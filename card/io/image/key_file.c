@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apdu/base/disk.h"
 #include "apdu/base/hex.h"
 #include "apdu/base/text.h"
 #include "crypto/common/hash.h"
@@ -51,12 +52,22 @@ static enum status read_key(int fd, struct secret *key)
 	struct buf b = { key->data, 0, KEY_LEN, false };
 	ssize_t n = read(fd, text.data, TEXT_MAX);
 
+	if (n < 0)
+		return disk_status(errno);
 	if (n == KEY_LEN)
 		return secret_set(key, (struct bytes){ text.data, KEY_LEN });
 	if (n < 2 * KEY_LEN || hex_decode((struct bytes){ text.data, (size_t)n }, &b) != OK || b.len != KEY_LEN)
 		return ERR_MALFORMED;
 	key->len = KEY_LEN;
 	return OK;
+}
+
+/* What read_key has said of a source. */
+static enum status judge(enum status st, char *reason, size_t n, const char *source)
+{
+	const char *why = status_failed(st) ? status_text(st) : "does not hold 32 octets or 64 hex digits";
+
+	return st == OK ? OK : fail(st, reason, n, why, source);
 }
 
 enum status key_file_read(const char *source, const char *image, struct secret *key, char *reason, size_t n)
@@ -72,7 +83,7 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 		if (!text_number(source + 3, &given) || given < 0 || given > INT_MAX)
 			return fail(ERR_MALFORMED, reason, n, "is not the number of an open file", source);
 		st = read_key((int)given, key);
-		return st == OK ? OK : fail(st, reason, n, "does not hold 32 octets or 64 hex digits", source);
+		return judge(st, reason, n, source);
 	}
 	if (strncmp(source, "credential:", 11) == 0) {
 		const char *dir = getenv("CREDENTIALS_DIRECTORY");
@@ -90,7 +101,7 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 	if (fd < 0 || fstat(fd, &info) != 0) {
 		if (fd >= 0)
 			(void)close(fd);
-		return fail(ERR_NOT_FOUND, reason, n, strerror(errno), source);
+		return fail(ERR_NOT_FOUND, reason, n, disk_text(errno), source);
 	}
 	if ((info.st_mode & 077) != 0) {
 		(void)close(fd);
@@ -98,7 +109,7 @@ enum status key_file_read(const char *source, const char *image, struct secret *
 	}
 	st = read_key(fd, key);
 	(void)close(fd);
-	return st == OK ? OK : fail(st, reason, n, "does not hold 32 octets or 64 hex digits", source);
+	return judge(st, reason, n, source);
 }
 
 enum status key_file_insecure(struct secret *key)
@@ -111,13 +122,16 @@ enum status key_file_create(const char *path)
 {
 	SECRET key = { 0 };
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool ok;
+	enum status st;
 
 	if (fd < 0)
-		return errno == EEXIST ? ERR_DENIED : ERR_IO;
-	ok = rng_secret(&rng_system, &key, KEY_LEN) == OK && write(fd, key.data, KEY_LEN) == KEY_LEN && fsync(fd) == 0;
+		return errno == EEXIST ? ERR_DENIED : disk_status(errno);
+	if ((st = rng_secret(&rng_system, &key, KEY_LEN)) == OK && (write(fd, key.data, KEY_LEN) != KEY_LEN || fsync(fd) != 0))
+		st = disk_status(errno);
 	(void)close(fd);
-	return ok ? OK : ERR_IO;
+	if (st != OK)
+		(void)unlink(path);
+	return st;
 }
 
 enum status file_shred(const char *path)
@@ -132,5 +146,5 @@ enum status file_shred(const char *path)
 	ok = ok && fsync(fd) == 0;
 	if (fd >= 0)
 		(void)close(fd);
-	return ok && unlink(path) == 0 ? OK : ERR_IO;
+	return ok && unlink(path) == 0 ? OK : disk_status(errno);
 }

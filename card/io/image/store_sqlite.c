@@ -53,31 +53,6 @@ static struct bytes row_content(const struct row *r)
 	return (struct bytes){ r->memory + r->name_n, r->n };
 }
 
-const char *image_error_text(enum image_error e)
-{
-	switch (e) {
-	case IMAGE_OK: return "ok";
-	case IMAGE_MISSING: return "no such card image: create one with `prose-card create`";
-	case IMAGE_NOT_IMAGE:
-		return "this is not a whole card image (truncated, or another kind of file): restore it from a copy";
-	case IMAGE_WRONG_KEY: return "the image key does not fit this image: give the key file that it was created with";
-	case IMAGE_TAMPERED:
-		return "the image was changed behind the card's back (a record edited, replaced, removed or old): it will not be used";
-	case IMAGE_BUSY: return "another process is using this image: stop that card first";
-	case IMAGE_FARM: return "this image holds many cards: use `prose-card farm`";
-	case IMAGE_NEWER: return "was made by a newer prose-card";
-	case IMAGE_OLD: return "an older copy of this card was put back, as its counter says: use the image that ran last";
-	case IMAGE_COUNTER_SILENT: return "the counter of this image's epochs does not answer: a card does not run without it";
-	case IMAGE_COUNTER_WANTED: return "a counter counts this image's epochs: run it with `prose-card run --counter SOURCE`";
-	case IMAGE_UNCOUNTED: return "no counter counts this image's epochs: `prose-card counter` begins that";
-	case IMAGE_COUNTED: return "a counter counts this image's epochs already";
-	case IMAGE_OTHER_COUNTER: return "the image is ahead of this counter: it is another one's, or the counter was put back";
-	case IMAGE_READ_ONLY: return "the image's file or folder is read-only: a card must write, so make both writable";
-	case IMAGE_FULL: return "the disk that the image lies on is full: make room there";
-	default: return "the image could not be read or written";
-	}
-}
-
 static int compare_names(struct bytes a, struct bytes b)
 {
 	size_t n = a.n < b.n ? a.n : b.n;
@@ -146,14 +121,16 @@ static enum status set_row(struct image *im, struct bytes name, uint64_t generat
 	uint8_t *memory;
 	struct row *r;
 
-	if (name.n > RECORD_NAME_MAX || content.n > UINT32_MAX || (memory = malloc(name.n + content.n + 1)) == NULL)
+	if (name.n > RECORD_NAME_MAX || content.n > UINT32_MAX)
 		return ERR_NO_SPACE;
+	if ((memory = malloc(name.n + content.n + 1)) == NULL)
+		return ERR_NO_MEMORY;
 	memcpy(memory, name.p, name.n);
 	if (content.n > 0)
 		memcpy(memory + name.n, content.p, content.n);
 	if ((r = find_row(im, name)) == NULL && (r = insert_row(im, lower_bound(im, name))) == NULL) {
 		free(memory);
-		return ERR_NO_SPACE;
+		return ERR_NO_MEMORY;
 	}
 	free_memory(r);
 	r->generation = generation;
@@ -262,7 +239,7 @@ static enum status root_mac(
 	enum status st;
 
 	if (raw == NULL)
-		return ERR_NO_SPACE;
+		return ERR_NO_MEMORY;
 	if (root->format > 1) {
 		buf_put(&b, bytes_str(label));
 		buf_put_uint(&b, 4, root->format);
@@ -327,7 +304,7 @@ static enum status seal_batch(
 	for (size_t i = 0; i < n; i++)
 		room += changes[i].value.n + GCM_IV_LEN + GCM_TAG_LEN;
 	if ((out->memory = malloc(room)) == NULL)
-		return ERR_NO_SPACE;
+		return ERR_NO_MEMORY;
 	b = (struct buf){ out->memory, 0, room, false };
 	for (size_t i = 0; i < n; i++) {
 		size_t start = b.len;
@@ -376,7 +353,7 @@ enum status image_rewrite(struct image *im, unsigned format, const struct store_
 		goto out;
 	root_put(&root, &root_record);
 	if (!write_batch(im, changes, &batch, n, root.generation, buf_bytes(&root_record))) {
-		st = ERR_IO;
+		st = image_error_status(image_file_error(im->file));
 		goto out;
 	}
 	im->format = format;
@@ -414,19 +391,22 @@ static enum status subkey(struct bytes key, struct bytes label, const uint8_t *c
 }
 
 /* One record as the file has it: open it, and keep it sealed unless it may lie in clear. */
-static bool take_record(void *context, struct bytes name, uint64_t generation, struct bytes data)
+static enum status take_record(void *context, struct bytes name, uint64_t generation, struct bytes data)
 {
 	struct image_load *l = context;
 	uint8_t raw[RECORD_MAX];
 	struct buf b = BUF_OF(raw);
-	bool plain = keeps_plain(name), ok;
+	bool plain = keeps_plain(name);
+	enum status st;
 
 	if (name.n == 0)
-		return l->have_root = root_parse(data, &l->root);
-	ok = name.n <= RECORD_NAME_MAX && unseal(l->image, name, generation, data, &b) == OK &&
-	     set_row(l->image, name, generation, plain ? buf_bytes(&b) : data, plain) == OK;
+		return (l->have_root = root_parse(data, &l->root)) ? OK : ERR_MALFORMED;
+	if (name.n > RECORD_NAME_MAX)
+		return ERR_NO_SPACE;
+	if ((st = unseal(l->image, name, generation, data, &b)) == OK)
+		st = set_row(l->image, name, generation, plain ? buf_bytes(&b) : data, plain);
 	secret_clean(raw, b.len);
-	return ok;
+	return st;
 }
 
 /* Read and open all records, then check that the root is of the file's format, and its MAC over their generations. */
@@ -435,12 +415,14 @@ static enum image_error read_rows(struct image *im)
 	struct image_load l = { .image = im };
 	uint8_t mac[SHA256_LEN];
 	enum image_error e = image_file_read(im->file, im->card_id, take_record, &l);
+	enum status st;
 
 	if (e != IMAGE_OK)
 		return e;
 	im->generation = l.root.generation;
-	return l.have_root && l.root.format == im->format && root_mac(im, &l.root, NULL, 0, mac) == OK &&
-	                       secret_equals(BYTES_OF(mac), BYTES_OF(l.root.mac))
+	if ((st = root_mac(im, &l.root, NULL, 0, mac)) != OK)
+		return image_error_of(st);
+	return l.have_root && l.root.format == im->format && secret_equals(BYTES_OF(mac), BYTES_OF(l.root.mac))
 	               ? IMAGE_OK
 	               : IMAGE_TAMPERED;
 }
@@ -449,22 +431,23 @@ enum image_error image_open_card(
         struct image **out, struct image_file *file, struct bytes key, const uint8_t card_id[static CARD_ID_LEN], bool create)
 {
 	struct image *im = calloc(1, sizeof *im);
-	enum image_error e = IMAGE_IO;
+	enum image_error e;
+	enum status st;
 
 	*out = im;
 	if (im == NULL)
-		return IMAGE_IO;
+		return IMAGE_NO_MEMORY;
 	im->backend = (struct store_backend){ backend_load, backend_next, backend_write, NULL };
 	im->file = file;
 	im->format = image_file_format(file);
 	memcpy(im->card_id, card_id, CARD_ID_LEN);
-	if (subkey(key, BYTES_STR("prose-card records"), card_id, &im->record_key) == OK &&
-	        subkey(key, BYTES_STR("prose-card root"), card_id, &im->root_key) == OK) {
-		if (!create)
-			e = read_rows(im);
-		else if (image_file_add(file, key, card_id) == IMAGE_OK && backend_write(&im->backend, NULL, 0) == OK)
-			e = IMAGE_OK;
-	}
+	if ((st = subkey(key, BYTES_STR("prose-card records"), card_id, &im->record_key)) != OK ||
+	        (st = subkey(key, BYTES_STR("prose-card root"), card_id, &im->root_key)) != OK)
+		e = image_error_of(st);
+	else if (!create)
+		e = read_rows(im);
+	else if ((e = image_file_add(file, key, card_id)) == IMAGE_OK)
+		e = image_error_of(backend_write(&im->backend, NULL, 0));
 	if (e != IMAGE_OK)
 		image_close(out);
 	return e;
@@ -485,8 +468,13 @@ enum image_error image_open(struct image **out, struct image_options *o)
 		e = image_open_card(out, file, o->key, o->card_id, o->create);
 	if (e == IMAGE_OK)
 		(*out)->owns_file = true;
-	else
+	else {
+		bool made = file != NULL && o->create;
+
 		image_file_close(&file);
+		if (made)
+			image_file_remove(o->path);
+	}
 	return e;
 }
 

@@ -6,34 +6,13 @@
 #define CARD_IO_IMAGE_STORE_SQLITE_H
 
 #include "apdu/aids.h"
+#include "card/io/image/image_error.h"
 #include "card/os/store.h"
 
 struct image;
 struct image_file;
 
 enum { IMAGE_FORMAT = 2 }; /* what this program writes; image_migration.h brings older images to it */
-
-enum image_error {
-	IMAGE_OK = 0,
-	IMAGE_MISSING = 3,   /* no such file */
-	IMAGE_NOT_IMAGE = 4, /* not a card image, or truncated */
-	IMAGE_WRONG_KEY = 5,
-	IMAGE_TAMPERED = 6, /* a record was edited, replaced, removed or is old */
-	IMAGE_BUSY = 7,     /* another process holds it */
-	IMAGE_IO = 8,
-	IMAGE_FARM = 10,  /* many cards where one was expected */
-	IMAGE_NEWER = 11, /* of a format that this program does not know */
-	IMAGE_OLD = 12,   /* from before the epoch that its counter has reached (epoch.h) */
-	IMAGE_COUNTER_SILENT = 13,
-	IMAGE_COUNTER_WANTED = 0x100 | IMAGE_COUNTER_SILENT,
-	IMAGE_UNCOUNTED = 0x200 | IMAGE_COUNTER_SILENT,
-	IMAGE_COUNTED = 0x300 | IMAGE_COUNTER_SILENT,
-	IMAGE_OTHER_COUNTER = 0x400 | IMAGE_COUNTER_SILENT,
-	IMAGE_READ_ONLY = 0x100 | IMAGE_IO, /* file or folder */
-	IMAGE_FULL = 0x200 | IMAGE_IO       /* the disk */
-};
-/* One sentence: what is wrong and what to do. The low octet of a value is the exit code of prose-card. */
-const char *image_error_text(enum image_error);
 
 enum { SEED_MAX = 64 };
 struct image_options {

@@ -392,7 +392,7 @@ enum prose_result prose_eap_new(struct prose_card *card, enum prose_eap_method m
 
 	*out = NULL;
 	if (e == NULL)
-		return PROSE_NO_SPACE;
+		return PROSE_NO_MEMORY;
 	e->card = card;
 	e->prime = method == PROSE_EAP_AKA_PRIME;
 	if ((identity != NULL && strlen(identity) > ID_MAX) || (network_name != NULL && strlen(network_name) > ID_MAX) ||

@@ -15,6 +15,7 @@ enum { MESSAGE_MAX = 65535, CONTROL_RESET = 2, NAME_MAX_LEN = 32 };
 
 struct farm_link {
 	int fd;
+	bool lost;
 	uint8_t frame[2 + MESSAGE_MAX];
 };
 
@@ -78,9 +79,14 @@ static enum prose_result farm_transmit(void *context, const uint8_t *c, size_t c
 	struct farm_link *l = context;
 
 	/* One octet would be a control message. */
-	if (c_len < 2 || !send_message(l, (struct bytes){ c, c_len }) || !receive_message(l, r, n)) {
+	if (c_len < 2) {
 		*n = 0;
-		return c_len < 2 ? PROSE_FORMAT : PROSE_IO;
+		return PROSE_FORMAT;
+	}
+	if (l->lost || !send_message(l, (struct bytes){ c, c_len }) || !receive_message(l, r, n)) {
+		*n = 0;
+		l->lost = true; /* where the next message begins is not known any more */
+		return PROSE_IO;
 	}
 	return PROSE_OK;
 }
@@ -89,7 +95,10 @@ static enum prose_result farm_reset(void *context)
 {
 	static const uint8_t reset = CONTROL_RESET;
 
-	return send_message(context, (struct bytes){ &reset, 1 }) ? PROSE_OK : PROSE_IO;
+	struct farm_link *l = context;
+
+	l->lost = l->lost || !send_message(l, (struct bytes){ &reset, 1 });
+	return l->lost ? PROSE_IO : PROSE_OK;
 }
 
 static void farm_close(void *context)
@@ -120,7 +129,7 @@ enum prose_result prose_farm_open(const char *socket_path, const char *card, str
 	enum prose_result r = PROSE_NO_READER;
 
 	if (l == NULL)
-		return PROSE_NO_SPACE;
+		return PROSE_NO_MEMORY;
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (l->fd >= 0 && strlen(socket_path) < sizeof to.sun_path) {
 		memcpy(to.sun_path, socket_path, strlen(socket_path) + 1);

@@ -34,6 +34,7 @@ static enum prose_result result_of(LONG rc)
 	case SCARD_W_UNPOWERED_CARD: return PROSE_NO_CARD;
 	case SCARD_W_SECURITY_VIOLATION: return PROSE_NOT_LET_IN;
 	case SCARD_E_INSUFFICIENT_BUFFER: return PROSE_NO_SPACE;
+	case SCARD_E_NO_MEMORY: return PROSE_NO_MEMORY;
 	default: return PROSE_IO;
 	}
 }
@@ -106,18 +107,22 @@ static void pcsc_close(void *context)
 	free(p);
 }
 
-static char *list_readers(SCARDCONTEXT context)
+static enum prose_result list_readers(SCARDCONTEXT context, char **names)
 {
 	DWORD n = 0;
-	char *names;
+	LONG rc = SCardListReaders(context, NULL, NULL, &n);
 
-	if (SCardListReaders(context, NULL, NULL, &n) != SCARD_S_SUCCESS || n == 0 || (names = calloc(1, n + 1)) == NULL)
-		return NULL;
-	if (SCardListReaders(context, NULL, names, &n) != SCARD_S_SUCCESS) {
-		free(names);
-		return NULL;
+	*names = NULL;
+	if (rc == SCARD_S_SUCCESS && n > 0) {
+		if ((*names = calloc(1, n + 1)) == NULL)
+			return PROSE_NO_MEMORY;
+		rc = SCardListReaders(context, NULL, *names, &n);
 	}
-	return names;
+	if (rc == SCARD_S_SUCCESS && n > 0)
+		return PROSE_OK;
+	free(*names);
+	*names = NULL;
+	return rc == SCARD_E_NO_MEMORY ? PROSE_NO_MEMORY : PROSE_NO_READER;
 }
 
 /* Does anybody listen where the client library looks for pcscd? */
@@ -147,6 +152,7 @@ static enum prose_result establish(SCARDCONTEXT *context)
 	case SCARD_S_SUCCESS: return PROSE_OK;
 	case SCARD_F_COMM_ERROR:
 	case SCARD_W_SECURITY_VIOLATION: return PROSE_NOT_LET_IN;
+	case SCARD_E_NO_MEMORY: return PROSE_NO_MEMORY;
 	case SCARD_E_NO_SERVICE: return pcscd_listens() ? PROSE_NOT_LET_IN : PROSE_NO_READER;
 	default: return PROSE_NO_READER;
 	}
@@ -160,9 +166,9 @@ enum prose_result prose_pcsc_readers(char **names)
 	*names = NULL;
 	if (r != PROSE_OK)
 		return r;
-	*names = list_readers(context);
+	r = list_readers(context, names);
 	(void)SCardReleaseContext(context);
-	return *names != NULL ? PROSE_OK : PROSE_NO_READER;
+	return r;
 }
 
 /* pcscd 1.9.9 can lose track of a card that one client powered off while another connected: every connection then fails as
@@ -196,14 +202,16 @@ static LONG connect_shared(struct pcsc *p, const char *name)
 
 static enum prose_result connect_first(struct pcsc *p, const char *wanted)
 {
-	char *names = list_readers(p->context);
-	enum prose_result r = PROSE_NO_READER;
+	char *names;
+	enum prose_result r = list_readers(p->context, &names);
 
+	if (r == PROSE_OK)
+		r = PROSE_NO_READER; /* unless one has that name */
 	for (const char *name = names; name != NULL && *name != 0; name += strlen(name) + 1) {
 		if (wanted != NULL && strncmp(name, wanted, strlen(wanted)) != 0)
 			continue;
 		r = result_of(connect_shared(p, name));
-		if (r == PROSE_OK)
+		if (r == PROSE_OK || r == PROSE_NO_MEMORY)
 			break;
 	}
 	free(names);
@@ -216,7 +224,7 @@ enum prose_result prose_pcsc_open(const char *reader, struct prose_transport *ou
 	enum prose_result r;
 
 	if (p == NULL)
-		return PROSE_NO_SPACE;
+		return PROSE_NO_MEMORY;
 	if ((r = establish(&p->context)) != PROSE_OK) {
 		free(p);
 		return r;

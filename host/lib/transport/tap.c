@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A transport that shows to somebody what another one carries: a file of hex lines, or Wireshark by GSMTAP. What is in a PIN
  * command is never shown; what else apdu/ins.c calls secret, when it is asked for. */
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -150,8 +151,10 @@ enum prose_result prose_trace_open(struct prose_transport inner, const char *pat
 	struct tap *t = calloc(1, sizeof *t);
 
 	if (t == NULL || (t->file = private_file(path)) == NULL) {
+		bool starved = t == NULL || errno == ENOMEM;
+
 		free(t);
-		return PROSE_NO_SPACE;
+		return starved ? PROSE_NO_MEMORY : PROSE_NO_SPACE;
 	}
 	t->socket = -1;
 	t->show = show_in_file;
@@ -185,7 +188,9 @@ enum prose_result prose_gsmtap_open(struct prose_transport inner, const char *ho
 {
 	struct tap *t = calloc(1, sizeof *t);
 
-	if (t == NULL || (t->socket = dial(host)) < 0) {
+	if (t == NULL)
+		return PROSE_NO_MEMORY;
+	if ((t->socket = dial(host)) < 0) {
 		free(t);
 		return PROSE_IO;
 	}

@@ -200,6 +200,23 @@ START_TEST(images_are_their_owners)
 }
 END_TEST
 
+/* Each failure of the machine's has an error of its own, and none says that the image was changed; all else does. */
+START_TEST(a_failing_machine_is_no_tampering)
+{
+	for (enum status st = ERR_TRUNCATED; st <= ERR_DISK_BROKEN; st++) {
+		enum image_error e = image_error_of(st);
+
+		ck_assert_int_eq(e != IMAGE_TAMPERED, status_failed(st));
+		if (!status_failed(st))
+			continue;
+		ck_assert_int_eq(e & 0xFF, IMAGE_IO);
+		ck_assert_int_eq(image_error_status(e), st);
+		ck_assert_ptr_null(strstr(image_error_text(e), "changed"));
+	}
+	ck_assert_int_eq(image_error_of(OK), IMAGE_OK);
+}
+END_TEST
+
 START_TEST(garbage_and_truncated_files)
 {
 	struct stat info;
@@ -310,6 +327,7 @@ Suite *suite_image(void)
 	tcase_add_test(t, another_cards_record_is_refused);
 	tcase_add_test(t, garbage_and_truncated_files);
 	tcase_add_test(t, images_are_their_owners);
+	tcase_add_test(t, a_failing_machine_is_no_tampering);
 	tcase_add_test(t, power_cuts_of_the_real_store_leave_old_or_new);
 	tcase_add_test(t, the_sweep_notices_synchronous_off);
 	suite_add_tcase(s, t);
