@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A server in an attacker's hands, and the keeper of the keys that it asks. */
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <pthread.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -205,6 +208,65 @@ START_TEST(a_keeper_that_dies_in_the_middle)
 }
 END_TEST
 
+/* HTTP's status for the beginning of a bootstrapping. */
+static unsigned begun(void)
+{
+	struct bsf bsf = { .db = db, .name = "bsf.example.org", .lifetime = 3600 };
+	struct evkeyvalq headers;
+	struct http_request q = { .method = "GET", .path = "/", .headers = &headers };
+	struct http_reply r = { 0 };
+
+	TAILQ_INIT(&headers);
+	ck_assert_int_eq(evhttp_add_header(&headers, "Authorization",
+	                         "Digest username=\"" IMSI "@ims.mnc001.mcc001.3gppnetwork.org\", realm=\"bsf.example.org\", "
+	                         "nonce=\"\", uri=\"/\", response=\"\""),
+	        0);
+	bsf_request(&bsf, NOW, &q, &r);
+	evhttp_clear_headers(&headers);
+	return r.status;
+}
+
+/* The client is told to come again; it is not to blame. */
+START_TEST(a_server_without_its_keeper_is_not_available)
+{
+	int fd;
+	pid_t pid = answering(true, &fd);
+	struct keeper *k = keeper_new(fd);
+
+	ck_assert_uint_eq(begun(), 401);
+	db_set_keeper(db, k);
+	ck_assert_uint_eq(begun(), 503);
+	db_set_keeper(db, NULL);
+	ck_assert_uint_eq(begun(), 401);
+	keeper_free(&k);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
+/* A cause arrives as it was: the last status is one, the next number is none. */
+START_TEST(a_status_arrives_as_it_was)
+{
+	static const uint8_t answers[][2] = { { ERR_DISK_FULL, ERR_DISK_FULL }, { STATUS_LAST, STATUS_LAST },
+		{ STATUS_LAST + 1, ERR_IO } };
+	int ends[2];
+	struct keeper *k;
+	uint8_t raw[16];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	k = keeper_new(ends[0]);
+	db_set_keeper(db, k);
+	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+		struct buf answer = BUF_OF(raw);
+
+		ck_assert_int_eq(send(ends[1], answers[i], 1, 0), 1);
+		ck_assert_uint_eq(keeper_ask(db, NOW, &hss_ask_vector, (struct bytes){ 0 }, &answer), answers[i][1]);
+	}
+	db_set_keeper(db, NULL);
+	keeper_free(&k);
+	(void)close(ends[1]);
+}
+END_TEST
+
 /* Who asks for a subscriber and hears a status that is for him alone. */
 struct asker {
 	const char *imsi;
@@ -260,6 +322,8 @@ TCase *tcase_keeper(void)
 	tcase_add_test(t, no_keys_in_anothers_name);
 	tcase_add_test(t, nothing_ends_a_keeper_but_its_server);
 	tcase_add_test(t, a_keeper_that_dies_in_the_middle);
+	tcase_add_test(t, a_server_without_its_keeper_is_not_available);
+	tcase_add_test(t, a_status_arrives_as_it_was);
 	tcase_add_test(t, two_ask_at_once);
 	return t;
 }

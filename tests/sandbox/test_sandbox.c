@@ -176,7 +176,8 @@ START_TEST(sockets_by_role)
 	} rows[] = { { SANDBOX_CARD_RUN, false, ".46...", "c" }, { SANDBOX_CARD_COUNTED, false, "u46...", "c" },
 		{ SANDBOX_CARD_FARM, false, "u46...", "c" }, { SANDBOX_SERVE_HSS, false, "......", "." },
 		{ SANDBOX_SERVE_HTTP, false, "u.....", "c" }, { SANDBOX_SERVE_OTA, false, "u46n..", "c" },
-		{ SANDBOX_SERVE_HSS, true, "u46n..", "c" }, { SANDBOX_SERVE_HTTP, true, "u46n..", "c" } };
+		{ SANDBOX_SERVE_HSS, true, "u46n..", "c" }, { SANDBOX_SERVE_HTTP, true, "u46n..", "c" },
+		{ SANDBOX_KEEPER, false, "......", "." }, { SANDBOX_KEEPER, true, "u46n..", "c" } };
 
 	for (size_t i = 0; possible() && i < sizeof rows / sizeof *rows; i++) {
 		for (size_t k = 0; k < sizeof families / sizeof *families; k++) {
