@@ -575,15 +575,19 @@ static bool read_response(const xmlNode *root, struct kms_received *received)
 static enum status read_signature(const xmlNode *root, xmlNode *response, struct kms_received *out)
 {
 	const char *name = out->signature.key_name;
+	unsigned long id;
 	char *end;
 
 	TRY(xml_signature_read(child(root, XML_DSIG, "Signature"), response, &out->signature));
 	if (strncmp(name, KEY_NAME, sizeof KEY_NAME - 1) != 0 || name[sizeof KEY_NAME - 1] < '0' ||
 	        name[sizeof KEY_NAME - 1] > '9')
 		return ERR_MALFORMED;
-	out->trk_id = (unsigned)strtoul(name + sizeof KEY_NAME - 1, &end, 10);
+	id = strtoul(name + sizeof KEY_NAME - 1, &end, 10);
+	if (*end != '.' || id > UINT8_MAX)
+		return ERR_MALFORMED;
+	out->trk_id = (unsigned)id;
 	out->is_signed = true;
-	return *end == '.' && out->trk_id <= UINT8_MAX ? OK : ERR_MALFORMED;
+	return OK;
 }
 
 enum status kms_response_parse(struct bytes xml, struct kms_received *out)

@@ -70,7 +70,7 @@ static const char *names(const json_t *list, char *out, size_t n)
 	return out;
 }
 
-static const char *plural(size_t n)
+static const char *plural(unsigned long long n)
 {
 	return n == 1 ? "" : "s";
 }

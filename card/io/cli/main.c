@@ -16,6 +16,7 @@
 #include "apdu/birth.h"
 #include "apdu/base/hex.h"
 #include "apdu/base/status.h"
+#include "apdu/base/text.h"
 #include "apdu/tlv.h"
 #include "card/io/birth/birth.h"
 #include "card/io/cli/cli.h"
@@ -36,10 +37,12 @@ static struct card_work work;
 
 static bool parse_size(const char *text, size_t *out)
 {
-	char *end;
+	long long n;
 
-	*out = strtoul(text, &end, 10);
-	return *text >= '0' && *text <= '9' && *end == 0;
+	if (!text_number(text, &n) || n < 0 || (unsigned long long)n > SIZE_MAX)
+		return false;
+	*out = (size_t)n;
+	return true;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

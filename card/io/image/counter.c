@@ -209,7 +209,7 @@ static enum status tpm_open(const char *name, struct counter **out, char *reason
 	static const char usual[] = "device:/dev/tpmrm0";
 	struct tpm_counter *t;
 	char *end;
-	unsigned long index = strtoul(name, &end, 16);
+	unsigned long long index = strtoull(name, &end, 16); /* wider than an index where long has 32 bits, too */
 	enum status st;
 
 	if (end == name || index > UINT32_MAX || (*end != 0 && *end != ','))

@@ -12,20 +12,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apdu/base/text.h"
+
 enum { CONTROL_OFF = 0, CONTROL_ON = 1, CONTROL_RESET = 2, CONTROL_ATR = 4, RETRY_MS = 100 };
 
 enum status vpcd_parse(const char *text, struct vpcd_options *o)
 {
 	const char *colon = strrchr(text, ':');
-	char *end;
-	unsigned long port;
+	long long port;
 
 	if (colon == NULL || colon == text || (size_t)(colon - text) >= sizeof o->host)
 		return ERR_MALFORMED;
 	memcpy(o->host, text, (size_t)(colon - text));
 	o->host[colon - text] = 0;
-	port = strtoul(colon + 1, &end, 10);
-	if (*end != 0 || port == 0 || port > 65535)
+	if (!text_number(colon + 1, &port) || port < 1 || port > 65535)
 		return ERR_MALFORMED;
 	o->port = (uint16_t)port;
 	return OK;
