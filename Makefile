@@ -10,11 +10,12 @@ CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 SAN ?=
 COVER ?=
 TAINT ?=
+FRAMES ?=
 PREFIX ?= /usr/local
 VERSION := $(shell cat VERSION)
 DESTDIR ?=
 comma := ,
-VARIANT := $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COVER),-cover)$(if $(TAINT),-taint)
+VARIANT := $(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COVER),-cover)$(if $(TAINT),-taint)$(if $(FRAMES),-frames)
 O := build/$(VARIANT)
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Werror -Wno-missing-field-initializers
@@ -30,6 +31,11 @@ endif
 override CPPFLAGS += -DPROSE_SANDBOX=$(if $(SAN)$(COVER)$(TAINT),0,1)
 ifneq ($(TAINT),)
 override CPPFLAGS += -DTAINT
+endif
+# Each function of ours, but the arithmetic, says when it returns, and has a frame: tests/support/frames.c looks into that.
+ifneq ($(FRAMES),)
+override CFLAGS += -finstrument-functions -finstrument-functions-exclude-file-list=tests/,/usr/,1024 -fno-inline -fno-omit-frame-pointer -fno-partial-inlining -fno-optimize-sibling-calls
+override LDFLAGS += -rdynamic
 endif
 ifneq ($(COVER),)
 override CFLAGS += --coverage

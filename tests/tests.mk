@@ -56,6 +56,7 @@ check-all: ## what check leaves out: programs of others, upgrades killed at ever
 	@packaging/install-deps all
 	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(E2E) $(O)/exchange $(BENCH_PROGRAMS)
 	+@$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint
+	+@$(MAKE) --no-print-directory FRAMES=1 build/gcc-frames/check-unit
 	@tests/run $(O) all
 
 check-long: ## hours: every N, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten minutes of every fuzz target

@@ -7,21 +7,28 @@ import shlex
 import shutil
 import subprocess
 
-FLAGS = ['CFLAGS=-O2 -w', 'CC=gcc']  # no warnings: a mutant that gcc warns of is one; no -g: objects can be compared
-OBJECTS = 'build/gcc'
+# No warnings: a mutant that gcc warns of is one; no -g: objects can be compared; FRAMES: unit/wipe looks into frames.
+FLAGS = ['CFLAGS=-O2 -w', 'CC=gcc', 'FRAMES=1']
+OBJECTS = 'build/gcc-frames'
 
 
 class Failed(Exception):
     pass
 
 
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
 def tracked(root):
-    """The files of the tree as git sees them, changed and new ones too; the pages of docs do not change a result."""
+    """The files of the tree as git sees them, changed and new ones too; of the pages of docs those that a test reads."""
     out = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard', '-z'], cwd=root, capture_output=True)
     if out.returncode:
         raise Failed(f'git does not list the files of {root}; run in a clone')
     paths = sorted(p for p in out.stdout.decode().split('\0') if p and os.path.isfile(os.path.join(root, p)))
-    return [p for p in paths if not p.endswith('.md')]
+    tests = ''.join(read(os.path.join(root, p)) for p in paths if p.startswith('tests/') and p.endswith('.c'))
+    return [p for p in paths if not p.endswith('.md') or f'"{p}"' in tests]
 
 
 def fingerprint(root, paths):

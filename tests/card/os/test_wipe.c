@@ -12,6 +12,7 @@
 #include "apdu/tlv.h"
 #include "crypto/guarded/aka.h"
 #include "ota/gp_key.h"
+#include "tests/support/frames.h"
 #include "tests/support/operator.h"
 #include "tests/support/scp.h"
 
@@ -36,6 +37,7 @@ static void know(const char *name, struct bytes value)
 	secrets[secret_count].n = value.n < 64 ? value.n : 64;
 	memcpy(secrets[secret_count].octets, value.p, secrets[secret_count].n);
 	secret_count++;
+	frames_learn(value.p, value.n);
 }
 
 static bool flat(const uint8_t *p, size_t n)
@@ -85,6 +87,8 @@ static void look_below(const uint8_t *here)
 	__attribute__((noinline)) void __wrap_##name(type what)                                                                \
 	{                                                                                                                      \
 		look_below(__builtin_frame_address(0));                                                                        \
+		if (sizeof *what == sizeof(struct secret) && what->len <= SECRET_MAX) /* larger ones hold much that is none */ \
+			frames_learn(what->data, what->len);                                                                   \
 		__real_##name(what);                                                                                           \
 	}
 WATCHED(secret_wipe, struct secret *)
@@ -192,6 +196,25 @@ START_TEST(the_oracle_sees)
 	free(block);
 	armed = false;
 	ck_assert_ptr_nonnull(found);
+}
+END_TEST
+
+/* So does the one of frames: at any place, one octet less is nothing, and few values are no secret. */
+START_TEST(the_frames_see)
+{
+	static const char secret[] = "fedcba9876543210", none[16] = { 1, 2, 3 };
+	uint8_t frame[64] = { 0 };
+
+	frames_learn(secret, 16);
+	frames_learn(none, sizeof none);
+	ck_assert(!frames_found(frame, sizeof frame));
+	ck_assert(!frames_found(none, sizeof none));
+	for (size_t at = 0; at + WINDOW <= sizeof frame; at++) {
+		memset(frame, 0, sizeof frame);
+		memcpy(frame + at, secret + 4, WINDOW);
+		ck_assert(frames_found(frame, sizeof frame));
+		ck_assert(!frames_found(frame + at, WINDOW - 1));
+	}
 }
 END_TEST
 
@@ -381,6 +404,7 @@ Suite *suite_wipe(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, the_oracle_sees);
+	tcase_add_test(t, the_frames_see);
 	tcase_add_test(t, pins);
 	tcase_add_test(t, subscribers);
 	tcase_add_test(t, groups);
