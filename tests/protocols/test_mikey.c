@@ -475,7 +475,7 @@ START_TEST(kms_signatures)
 		{ "ink.7.", "trk.7.", ERR_MALFORMED },
 		{ "ink.7.", "ink.700.", ERR_MALFORMED },
 		{ "ink.7.", "ink..", ERR_MALFORMED },
-		{ "ink.7.", "ink.4294967303.", ERR_MALFORMED }, /* 7 in 32 bits */
+		{ "ink.7.", "ink.4294967303.", ERR_MALFORMED },       /* 7 in 32 bits */
 		{ "</KeyInfo>", "<RetrievalMethod/></KeyInfo>", OK }, /* passed over */
 		{ "<SignatureValue>", "<SignatureValue>AAAA", ERR_MALFORMED },
 		{ "<Signature ", "<Signature2 ", ERR_MALFORMED },
