@@ -109,11 +109,12 @@ int keep_start(const char *verb, struct arguments *a, enum keeper_role role, con
 	int ends[2], rc;
 	pid_t pid;
 
+	(void)fflush(NULL); /* else both would write it */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0 || (pid = fork()) < 0)
 		return net_fail(verb, NULL, "no process for the keeper of the keys", EXIT_FAILURE);
 	if (pid == 0) {
 		leave_the_server(ends[1]);
-		_exit(keep(verb, a, role, key));
+		exit(keep(verb, a, role, key));
 	}
 	(void)close(ends[1]);
 	keeper = pid;
