@@ -24,7 +24,16 @@ enum {
 };
 enum { SEQUENCE_MAX = 0xFFFFFF };
 enum { PUT_KEY_SEVERAL = 0x80, KEY_LEN = DOMAIN_KEY_LEN };
-enum { TAG_KEY_INFORMATION = 0xE0, TAG_KEY_DATA = 0xC0 };
+enum {
+	TAG_IIN = 0x42,
+	TAG_CIN = 0x45,
+	TAG_CARD_DATA = 0x66,
+	TAG_SEQUENCE = 0xC1,
+	TAG_KEY_INFORMATION = 0xE0,
+	TAG_KEY_DATA = 0xC0
+};
+enum { TAG_FCI = 0x6F, TAG_FCI_AID = 0x84, TAG_FCI_PROPRIETARY = 0xA5, TAG_LONGEST_DATA = 0x9F65, LONGEST_DATA = 255 };
+enum { IIN_LEN = 4 };
 
 static const struct bytes scp_name = { (const uint8_t *)"scp", 3 };
 static const struct bytes sequence_name = { (const uint8_t *)"seq", 3 };
@@ -82,6 +91,17 @@ static void end_session(const struct command *c)
 	secret_clean(domain_state(c), sizeof(struct domain_state));
 }
 
+/* A security error in it: not what is in clear is answered now. */
+static enum sw abort_session(const struct command *c)
+{
+	struct domain_state *s = domain_state(c);
+	bool was_open = s->session.level != 0 || s->aborted;
+
+	end_session(c);
+	s->aborted = was_open;
+	return SW_SECURITY_NOT_SATISFIED;
+}
+
 static struct scp03_keys keys_of(const struct secret_large *record)
 {
 	return (struct scp03_keys){ { record->data + 1, KEY_LEN }, { record->data + 1 + KEY_LEN, KEY_LEN } };
@@ -112,7 +132,7 @@ static enum sw make_challenge(struct applet *a, const struct scp03_keys *keys, s
 	if (st == ERR_NOT_FOUND)
 		st = rng_fill(a->card->env.rng, s->card, sizeof s->card);
 	else if (st == OK && s->sequence > SEQUENCE_MAX)
-		return SW_METHOD_BLOCKED; /* until PUT KEY */
+		return SW_CONDITIONS_NOT_SATISFIED; /* until PUT KEY (Amendment D 6.2.2.1) */
 	else if (st == OK)
 		st = scp03_challenge(keys, s->sequence, (struct bytes){ a->aid, a->aid_len }, SCP03_S8, s->card);
 	return sw_of(st);
@@ -201,15 +221,12 @@ static uint8_t gp_type(uint8_t type)
 	return type == KEY_AES || type == 0 ? GP_KEY_AES : GP_KEY_3DES;
 }
 
-/* GET DATA of the key information template; nothing else is kept here. */
-static enum sw get_data(struct command *c)
+static enum sw key_information(struct command *c)
 {
 	struct applet *rfm = domain_ota_keys(c->card, c->applet);
 	uint8_t raw[255];
 	struct buf b = BUF_OF(raw);
 
-	if (c->p1 != 0 || c->p2 != TAG_KEY_INFORMATION)
-		return SW_REFERENCE_NOT_FOUND;
 	for (uint8_t kvn = 1; rfm != NULL && kvn <= KVN_SCP80_LAST; kvn++) {
 		RFM_KEYS k = { 0 };
 
@@ -228,10 +245,78 @@ static enum sw get_data(struct command *c)
 	return b.failed ? SW_TECHNICAL_PROBLEM : SW_OK;
 }
 
+/* The issuer's number is the beginning of the ICCID, seven digits; the card's among the issuer's is the whole ICCID. */
+static enum sw put_digits(struct command *c, size_t n, uint8_t last)
+{
+	uint8_t digits[CARD_ID_LEN];
+
+	if (!domain_is_issuer(c->applet))
+		return SW_REFERENCE_NOT_FOUND;
+	for (size_t i = 0; i < n; i++)
+		digits[i] = (uint8_t)(c->card->env.card_id[i] << 4 | c->card->env.card_id[i] >> 4);
+	digits[n - 1] |= last;
+	tlv_put(c->rsp, c->p2, (struct bytes){ digits, n });
+	return SW_OK;
+}
+
+static enum sw issuer_number(struct command *c)
+{
+	return put_digits(c, IIN_LEN, 0x0F);
+}
+
+static enum sw card_number(struct command *c)
+{
+	return put_digits(c, CARD_ID_LEN, 0);
+}
+
+/* H.2: a GlobalPlatform card, of 2.3.1, told apart by both numbers, SCP03 with its i. */
+static enum sw card_data(struct command *c)
+{
+	uint8_t data[] = { 0x73, 0x2F, 0x06, 0x07, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x01, 0x60, 0x0C, 0x06, 0x0A, 0x2A, 0x86,
+		0x48, 0x86, 0xFC, 0x6B, 0x02, 0x02, 0x03, 0x01, 0x63, 0x09, 0x06, 0x07, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B,
+		0x03, 0x64, 0x0B, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x04, SCP03_ID, SCP03_I_RANDOM };
+	uint32_t counter;
+
+	if (load_sequence(c->applet, &counter) == OK)
+		data[sizeof data - 1] = SCP03_I_COUNTER;
+	tlv_put(c->rsp, TAG_CARD_DATA, BYTES_OF(data));
+	return SW_OK;
+}
+
+static enum sw sequence_counter(struct command *c)
+{
+	uint8_t raw[SEQUENCE_LEN];
+	uint32_t counter;
+	enum status st = load_sequence(c->applet, &counter);
+
+	if (st != OK)
+		return st == ERR_NOT_FOUND ? SW_REFERENCE_NOT_FOUND : sw_of(st);
+	bytes_from_uint(counter, raw, sizeof raw);
+	tlv_put(c->rsp, TAG_SEQUENCE, BYTES_OF(raw));
+	return SW_OK;
+}
+
+/* What a Security Domain shall have (11.3.2.1). */
+static enum sw get_data(struct command *c)
+{
+	static const struct {
+		uint8_t tag;
+		enum sw (*put)(struct command *);
+	} objects[] = { { TAG_IIN, issuer_number }, { TAG_CIN, card_number }, { TAG_CARD_DATA, card_data },
+		{ TAG_SEQUENCE, sequence_counter }, { TAG_KEY_INFORMATION, key_information } };
+
+	for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
+		if (c->p1 == 0 && c->p2 == objects[i].tag)
+			return objects[i].put(c);
+	return SW_REFERENCE_NOT_FOUND;
+}
+
 static enum sw take_key(struct bytes *in, struct bytes dek, struct secret *key, struct buf *kcvs)
 {
 	enum status st = gp_key_take(in, dek, key, kcvs);
 
+	if (st == ERR_CRYPTO)
+		return SW_SECURITY_NOT_SATISFIED; /* the check value (11.8.3.2) */
 	return st == ERR_DENIED ? SW_FUNCTION_NOT_SUPPORTED : sw_of(st);
 }
 
@@ -267,6 +352,8 @@ static enum sw put_scp03(struct command *c, uint8_t kvn, const struct secret_lar
 	enum status st;
 	enum sw sw;
 
+	if (c->p1 == 0 && kvn != old->data[0])
+		return SW_NO_MEMORY; /* there is one set, which another replaces */
 	if (c->p1 != old->data[0] || (c->p2 & ~PUT_KEY_SEVERAL) != 1)
 		return SW_REFERENCE_NOT_FOUND;
 	buf_put_u8(&b, kvn);
@@ -368,10 +455,8 @@ static enum sw secured(struct command *c, const struct domain_command *row)
 	struct buf answer = BUF_OF(raw);
 	enum sw sw;
 
-	if (scp03_unwrap(&s->session, &a, &plain) != OK) {
-		end_session(c);
-		return SW_SECURITY_NOT_SATISFIED;
-	}
+	if (scp03_unwrap(&s->session, &a, &plain) != OK)
+		return abort_session(c);
 	inner.data = a.data;
 	if (row->ins == INS_EXTERNAL_AUTHENTICATE)
 		return row->handler(&inner);
@@ -398,8 +483,9 @@ static enum sw process(struct command *c)
 		return row->administrator || c->ins == INS_GET_DATA ? row->handler(c) : SW_INS_NOT_SUPPORTED;
 	if ((c->cla & CLA_SECURE) != 0)
 		return row->ins == INS_INITIALIZE_UPDATE ? SW_CONDITIONS_NOT_SATISFIED : secured(c, row);
-	if (c->ins == INS_EXTERNAL_AUTHENTICATE || (row->administrator && !c->channel->adm) ||
-	        (s->session.level != 0 && c->ins != INS_INITIALIZE_UPDATE))
+	if ((s->session.level != 0 || s->aborted) && c->ins != INS_INITIALIZE_UPDATE)
+		return abort_session(c);
+	if (c->ins == INS_EXTERNAL_AUTHENTICATE || (row->administrator && !c->channel->adm))
 		return SW_SECURITY_NOT_SATISFIED;
 	return row->handler(c);
 }
@@ -421,10 +507,25 @@ static const struct command_row rows[] = {
 	ROW(INS_STORE_DATA, "STORE DATA"),
 };
 
-/* A locked card says so (11.9.3.2). */
+/* What a Security Domain says of itself (11.9.3.1). */
+static void put_fci(const struct applet *a, struct buf *out)
+{
+	uint8_t raw[2 + AID_MAX + 2 + 4], longest[4];
+	struct buf b = BUF_OF(raw), proprietary = BUF_OF(longest);
+
+	tlv_put(&b, TAG_FCI_AID, (struct bytes){ a->aid, a->aid_len });
+	tlv_put_uint(&proprietary, TAG_LONGEST_DATA, 1, LONGEST_DATA);
+	tlv_put(&b, TAG_FCI_PROPRIETARY, buf_bytes(&proprietary));
+	tlv_put(out, TAG_FCI, buf_bytes(&b));
+}
+
+/* Selected again, its session is over (Amendment D 5.6). A locked card says so (11.9.3.2). */
 static enum sw domain_select(struct applet *a, struct command *c)
 {
-	(void)c;
+	if (c->channel->applet == a)
+		secret_clean(c->channel->session, sizeof(struct domain_state));
+	if ((c->p2 & P2_RETURN_MASK) != P2_NO_DATA)
+		put_fci(a, c->rsp);
 	return a->card->life == CARD_LOCKED ? SW_FILE_DEACTIVATED : SW_OK;
 }
 
