@@ -410,6 +410,9 @@ START_TEST(load_files_hashes_and_signatures)
 	ck_assert_uint_eq(load(r, "", hash_text, load_file("PROSE", NULL, key), 3), 0x9000);
 	ck_assert_uint_eq(load(r, "", hash_text, load_file("PROSE", NULL, key), 100), 0x6985); /* there already */
 	ck_assert(lists(r, 0x20, "F0112233445566"));
+	ck_assert(lists(r, 0x10, "E30D4F07F01122334455669F700101"));
+	ck_assert(lists(r, 0x10, "E3174F07" ELF_SD "9F7001018408" MODULE_SD)); /* with their modules (11.4.2.1) */
+	ck_assert(!lists(r, 0x20, "8408" MODULE_SD));
 	ck_assert_uint_eq(install(r, "F0112233445566", "F011223344556601", OWN_AID, "00", ""), 0x9000);
 	ck_assert_uint_eq(gp(r, INS_DELETE, 0, 0, aid_tlv("F0112233445566")), 0x9000);
 	ck_assert(!lists(r, 0x20, "F0112233445566"));
