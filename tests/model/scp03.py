@@ -476,6 +476,16 @@ def refuses(card, kind, keys):
     tool.update(0)
     expect(card.apdu(sent)[1] in (0x6300, 0x6982), "EXTERNAL AUTHENTICATE again under a new challenge")
     card.reset()
+    second, host = PySim(card, kind, {0x30: keys}, card.ok(H("0070000001"))[0]), os.urandom(8)
+    tool.select()
+    second.select()
+    session, _ = tool.update(0, host=host)
+    second.update(0, host=host)
+    sent = session.external_authenticate(1)
+    card.ok(sent)
+    seen = card.apdu(bytes([sent[0] | second.channel]) + sent[1:])[1]
+    expect(seen >> 8 == 0x69, "one answer to a challenge, whatever channel has it", f"{seen:04X}")
+    card.reset()
     for what, change in (("a bit of the MAC", lambda s: xor(s, bytes(len(s) - 2) + b"\1\0")),
                          ("another P2", lambda s: s[:3] + bytes([s[3] ^ 1]) + s[4:]), ("no MAC", lambda s: H("80CA00E000")),
                          ("the command before", None)):
@@ -485,6 +495,10 @@ def refuses(card, kind, keys):
         seen, sw = card.apdu(before if change is None else change(session.wrapped(H("80CA00E0"), b"", b"\0")))
         expect(sw == 0x6982 and seen == b"", f"6982 for {what}", f"{sw:04X}")
         dead(session)
+    tool.select()
+    tool.open(0x33)
+    expect(card.apdu(tool.session.external_authenticate(0x01))[1] == 0x6985, "D 7.1.2.1: EXTERNAL AUTHENTICATE after INITIALIZE UPDATE only")
+    card.reset()
     tool.select()
     tool.open(0x33)
     tool.look_round()

@@ -194,6 +194,8 @@ static enum sw external_authenticate(struct command *c)
 	uint8_t expected[SCP03_S8];
 	enum sw sw;
 
+	if (s->session.level != 0)
+		return SW_CONDITIONS_NOT_SATISFIED; /* an answer to INITIALIZE UPDATE, and to nothing else */
 	if (memchr(levels, c->p1, sizeof levels) == NULL || c->p2 != 0) {
 		end_session(c);
 		return SW_WRONG_P1P2;

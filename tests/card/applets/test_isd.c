@@ -312,6 +312,11 @@ START_TEST(an_aborted_session_answers_nothing)
 	ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x9000);
 	ck_assert_uint_eq(rig_send(r, "80CA00E000"), 0x9000);
 	ck_assert_uint_eq(scp_send(r, &s, 0xF2, 0x80, 0x02, hex("4F00")), 0x6982);
+	/* EXTERNAL AUTHENTICATE answers an INITIALIZE UPDATE, and changes no level afterwards (7.1.2.1). */
+	ck_assert_uint_eq(authenticate(r, &s, &k, 0x33), 0x9000);
+	ck_assert_uint_eq(scp_send(r, &s, 0x82, 0x01, 0, hex("1122334455667788")), 0x6985);
+	s.level = 0x33;
+	ck_assert_uint_eq(scp_send(r, &s, 0xF2, 0x80, 0x02, hex("4F00")), 0x9000);
 	/* Without a session there is none to abort. */
 	ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x9000);
 	ck_assert_uint_eq(rig_send(r, errors[2]), 0x6982);
