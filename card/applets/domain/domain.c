@@ -13,7 +13,7 @@
 #include "ota/scp03.h"
 
 enum { INS_INITIALIZE_UPDATE = 0x50, INS_EXTERNAL_AUTHENTICATE = 0x82 };
-enum { CLA_SECURE = 0x04, SCP_RECORD_LEN = 1 + 3 * DOMAIN_KEY_LEN, SEQUENCE_LEN = 3, DIVERSIFICATION_LEN = 10 };
+enum { CLA_SECURE = 0x04, CLA_GP = 0x80, SCP_RECORD_LEN = 1 + 3 * DOMAIN_KEY_LEN, SEQUENCE_LEN = 3, DIVERSIFICATION_LEN = 10 };
 enum {
 	SCP03_ID = 0x03,
 	SCP03_I_RANDOM = 0x60,
@@ -223,32 +223,29 @@ static uint8_t gp_type(uint8_t type)
 	return type == KEY_AES || type == 0 ? GP_KEY_AES : GP_KEY_3DES;
 }
 
-static enum sw key_information(struct command *c)
+static enum sw key_information(struct command *c, struct buf *out)
 {
 	struct applet *rfm = domain_ota_keys(c->card, c->applet);
-	uint8_t raw[255];
-	struct buf b = BUF_OF(raw);
 
 	for (uint8_t kvn = 1; rfm != NULL && kvn <= KVN_SCP80_LAST; kvn++) {
 		RFM_KEYS k = { 0 };
 
 		if (rfm_keys_load(rfm, kvn, &k) != OK)
 			continue;
-		put_key_information(&b, 1, kvn, gp_type(k.keys.kic_type), k.keys.kic.n);
-		put_key_information(&b, 2, kvn, gp_type(k.keys.kid_type), k.keys.kid.n);
+		put_key_information(out, 1, kvn, gp_type(k.keys.kic_type), k.keys.kic.n);
+		put_key_information(out, 2, kvn, gp_type(k.keys.kid_type), k.keys.kid.n);
 	}
 	{
 		SECRET_LARGE record = { 0 };
 
 		for (uint8_t i = 1; applet_get(c->applet, scp_name, &record) == OK && i <= 3; i++)
-			put_key_information(&b, i, record.data[0], GP_KEY_AES, KEY_LEN);
+			put_key_information(out, i, record.data[0], GP_KEY_AES, KEY_LEN);
 	}
-	tlv_put(c->rsp, TAG_KEY_INFORMATION, buf_bytes(&b));
-	return b.failed ? SW_TECHNICAL_PROBLEM : SW_OK;
+	return SW_OK;
 }
 
 /* The issuer's number is the beginning of the ICCID, seven digits; the card's among the issuer's is the whole ICCID. */
-static enum sw put_digits(struct command *c, size_t n, uint8_t last)
+static enum sw put_digits(const struct command *c, size_t n, uint8_t last, struct buf *out)
 {
 	uint8_t digits[CARD_ID_LEN];
 
@@ -257,60 +254,67 @@ static enum sw put_digits(struct command *c, size_t n, uint8_t last)
 	for (size_t i = 0; i < n; i++)
 		digits[i] = (uint8_t)(c->card->env.card_id[i] << 4 | c->card->env.card_id[i] >> 4);
 	digits[n - 1] |= last;
-	tlv_put(c->rsp, c->p2, (struct bytes){ digits, n });
+	buf_put(out, (struct bytes){ digits, n });
 	return SW_OK;
 }
 
-static enum sw issuer_number(struct command *c)
+static enum sw issuer_number(struct command *c, struct buf *out)
 {
-	return put_digits(c, IIN_LEN, 0x0F);
+	return put_digits(c, IIN_LEN, 0x0F, out);
 }
 
-static enum sw card_number(struct command *c)
+static enum sw card_number(struct command *c, struct buf *out)
 {
-	return put_digits(c, CARD_ID_LEN, 0);
+	return put_digits(c, CARD_ID_LEN, 0, out);
 }
 
 /* H.2: a GlobalPlatform card, of 2.3.1, told apart by both numbers, SCP03 with its i. */
-static enum sw card_data(struct command *c)
+static enum sw card_data(struct command *c, struct buf *out)
 {
-	uint8_t data[] = { 0x73, 0x2F, 0x06, 0x07, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x01, 0x60, 0x0C, 0x06, 0x0A, 0x2A, 0x86,
-		0x48, 0x86, 0xFC, 0x6B, 0x02, 0x02, 0x03, 0x01, 0x63, 0x09, 0x06, 0x07, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B,
-		0x03, 0x64, 0x0B, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x04, SCP03_ID, SCP03_I_RANDOM };
+	static const uint8_t head[] = { 0x73, 0x2F, 0x06, 0x07, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x01, 0x60, 0x0C, 0x06,
+		0x0A, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x02, 0x02, 0x03, 0x01, 0x63, 0x09, 0x06, 0x07, 0x2A, 0x86, 0x48,
+		0x86, 0xFC, 0x6B, 0x03, 0x64, 0x0B, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x04, SCP03_ID };
 	uint32_t counter;
 
-	if (load_sequence(c->applet, &counter) == OK)
-		data[sizeof data - 1] = SCP03_I_COUNTER;
-	tlv_put(c->rsp, TAG_CARD_DATA, BYTES_OF(data));
+	buf_put(out, BYTES_OF(head));
+	buf_put_u8(out, load_sequence(c->applet, &counter) == OK ? SCP03_I_COUNTER : SCP03_I_RANDOM);
 	return SW_OK;
 }
 
-static enum sw sequence_counter(struct command *c)
+static enum sw sequence_counter(struct command *c, struct buf *out)
 {
-	uint8_t raw[SEQUENCE_LEN];
 	uint32_t counter;
 	enum status st = load_sequence(c->applet, &counter);
 
 	if (st != OK)
 		return st == ERR_NOT_FOUND ? SW_REFERENCE_NOT_FOUND : sw_of(st);
-	bytes_from_uint(counter, raw, sizeof raw);
-	tlv_put(c->rsp, TAG_SEQUENCE, BYTES_OF(raw));
+	buf_put_uint(out, SEQUENCE_LEN, counter);
 	return SW_OK;
 }
 
-/* What a Security Domain shall have (11.3.2.1). */
+/* What a Security Domain shall have (11.3.2.1); of the ISO class, the value alone. */
 static enum sw get_data(struct command *c)
 {
 	static const struct {
 		uint8_t tag;
-		enum sw (*put)(struct command *);
+		enum sw (*put)(struct command *, struct buf *out);
 	} objects[] = { { TAG_IIN, issuer_number }, { TAG_CIN, card_number }, { TAG_CARD_DATA, card_data },
 		{ TAG_SEQUENCE, sequence_counter }, { TAG_KEY_INFORMATION, key_information } };
 
+	uint8_t raw[255];
+	struct buf b = BUF_OF(raw);
+	enum sw sw = SW_REFERENCE_NOT_FOUND;
+
 	for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
 		if (c->p1 == 0 && c->p2 == objects[i].tag)
-			return objects[i].put(c);
-	return SW_REFERENCE_NOT_FOUND;
+			sw = objects[i].put(c, &b);
+	if (sw != SW_OK)
+		return sw;
+	if ((c->cla & CLA_GP) != 0)
+		tlv_put(c->rsp, c->p2, buf_bytes(&b));
+	else
+		buf_put(c->rsp, buf_bytes(&b));
+	return b.failed ? SW_TECHNICAL_PROBLEM : SW_OK;
 }
 
 static enum sw take_key(struct bytes *in, struct bytes dek, struct secret *key, struct buf *kcvs)
@@ -500,6 +504,7 @@ static const struct command_row rows[] = {
 	ROW(INS_INITIALIZE_UPDATE, "INITIALIZE UPDATE"),
 	ROW(INS_EXTERNAL_AUTHENTICATE, "EXTERNAL AUTHENTICATE"),
 	ROW(INS_GET_DATA, "GET DATA"),
+	{ 0x00, 0x80, INS_GET_DATA, 0xFF, 0xFF, CASE_2, 0, 0, NEEDS_NOTHING, process, "GET DATA" },
 	ROW(INS_GET_STATUS, "GET STATUS"),
 	ROW(INS_SET_STATUS, "SET STATUS"),
 	ROW(INS_PUT_KEY, "PUT KEY"),

@@ -283,6 +283,9 @@ START_TEST(the_domain_says_what_it_is)
 		ck_assert(bytes_equal(rig_data(), hex("42048900101F")));
 		ck_assert_uint_eq(rig_send(r, "80CA004500"), 0x9000);
 		ck_assert(bytes_equal(rig_data(), hex("450A8900101000000000017F")));
+		ck_assert_uint_eq(rig_send(r, "00CA004500"), 0x9000); /* of the ISO class: the value alone (11.3.3.1) */
+		ck_assert(bytes_equal(rig_data(), hex("8900101000000000017F")));
+		ck_assert_uint_eq(rig_send(r, "00CA006700"), 0x6A88);
 		ck_assert_uint_eq(rig_send(r, "80CA006700"), 0x6A88);
 		ck_assert_uint_eq(rig_send(r, "80CA016600"), 0x6A88);
 	}
@@ -294,7 +297,7 @@ END_TEST
  * answered. */
 START_TEST(an_aborted_session_answers_nothing)
 {
-	static const char *const errors[] = { "80CA00E000", "80F28002024F0000", "84CA00E008112233445566778800" };
+	static const char *const errors[] = { "80CA00E000", "00CA00E000", "80F28002024F0000", "84CA00E008112233445566778800" };
 	struct rig *r = rig_new();
 	struct scp03_keys k = static_keys(r);
 	struct scp03 s;
@@ -319,7 +322,7 @@ START_TEST(an_aborted_session_answers_nothing)
 	ck_assert_uint_eq(scp_send(r, &s, 0xF2, 0x80, 0x02, hex("4F00")), 0x9000);
 	/* Without a session there is none to abort. */
 	ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x9000);
-	ck_assert_uint_eq(rig_send(r, errors[2]), 0x6982);
+	ck_assert_uint_eq(rig_send(r, errors[3]), 0x6982);
 	ck_assert_uint_eq(rig_send(r, "80CA00E000"), 0x9000);
 	rig_free(&r);
 }
