@@ -17,6 +17,7 @@
 #include "tests/support/scp.h"
 
 #define SELECT_ISD "00A4040C08A000000151000000"
+#define OLD_ISD "A000000003000000" /* which pySim selects */
 #define ELF_PROSE "F050524F534580"
 #define MODULE_PROSE "F050524F53458001"
 #define ELF_SD "A0000001515350"
@@ -648,6 +649,9 @@ START_TEST(a_hostile_operator)
 	ck_assert_uint_eq(install(r, ELF_SD, MODULE_SD, SSD_AID, "80", ""), 0x6985);
 	ck_assert_uint_eq(
 	        install(r, ELF_PROSE, MODULE_PROSE, "F050524F534507", "00", TOOLKIT_PARAMETERS), 0x9000); /* others may come */
+	ck_assert_uint_eq(install(r, ELF_PROSE, MODULE_PROSE, OLD_ISD, "00", ""), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00A4040C08" OLD_ISD), 0x9000); /* and one of this name is not the issuer's domain */
+	ck_assert_uint_ne(rig_send(r, "80CA00E000"), 0x9000);
 	rig_free(&r);
 }
 END_TEST
@@ -668,6 +672,8 @@ START_TEST(the_card_is_locked_and_terminated)
 		for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 			ck_assert_msg(rig_send(r, others[i]) == 0x6985, "%s", others[i]);
 		ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x6283);
+		ck_assert_uint_eq(rig_send(r, "00A4040000"), 0x6283); /* by its other names, too */
+		ck_assert_uint_eq(rig_send(r, "00A4040C08" OLD_ISD), 0x6283);
 		rig_reboot(r);
 	}
 	ck_assert_uint_eq(packet(r, "B00000", kic, kid, 1, hex("00A40004022FE2")), 0xFE);
