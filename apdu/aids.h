@@ -12,6 +12,8 @@ enum { ICCID_LEN = 10, CARD_ID_LEN = ICCID_LEN, TAR_LEN = 3, AID_MAX = 16 };
 
 /* The issuer security domain (GlobalPlatform 2.3 annex H). */
 #define AID_ISD "\xA0\x00\x00\x01\x51\x00\x00\x00"
+/* Its name on cards before GlobalPlatform had a RID, and in pySim. */
+#define AID_ISD_OLD "\xA0\x00\x00\x00\x03\x00\x00\x00"
 
 /* TARs of the remote file management applications (TS 102 226, TS 101 220 annex D). */
 #define TAR_CARD_MANAGER "\x00\x00\x00"

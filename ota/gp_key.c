@@ -40,7 +40,7 @@ enum status gp_psk_put(struct bytes dek, const struct secret *key, struct buf *o
 	return buf_status(out);
 }
 
-/* ERR_DENIED: another type. */
+/* ERR_DENIED: another type. A block of whole cipher blocks is the key alone (11.8.2.3.3). */
 static enum status take_sealed(
         struct bytes *in, enum gp_key_type wanted, struct bytes dek, struct secret *key, struct bytes *check)
 {
@@ -51,7 +51,11 @@ static enum status take_sealed(
 		return ERR_MALFORMED;
 	if (type != wanted)
 		return ERR_DENIED;
-	if (!bytes_take_uint(&block, 1, &n) || n == 0 || n % AES_BLOCK != 0 || n > sizeof key->data || block.n != n)
+	if (block.n % AES_BLOCK == 0)
+		n = block.n;
+	else if (!bytes_take_uint(&block, 1, &n))
+		return ERR_MALFORMED;
+	if (n == 0 || n % AES_BLOCK != 0 || n > sizeof key->data || block.n != n)
 		return ERR_MALFORMED;
 	key->len = (size_t)n;
 	return aes_cbc_decrypt(dek, block, key->data);
@@ -75,7 +79,7 @@ enum status gp_key_take(struct bytes *in, struct bytes dek, struct secret *key, 
 		return ERR_MALFORMED;
 	TRY(check_value(key, check));
 	if (!secret_equals((struct bytes){ check, GP_KCV_LEN }, kcv))
-		return ERR_MALFORMED;
+		return ERR_CRYPTO;
 	buf_put(kcvs, kcv);
 	return buf_status(kcvs);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gp_key.h - GlobalPlatform's instructions, and a key inside PUT KEY (GlobalPlatform 2.3, 11.8): type 88, the key's length and
- * itself under the DEK, its check value. */
+ * itself under the DEK, its check value. The length may be missing. */
 #ifndef OTA_GP_KEY_H
 #define OTA_GP_KEY_H
 
@@ -21,8 +21,8 @@ enum {
 
 /* Append an AES key. */
 MUST_USE enum status gp_key_put(struct bytes dek, const struct secret *key, struct buf *out);
-/* Take the next key and append its check value to kcvs. ERR_DENIED: not an AES key; ERR_MALFORMED: anything else that is wrong,
- * the check value among it. */
+/* Take the next key and append its check value to kcvs. ERR_DENIED: not an AES key; ERR_CRYPTO: the check value is wrong;
+ * ERR_MALFORMED: anything else. */
 MUST_USE enum status gp_key_take(struct bytes *in, struct bytes dek, struct secret *key, struct buf *kcvs);
 
 /* A pre-shared key for TLS, type 85, of 16, 32, 48 or 64 octets, without a check value. */

@@ -388,6 +388,13 @@ struct applet *applet_by_aid(struct card *card, struct bytes prefix)
 	return NULL;
 }
 
+struct applet *applet_by_name(struct card *card, struct bytes name)
+{
+	struct applet *a = name.n > 0 ? applet_by_aid(card, name) : NULL;
+
+	return a == NULL && (name.n == 0 || bytes_equal(name, BYTES_STR(AID_ISD_OLD))) ? applet_issuer(card) : a;
+}
+
 enum status applet_get(struct applet *a, struct bytes name, struct secret_large *out)
 {
 	struct record_name full;

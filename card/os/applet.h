@@ -84,6 +84,8 @@ enum applet_privilege {
 	PRIVILEGES_OF_ISSUER = PRIVILEGE_SECURITY_DOMAIN | PRIVILEGE_AUTHORIZED_MANAGEMENT | PRIVILEGE_GLOBAL_DELETE |
 	                       PRIVILEGE_GLOBAL_LOCK | PRIVILEGE_GLOBAL_REGISTRY
 };
+/* SELECT's P2: what the answer has. */
+enum { P2_NO_DATA = 0x0C, P2_RETURN_MASK = 0x0C };
 /* Of the card (5.1.1), in the life of its issuer's domain, which else is an instance's. */
 enum card_life { CARD_SECURED = 0x0F, CARD_LOCKED = 0x7F, CARD_TERMINATED = 0xFF };
 enum { DOMAIN_ISSUER = 0xFF, DOMAIN_SELF = 0xFE };
@@ -130,6 +132,9 @@ bool applet_reserved(struct card *, struct bytes aid);
 /* Write the registry after a change of life or domain. */
 MUST_USE enum status applet_registry_save(struct card *);
 struct applet *applet_issuer(struct card *); /* NULL: a card without the issuer's domain */
+/* What SELECT means by an AID or its beginning. The issuer's domain goes by no name, too (GlobalPlatform 2.3.1, 11.9.2.3), and
+ * by the AID that pySim knows for it. */
+struct applet *applet_by_name(struct card *, struct bytes name);
 uint8_t applet_slot(const struct applet *);
 bool applet_selectable(const struct applet *);
 /* Select it on a channel. ERR_NO_SPACE: the channel stays where it was. */

@@ -153,8 +153,8 @@ static bool refused_by_life(
 		return true;
 	if (applet == issuer && row >= applet->class->rows && row < applet->class->rows + applet->class->row_count)
 		return false;
-	if (a->ins == INS_SELECT && a->p1 == P1_SELECT_BY_AID && a->data.n >= 5 && a->data.n <= issuer->aid_len)
-		return !bytes_equal(a->data, (struct bytes){ issuer->aid, a->data.n });
+	if (a->ins == INS_SELECT && a->p1 == P1_SELECT_BY_AID && (a->data.n == 0 || a->data.n >= 5))
+		return applet_by_name(card, a->data) != issuer;
 	return memchr(still, a->ins, sizeof still) == NULL;
 }
 

@@ -15,7 +15,7 @@
 #include "crypto/guarded/sakke_ring.h"
 
 enum { FOR_LOAD = 0x02, FOR_INSTALL = 0x04, FOR_SELECTABLE = 0x08, FOR_EXTRADITION = 0x10, FOR_PERSONALIZATION = 0x20 };
-enum { P1_DOMAIN = 0x80, P1_APPLICATIONS = 0x40, P1_LOAD_FILES = 0x20, P1_LAST = 0x80, P2_RELATED = 0x80 };
+enum { P1_DOMAIN = 0x80, P1_APPLICATIONS = 0x40, P1_LOAD_FILES = 0x20, P1_MODULES = 0x10, P1_LAST = 0x80, P2_RELATED = 0x80 };
 enum {
 	TAG_AID = 0x4F,
 	TAG_LIFE = 0x9F70,
@@ -27,6 +27,7 @@ enum {
 	TAG_SIGNATURE = 0xC3,
 	TAG_APPLICATION_PARAMETERS = 0xC9,
 	TAG_SYSTEM_PARAMETERS = 0xEF,
+	TAG_MODULE = 0x84,
 	TAG_UICC_PARAMETERS = 0xEA,
 	TAG_TOOLKIT_PARAMETERS = 0x80
 };
@@ -543,13 +544,15 @@ static bool begins(struct bytes aid, struct bytes with)
 	return aid.n >= with.n && bytes_equal((struct bytes){ aid.p, with.n }, with);
 }
 
-static void put_load_file(struct bytes aid, struct buf *out)
+static void put_load_file(struct bytes aid, struct bytes module, struct buf *out)
 {
 	uint8_t raw[40];
 	struct buf b = BUF_OF(raw);
 
 	tlv_put(&b, TAG_AID, aid);
 	tlv_put_uint(&b, TAG_LIFE, 1, LIFE_LOADED);
+	if (module.n > 0)
+		tlv_put(&b, TAG_MODULE, module);
 	tlv_put(out, TAG_REGISTRY, buf_bytes(&b));
 }
 
@@ -559,32 +562,35 @@ static void put_load_files(struct command *c, struct bytes with)
 
 	for (size_t i = 0; i < BUILT_INS; i++) {
 		struct bytes elf = { (const uint8_t *)built_ins[i].elf, built_ins[i].elf_len };
+		struct bytes module = { (const uint8_t *)built_ins[i].module, built_ins[i].module_len };
 
 		if (begins(elf, with))
-			put_load_file(elf, c->rsp);
+			put_load_file(elf, c->p1 == P1_MODULES ? module : (struct bytes){ 0 }, c->rsp);
 	}
 	while (domain_is_issuer(c->applet) && applet_next(c->applet, BYTES_STR("elf/"), name_bytes(&name), &name) == OK) {
 		uint8_t raw[AID_MAX];
 		struct buf aid = BUF_OF(raw);
 
 		if (hex_decode((struct bytes){ name.text + 4, name.n - 4 }, &aid) == OK && begins(buf_bytes(&aid), with))
-			put_load_file(buf_bytes(&aid), c->rsp);
+			put_load_file(buf_bytes(&aid), (struct bytes){ 0 }, c->rsp); /* whose modules have no names */
 	}
 }
 
-/* GET STATUS in TLV form (P2 02): P1 80 the domain itself, 40 its instances (the issuer: all), 20 load files. */
+/* GET STATUS in TLV form (P2 02): P1 80 the domain itself, 40 its instances (the issuer: all), 20 load files, 10 with their
+ * modules. */
 enum sw domain_get_status(struct command *c)
 {
 	size_t before = c->rsp->len;
 	struct bytes with;
+	bool files = c->p1 == P1_LOAD_FILES || c->p1 == P1_MODULES;
 
-	if ((c->p1 != P1_DOMAIN && c->p1 != P1_APPLICATIONS && c->p1 != P1_LOAD_FILES) || c->p2 != 0x02)
+	if ((c->p1 != P1_DOMAIN && c->p1 != P1_APPLICATIONS && !files) || c->p2 != 0x02)
 		return SW_WRONG_P1P2;
 	if (tlv_find(c->data, TAG_AID, &with) != OK || with.n > AID_MAX)
 		return SW_WRONG_DATA;
-	if (c->p1 == P1_LOAD_FILES)
+	if (files)
 		put_load_files(c, with);
-	for (size_t i = 0; c->p1 != P1_LOAD_FILES && i < c->card->applet_count; i++) {
+	for (size_t i = 0; !files && i < c->card->applet_count; i++) {
 		const struct applet *a = &c->card->applet[i];
 
 		if (a->aid_len > 0 && (a == c->applet) == (c->p1 == P1_DOMAIN) &&

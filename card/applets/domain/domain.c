@@ -13,7 +13,7 @@
 #include "ota/scp03.h"
 
 enum { INS_INITIALIZE_UPDATE = 0x50, INS_EXTERNAL_AUTHENTICATE = 0x82 };
-enum { CLA_SECURE = 0x04, SCP_RECORD_LEN = 1 + 3 * DOMAIN_KEY_LEN, SEQUENCE_LEN = 3, DIVERSIFICATION_LEN = 10 };
+enum { CLA_SECURE = 0x04, CLA_GP = 0x80, SCP_RECORD_LEN = 1 + 3 * DOMAIN_KEY_LEN, SEQUENCE_LEN = 3, DIVERSIFICATION_LEN = 10 };
 enum {
 	SCP03_ID = 0x03,
 	SCP03_I_RANDOM = 0x60,
@@ -24,7 +24,16 @@ enum {
 };
 enum { SEQUENCE_MAX = 0xFFFFFF };
 enum { PUT_KEY_SEVERAL = 0x80, KEY_LEN = DOMAIN_KEY_LEN };
-enum { TAG_KEY_INFORMATION = 0xE0, TAG_KEY_DATA = 0xC0 };
+enum {
+	TAG_IIN = 0x42,
+	TAG_CIN = 0x45,
+	TAG_CARD_DATA = 0x66,
+	TAG_SEQUENCE = 0xC1,
+	TAG_KEY_INFORMATION = 0xE0,
+	TAG_KEY_DATA = 0xC0
+};
+enum { TAG_FCI = 0x6F, TAG_FCI_AID = 0x84, TAG_FCI_PROPRIETARY = 0xA5, TAG_LONGEST_DATA = 0x9F65, LONGEST_DATA = 255 };
+enum { IIN_LEN = 4 };
 
 static const struct bytes scp_name = { (const uint8_t *)"scp", 3 };
 static const struct bytes sequence_name = { (const uint8_t *)"seq", 3 };
@@ -82,6 +91,17 @@ static void end_session(const struct command *c)
 	secret_clean(domain_state(c), sizeof(struct domain_state));
 }
 
+/* A security error in it: not what is in clear is answered now. */
+static enum sw abort_session(const struct command *c)
+{
+	struct domain_state *s = domain_state(c);
+	bool was_open = s->session.level != 0 || s->aborted;
+
+	end_session(c);
+	s->aborted = was_open;
+	return SW_SECURITY_NOT_SATISFIED;
+}
+
 static struct scp03_keys keys_of(const struct secret_large *record)
 {
 	return (struct scp03_keys){ { record->data + 1, KEY_LEN }, { record->data + 1 + KEY_LEN, KEY_LEN } };
@@ -112,7 +132,7 @@ static enum sw make_challenge(struct applet *a, const struct scp03_keys *keys, s
 	if (st == ERR_NOT_FOUND)
 		st = rng_fill(a->card->env.rng, s->card, sizeof s->card);
 	else if (st == OK && s->sequence > SEQUENCE_MAX)
-		return SW_METHOD_BLOCKED; /* until PUT KEY */
+		return SW_CONDITIONS_NOT_SATISFIED; /* until PUT KEY (Amendment D 6.2.2.1) */
 	else if (st == OK)
 		st = scp03_challenge(keys, s->sequence, (struct bytes){ a->aid, a->aid_len }, SCP03_S8, s->card);
 	return sw_of(st);
@@ -174,6 +194,8 @@ static enum sw external_authenticate(struct command *c)
 	uint8_t expected[SCP03_S8];
 	enum sw sw;
 
+	if (s->session.level != 0)
+		return SW_CONDITIONS_NOT_SATISFIED; /* an answer to INITIALIZE UPDATE, and to nothing else */
 	if (memchr(levels, c->p1, sizeof levels) == NULL || c->p2 != 0) {
 		end_session(c);
 		return SW_WRONG_P1P2;
@@ -201,30 +223,97 @@ static uint8_t gp_type(uint8_t type)
 	return type == KEY_AES || type == 0 ? GP_KEY_AES : GP_KEY_3DES;
 }
 
-/* GET DATA of the key information template; nothing else is kept here. */
-static enum sw get_data(struct command *c)
+static enum sw key_information(struct command *c, struct buf *out)
 {
 	struct applet *rfm = domain_ota_keys(c->card, c->applet);
-	uint8_t raw[255];
-	struct buf b = BUF_OF(raw);
 
-	if (c->p1 != 0 || c->p2 != TAG_KEY_INFORMATION)
-		return SW_REFERENCE_NOT_FOUND;
 	for (uint8_t kvn = 1; rfm != NULL && kvn <= KVN_SCP80_LAST; kvn++) {
 		RFM_KEYS k = { 0 };
 
 		if (rfm_keys_load(rfm, kvn, &k) != OK)
 			continue;
-		put_key_information(&b, 1, kvn, gp_type(k.keys.kic_type), k.keys.kic.n);
-		put_key_information(&b, 2, kvn, gp_type(k.keys.kid_type), k.keys.kid.n);
+		put_key_information(out, 1, kvn, gp_type(k.keys.kic_type), k.keys.kic.n);
+		put_key_information(out, 2, kvn, gp_type(k.keys.kid_type), k.keys.kid.n);
 	}
 	{
 		SECRET_LARGE record = { 0 };
 
 		for (uint8_t i = 1; applet_get(c->applet, scp_name, &record) == OK && i <= 3; i++)
-			put_key_information(&b, i, record.data[0], GP_KEY_AES, KEY_LEN);
+			put_key_information(out, i, record.data[0], GP_KEY_AES, KEY_LEN);
 	}
-	tlv_put(c->rsp, TAG_KEY_INFORMATION, buf_bytes(&b));
+	return SW_OK;
+}
+
+/* The issuer's number is the beginning of the ICCID, seven digits; the card's among the issuer's is the whole ICCID. */
+static enum sw put_digits(const struct command *c, size_t n, uint8_t last, struct buf *out)
+{
+	uint8_t digits[CARD_ID_LEN];
+
+	if (!domain_is_issuer(c->applet))
+		return SW_REFERENCE_NOT_FOUND;
+	for (size_t i = 0; i < n; i++)
+		digits[i] = (uint8_t)(c->card->env.card_id[i] << 4 | c->card->env.card_id[i] >> 4);
+	digits[n - 1] |= last;
+	buf_put(out, (struct bytes){ digits, n });
+	return SW_OK;
+}
+
+static enum sw issuer_number(struct command *c, struct buf *out)
+{
+	return put_digits(c, IIN_LEN, 0x0F, out);
+}
+
+static enum sw card_number(struct command *c, struct buf *out)
+{
+	return put_digits(c, CARD_ID_LEN, 0, out);
+}
+
+/* H.2: a GlobalPlatform card, of 2.3.1, told apart by both numbers, SCP03 with its i. */
+static enum sw card_data(struct command *c, struct buf *out)
+{
+	static const uint8_t head[] = { 0x73, 0x2F, 0x06, 0x07, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x01, 0x60, 0x0C, 0x06,
+		0x0A, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x02, 0x02, 0x03, 0x01, 0x63, 0x09, 0x06, 0x07, 0x2A, 0x86, 0x48,
+		0x86, 0xFC, 0x6B, 0x03, 0x64, 0x0B, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xFC, 0x6B, 0x04, SCP03_ID };
+	uint32_t counter;
+
+	buf_put(out, BYTES_OF(head));
+	buf_put_u8(out, load_sequence(c->applet, &counter) == OK ? SCP03_I_COUNTER : SCP03_I_RANDOM);
+	return SW_OK;
+}
+
+static enum sw sequence_counter(struct command *c, struct buf *out)
+{
+	uint32_t counter;
+	enum status st = load_sequence(c->applet, &counter);
+
+	if (st != OK)
+		return st == ERR_NOT_FOUND ? SW_REFERENCE_NOT_FOUND : sw_of(st);
+	buf_put_uint(out, SEQUENCE_LEN, counter);
+	return SW_OK;
+}
+
+/* What a Security Domain shall have (11.3.2.1); of the ISO class, the value alone. */
+static enum sw get_data(struct command *c)
+{
+	static const struct {
+		uint8_t tag;
+		enum sw (*put)(struct command *, struct buf *out);
+	} objects[] = { { TAG_IIN, issuer_number }, { TAG_CIN, card_number }, { TAG_CARD_DATA, card_data },
+		{ TAG_SEQUENCE, sequence_counter }, { TAG_KEY_INFORMATION, key_information } };
+
+	uint8_t raw[255];
+	struct buf b = BUF_OF(raw);
+	enum sw sw = SW_REFERENCE_NOT_FOUND;
+
+	for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
+		if (c->p1 == 0 && c->p2 == objects[i].tag)
+			sw = objects[i].put(c, &b);
+	if (sw != SW_OK)
+		return sw;
+	if ((c->cla & CLA_GP) != 0)
+		tlv_put(c->rsp, c->p2, buf_bytes(&b));
+	else
+		buf_put(c->rsp, buf_bytes(&b));
 	return b.failed ? SW_TECHNICAL_PROBLEM : SW_OK;
 }
 
@@ -232,6 +321,8 @@ static enum sw take_key(struct bytes *in, struct bytes dek, struct secret *key, 
 {
 	enum status st = gp_key_take(in, dek, key, kcvs);
 
+	if (st == ERR_CRYPTO)
+		return SW_SECURITY_NOT_SATISFIED; /* the check value (11.8.3.2) */
 	return st == ERR_DENIED ? SW_FUNCTION_NOT_SUPPORTED : sw_of(st);
 }
 
@@ -267,6 +358,8 @@ static enum sw put_scp03(struct command *c, uint8_t kvn, const struct secret_lar
 	enum status st;
 	enum sw sw;
 
+	if (c->p1 == 0 && kvn != old->data[0])
+		return SW_NO_MEMORY; /* there is one set, which another replaces */
 	if (c->p1 != old->data[0] || (c->p2 & ~PUT_KEY_SEVERAL) != 1)
 		return SW_REFERENCE_NOT_FOUND;
 	buf_put_u8(&b, kvn);
@@ -368,10 +461,8 @@ static enum sw secured(struct command *c, const struct domain_command *row)
 	struct buf answer = BUF_OF(raw);
 	enum sw sw;
 
-	if (scp03_unwrap(&s->session, &a, &plain) != OK) {
-		end_session(c);
-		return SW_SECURITY_NOT_SATISFIED;
-	}
+	if (scp03_unwrap(&s->session, &a, &plain) != OK)
+		return abort_session(c);
 	inner.data = a.data;
 	if (row->ins == INS_EXTERNAL_AUTHENTICATE)
 		return row->handler(&inner);
@@ -398,8 +489,9 @@ static enum sw process(struct command *c)
 		return row->administrator || c->ins == INS_GET_DATA ? row->handler(c) : SW_INS_NOT_SUPPORTED;
 	if ((c->cla & CLA_SECURE) != 0)
 		return row->ins == INS_INITIALIZE_UPDATE ? SW_CONDITIONS_NOT_SATISFIED : secured(c, row);
-	if (c->ins == INS_EXTERNAL_AUTHENTICATE || (row->administrator && !c->channel->adm) ||
-	        (s->session.level != 0 && c->ins != INS_INITIALIZE_UPDATE))
+	if ((s->session.level != 0 || s->aborted) && c->ins != INS_INITIALIZE_UPDATE)
+		return abort_session(c);
+	if (c->ins == INS_EXTERNAL_AUTHENTICATE || (row->administrator && !c->channel->adm))
 		return SW_SECURITY_NOT_SATISFIED;
 	return row->handler(c);
 }
@@ -412,6 +504,7 @@ static const struct command_row rows[] = {
 	ROW(INS_INITIALIZE_UPDATE, "INITIALIZE UPDATE"),
 	ROW(INS_EXTERNAL_AUTHENTICATE, "EXTERNAL AUTHENTICATE"),
 	ROW(INS_GET_DATA, "GET DATA"),
+	{ 0x00, 0x80, INS_GET_DATA, 0xFF, 0xFF, CASE_2, 0, 0, NEEDS_NOTHING, process, "GET DATA" },
 	ROW(INS_GET_STATUS, "GET STATUS"),
 	ROW(INS_SET_STATUS, "SET STATUS"),
 	ROW(INS_PUT_KEY, "PUT KEY"),
@@ -421,10 +514,25 @@ static const struct command_row rows[] = {
 	ROW(INS_STORE_DATA, "STORE DATA"),
 };
 
-/* A locked card says so (11.9.3.2). */
+/* What a Security Domain says of itself (11.9.3.1). */
+static void put_fci(const struct applet *a, struct buf *out)
+{
+	uint8_t raw[2 + AID_MAX + 2 + 4], longest[4];
+	struct buf b = BUF_OF(raw), proprietary = BUF_OF(longest);
+
+	tlv_put(&b, TAG_FCI_AID, (struct bytes){ a->aid, a->aid_len });
+	tlv_put_uint(&proprietary, TAG_LONGEST_DATA, 1, LONGEST_DATA);
+	tlv_put(&b, TAG_FCI_PROPRIETARY, buf_bytes(&proprietary));
+	tlv_put(out, TAG_FCI, buf_bytes(&b));
+}
+
+/* Selected again, its session is over (Amendment D 5.6). A locked card says so (11.9.3.2). */
 static enum sw domain_select(struct applet *a, struct command *c)
 {
-	(void)c;
+	if (c->channel->applet == a)
+		secret_clean(c->channel->session, sizeof(struct domain_state));
+	if ((c->p2 & P2_RETURN_MASK) != P2_NO_DATA)
+		put_fci(a, c->rsp);
 	return a->card->life == CARD_LOCKED ? SW_FILE_DEACTIVATED : SW_OK;
 }
 

@@ -22,6 +22,7 @@ enum { DOMAIN_KEY_LEN = 16, DOMAIN_ANSWER_MAX = 1024, LOAD_MAX = 512, STORE_DATA
  * instance has one more, for scripts, which go on from one secured packet to the next. */
 struct domain_state {
 	struct scp03 session; /* level 0 until EXTERNAL AUTHENTICATE */
+	bool aborted; /* a session has ended by a security error: until another, nothing is answered (Amendment D 5.6) */
 	uint8_t host[SCP03_S8], card[SCP03_S8];
 	uint32_t sequence; /* that the card's challenge was made of; 0: it is random */
 	/* INSTALL for load, then LOAD */

@@ -6,7 +6,7 @@
 #include "card/os/pin.h"
 
 enum { P1_FID = 0x00, P1_CHILD_DF = 0x01, P1_PARENT = 0x03, P1_AID = 0x04, P1_PATH_MF = 0x08, P1_PATH_DF = 0x09 };
-enum { P2_NO_DATA = 0x0C, P2_FCP = 0x04, P2_RETURN_MASK = 0x0C, P2_TERMINATE = 0x40, P2_OCCURRENCE = 0x03 };
+enum { P2_FCP = 0x04, P2_TERMINATE = 0x40, P2_OCCURRENCE = 0x03 };
 
 void channel_enter(struct channel *ch, uint8_t df)
 {
@@ -140,12 +140,12 @@ static enum sw enter_file(struct command *c, uint8_t index)
 /* By DF name: an application with a file tree, or an applet without one. */
 static enum sw select_aid(struct command *c)
 {
-	uint8_t adf = file_by_aid(&c->card->fs, c->data, FILE_NONE);
+	uint8_t adf = c->data.n > 0 ? file_by_aid(&c->card->fs, c->data, FILE_NONE) : FILE_NONE;
 	unsigned occurrence = c->p2 & P2_OCCURRENCE;
 	struct applet *a;
 	enum sw sw;
 
-	if (c->data.n < 5 || c->data.n > 16)
+	if (c->data.n != 0 && (c->data.n < 5 || c->data.n > AID_MAX))
 		return SW_WRONG_LENGTH;
 	if (occurrence == 2 && adf != FILE_NONE && file_adf_of(&c->card->fs, c->channel->df) == adf)
 		adf = file_by_aid(&c->card->fs, c->data, adf);
@@ -161,7 +161,7 @@ static enum sw select_aid(struct command *c)
 		}
 		return enter_file(c, adf);
 	}
-	a = applet_by_aid(c->card, c->data);
+	a = applet_by_name(c->card, c->data);
 	if (a == NULL || !applet_selectable(a) || occurrence > 1)
 		return SW_FILE_NOT_FOUND;
 	if ((c->p2 & P2_TERMINATE) != 0) {

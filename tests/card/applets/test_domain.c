@@ -17,6 +17,7 @@
 #include "tests/support/scp.h"
 
 #define SELECT_ISD "00A4040C08A000000151000000"
+#define OLD_ISD "A000000003000000" /* which pySim selects */
 #define ELF_PROSE "F050524F534580"
 #define MODULE_PROSE "F050524F53458001"
 #define ELF_SD "A0000001515350"
@@ -410,6 +411,9 @@ START_TEST(load_files_hashes_and_signatures)
 	ck_assert_uint_eq(load(r, "", hash_text, load_file("PROSE", NULL, key), 3), 0x9000);
 	ck_assert_uint_eq(load(r, "", hash_text, load_file("PROSE", NULL, key), 100), 0x6985); /* there already */
 	ck_assert(lists(r, 0x20, "F0112233445566"));
+	ck_assert(lists(r, 0x10, "E30D4F07F01122334455669F700101"));
+	ck_assert(lists(r, 0x10, "E3174F07" ELF_SD "9F7001018408" MODULE_SD)); /* with their modules (11.4.2.1) */
+	ck_assert(!lists(r, 0x20, "8408" MODULE_SD));
 	ck_assert_uint_eq(install(r, "F0112233445566", "F011223344556601", OWN_AID, "00", ""), 0x9000);
 	ck_assert_uint_eq(gp(r, INS_DELETE, 0, 0, aid_tlv("F0112233445566")), 0x9000);
 	ck_assert(!lists(r, 0x20, "F0112233445566"));
@@ -645,6 +649,9 @@ START_TEST(a_hostile_operator)
 	ck_assert_uint_eq(install(r, ELF_SD, MODULE_SD, SSD_AID, "80", ""), 0x6985);
 	ck_assert_uint_eq(
 	        install(r, ELF_PROSE, MODULE_PROSE, "F050524F534507", "00", TOOLKIT_PARAMETERS), 0x9000); /* others may come */
+	ck_assert_uint_eq(install(r, ELF_PROSE, MODULE_PROSE, OLD_ISD, "00", ""), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "00A4040C08" OLD_ISD), 0x9000); /* and one of this name is not the issuer's domain */
+	ck_assert_uint_ne(rig_send(r, "80CA00E000"), 0x9000);
 	rig_free(&r);
 }
 END_TEST
@@ -665,6 +672,8 @@ START_TEST(the_card_is_locked_and_terminated)
 		for (size_t i = 0; i < sizeof others / sizeof *others; i++)
 			ck_assert_msg(rig_send(r, others[i]) == 0x6985, "%s", others[i]);
 		ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x6283);
+		ck_assert_uint_eq(rig_send(r, "00A4040000"), 0x6283); /* by its other names, too */
+		ck_assert_uint_eq(rig_send(r, "00A4040C08" OLD_ISD), 0x6283);
 		rig_reboot(r);
 	}
 	ck_assert_uint_eq(packet(r, "B00000", kic, kid, 1, hex("00A40004022FE2")), 0xFE);

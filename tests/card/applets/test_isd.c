@@ -144,7 +144,7 @@ START_TEST(put_key_makes_and_replaces_key_sets)
 	for (size_t n = 0; n < good.n; n++)
 		ck_assert_uint_ne(rig_send_bytes(r, wrapped(&s, 0xD8, 0x00, 0x81, (struct bytes){ good.p, n })), 0x9000);
 	((uint8_t *)(uintptr_t)good.p)[good.n - 1] ^= 1;
-	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x00, 0x81, good)), 0x6A80);
+	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x00, 0x81, good)), 0x6982); /* 11.8.3.2 */
 	((uint8_t *)(uintptr_t)good.p)[good.n - 1] ^= 1;
 	ck_assert_uint_eq(try_key_set(r, &fresh, 9), RSC_SECURITY_ERROR);
 	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x00, 0x81, good)), 0x9000);
@@ -173,6 +173,157 @@ START_TEST(put_key_makes_and_replaces_key_sets)
 	ck_assert_uint_eq(rig_send_bytes(r, wrapped(&s, 0xD8, 0x05, 0x81, key_set(r, 5, NEW_KID, NEW_KIC))), 0x9000);
 	ck_assert_uint_eq(try_key_set(r, &fresh, 10), RSC_SECURITY_ERROR);
 	ck_assert_uint_eq(try_key_set(r, &turned, 1), RSC_OK);
+	rig_free(&r);
+}
+END_TEST
+
+/* Three AES keys under the DEK: with each key's length before it (GlobalPlatform 2.3.1, table 11-70) or not (11-71). */
+static struct bytes domain_keys(struct bytes dek, uint8_t kvn, uint8_t first, bool with_length, bool right)
+{
+	static uint8_t raw[1 + 3 * (3 + 16 + 4)];
+	struct buf b = BUF_OF(raw);
+
+	buf_put_u8(&b, kvn);
+	for (uint8_t i = 0; i < 3; i++) {
+		struct secret key = { .len = 16 };
+		uint8_t one[3 + 16 + 4];
+		struct buf o = BUF_OF(one);
+
+		memset(key.data, first + i, key.len);
+		ck_assert_int_eq(gp_key_put(dek, &key, &o), OK);
+		one[o.len - 1] ^= i == 2 && !right ? 1 : 0;
+		if (with_length) {
+			buf_put(&b, buf_bytes(&o));
+		} else {
+			buf_put(&b, (struct bytes){ (const uint8_t[]){ one[0], 16 }, 2 });
+			buf_put(&b, (struct bytes){ one + 3, o.len - 3 });
+		}
+	}
+	return buf_bytes(&b);
+}
+
+/* The domain's own keys: replaced, in both formats, and not beside the old ones; a refused command leaves them alone. */
+START_TEST(put_key_of_the_domain_itself)
+{
+	struct rig *r = rig_new();
+	const struct bytes dek = secret_of(r, BIRTH_ISD_DEK);
+	struct scp03_keys k = static_keys(r);
+	struct scp03 s;
+	uint8_t enc[16], mac[16];
+
+	ck_assert_uint_eq(authenticate(r, &s, &k, 0x13), 0x9000);
+	ck_assert_uint_eq(scp_send(r, &s, 0xD8, 0x00, 0x81, domain_keys(dek, 0x31, 0x40, true, true)), 0x6A84);
+	ck_assert_uint_eq(scp_send(r, &s, 0xD8, 0x31, 0x81, domain_keys(dek, 0x31, 0x40, true, true)), 0x6A88);
+	for (int with_length = 0; with_length < 2; with_length++) {
+		ck_assert_uint_eq(
+		        scp_send(r, &s, 0xD8, 0x30, 0x81, domain_keys(dek, 0x31, 0x40, with_length != 0, false)), 0x6982);
+		ck_assert_uint_eq(authenticate(r, &s, &k, 0x13), 0x9000);
+	}
+	ck_assert_uint_eq(scp_send(r, &s, 0xD8, 0x30, 0x81, domain_keys(dek, 0x31, 0x40, false, true)), 0x9000);
+	ck_assert_uint_eq(answer_of(&s, 0x9000).n, 1 + 3 * 3);
+	memset(enc, 0x40, sizeof enc);
+	memset(mac, 0x41, sizeof mac);
+	ck_assert_uint_eq(authenticate(r, &s, &k, 0x13), 0);
+	ck_assert_uint_eq(authenticate(r, &s, &(struct scp03_keys){ BYTES_OF(enc), BYTES_OF(mac) }, 0x13), 0x9000);
+	rig_free(&r);
+}
+END_TEST
+
+#define FCI_OF_ISD "6F108408A000000151000000A5049F6501FF"
+
+/* Without a name (11.9.2.3), by the one that pySim has for it, with the FCI of 11.9.3.1, or with no data where P2 says so. */
+START_TEST(the_domain_is_found)
+{
+	static const struct {
+		const char *command, *answer;
+		unsigned sw;
+	} rows[] = {
+		{ "00A4040000", FCI_OF_ISD, 0x9000 },
+		{ "00A4040400", FCI_OF_ISD, 0x9000 },
+		{ "00A4040C", "", 0x9000 },
+		{ "00A4040008A00000015100000000", FCI_OF_ISD, 0x9000 },
+		{ "00A4040408A00000000300000000", FCI_OF_ISD, 0x9000 },
+		{ "00A4040C08A000000003000000", "", 0x9000 },
+		{ "00A4040200", "", 0x6A82 }, /* the next one */
+		{ "00A4040007A000000003000000", "", 0x6A82 },
+		{ "00A4040009A0000000030000000000", "", 0x6A82 },
+		{ "00A4040004A000000100", "", 0x6700 },
+	};
+	struct rig *r = rig_new();
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		ck_assert_uint_eq(rig_send(r, "00A4040C10A0000000871002FFFFFFFF8907090000"), 0x9000);
+		ck_assert_msg(rig_send(r, rows[i].command) == rows[i].sw, "%s", rows[i].command);
+		ck_assert_msg(bytes_equal(rig_data(), hex(rows[i].answer)), "%s", rows[i].command);
+		ck_assert_uint_eq(rig_send(r, "80CA00E000") == 0x9000, rows[i].sw == 0x9000); /* who is selected */
+	}
+	rig_free(&r);
+}
+END_TEST
+
+#define CARD_DATA "6631732F06072A864886FC6B01600C060A2A864886FC6B02020301630906072A864886FC6B03640B06092A864886FC6B0403"
+
+/* What a Security Domain shall say (11.3.2.1), the protocol as INITIALIZE UPDATE has it. */
+START_TEST(the_domain_says_what_it_is)
+{
+	struct rig *r = rig_new();
+
+	for (int counts = 0; counts < 2; counts++) {
+		if (counts == 1)
+			ck_assert_int_eq(applet_put_now(applet_named(&r->card, hex("A000000151000000")), BYTES_STR("seq"),
+			                         hex("000105")),
+			        OK);
+		ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x9000);
+		ck_assert_uint_eq(rig_send(r, "80CA006600"), 0x9000);
+		ck_assert(bytes_equal(rig_data(), hex(counts == 1 ? CARD_DATA "70" : CARD_DATA "60")));
+		ck_assert_uint_eq(rig_send(r, "80CA00C100"), counts == 1 ? 0x9000 : 0x6A88);
+		if (counts == 1)
+			ck_assert(bytes_equal(rig_data(), hex("C103000105")));
+		ck_assert_uint_eq(rig_send(r, "80CA004200"), 0x9000);
+		ck_assert(bytes_equal(rig_data(), hex("42048900101F")));
+		ck_assert_uint_eq(rig_send(r, "80CA004500"), 0x9000);
+		ck_assert(bytes_equal(rig_data(), hex("450A8900101000000000017F")));
+		ck_assert_uint_eq(rig_send(r, "00CA004500"), 0x9000); /* of the ISO class: the value alone (11.3.3.1) */
+		ck_assert(bytes_equal(rig_data(), hex("8900101000000000017F")));
+		ck_assert_uint_eq(rig_send(r, "00CA006700"), 0x6A88);
+		ck_assert_uint_eq(rig_send(r, "80CA006700"), 0x6A88);
+		ck_assert_uint_eq(rig_send(r, "80CA016600"), 0x6A88);
+	}
+	rig_free(&r);
+}
+END_TEST
+
+/* Amendment D 5.6: a security error aborts the session, and until another is begun, or the domain selected, nothing is
+ * answered. */
+START_TEST(an_aborted_session_answers_nothing)
+{
+	static const char *const errors[] = { "80CA00E000", "00CA00E000", "80F28002024F0000", "84CA00E008112233445566778800" };
+	struct rig *r = rig_new();
+	struct scp03_keys k = static_keys(r);
+	struct scp03 s;
+
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		ck_assert_uint_eq(authenticate(r, &s, &k, 0x01), 0x9000);
+		ck_assert_msg(rig_send(r, errors[i]) == 0x6982, "%s", errors[i]);
+		ck_assert_uint_eq(scp_send(r, &s, 0xF2, 0x80, 0x02, hex("4F00")), 0x6982);
+		ck_assert_uint_eq(rig_send(r, "80CA00E000"), 0x6982);
+		ck_assert_uint_eq(rig_send(r, i == 0 ? SELECT_ISD : "8050000008010203040506070800"), 0x9000);
+		ck_assert_uint_eq(rig_send(r, "80CA00E000"), 0x9000);
+	}
+	/* Selected again, a session is over, and none is aborted. */
+	ck_assert_uint_eq(authenticate(r, &s, &k, 0x01), 0x9000);
+	ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x9000);
+	ck_assert_uint_eq(rig_send(r, "80CA00E000"), 0x9000);
+	ck_assert_uint_eq(scp_send(r, &s, 0xF2, 0x80, 0x02, hex("4F00")), 0x6982);
+	/* EXTERNAL AUTHENTICATE answers an INITIALIZE UPDATE, and changes no level afterwards (7.1.2.1). */
+	ck_assert_uint_eq(authenticate(r, &s, &k, 0x33), 0x9000);
+	ck_assert_uint_eq(scp_send(r, &s, 0x82, 0x01, 0, hex("1122334455667788")), 0x6985);
+	s.level = 0x33;
+	ck_assert_uint_eq(scp_send(r, &s, 0xF2, 0x80, 0x02, hex("4F00")), 0x9000);
+	/* Without a session there is none to abort. */
+	ck_assert_uint_eq(rig_send(r, SELECT_ISD), 0x9000);
+	ck_assert_uint_eq(rig_send(r, errors[3]), 0x6982);
+	ck_assert_uint_eq(rig_send(r, "80CA00E000"), 0x9000);
 	rig_free(&r);
 }
 END_TEST
@@ -243,8 +394,12 @@ Suite *suite_isd(void)
 
 	tcase_add_test(t, sessions_at_every_level);
 	tcase_add_test(t, put_key_makes_and_replaces_key_sets);
+	tcase_add_test(t, put_key_of_the_domain_itself);
 	tcase_add_test(t, put_key_survives_power_cuts);
 	tcase_add_test(t, put_key_over_the_air);
+	tcase_add_test(t, the_domain_is_found);
+	tcase_add_test(t, the_domain_says_what_it_is);
+	tcase_add_test(t, an_aborted_session_answers_nothing);
 	suite_add_tcase(s, t);
 	return s;
 }
