@@ -38,7 +38,7 @@ override CFLAGS += -finstrument-functions -finstrument-functions-exclude-file-li
 override LDFLAGS += -rdynamic
 endif
 ifneq ($(COVER),)
-override CFLAGS += --coverage
+override CFLAGS += --coverage -Wno-error # without optimising gcc warns of other things
 override LDFLAGS += --coverage
 endif
 override LDFLAGS += -pie -Wl,-z,relro,-z,now
