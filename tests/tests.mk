@@ -6,7 +6,7 @@ $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variad
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac
 $(O)/check-unit: $(TEST_OBJECTS) $(HOST_LIB) $(O)/host/cli/hearing.o $(NET) $(SANDBOX) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(COUNTED:%=-Wl,--wrap=%) -Wl,--wrap=free -Wl,--wrap=secret_wipe -Wl,--wrap=secret_large_wipe $(LIBS_NET) $(LIBS_TEST)
-E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/statements $(O)/kms-secrets $(O)/trouble.so $(O)/faults.so
+E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/statements $(O)/kms-secrets $(O)/trouble.so $(O)/faults.so $(O)/tour
 $(O)/smsc: $(O)/tests/e2e/smsc.o $(O)/libota.a $(O)/libapdu.a
 	$(link) -lcrypto
 $(O)/statements $(O)/kms-secrets: $(O)/%: $(O)/tests/e2e/%.o $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
@@ -21,6 +21,11 @@ $(O)/trouble.so: $(O)/tests/e2e/trouble.o
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -o $@ $^
 $(O)/faults.so: $(O)/tests/e2e/faults.o
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -o $@ $^
+# The phone's library as it is installed, and in the same process a card and its operator, as in the unit tests.
+$(O)/tests/e2e/tour%.o: override CPPFLAGS += $(PCSC_CFLAGS)
+$(O)/tests/e2e/tour%.o: override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variadic-macro-arguments -Wno-pedantic
+$(O)/tour: $(O)/tests/e2e/tour.o $(O)/tests/e2e/tour_stops.o $(O)/host/lib/eap/eap_message.o $(SUPPORT) $(NET) $(SANDBOX) $(O)/libcard-io.a $(O)/libprose-card.a $(O)/libprose-ue.so
+	$(link) $(O)/libprose-ue.so $(LIBS_NET)
 $(O)/leakcheck-hold.so: $(O)/tests/e2e/hold.o
 	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -shared -o $@ $^
 $(O)/pcap-lo: $(O)/tests/e2e/pcap-lo.o

@@ -93,5 +93,7 @@ enum sw card_dispatch(struct card *, struct channel *, const struct command_apdu
 
 /* The only bridge from enum status to enum sw, for cases where no specification asks for a particular word. */
 enum sw sw_of(enum status);
+/* The verdict of what was looked at; not of what could not be: that is this card's failure. */
+enum sw sw_verdict(enum status, enum sw wrong);
 
 #endif

@@ -69,6 +69,11 @@ enum sw sw_of(enum status st)
 	}
 }
 
+enum sw sw_verdict(enum status st, enum sw wrong)
+{
+	return st == OK ? SW_OK : status_failed(st) ? sw_of(st) : wrong;
+}
+
 /* The row for INS and class; *seen tells whether the INS exists under another class. */
 static const struct command_row *find_row(const struct command_row *rows, size_t n, const struct command_apdu *a, bool *seen)
 {

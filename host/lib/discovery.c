@@ -119,6 +119,7 @@ enum prose_result prose_watch_update(struct prose_watch *w, struct prose_card *c
 
 	if (w->covers != 0 && now / w->slot_seconds == w->covers / w->slot_seconds)
 		return PROSE_OK;
+	w->covers = 0; /* until it does again */
 	w->slot_seconds = 0;
 	if ((r = prose_list(c, PROSE_DISCOVERY_KEYS, shortest_slot, w)) != PROSE_OK)
 		return r;
@@ -163,10 +164,10 @@ enum prose_result prose_watch_frame(
 {
 	uint8_t lookup[DISCOVERY_LOOKUP_LEN];
 	struct entry *e;
-	enum prose_result r;
+	enum prose_result r = session_result(discovery_lookup(frame + 1, lookup));
 
-	if (discovery_lookup(frame + 1, lookup) != OK)
-		return PROSE_IO;
+	if (r != PROSE_OK)
+		return r;
 	e = find(w, lookup);
 	if (e == NULL || e->heard || e->asked == ASKS_MAX)
 		return PROSE_NOT_FOUND;

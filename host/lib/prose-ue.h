@@ -35,7 +35,8 @@ enum prose_result {
 	PROSE_PIN_BLOCKED,  /* no tries are left; nothing was spent */
 	PROSE_PIN_LAST_TRY, /* one is left, and was not spent: prose_card_spend_last_try */
 	PROSE_PIN_FORMAT,   /* no PIN (4 to 8 digits) or PUK (8): it was not sent */
-	PROSE_NO_MEMORY     /* of this process */
+	PROSE_NO_MEMORY,    /* of this process */
+	PROSE_LIBRARY       /* libcrypto could not compute */
 };
 const char *prose_result_text(enum prose_result);
 
@@ -58,11 +59,11 @@ enum prose_result prose_pcsc_readers(char **names);
  * at the socket; PROSE_NO_CARD: no such card, or another client has it. Exclusive until it is closed. */
 enum prose_result prose_farm_open(const char *socket_path, const char *card, struct prose_transport *out);
 /* Write every APDU as a line of hex into a file that its owner alone can read (mode 0600, also if it was there before), keys,
- * proofs, speech and PINs blanked; takes over `inner`. No such file: PROSE_NO_SPACE. */
+ * proofs, speech and PINs blanked; takes over `inner`, but not on failure. No such file: PROSE_NO_SPACE. */
 enum prose_result prose_trace_open(struct prose_transport inner, const char *path, struct prose_transport *out);
 
-/* Mirror every APDU as GSMTAP to UDP port 4729 of a host, for Wireshark, the same blanked; takes over `inner`. PROSE_IO:
- * no such host. Datagrams that get lost are nobody's error. */
+/* Mirror every APDU as GSMTAP to UDP port 4729 of a host, for Wireshark, the same blanked; takes over `inner`, but not on
+ * failure. PROSE_IO: no such host. Datagrams that get lost are nobody's error. */
 enum prose_result prose_gsmtap_open(struct prose_transport inner, const char *host, struct prose_transport *out);
 /* Of a transport that one of these two made: show all but PINs. */
 void prose_tap_secrets(const struct prose_transport *tap);
@@ -173,7 +174,8 @@ enum prose_result prose_eap_new(
         struct prose_card *, enum prose_eap_method, const char *identity, const char *network_name, struct prose_eap **out);
 void prose_eap_free(struct prose_eap **);
 /* A packet from the authenticator; the answer to send, if *response_len is not 0 (room in, length out; PROSE_EAP_PACKET_MAX is
- * enough). PROSE_FORMAT: ignored, as EAP wants it. Any other error comes from the card, and the run has failed. */
+ * enough). PROSE_FORMAT: ignored, as EAP wants it. Any other error comes from the card or from this machine, and the run has
+ * failed. */
 enum prose_result prose_eap_packet(
         struct prose_eap *, const uint8_t *request, size_t n, uint8_t *response, size_t *response_len);
 enum prose_eap_state prose_eap_state(const struct prose_eap *);

@@ -33,8 +33,20 @@ const char *prose_result_text(enum prose_result r)
 		[PROSE_PIN_LAST_TRY] = "one try is left: --force spends it",
 		[PROSE_PIN_FORMAT] = "a PIN has 4 to 8 digits, a PUK 8: it was not sent to the card",
 		[PROSE_NO_MEMORY] = "out of memory: stop other programs, or allow this one more",
+		[PROSE_LIBRARY] = "libcrypto could not compute: is it installed whole (openssl version -a)?",
 	};
 	return (size_t)r < sizeof text / sizeof *text ? text[r] : "unknown result";
+}
+
+enum prose_result session_result(enum status st)
+{
+	switch (st) {
+	case OK: return PROSE_OK;
+	case ERR_NO_MEMORY: return PROSE_NO_MEMORY;
+	case ERR_LIBRARY: return PROSE_LIBRARY;
+	case ERR_NO_SPACE: return PROSE_NO_SPACE;
+	default: return PROSE_FORMAT;
+	}
 }
 
 unsigned prose_card_status(const struct prose_card *c)
@@ -85,20 +97,35 @@ static void session_end(struct prose_card *c)
 		c->transport.end(c->transport.context);
 }
 
+/* Channel and applet. A channel that is open already stays ours: each that is opened anew is one that the card has less. */
+static enum prose_result go_in(struct prose_card *c)
+{
+	enum prose_result r = c->channel_open ? PROSE_OK : open_channel(c);
+
+	c->elsewhere = true;
+	return r == PROSE_OK ? go_to(c, PLACE_PROSE) : r;
+}
+
 /* The applet stays selected on our channel, so PLACE_PROSE costs nothing unless something else was done there. */
 static enum prose_result session_begin(struct prose_card *c, enum session_place place)
 {
 	enum prose_result r = c->transport.begin != NULL ? c->transport.begin(c->transport.context) : PROSE_OK;
 
-	if (r == PROSE_RESET || (r == PROSE_OK && c->fresh)) {
+	if (r == PROSE_RESET) {
 		c->channel_open = false;
 		c->fresh = true; /* until this has been done */
-		if ((r = open_channel(c)) == PROSE_OK && (r = go_to(c, PLACE_PROSE)) == PROSE_REFUSED)
-			r = PROSE_OK; /* a card without the applet still has files */
-		c->fresh = r != PROSE_OK;
+		r = PROSE_OK;
 	}
-	if (r == PROSE_OK && place != PLACE_PROSE)
+	if (r == PROSE_OK && (c->fresh || (c->elsewhere && place == PLACE_PROSE))) {
+		if ((r = go_in(c)) == PROSE_REFUSED)
+			r = PROSE_OK; /* a card without the applet still has files */
+		c->fresh = c->fresh && r != PROSE_OK;
+		c->elsewhere = r != PROSE_OK;
+	}
+	if (r == PROSE_OK && place == PLACE_MF) {
+		c->elsewhere = true;
 		r = go_to(c, place);
+	}
 	if (r != PROSE_OK && r != PROSE_NO_CARD)
 		session_end(c);
 	return r;
@@ -123,9 +150,11 @@ void session_back_to_applet(struct prose_card *c)
 	const struct request q = { 0x00, INS_SELECT, 0x04, 0x0C, BYTES_STR(AID_PROSE), 0 };
 	char kept[sizeof c->error];
 	unsigned sw = c->sw;
+	enum prose_result r;
 
 	memcpy(kept, c->error, sizeof kept);
-	(void)session_exchange(c, &q);
+	r = session_exchange(c, &q);
+	c->elsewhere = r != PROSE_OK && r != PROSE_REFUSED;
 	memcpy(c->error, kept, sizeof kept);
 	c->sw = sw;
 }
@@ -208,6 +237,7 @@ enum prose_result prose_card_resume(struct prose_card *c, const uint8_t token[8]
 	enum prose_result r = first_command(c, &q);
 
 	c->fresh = r != PROSE_OK; /* as after any reset, then */
+	c->channel_open = c->channel_open && !c->fresh;
 	return r;
 }
 

@@ -14,7 +14,8 @@ struct prose_card {
 	bool channel_open;
 	bool pin_given; /* and to be taken back: on the basic channel */
 	bool spend_last_try;
-	bool fresh; /* neither channel nor applet yet, or not any more */
+	bool fresh;     /* neither channel nor applet yet, or not any more */
+	bool elsewhere; /* our channel may have something else selected than the applet */
 	unsigned sw;
 	char error[160];
 	char plmn[PLMN_ROOM]; /* that serves; empty: none */
@@ -39,6 +40,9 @@ struct request {
  * run. Where the power went between a command and its GET RESPONSE, the command is sent twice: AUTHENTICATE then answers AUTS.
  */
 bool session_round(struct prose_card *, enum session_place, unsigned *round, enum prose_result *r);
+
+/* What the caller is told of this machine's failure or of a malformed input. */
+enum prose_result session_result(enum status);
 
 /* One command, inside begin and end. On PROSE_OK card->answer holds the data; PROSE_REFUSED for any status but 9000, 91xx,
  * 62xx. */

@@ -17,7 +17,7 @@ struct control {
 	uint32_t count[FAULT_KINDS];
 };
 
-/* Of faults.so; NULL in a program that runs without it. */
-__attribute__((weak)) void faults_arm(bool);
+/* Of faults.so; NULL in a program that runs without it. Nothing fails any more in this process. */
+__attribute__((weak)) void faults_leave(void);
 
 #endif

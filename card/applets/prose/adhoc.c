@@ -33,9 +33,9 @@ static enum sw load_who(struct command *c, struct who *w)
 	if (prose_load_kms(c->applet, &w->kms) != OK)
 		return SW_PROSE_NOT_PROVISIONED;
 	w->period = mikey_period_number(&w->kms.kms, w->now);
-	if (prose_load_key_set(c->applet, w->period, &w->key_set) != OK || w->key_set.hs == NULL)
-		return SW_PROSE_NO_KEY;
-	return SW_OK;
+	if ((st = prose_load_key_set(c->applet, w->period, &w->key_set)) == OK && w->key_set.hs == NULL)
+		st = ERR_NOT_FOUND;
+	return sw_verdict(st, SW_PROSE_NO_KEY);
 }
 
 static bool is_uri(struct bytes b)
@@ -208,8 +208,8 @@ static enum sw invite(struct command *c)
 		return sw;
 	if (tlv_find(c->data, TAG_GROUP_URI, &uri) != OK || tlv_find(c->data, TAG_USER_URI, &member) != OK || !is_uri(member))
 		return SW_WRONG_DATA;
-	if (prose_load_group(c->applet, uri, &group) != OK)
-		return SW_PROSE_NO_KEY;
+	if ((st = prose_load_group(c->applet, uri, &group)) != OK)
+		return sw_verdict(st, SW_PROSE_NO_KEY);
 	signer = manages(c->applet, &w, &group) ? &w.signer : &w.key_set;
 	if (!bytes_equal(group.signer_uri, signer->user_uri) ||
 	        (signer == &w.key_set && (group.policy & GROUP_POLICY_ADHOC) == 0))

@@ -47,6 +47,7 @@ static bool signer_is_expected(struct applet *a, struct bytes uri)
 static enum sw check_addresses(struct import *i)
 {
 	const struct bytes *role = i->m.role;
+	enum sw sw;
 
 	if (i->m.header.data_type != MIKEY_SAKKE || i->m.sakke.params != SAKKE_PARAMS_1 ||
 	        i->m.sakke.id_scheme != SAKKE_ID_SCHEME_UID || role[MIKEY_ROLE_INITIATOR].p == NULL ||
@@ -59,8 +60,9 @@ static enum sw check_addresses(struct import *i)
 	if (prose_load_kms_of(i->a, role[MIKEY_ROLE_INITIATOR], &i->signers) != OK ||
 	        !bytes_equal(role[MIKEY_ROLE_KMS_INITIATOR], i->signers.kms.uri))
 		return SW_PROSE_SIGNER; /* a KMS that we do not know, or whose user this is not */
-	if (prose_load_key_set(i->a, mikey_period_number(&i->kms.kms, i->sent), &i->key_set) != OK)
-		return SW_PROSE_NO_KEY;
+	sw = sw_verdict(prose_load_key_set(i->a, mikey_period_number(&i->kms.kms, i->sent), &i->key_set), SW_PROSE_NO_KEY);
+	if (sw != SW_OK)
+		return sw;
 	if (!bytes_equal(role[MIKEY_ROLE_RESPONDER], i->key_set.user_uri))
 		return SW_PROSE_RECIPIENT;
 	return signer_is_expected(i->a, role[MIKEY_ROLE_INITIATOR]) ? SW_OK : SW_PROSE_SIGNER;
@@ -77,29 +79,31 @@ static enum sw check_signature(struct import *i)
 		return sw_of(st);
 	if ((sw = prose_not_revoked(i->a, &i->signers.kms, BYTES_OF(uid))) != SW_OK)
 		return sw;
-	return eccsi_verify(i->signers.kpak, BYTES_OF(uid), i->m.signed_part, i->m.signature) == OK ? SW_OK
-	                                                                                            : SW_PROSE_SIGNATURE;
+	return sw_verdict(eccsi_verify(i->signers.kpak, BYTES_OF(uid), i->m.signed_part, i->m.signature), SW_PROSE_SIGNATURE);
 }
 
 static enum sw decapsulate(struct import *i)
 {
 	uint8_t uid[MIKEY_UID_LEN];
 	struct bytes ext;
+	enum status st;
 
-	if (mikey_uid(&i->kms.kms, i->key_set.user_uri, i->key_set.period_number, uid) != OK ||
-	        sakke_ring_decapsulate(
-	                i->a->card->env.ring, i->kms.z, BYTES_OF(uid), i->key_set.rsk, i->m.sakke.data, &i->gmk) != OK ||
-	        secret_repeats(secret_bytes(&i->gmk)))
-		return SW_PROSE_DECAPSULATION;
-	if (mikey_ext(&i->m, MIKEY_EXT_KEY_PARAMETERS, &ext) != OK ||
-	        key_parameters_open(secret_bytes(&i->gmk), ext, &i->parameters_plain, &i->parameters) != OK ||
-	        i->parameters.key_type != MIKEY_PURPOSE_GMK || i->parameters.group.n == 0 ||
+	st = mikey_uid(&i->kms.kms, i->key_set.user_uri, i->key_set.period_number, uid);
+	if (st == OK)
+		st = sakke_ring_decapsulate(
+		        i->a->card->env.ring, i->kms.z, BYTES_OF(uid), i->key_set.rsk, i->m.sakke.data, &i->gmk);
+	if (st != OK || secret_repeats(secret_bytes(&i->gmk)))
+		return status_failed(st) ? sw_of(st) : SW_PROSE_DECAPSULATION;
+	if ((st = mikey_ext(&i->m, MIKEY_EXT_KEY_PARAMETERS, &ext)) != OK ||
+	        (st = key_parameters_open(secret_bytes(&i->gmk), ext, &i->parameters_plain, &i->parameters)) != OK)
+		return sw_verdict(st, SW_WRONG_DATA);
+	if (i->parameters.key_type != MIKEY_PURPOSE_GMK || i->parameters.group.n == 0 ||
 	        i->parameters.key_id != i->m.header.csb_id ||
 	        (i->parameters.expiry != 0 && i->parameters.expiry <= i->parameters.activation))
 		return SW_WRONG_DATA;
 	if (mikey_ext(&i->m, MIKEY_EXT_ORDER, &ext) == OK &&
-	        order_open(secret_bytes(&i->gmk), i->m.header.csb_id, ext, &i->order) != OK)
-		return SW_WRONG_DATA;
+	        (st = order_open(secret_bytes(&i->gmk), i->m.header.csb_id, ext, &i->order)) != OK)
+		return sw_verdict(st, SW_WRONG_DATA);
 	return SW_OK;
 }
 
@@ -141,8 +145,8 @@ static enum sw import(struct import *i, struct bytes message, struct buf *rsp)
 		return SW_PROSE_TIME;
 	if ((sw = decapsulate(i)) != SW_OK)
 		return sw;
-	if (prose_load_group(i->a, i->parameters.group, &g) != OK)
-		return SW_PROSE_NO_KEY;
+	if ((st = prose_load_group(i->a, i->parameters.group, &g)) != OK)
+		return sw_verdict(st, SW_PROSE_NO_KEY);
 	if (!bytes_equal(g.signer_uri, i->m.role[MIKEY_ROLE_INITIATOR]))
 		return SW_PROSE_SIGNER;
 	if (i->parameters.expiry != 0 && i->parameters.expiry <= i->now)

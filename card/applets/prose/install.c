@@ -130,9 +130,12 @@ static enum sw install_key_set(struct applet *a, const struct sealed_header *h, 
 	if ((k.rsk.n == 0) != of_signer ||
 	        (tlv_find(payload, KEYSET_KMS_URI, &kms_uri) == OK && !bytes_equal(kms_uri, kms.kms.uri)))
 		return SW_WRONG_DATA;
-	if ((!of_signer && sakke_ring_validate(a->card->env.ring, kms.z, BYTES_OF(uid), k.rsk) != OK) ||
-	        eccsi_validate(kms.kpak, BYTES_OF(uid), &k.ssk, k.pvt, hs) != OK)
-		return SW_PROSE_SIGNATURE;
+	if (!of_signer)
+		st = sakke_ring_validate(a->card->env.ring, kms.z, BYTES_OF(uid), k.rsk);
+	if (st == OK)
+		st = eccsi_validate(kms.kpak, BYTES_OF(uid), &k.ssk, k.pvt, hs);
+	if (st != OK)
+		return sw_verdict(st, SW_PROSE_SIGNATURE);
 	buf_put(&b, payload);
 	tlv_put(&b, KEYSET_PVT + 1, BYTES_OF(hs));
 	name = name_format("ks/%016llx", (unsigned long long)k.period_number);
@@ -226,8 +229,8 @@ enum sw prose_cmd_check(struct command *c)
 	if (tlv_find(c->data, TAG_TRK_ID, &id) != OK || id.n != 1 || tlv_find(c->data, TAG_MESSAGE, &message) != OK ||
 	        tlv_find(c->data, TAG_SIGNATURE, &said) != OK || said.n != sizeof mac)
 		return SW_WRONG_DATA;
-	if (load_transport_keys(c->applet, id.p[0], &trk, &ink) != OK)
-		return SW_PROSE_NO_KEY;
+	if ((st = load_transport_keys(c->applet, id.p[0], &trk, &ink)) != OK)
+		return sw_verdict(st, SW_PROSE_NO_KEY);
 	if ((st = hmac_sha256(secret_bytes(&ink), &message, 1, mac)) != OK)
 		return sw_of(st);
 	return secret_equals(BYTES_OF(mac), said) ? SW_OK : SW_PROSE_SIGNATURE;
@@ -284,10 +287,10 @@ enum sw prose_cmd_install(struct command *c)
 	if (!bytes_equal(s.header.domain, (struct bytes){ a->aid, a->aid_len }) ||
 	        !bytes_equal(s.header.card_id, BYTES_OF(c->card->env.card_id)))
 		return SW_PROSE_RECIPIENT;
-	if (load_transport_keys(a, s.header.trk_id, &trk, &ink) != OK)
-		return SW_PROSE_NO_KEY;
-	if (seal_open(secret_bytes(&trk), secret_bytes(&ink), &s, &payload) != OK)
-		return SW_PROSE_SIGNATURE;
+	if ((sw = sw_verdict(load_transport_keys(a, s.header.trk_id, &trk, &ink), SW_PROSE_NO_KEY)) != SW_OK)
+		return sw;
+	if ((sw = sw_verdict(seal_open(secret_bytes(&trk), secret_bytes(&ink), &s, &payload), SW_PROSE_SIGNATURE)) != SW_OK)
+		return sw;
 	if ((sw = check_sequence(a, &s.header, &sequence_name)) != SW_OK)
 		return sw;
 	if (!in_period(a, &s.header, secret_large_bytes(&payload)))

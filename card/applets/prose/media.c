@@ -102,12 +102,12 @@ enum sw prose_cmd_open_direct(struct command *c)
 		return SW_WRONG_DATA;
 	if ((st = prose_time_accept(c->applet, bytes_uint(time), &now)) != OK)
 		return sw_of(st);
-	if (prose_load_group(c->applet, uri, &g) != OK)
-		return SW_PROSE_NO_KEY;
+	if ((st = prose_load_group(c->applet, uri, &g)) != OK)
+		return sw_verdict(st, SW_PROSE_NO_KEY);
 	if ((g.policy & GROUP_POLICY_DIRECT) == 0)
 		return SW_PROSE_POLICY;
-	if (prose_load_talker(c->applet, &g, now, &keys) != OK)
-		return SW_PROSE_NOT_PROVISIONED;
+	if ((st = prose_load_talker(c->applet, &g, now, &keys)) != OK)
+		return sw_verdict(st, SW_PROSE_NOT_PROVISIONED);
 	if ((sw = prose_gmk_current(c->applet, g.digest, now, &gmk)) != SW_OK)
 		return sw;
 	if (gmk.rand_len == 0)

@@ -149,8 +149,8 @@ enum sw prose_cmd_vouch(struct command *c)
 		v.invitation = (struct bytes){ &none, 0 };
 	v.users = buf_bytes(&users);
 	v.expires = bytes_uint(until);
-	if (prose_gba_key(c->applet, GBA_LABEL_JOIN, &key) != OK)
-		return SW_PROSE_NO_KEY;
+	if ((st = prose_gba_key(c->applet, GBA_LABEL_JOIN, &key)) != OK)
+		return sw_verdict(st, SW_PROSE_NO_KEY);
 	if ((st = rng_fill(c->card->env.rng, nonce, sizeof nonce)) != OK)
 		return sw_of(st);
 	vouched_put_body(&b, &v);

@@ -152,10 +152,10 @@ enum sw prose_cmd_start_session(struct command *c)
 		return SW_WRONG_DATA;
 	if ((st = prose_time_accept(c->applet, bytes_uint(r.time), &now)) != OK)
 		return sw_of(st);
-	if (prose_load_group(c->applet, r.group_uri, &g) != OK)
-		return SW_PROSE_NO_KEY;
-	if (prose_load_talker(c->applet, &g, now, &keys) != OK)
-		return SW_PROSE_NOT_PROVISIONED;
+	if ((st = prose_load_group(c->applet, r.group_uri, &g)) != OK)
+		return sw_verdict(st, SW_PROSE_NO_KEY);
+	if ((st = prose_load_talker(c->applet, &g, now, &keys)) != OK)
+		return sw_verdict(st, SW_PROSE_NOT_PROVISIONED);
 	if ((g.policy & GROUP_POLICY_DIRECT) != 0)
 		return SW_PROSE_POLICY; /* no GSK there */
 	if ((sw = prose_gmk_current(c->applet, g.digest, now, &gmk)) != SW_OK)
@@ -213,8 +213,11 @@ static enum sw offered_gmk(const struct prose_gmks *all, const struct mikey *m, 
 	for (size_t i = 0; i < all->n; i++) {
 		const struct prose_gmk *k = &all->key[i];
 
-		if (mikey_guk_id(secret_bytes(&k->key), m->id[0], m->header.csb_id, &id) != OK || id != k->id ||
-		        (has_id && named != k->id))
+		enum status st = mikey_guk_id(secret_bytes(&k->key), m->id[0], m->header.csb_id, &id);
+
+		if (status_failed(st))
+			return sw_of(st);
+		if (st != OK || id != k->id || (has_id && named != k->id))
 			continue;
 		if (k->not_before > now || now >= k->not_after) {
 			sw = SW_PROSE_EXPIRED;
@@ -237,13 +240,13 @@ static enum sw check_offer_signature(struct applet *a, const struct prose_group 
 		return SW_PROSE_POLICY;
 	if (prose_load_kms_of(a, m->id[0], &kms) != OK)
 		return m->signature.n == 0 ? SW_OK : SW_PROSE_NOT_PROVISIONED;
-	if (mikey_uid(&kms.kms, m->id[0], mikey_period_number(&kms.kms, mikey_unix(m->time)), uid) != OK)
-		return SW_PROSE_SIGNATURE;
+	sw = sw_verdict(
+	        mikey_uid(&kms.kms, m->id[0], mikey_period_number(&kms.kms, mikey_unix(m->time)), uid), SW_PROSE_SIGNATURE);
+	if (sw != SW_OK)
+		return sw;
 	if ((sw = prose_not_revoked(a, &kms.kms, BYTES_OF(uid))) != SW_OK || m->signature.n == 0)
 		return sw;
-	if (eccsi_verify(kms.kpak, BYTES_OF(uid), m->signed_part, m->signature) != OK)
-		return SW_PROSE_SIGNATURE;
-	return SW_OK;
+	return sw_verdict(eccsi_verify(kms.kpak, BYTES_OF(uid), m->signed_part, m->signature), SW_PROSE_SIGNATURE);
 }
 
 /* A session of this key: who offers it again does not open another one, with talkers and replay windows of its own. */
@@ -268,7 +271,7 @@ static enum sw open_offer(struct command *c, const struct prose_group *g, const 
 	SECRET gsk = { 0 };
 	SECRET salt = { 0 };
 	GMKS all = { 0 };
-	const struct prose_gmk *gmk;
+	const struct prose_gmk *gmk = NULL;
 	struct prose_session *s;
 	uint32_t ssrc = 0;
 	enum status st = prose_gmks_load(c->applet, g->digest, &all);
@@ -332,8 +335,8 @@ enum sw prose_cmd_join_session(struct command *c)
 	sent = mikey_unix(m.time);
 	if ((st = prose_time_accept(c->applet, phone, &now)) != OK)
 		return sw_of(st);
-	if (prose_load_group(c->applet, m.id[1], &g) != OK)
-		return SW_PROSE_NO_KEY;
+	if ((st = prose_load_group(c->applet, m.id[1], &g)) != OK)
+		return sw_verdict(st, SW_PROSE_NO_KEY);
 	if (sent > phone + PROSE_OFFER_WINDOW || sent + PROSE_OFFER_WINDOW < phone)
 		return SW_PROSE_TIME;
 	/* Known is what was authenticated before; only an identical copy of an open session's offer needs no new check. */

@@ -12,7 +12,7 @@
 #include "crypto/common/eap_keys.h"
 #include "crypto/common/rng.h"
 #include "host/lib/eap/eap_message.h"
-#include "host/lib/prose-ue.h"
+#include "host/lib/session.h"
 
 enum { ID_MAX = 253, NONCE_LEN = 16, NOTIFY_SUCCESS = 0x8000, NOTIFY_BEFORE_CHALLENGE = 0x4000 };
 
@@ -50,27 +50,27 @@ static enum status finish_with_mac(const struct prose_eap *e, struct buf *b, str
 	return eap_keys_mac(&e->key, buf_bytes(b), extra, b->p + b->len - EAP_MAC_LEN);
 }
 
-static bool mac_is_right(const struct prose_eap *e, const struct eap_message *m)
+static enum status check_mac(const struct prose_eap *e, const struct eap_message *m)
 {
 	uint8_t copy[PROSE_EAP_PACKET_MAX], mac[EAP_MAC_LEN];
 
 	if (m->mac.n != EAP_MAC_LEN || m->packet.n > sizeof copy)
-		return false;
+		return ERR_MALFORMED;
 	memcpy(copy, m->packet.p, m->packet.n);
 	memset(copy + (m->mac.p - m->packet.p), 0, EAP_MAC_LEN);
-	return eap_keys_mac(&e->key, (struct bytes){ copy, m->packet.n }, (struct bytes){ 0 }, mac) == OK &&
-	       secret_equals(BYTES_OF(mac), m->mac);
+	TRY(eap_keys_mac(&e->key, (struct bytes){ copy, m->packet.n }, (struct bytes){ 0 }, mac));
+	return secret_equals(BYTES_OF(mac), m->mac) ? OK : ERR_CRYPTO;
 }
 
 /* AT_ENCR_DATA's attributes go into the same message; plain is their memory. */
-static bool open_encrypted(const struct prose_eap *e, struct eap_message *m, uint8_t plain[PROSE_EAP_PACKET_MAX])
+static enum status open_encrypted(const struct prose_eap *e, struct eap_message *m, uint8_t plain[PROSE_EAP_PACKET_MAX])
 {
 	if (m->encrypted.n == 0)
-		return true;
-	if (m->iv.n != AES_BLOCK || m->encrypted.n % AES_BLOCK != 0 || m->encrypted.n > PROSE_EAP_PACKET_MAX ||
-	        aes_cbc_iv_decrypt(BYTES_OF(e->key.k_encr), m->iv.p, m->encrypted, plain) != OK)
-		return false;
-	return eap_take_attributes(m, (struct bytes){ plain, m->encrypted.n });
+		return OK;
+	if (m->iv.n != AES_BLOCK || m->encrypted.n % AES_BLOCK != 0 || m->encrypted.n > PROSE_EAP_PACKET_MAX)
+		return ERR_MALFORMED;
+	TRY(aes_cbc_iv_decrypt(BYTES_OF(e->key.k_encr), m->iv.p, m->encrypted, plain));
+	return eap_take_attributes(m, (struct bytes){ plain, m->encrypted.n }) ? OK : ERR_MALFORMED;
 }
 
 static void keep_identity(char *out, struct bytes value)
@@ -100,13 +100,15 @@ static enum status checkcode(const struct prose_eap *e, uint8_t out[SHA256_LEN],
 	return all.n == 0 ? OK : e->prime ? sha256(&all, 1, out) : sha1(&all, 1, out);
 }
 
-static bool checkcode_is_right(const struct prose_eap *e, const struct eap_message *m)
+static enum status check_checkcode(const struct prose_eap *e, const struct eap_message *m)
 {
 	uint8_t own[SHA256_LEN];
 	size_t n;
 
-	return !m->has_checkcode ||
-	       (checkcode(e, own, &n) == OK && n == m->checkcode.n && secret_equals((struct bytes){ own, n }, m->checkcode));
+	if (!m->has_checkcode)
+		return OK;
+	TRY(checkcode(e, own, &n));
+	return n == m->checkcode.n && secret_equals((struct bytes){ own, n }, m->checkcode) ? OK : ERR_CRYPTO;
 }
 
 /* The next run is a full one: the keys of a re-authentication may have been overwritten, or the server has lost them. */
@@ -126,6 +128,15 @@ static enum prose_result give_up(struct prose_eap *e, const struct eap_message *
 	return PROSE_OK;
 }
 
+/* What is wrong with the packet the server hears; what is wrong here, the caller. */
+static enum prose_result refuse(struct prose_eap *e, const struct eap_message *m, enum status st, struct buf *out)
+{
+	if (!status_failed(st))
+		return give_up(e, m, CLIENT_ERROR, out);
+	fail(e);
+	return session_result(st);
+}
+
 static enum prose_result on_synchronisation(
         const struct prose_eap *e, const struct eap_message *m, const struct prose_aka *k, struct buf *out)
 {
@@ -139,26 +150,49 @@ static enum prose_result on_synchronisation(
 	return PROSE_OK;
 }
 
+/* Keys from what the card says; then the packet under them. */
+static enum status open_challenge(
+        struct prose_eap *e, struct eap_message *m, const struct prose_aka *k, uint8_t plain[PROSE_EAP_PACKET_MAX])
+{
+	if (k->ck_len != 16 || k->ik_len != 16)
+		return ERR_MALFORMED;
+	TRY(eap_keys_full(
+	        &e->key, e->prime, bytes_str(e->identity), k->ck, k->ik, m->kdf_input, (struct bytes){ m->autn.p, 6 }));
+	TRY(check_mac(e, m));
+	TRY(open_encrypted(e, m, plain));
+	return check_checkcode(e, m);
+}
+
+static enum status put_response(
+        const struct prose_eap *e, const struct eap_message *m, const struct prose_aka *k, struct buf *out)
+{
+	uint8_t code[SHA256_LEN];
+	size_t n = 0;
+
+	begin(e, m, CHALLENGE, out);
+	eap_put(out, AT_RES, (unsigned)(8 * k->res_len), (struct bytes){ k->res, k->res_len });
+	if (m->has_checkcode) {
+		TRY(checkcode(e, code, &n));
+		eap_put(out, AT_CHECKCODE, 0, (struct bytes){ code, n });
+	}
+	return finish_with_mac(e, out, (struct bytes){ 0 });
+}
+
 static enum prose_result answer_challenge(
         struct prose_eap *e, struct eap_message *m, const struct prose_aka *k, struct buf *out)
 {
-	uint8_t plain[PROSE_EAP_PACKET_MAX], code[SHA256_LEN];
+	uint8_t plain[PROSE_EAP_PACKET_MAX];
 	enum prose_result r = PROSE_OK;
-	size_t n = 0;
+	enum status st = open_challenge(e, m, k, plain);
 
-	if (k->ck_len != 16 || k->ik_len != 16 ||
-	        eap_keys_full(&e->key, e->prime, bytes_str(e->identity), k->ck, k->ik, m->kdf_input,
-	                (struct bytes){ m->autn.p, 6 }) != OK ||
-	        !mac_is_right(e, m) || !open_encrypted(e, m, plain) || !checkcode_is_right(e, m)) {
-		r = give_up(e, m, CLIENT_ERROR, out);
+	if (st != OK) {
+		r = refuse(e, m, st, out);
+	} else if ((st = put_response(e, m, k, out)) != OK) {
+		fail(e);
+		r = session_result(st);
 	} else {
 		keep_identities(e, m);
-		begin(e, m, CHALLENGE, out);
-		eap_put(out, AT_RES, (unsigned)(8 * k->res_len), (struct bytes){ k->res, k->res_len });
-		if (m->has_checkcode && checkcode(e, code, &n) == OK)
-			eap_put(out, AT_CHECKCODE, 0, (struct bytes){ code, n });
-		r = finish_with_mac(e, out, (struct bytes){ 0 }) == OK ? PROSE_OK : PROSE_FORMAT;
-		e->challenged = r == PROSE_OK;
+		e->challenged = true;
 		e->counter = 0;
 	}
 	secret_clean(plain, sizeof plain);
@@ -191,58 +225,86 @@ static enum prose_result on_challenge(struct prose_eap *e, struct eap_message *m
 	return r;
 }
 
-static enum prose_result on_reauthentication(struct prose_eap *e, struct eap_message *m, struct buf *out)
+static enum status open_reauthentication(struct prose_eap *e, struct eap_message *m, uint8_t plain[PROSE_EAP_PACKET_MAX])
 {
-	uint8_t plain[PROSE_EAP_PACKET_MAX], inner_raw[AES_BLOCK], iv[AES_BLOCK], sealed[AES_BLOCK];
-	struct buf inner = BUF_OF(inner_raw);
-	struct bytes nonce;
-	bool too_small;
+	if (e->reauth_id[0] == 0 || strcmp(e->identity, e->reauth_id) != 0)
+		return ERR_DENIED;
+	TRY(check_mac(e, m));
+	TRY(open_encrypted(e, m, plain));
+	return m->counter.n == 2 && m->nonce_s.n == NONCE_LEN ? check_checkcode(e, m) : ERR_MALFORMED;
+}
 
-	if (e->reauth_id[0] == 0 || strcmp(e->identity, e->reauth_id) != 0 || !mac_is_right(e, m) ||
-	        !open_encrypted(e, m, plain) || m->counter.n != 2 || m->nonce_s.n != NONCE_LEN || !checkcode_is_right(e, m))
-		return give_up(e, m, CLIENT_ERROR, out);
-	nonce = m->nonce_s;
-	too_small = bytes_uint(m->counter) <= e->counter;
+static enum status put_reauthentication(const struct prose_eap *e, const struct eap_message *m, bool too_small, struct buf *out)
+{
+	uint8_t inner_raw[AES_BLOCK], iv[AES_BLOCK], sealed[AES_BLOCK];
+	struct buf inner = BUF_OF(inner_raw);
+
 	eap_put(&inner, AT_COUNTER, (unsigned)bytes_uint(m->counter), (struct bytes){ 0 });
 	if (too_small)
 		eap_put(&inner, AT_COUNTER_TOO_SMALL, 0, (struct bytes){ 0 });
 	buf_put_u8(&inner, AT_PADDING);
 	buf_put_u8(&inner, (uint8_t)((sizeof inner_raw - inner.len + 1) / 4));
 	buf_put_zeros(&inner, sizeof inner_raw - inner.len);
-	if (inner.failed || rng_fill(&rng_system, iv, sizeof iv) != OK ||
-	        aes_cbc_iv_encrypt(BYTES_OF(e->key.k_encr), iv, BYTES_OF(inner_raw), sealed) != OK)
-		return PROSE_FORMAT;
+	TRY(buf_status(&inner));
+	TRY(rng_fill(&rng_system, iv, sizeof iv));
+	TRY(aes_cbc_iv_encrypt(BYTES_OF(e->key.k_encr), iv, BYTES_OF(inner_raw), sealed));
 	begin(e, m, REAUTHENTICATION, out);
 	eap_put(out, AT_IV, 0, BYTES_OF(iv));
 	eap_put(out, AT_ENCR_DATA, 0, BYTES_OF(sealed));
-	if (finish_with_mac(e, out, nonce) != OK)
-		return PROSE_FORMAT;
+	return finish_with_mac(e, out, m->nonce_s);
+}
+
+static enum status reauthenticate(struct prose_eap *e, const struct eap_message *m, struct buf *out)
+{
+	bool too_small = bytes_uint(m->counter) <= e->counter;
+
+	TRY(put_reauthentication(e, m, too_small, out));
 	if (too_small) {
 		e->reauth_id[0] = 0; /* the server goes on with a full authentication */
-		return PROSE_OK;
+		return OK;
 	}
+	TRY(eap_keys_fast(&e->key, bytes_str(e->identity), m->counter, m->nonce_s));
 	e->counter = (uint16_t)bytes_uint(m->counter);
-	if (eap_keys_fast(&e->key, bytes_str(e->identity), m->counter, m->nonce_s) != OK)
-		return PROSE_FORMAT;
 	keep_identities(e, m);
 	e->challenged = e->reauthenticated = true;
+	return OK;
+}
+
+static enum prose_result on_reauthentication(struct prose_eap *e, struct eap_message *m, struct buf *out)
+{
+	uint8_t plain[PROSE_EAP_PACKET_MAX];
+	enum status st = open_reauthentication(e, m, plain);
+	enum prose_result r = PROSE_OK;
+
+	if (st != OK) {
+		r = refuse(e, m, st, out);
+	} else if ((st = reauthenticate(e, m, out)) != OK) {
+		fail(e);
+		r = session_result(st);
+	}
 	secret_clean(plain, sizeof plain);
-	return PROSE_OK;
+	return r;
 }
 
 static enum prose_result on_notification(struct prose_eap *e, struct eap_message *m, struct buf *out)
 {
 	bool after = (m->notification & NOTIFY_BEFORE_CHALLENGE) == 0;
+	enum status st = OK;
 
-	if (!m->has_notification || (after && (!e->challenged || !mac_is_right(e, m))))
+	if (!m->has_notification || (after && !e->challenged))
 		return give_up(e, m, CLIENT_ERROR, out);
+	if (after && (st = check_mac(e, m)) != OK)
+		return refuse(e, m, st, out);
 	begin(e, m, NOTIFICATION, out);
 	if (m->notification != NOTIFY_SUCCESS)
 		e->challenged = false; /* the server says that it has failed: no success may follow */
-	if (after)
-		return finish_with_mac(e, out, (struct bytes){ 0 }) == OK ? PROSE_OK : PROSE_FORMAT;
-	eap_end(out);
-	return PROSE_OK;
+	if (!after) {
+		eap_end(out);
+		return PROSE_OK;
+	}
+	if ((st = finish_with_mac(e, out, (struct bytes){ 0 })) != OK)
+		fail(e);
+	return session_result(st);
 }
 
 static const char *identity_for(const struct prose_eap *e, bool any, bool full)

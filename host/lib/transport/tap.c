@@ -162,17 +162,16 @@ enum prose_result prose_trace_open(struct prose_transport inner, const char *pat
 	return PROSE_OK;
 }
 
-static int dial(const char *host)
+static enum prose_result dial(const char *host, int *out)
 {
 	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM };
 	struct addrinfo *list = NULL;
 	char port[8];
-	int fd = -1;
+	int fd = -1, rc;
 
 	(void)snprintf(port, sizeof port, "%d", GSMTAP_PORT);
-
-	if (getaddrinfo(host, port, &hints, &list) != 0)
-		return -1;
+	if ((rc = getaddrinfo(host, port, &hints, &list)) != 0)
+		return rc == EAI_MEMORY ? PROSE_NO_MEMORY : PROSE_IO;
 	for (const struct addrinfo *a = list; a != NULL && fd < 0; a = a->ai_next) {
 		fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
 		if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
@@ -181,18 +180,20 @@ static int dial(const char *host)
 		}
 	}
 	freeaddrinfo(list);
-	return fd;
+	*out = fd;
+	return fd >= 0 ? PROSE_OK : PROSE_IO;
 }
 
 enum prose_result prose_gsmtap_open(struct prose_transport inner, const char *host, struct prose_transport *out)
 {
 	struct tap *t = calloc(1, sizeof *t);
+	enum prose_result r;
 
 	if (t == NULL)
 		return PROSE_NO_MEMORY;
-	if ((t->socket = dial(host)) < 0) {
+	if ((r = dial(host, &t->socket)) != PROSE_OK) {
 		free(t);
-		return PROSE_IO;
+		return r;
 	}
 	t->show = show_as_gsmtap;
 	wrap(t, inner, out);
