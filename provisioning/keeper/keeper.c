@@ -167,7 +167,8 @@ void keeper_free(struct keeper **k)
 {
 	if (*k == NULL)
 		return;
-	(void)close((*k)->fd);
+	if ((*k)->fd >= 0)
+		(void)close((*k)->fd);
 	(void)pthread_mutex_destroy(&(*k)->turn);
 	free(*k);
 	*k = NULL;
@@ -187,6 +188,10 @@ static enum status exchange(struct keeper *k, enum keeper_number number, struct 
 	while (n > 0 && (n = recv(k->fd, k->answer, sizeof k->answer, 0)) < 0 && errno == EINTR)
 		n = 1;
 	secret_clean(k->question, b.len);
+	if (n <= 0) { /* an answer may still come, and would be taken for the next one; the keeper ends at this */
+		(void)close(k->fd);
+		k->fd = -1;
+	}
 	*answer = (struct bytes){ k->answer, n > 0 ? (size_t)n : 0 };
 	return n > 0 ? OK : ERR_IO;
 }

@@ -243,6 +243,27 @@ START_TEST(a_server_without_its_keeper_is_not_available)
 }
 END_TEST
 
+/* An answer that could not be read is not the next question's: it may be of another subscriber. */
+START_TEST(a_late_answer_is_nobodys)
+{
+	int ends[2];
+	struct keeper *k;
+	uint8_t raw[16];
+	struct buf answer = BUF_OF(raw);
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+	k = keeper_new(ends[0]);
+	db_set_keeper(db, k);
+	ck_assert_int_eq(keeper_ask(db, NOW, &hss_ask_vector, (struct bytes){ 0 }, &answer), ERR_IO);
+	(void)send(ends[1], "\0late", 5, MSG_NOSIGNAL);
+	ck_assert_int_eq(keeper_ask(db, NOW, &hss_ask_vector, (struct bytes){ 0 }, &answer), ERR_IO);
+	ck_assert_uint_eq(answer.len, 0);
+	db_set_keeper(db, NULL);
+	keeper_free(&k);
+	(void)close(ends[1]);
+}
+END_TEST
+
 /* A cause arrives as it was: the last status is one, the next number is none. */
 START_TEST(a_status_arrives_as_it_was)
 {
@@ -324,6 +345,7 @@ TCase *tcase_keeper(void)
 	tcase_add_test(t, a_keeper_that_dies_in_the_middle);
 	tcase_add_test(t, a_server_without_its_keeper_is_not_available);
 	tcase_add_test(t, a_status_arrives_as_it_was);
+	tcase_add_test(t, a_late_answer_is_nobodys);
 	tcase_add_test(t, two_ask_at_once);
 	return t;
 }

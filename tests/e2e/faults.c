@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { FRAMES = 40, SQLITE_NOMEM_RC = 7 };
@@ -159,6 +161,14 @@ void *realloc(void *p, size_t n)
 FAIL(FAULT_READ, ssize_t, read, (int fd, void *data, size_t n), (fd, data, n))
 FAIL(FAULT_READ, ssize_t, pread64, (int fd, void *data, size_t n, off64_t at), (fd, data, n, at))
 FAIL(FAULT_READ, ssize_t, recv, (int fd, void *data, size_t n, int flags), (fd, data, n, flags))
+FAIL(FAULT_READ, ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n))
+FAIL(FAULT_READ, ssize_t, recvfrom, (int fd, void *data, size_t n, int flags, __SOCKADDR_ARG from, socklen_t *len),
+        (fd, data, n, flags, from, len))
+FAIL(FAULT_READ, ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
+FAIL(FAULT_WRITE, ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
+FAIL(FAULT_WRITE, ssize_t, sendto, (int fd, const void *data, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t len),
+        (fd, data, n, flags, to, len))
+FAIL(FAULT_WRITE, ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
 FAIL(FAULT_WRITE, ssize_t, write, (int fd, const void *data, size_t n), (fd, data, n))
 FAIL(FAULT_WRITE, ssize_t, pwrite64, (int fd, const void *data, size_t n, off64_t at), (fd, data, n, at))
 FAIL(FAULT_WRITE, ssize_t, send, (int fd, const void *data, size_t n, int flags), (fd, data, n, flags))
