@@ -547,6 +547,18 @@ static int open_database(const struct verb *v, const char *name, struct argument
 	return 0;
 }
 
+/* A server that goes away at the end may have done it, or not. */
+static int commit(const char *verb, const struct arguments *a)
+{
+	enum status st = db_commit(a->db);
+
+	if (st == ERR_IO && strstr(a->state, "://") != NULL)
+		return net_fail(verb, db_name(a->state),
+		        "the connection to the database ended at the commit, and whether this was done is not known: run it again",
+		        EXIT_FAILURE);
+	return net_report(verb, NULL, st);
+}
+
 static int run_verb(const struct verb *v, int argc, char **argv)
 {
 	struct argp common = { .options = common_options, .parser = parse };
@@ -598,7 +610,7 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 	if (keep_lost() && rc == 0)
 		rc = EXIT_FAILURE; /* after its sentence */
 	if (rc == 0 && v->how != SERVES)
-		rc = net_report(name, NULL, db_commit(a.db));
+		rc = commit(name, &a);
 	if (net_publish_files(rc == 0) != OK)
 		rc = net_fail(name, NULL, "the output files could not be put in place", EXIT_FAILURE);
 	db_close(&a.db);

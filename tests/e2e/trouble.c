@@ -2,9 +2,11 @@
 /* trouble.so: preloaded into a program, it loses LOSSY per cent of the datagrams that the program sends, by a fixed sequence,
  * and its clock is SKEW seconds ahead. The program dies (_exit 99) before the DIE_AT-th of its dealings with a database
  * (statements to PostgreSQL, writes and syncs of SQLite), the first being 1; from its FULL_AT-th write to a file on, the disk
- * is full. */
+ * is full. PostgreSQL, whose process is FELLED, is killed at the FELL_AT-th COMMIT: before it, or with FELL_LATE before its
+ * answer is seen. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -115,13 +117,30 @@ void *PQexecParams(void *connection, const char *text, int n, const void *types,
 void *PQexecPrepared(
         void *connection, const char *name, int n, const void *values, const void *lengths, const void *formats, int format);
 
+/* The parent first, so that it starts nothing anew; then who serves us. */
+static void fell(const void *connection)
+{
+	int (*pid_of)(const void *);
+	void *symbol = real_of("PQbackendPID");
+
+	memcpy(&pid_of, &symbol, sizeof pid_of);
+	(void)kill((pid_t)setting("FELLED"), SIGKILL);
+	(void)kill(pid_of(connection), SIGKILL);
+}
+
 void *PQexec(void *connection, const char *text)
 {
+	static unsigned long commits;
 	void *(*real)(void *, const char *);
 	void *symbol = real_of("PQexec");
 
 	deal();
 	memcpy(&real, &symbol, sizeof real);
+	if (strcmp(text, "COMMIT") == 0 && ++commits == setting("FELL_AT")) {
+		if (setting("FELL_LATE") != 0)
+			(void)real(connection, text);
+		fell(connection);
+	}
 	return real(connection, text);
 }
 
