@@ -2,6 +2,7 @@
 #include "provisioning/cli/serve.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,8 @@ static int open_socket(const char *path)
 
 int serve_hss(const struct arguments *a, struct db *db, const char *socket_path)
 {
-	struct sigaction action = { .sa_handler = on_signal }; /* no SA_RESTART: recvfrom must return */
+	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t ends, open;
 	uint8_t in[DATAGRAM_MAX], out[DATAGRAM_MAX];
 	int fd = open_socket(socket_path), rc;
 
@@ -63,14 +65,23 @@ int serve_hss(const struct arguments *a, struct db *db, const char *socket_path)
 		return rc;
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
+	/* Heard while it waits, and nowhere else: between a look at `stop` and the wait one would be lost. */
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigaddset(&ends, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &ends, &open);
 	(void)printf("ready\n");
 	(void)fflush(stdout);
 	while (stop == 0) {
 		struct sockaddr_un from;
 		socklen_t n = sizeof from;
-		ssize_t got = recvfrom(fd, in, sizeof in, 0, (struct sockaddr *)&from, &n);
+		struct pollfd waiting = { .fd = fd, .events = POLLIN };
 		struct buf answer = BUF_OF(out);
+		ssize_t got;
 
+		if (ppoll(&waiting, 1, NULL, &open) < 0)
+			continue;
+		got = recvfrom(fd, in, sizeof in, MSG_DONTWAIT, (struct sockaddr *)&from, &n);
 		if (got <= 0)
 			continue;
 		hss_datagram(db, (struct bytes){ in, (size_t)got }, &answer);
