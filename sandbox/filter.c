@@ -33,6 +33,13 @@ static const char *const deadly[] = { "execve", "execveat", "ptrace", "process_v
 /* Their arguments are structures, which a filter cannot see: callers fall back where there is none of them. */
 static const char *const absent[] = { "openat2", "clone3" };
 
+/* Whose calls the table above has, and whose registers `refuse` knows: 32 bits have calls of other names (futex_time64). */
+#if defined __x86_64__ || defined __aarch64__
+enum { KNOWN_PROCESSOR = 1 };
+#else
+enum { KNOWN_PROCESSOR = 0 };
+#endif
+
 static void refuse(int number, siginfo_t *info, void *context)
 {
 	static volatile unsigned char told[1024];
@@ -113,10 +120,12 @@ static int add_clone(scmp_filter_ctx f, unsigned rights)
 enum status sandbox_filter(unsigned rights)
 {
 	struct sigaction action = { .sa_sigaction = refuse, .sa_flags = SA_SIGINFO };
-	scmp_filter_ctx f = seccomp_init(REFUSAL);
+	scmp_filter_ctx f;
 	int rc;
 
-	if (f == NULL)
+	if (!KNOWN_PROCESSOR)
+		return ERR_NOT_FOUND;
+	if ((f = seccomp_init(REFUSAL)) == NULL)
 		return ERR_NO_MEMORY;
 	rc = add(f, SCMP_ACT_ALLOW, allowed, sizeof allowed / sizeof *allowed);
 	if (rc == 0)
