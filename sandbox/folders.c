@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -67,13 +68,39 @@ static enum status allow(int rules, uint64_t watched, const char *path, uint64_t
 }
 
 /* What libraries read when they like: names of hosts, time zones, random numbers; nothing of it can be run. */
+static const char *const system_folders[] = { "/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/proc/net",
+	"/dev/urandom" };
+enum { SYSTEM_FOLDERS = sizeof system_folders / sizeof *system_folders };
+
+static bool is_below(const char *path, const char *folder)
+{
+	char *whole = realpath(folder, NULL);
+	const size_t n = whole != NULL ? strlen(whole) : 0;
+	const bool below = n > 0 && strncmp(path, whole, n) == 0 && (path[n] == '/' || path[n] == 0 || n == 1);
+
+	free(whole);
+	return below;
+}
+
+bool sandbox_reads(const struct sandbox *s, const char *path)
+{
+	char *whole = realpath(path, NULL);
+	bool reads = false;
+
+	for (size_t i = 0; whole != NULL && i < SYSTEM_FOLDERS; i++)
+		reads = reads || is_below(whole, system_folders[i]);
+	for (size_t i = 0; whole != NULL && i < SANDBOX_READS && s->read[i] != NULL; i++)
+		reads = reads || is_below(whole, s->read[i]);
+	for (size_t i = 0; whole != NULL && i < SANDBOX_PATHS && s->write[i] != NULL; i++)
+		reads = reads || is_below(whole, s->write[i]);
+	free(whole);
+	return reads;
+}
+
 static enum status allow_system(int rules, uint64_t watched)
 {
-	static const char *const read[] = { "/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/proc/net",
-		"/dev/urandom" };
-
-	for (size_t i = 0; i < sizeof read / sizeof *read; i++)
-		if (allow(rules, watched, read[i], FS_READ) == ERR_IO)
+	for (size_t i = 0; i < SYSTEM_FOLDERS; i++)
+		if (allow(rules, watched, system_folders[i], FS_READ) == ERR_IO)
 			return ERR_IO;
 	return allow(rules, watched, "/dev/null", FS_READ_FILE | FS_WRITE_FILE) == ERR_IO ? ERR_IO : OK;
 }

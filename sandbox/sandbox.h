@@ -29,6 +29,10 @@ struct sandbox {
  * sandbox), the sentence says so and the result is true; no sentence: "". */
 MUST_USE bool sandbox_enter(enum sandbox_role, const struct sandbox *, char *sentence, size_t room);
 
+/* Whether the program may read this path then: it lies below one of those folders, or below what every program may read. A
+ * path that is not there is none. */
+MUST_USE bool sandbox_reads(const struct sandbox *, const char *path);
+
 /* The folder that a path is in. */
 void sandbox_folder(const char *path, char *out, size_t room);
 

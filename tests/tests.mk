@@ -6,7 +6,9 @@ $(TEST_OBJECTS): override CFLAGS += -Wno-missing-prototypes -Wno-gnu-zero-variad
 COUNTED := aes_cbc_decrypt aes_cmac des3_cbc_decrypt des3_mac
 $(O)/check-unit: $(TEST_OBJECTS) $(HOST_LIB) $(O)/host/cli/hearing.o $(NET) $(SANDBOX) $(O)/libcard-io.a $(O)/libprose-card.a
 	$(link) $(COUNTED:%=-Wl,--wrap=%) -Wl,--wrap=free -Wl,--wrap=secret_wipe -Wl,--wrap=secret_large_wipe $(LIBS_NET) $(LIBS_TEST)
-E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/statements $(O)/kms-secrets $(O)/trouble.so $(O)/faults.so $(O)/tour
+E2E := $(O)/leakcheck $(O)/leakcheck-hold.so $(O)/pcap-lo $(O)/aka-vectors $(O)/eap-radius $(O)/smsc $(O)/statements $(O)/kms-secrets $(O)/trouble.so $(O)/faults.so
+# With libcheck, which the demo does not install.
+E2E_OF_ALL := $(E2E) $(O)/tour
 $(O)/smsc: $(O)/tests/e2e/smsc.o $(O)/libota.a $(O)/libapdu.a
 	$(link) -lcrypto
 $(O)/statements $(O)/kms-secrets: $(O)/%: $(O)/tests/e2e/%.o $(NET) $(O)/libcard-io.a $(O)/libprose-card.a
@@ -59,14 +61,14 @@ check: ## what must pass: unit laws, corpora, golden scripts, one path of every 
 
 check-all: ## what check leaves out: programs of others, upgrades killed at every step, 10,000 cards, other processors and Debian's other release
 	@packaging/install-deps all
-	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(E2E) $(O)/exchange $(BENCH_PROGRAMS)
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(REPLAYS) $(E2E_OF_ALL) $(O)/exchange $(BENCH_PROGRAMS)
 	+@$(MAKE) --no-print-directory TAINT=1 build/gcc-taint/taint
 	+@$(MAKE) --no-print-directory FRAMES=1 build/gcc-frames/check-unit
 	@tests/run $(O) all
 
 check-long: ## hours: every N, 10^7 APDUs, 10,000 exchanges with libwolfssl, ten minutes of every fuzz target
 	@packaging/install-deps long
-	+@$(MAKE) --no-print-directory all $(O)/check-unit $(E2E) $(O)/exchange
+	+@$(MAKE) --no-print-directory all $(O)/check-unit $(E2E_OF_ALL) $(O)/exchange
 	+@$(MAKE) --no-print-directory SAN=address,undefined build/gcc-address-undefined/campaign
 	@tests/run $(O) long
 	+@[ -n '$(ONLY)' ] || for t in $(FUZZERS); do $(MAKE) --no-print-directory fuzz T=$$t TIME=600 || exit 1; done

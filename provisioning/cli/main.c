@@ -262,7 +262,8 @@ static const struct argp_option serve_bsf_options[] = { { "http", OPT_HTTP, "ADD
 static const struct argp_option serve_kms_options[] = { { "https", OPT_HTTPS, "ADDRESS:PORT", 0, "Where UEs ask (Ua: TLS-PSK)",
 	                                                        0 },
 	{ "name", OPT_NAME, "FQDN", 0, "Our name, for which UEs make their keys", 0 }, LIMIT,
-	{ "certificate", OPT_CERTIFICATE, "FILE", 0, "Ours (PEM): UEs with a certificate may ask, too", 0 },
+	{ "certificate", OPT_CERTIFICATE, "FILE", 0,
+	        "Ours (PEM): UEs with a certificate may ask, too; SIGHUP: the three files are read again", 0 },
 	{ "certificate-key", OPT_CERTIFICATE_KEY, "FILE", 0, "Its private key (PEM)", 0 },
 	{ "client-ca", OPT_CLIENT_CA, "FILE", 0, "Who certifies cards: their common name is the ICCID (PEM)", 0 }, SANDBOX,
 	{ 0 } };
@@ -595,7 +596,8 @@ static int run_verb(const struct verb *v, int argc, char **argv)
 		return net_fail(name, NULL, "a database by URL needs --master-key", EXIT_USAGE);
 	if (v->how == SERVES && a.via != NULL && (rc = start_courier(name, &a)) != 0)
 		return rc; /* before there is a master key in this process */
-	if ((rc = open_database(v, name, &a, a.key != NULL ? a.key : key, &k)) != 0)
+	a.key_file = a.key != NULL ? a.key : key;
+	if ((rc = open_database(v, name, &a, a.key_file, &k)) != 0)
 		return rc;
 	rc = v->how == SERVES ? 0 : net_report(name, NULL, db_begin(a.db));
 	if (rc == 0)

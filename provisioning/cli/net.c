@@ -121,6 +121,44 @@ static enum status sealed_folders(const struct arguments *a, struct sandbox *s)
 	return OK;
 }
 
+/* Where the certificates lie, and where links say that they do: they are read again at SIGHUP, and may be other files then. */
+static void certificate_folders(const struct arguments *a, struct sandbox *s)
+{
+	static char folders[6][PATH_MAX];
+	const char *const files[] = { a->certificate, a->certificate_key, a->client_ca };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof files / sizeof *files && files[i] != NULL; i++) {
+		char *whole = realpath(files[i], NULL);
+
+		sandbox_folder(files[i], folders[n], sizeof folders[n]);
+		s->read[n] = folders[n];
+		n++;
+		if (whole == NULL)
+			continue;
+		sandbox_folder(whole, folders[n], sizeof folders[n]);
+		s->read[n] = folders[n];
+		n++;
+		free(whole);
+	}
+}
+
+/* The master key is its keeper's alone. */
+static void keep_key_away(const struct arguments *a, enum sandbox_role role, const char *verb, struct sandbox *s)
+{
+	if (role == SANDBOX_KEEPER || a->key_file == NULL || !sandbox_reads(s, a->key_file))
+		return;
+	if (role == SANDBOX_SERVE_HTTP)
+		memset(s->read, 0, sizeof s->read);
+	if (sandbox_reads(s, a->key_file))
+		(void)fprintf(stderr,
+		        "prose-net %s: this server may read %s, whoever has taken it over: put it elsewhere (not below /etc)\n",
+		        verb, a->key_file);
+	else
+		(void)fprintf(
+		        stderr, "prose-net %s: certificates are read once: the master key lies in a folder of theirs\n", verb);
+}
+
 int net_sandbox(const struct arguments *a, enum sandbox_role role, const char *verb, const char *own)
 {
 	const bool database = strstr(a->state, "://") != NULL;
@@ -132,12 +170,15 @@ int net_sandbox(const struct arguments *a, enum sandbox_role role, const char *v
 		return 0;
 	if (role == SANDBOX_SERVE_OTA && sealed_folders(a, &s) != OK)
 		return net_report(verb, NULL, ERR_IO);
+	if (role == SANDBOX_SERVE_HTTP && a->certificate != NULL)
+		certificate_folders(a, &s);
 	if (!database)
 		s.write[n++] = a->state;
 	if (own != NULL) {
 		sandbox_folder(own, folder, sizeof folder);
 		s.write[n] = folder;
 	}
+	keep_key_away(a, role, verb, &s);
 	if (!sandbox_enter(role, &s, sentence, sizeof sentence))
 		return net_fail(verb, NULL, sentence, EXIT_FAILURE);
 	if (sentence[0] != 0)

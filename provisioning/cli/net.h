@@ -9,10 +9,10 @@
 enum { EXIT_USAGE = 2, EXIT_REFUSED = 3, WORDS_MAX = 20, OUTPUT_MAX = 16384 };
 
 struct arguments {
-	const char *state, *key, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar, *file,
-	        *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map, *system_id,
-	        *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio, *certificate, *certificate_key,
-	        *client_ca, *kms, *sealed, *listening;
+	const char *state, *key, *key_file, *out, *card, *user, *imsi, *maker, *uri, *manager, *policy, *profile, *rights, *tar,
+	        *file, *socket, *algorithm, *keys, *spi2, *por, *cards, *like, *group, *stages, *abort, *smsc, *bind, *map,
+	        *system_id, *password, *from, *via, *https, *derive, *http, *name, *verify, *domain, *radio, *certificate,
+	        *certificate_key, *client_ca, *kms, *sealed, *listening;
 	long long period, offset, valid, starts, record, slot, shift, kvn, rate, retries, answer, window, limit;
 	bool json, csv, failed, once, without_keys, move, no_sandbox, accept, dry_run;
 	struct courier *courier; /* --via of a server: it was started first */

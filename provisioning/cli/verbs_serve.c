@@ -16,15 +16,30 @@
 
 enum { TURN_MS = 200, LAST_TURNS = 10, LAST_TURN_MS = 20, LIFETIME_MAX = 31536000 };
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, again;
 
 static void on_signal(int number)
 {
-	(void)number;
-	stop = 1;
+	if (number == SIGHUP)
+		again = 1;
+	else
+		stop = 1;
 }
 
 static const struct arguments *served;
+
+static void read_again(const char *verb, struct http_server *s)
+{
+	again = 0;
+	if (served->certificate == NULL)
+		return;
+	if (http_certificates_again(s))
+		(void)printf("certificates read again\n");
+	else
+		(void)fprintf(stderr,
+		        "prose-net %s: the certificate, its key or the clients' CA cannot be used: the old ones stay\n", verb);
+	(void)fflush(stdout);
+}
 
 /* Ks_NAF, for servers that know no other keys. */
 static bool psk_of(void *context, const char *identity, bool tls13, struct secret *out)
@@ -58,14 +73,18 @@ static int serve(const struct arguments *a, const char *verb, const char *where,
 		return net_fail(verb, NULL, reason, EXIT_REFUSED);
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGHUP, &action, NULL);
 	if ((rc = net_sandbox(a, SANDBOX_SERVE_HTTP, verb, NULL)) != 0) {
 		http_free(&s);
 		return rc;
 	}
 	(void)printf("ready at port %u\n", http_port(s));
 	(void)fflush(stdout);
-	while (stop == 0)
+	while (stop == 0) {
 		http_run(s, TURN_MS);
+		if (again != 0)
+			read_again(verb, s);
+	}
 	for (int i = 0; i < LAST_TURNS && keep_lost(); i++) /* who asked when it ended is told */
 		http_run(s, LAST_TURN_MS);
 	http_free(&s);

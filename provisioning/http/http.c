@@ -480,6 +480,20 @@ static bool start_tls(struct http_server *s)
 	return identity_index >= 0 && use_certificates(s);
 }
 
+bool http_certificates_again(struct http_server *s)
+{
+	SSL_CTX *old = s->tls;
+
+	if (s->handler.certificate == NULL || start_tls(s)) {
+		if (s->tls != old)
+			SSL_CTX_free(old); /* connections keep it */
+		return true;
+	}
+	SSL_CTX_free(s->tls);
+	s->tls = old;
+	return false;
+}
+
 static bool open_inner(struct http_server *s)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

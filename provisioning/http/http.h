@@ -59,6 +59,9 @@ struct http_server;
 /* Listen at ADDRESS:PORT (port 0: any). NULL with a sentence. */
 struct http_server *http_serve(const char *where, const struct http_handler *, char *reason, size_t n);
 void http_free(struct http_server **);
+/* Read the three files of certificates again, for clients that come from now on. False: what is there cannot be used, and the
+ * old ones stay. */
+MUST_USE bool http_certificates_again(struct http_server *);
 unsigned http_port(const struct http_server *);
 /* Wait at most ms for something to happen, and do what is due. */
 void http_run(struct http_server *, int ms);

@@ -287,6 +287,32 @@ START_TEST(folders_of_paths)
 }
 END_TEST
 
+/* What may be read then: what every program may, its folders, by any name; not a folder whose name goes on. */
+START_TEST(what_it_may_read)
+{
+	char longer[80], file[100], link[120], target[80];
+	struct sandbox s = { .read = { own } };
+
+	(void)snprintf(longer, sizeof longer, "%s.key", own);
+	ck_assert_int_eq(mkdir(longer, 0700), 0);
+	(void)snprintf(file, sizeof file, "%s/key", longer);
+	(void)snprintf(link, sizeof link, "%s/link", others);
+	(void)snprintf(target, sizeof target, "../%s", strchr(own, '/') + 1);
+	ck_assert_int_eq(symlink(target, link), 0);
+	ck_assert(sandbox_reads(&s, "/etc/passwd"));
+	ck_assert(sandbox_reads(&s, own));
+	ck_assert(sandbox_reads(&s, link));
+	ck_assert(!sandbox_reads(&s, others));
+	ck_assert(!sandbox_reads(&s, longer));
+	ck_assert(!sandbox_reads(&s, file)); /* not there */
+	s = (struct sandbox){ .write = { longer } };
+	ck_assert(sandbox_reads(&s, longer));
+	ck_assert(!sandbox_reads(&s, own));
+	ck_assert_int_eq(unlink(link), 0);
+	ck_assert_int_eq(rmdir(longer), 0);
+}
+END_TEST
+
 Suite *suite_sandbox(void)
 {
 	Suite *s = suite_create("sandbox");
@@ -300,6 +326,7 @@ Suite *suite_sandbox(void)
 	tcase_add_test(t, threads_by_role);
 	tcase_add_test(t, a_folder_that_is_not_there);
 	tcase_add_test(t, folders_of_paths);
+	tcase_add_test(t, what_it_may_read);
 	suite_add_tcase(s, t);
 	return s;
 }
