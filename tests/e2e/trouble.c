@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trouble.so: preloaded into a program, it loses LOSSY per cent of the datagrams that the program sends, by a fixed sequence,
- * and its clock is SKEW seconds ahead. The program dies (_exit 99) before the DIE_AT-th of its dealings with a database
- * (statements to PostgreSQL, writes and syncs of SQLite), the first being 1; from its FULL_AT-th write to a file on, the disk
- * is full. PostgreSQL, whose process is FELLED, is killed at the FELL_AT-th COMMIT: before it, or with FELL_LATE before its
- * answer is seen. */
+ * and its clock is SKEW seconds ahead, or as many as SKEW_FILE says (eight octets, of this machine's order), which may change.
+ * The program dies (_exit 99) before the DIE_AT-th of its dealings with a database (statements to PostgreSQL, writes and syncs
+ * of SQLite), the first being 1; from its FULL_AT-th write to a file on, the disk is full. PostgreSQL, whose process is FELLED,
+ * is killed at the FELL_AT-th COMMIT: before it, or with FELL_LATE before its answer is seen. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,22 +38,35 @@ ssize_t send(int fd, const void *data, size_t n, int flags)
 	return real(fd, data, n, flags);
 }
 
+/* Found before there is a sandbox. */
+static const volatile int64_t *find_skew(void)
+{
+	static int64_t once;
+	const char *text = getenv("SKEW"), *path = getenv("SKEW_FILE");
+	const int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	void *shared = fd >= 0 ? mmap(NULL, sizeof once, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+	if (fd >= 0)
+		(void)close(fd);
+	once = text != NULL ? strtol(text, NULL, 10) : 0;
+	return shared != MAP_FAILED ? shared : &once;
+}
+
 int clock_gettime(clockid_t clock, struct timespec *t)
 {
 	static int (*real)(clockid_t, struct timespec *);
-	static long skew;
+	static const volatile int64_t *skew;
 	int rc;
 
 	if (real == NULL) {
 		void *symbol = dlsym(RTLD_NEXT, "clock_gettime");
-		const char *text = getenv("SKEW");
 
 		memcpy(&real, &symbol, sizeof real);
-		skew = text != NULL ? strtol(text, NULL, 10) : 0;
+		skew = find_skew();
 	}
 	rc = real(clock, t);
 	if (clock == CLOCK_REALTIME)
-		t->tv_sec += skew;
+		t->tv_sec += *skew;
 	return rc;
 }
 
