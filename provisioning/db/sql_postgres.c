@@ -290,8 +290,9 @@ static bool lock_alone(struct postgres *p, char *reason, size_t n)
 		doze();
 	}
 	if (count > 0)
-		(void)snprintf(reason, n, "%llu other prose-net%s it open: stop the servers first", (unsigned long long)count,
-		        count == 1 ? " has" : "s have");
+		(void)snprintf(reason, n,
+		        "other prose-nets have it open (%llu connection%s, two a server): stop the servers first",
+		        (unsigned long long)count, count == 1 ? "" : "s");
 	else
 		postgres_error(&p->base, reason, n);
 	return false;
