@@ -34,6 +34,7 @@ override CPPFLAGS += -DTAINT
 endif
 # Each function of ours, but the arithmetic, says when it returns, and has a frame: tests/support/frames.c looks into that.
 ifneq ($(FRAMES),)
+override CPPFLAGS += -DFRAMES
 override CFLAGS += -finstrument-functions -finstrument-functions-exclude-file-list=tests/,/usr/,1024 -fno-inline -fno-omit-frame-pointer -fno-partial-inlining -fno-optimize-sibling-calls
 override LDFLAGS += -rdynamic
 endif

@@ -10,7 +10,7 @@
 #include "provisioning/keeper/requests.h"
 #include "provisioning/operator.h"
 
-enum { TRIPLETS_MAX = 5 };
+enum { TRIPLETS_MAX = 5, SRES_LEN = 4, KC_LEN = 8 };
 
 /* AMF with the separation bit: good for EPS, 5G and EAP-AKA' (TS 33.401 6.1.1), and no network looks at it elsewhere. */
 static const uint8_t amf[AMF_LEN] = { 0x80, 0x00 };
@@ -103,7 +103,7 @@ const struct keeper_request hss_ask_vector = { ASK_VECTOR, "vector", KEEPER_HSS,
 /* How many, IMSI: RAND, SRES and Kc of each. */
 static enum status answer_triplets(const struct desk *d, struct bytes in, struct buf *out)
 {
-	uint8_t rand[RAND_LEN], sres[4], kc[8];
+	uint8_t rand[RAND_LEN], sres[SRES_LEN], kc[KC_LEN];
 	char imsi[IMSI_MAX + 1];
 	enum status st = OK;
 	uint64_t n;
@@ -218,11 +218,12 @@ static enum status sim_request(struct db *db, const char *imsi, struct bytes res
 	buf_put_u8(&question, (uint8_t)n);
 	keeper_put_text(&question, imsi);
 	st = keeper_ask(db, 0, &hss_ask_triplets, buf_bytes(&question), &a);
+	if (st == OK && a.len != (size_t)n * (RAND_LEN + SRES_LEN + KC_LEN))
+		st = ERR_IO;
 	if (st != OK)
 		put_text(out, " FAILURE");
-	for (left = buf_bytes(&a); st == OK && left.n > 0;) {
-		if (!bytes_take(&left, RAND_LEN, &rand) || !bytes_take(&left, 4, &sres) || !bytes_take(&left, 8, &kc))
-			return ERR_IO;
+	left = st == OK ? buf_bytes(&a) : (struct bytes){ 0 };
+	while (bytes_take(&left, RAND_LEN, &rand) && bytes_take(&left, SRES_LEN, &sres) && bytes_take(&left, KC_LEN, &kc)) {
 		put_hex(out, " ", kc);
 		put_hex(out, ":", sres);
 		put_hex(out, ":", rand);

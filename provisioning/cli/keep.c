@@ -19,7 +19,7 @@ enum { OWN_FD = 3 };
 static volatile pid_t keeper;
 static volatile sig_atomic_t lost;
 
-/* All of it where there is no limit; else the master key alone, as before. */
+/* All of it where there is no limit; else the page of the master key alone. */
 static void lock_memory(const char *verb, struct db *db)
 {
 	struct rlimit l;

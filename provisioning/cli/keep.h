@@ -9,7 +9,7 @@
 /* Start it for this verb and role, with a sandbox of its own; it opens the database, which may be new. *out: where to ask. 0,
  * or an exit code after a sentence. Once a process. */
 int keep_start(const char *verb, struct arguments *, enum keeper_role, const char *key, struct keeper **out);
-/* It has ended, and nobody had told it to: SIGTERM was raised. */
+/* It has ended without being told to: SIGTERM was raised. */
 bool keep_lost(void);
 /* Close the socket, which is its end, and wait for that. */
 void keep_end(struct keeper **);

@@ -146,17 +146,20 @@ static void certificate_folders(const struct arguments *a, struct sandbox *s)
 /* The master key is its keeper's alone. */
 static void keep_key_away(const struct arguments *a, enum sandbox_role role, const char *verb, struct sandbox *s)
 {
+	struct sandbox less = *s;
+
+	memset(less.read, 0, sizeof less.read);
 	if (role == SANDBOX_KEEPER || a->key_file == NULL || !sandbox_reads(s, a->key_file))
 		return;
-	if (role == SANDBOX_SERVE_HTTP)
-		memset(s->read, 0, sizeof s->read);
-	if (sandbox_reads(s, a->key_file))
+	if (role == SANDBOX_SERVE_HTTP && !sandbox_reads(&less, a->key_file)) {
+		*s = less;
+		(void)fprintf(
+		        stderr, "prose-net %s: certificates are read once: the master key lies in a folder of theirs\n", verb);
+	} else {
 		(void)fprintf(stderr,
 		        "prose-net %s: this server may read %s, whoever has taken it over: put it elsewhere (not below /etc)\n",
 		        verb, a->key_file);
-	else
-		(void)fprintf(
-		        stderr, "prose-net %s: certificates are read once: the master key lies in a folder of theirs\n", verb);
+	}
 }
 
 int net_sandbox(const struct arguments *a, enum sandbox_role role, const char *verb, const char *own)

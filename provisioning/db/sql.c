@@ -50,7 +50,7 @@ enum status sql_begin(struct sql *s)
 
 enum status sql_begin_reading(struct sql *s)
 {
-	return s->driver == &sql_sqlite ? s->driver->exec(s, "BEGIN") : s->driver->begin(s);
+	return s->driver->begin_reading(s);
 }
 
 enum status sql_begin_alone(struct sql *s, bool strangers, char *reason, size_t n)

@@ -78,6 +78,7 @@ struct sql_driver {
 	struct sql *(*open)(const char *where, enum sql_mode, const struct sql_schema *, char *reason, size_t n);
 	void (*close)(struct sql *);
 	enum status (*begin)(struct sql *);
+	enum status (*begin_reading)(struct sql *);
 	enum status (*begin_alone)(struct sql *, bool strangers, char *reason, size_t n);
 	void (*error)(struct sql *, char *reason, size_t n);
 	enum status (*exec)(struct sql *, const char *text);

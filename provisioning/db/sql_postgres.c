@@ -415,6 +415,6 @@ static const char postgres_problems[] =
         " pg_index i JOIN pg_class c ON c.oid=i.indexrelid WHERE NOT i.indisvalid AND"
         " c.relnamespace=current_schema()::regnamespace";
 
-const struct sql_driver sql_postgres = { postgres_open, postgres_close, postgres_begin, postgres_begin_alone, postgres_error,
-	postgres_exec, postgres_query, postgres_row, postgres_octets, postgres_number, postgres_done, " FOR NO KEY UPDATE",
-	" FOR NO KEY UPDATE SKIP LOCKED", postgres_problems };
+const struct sql_driver sql_postgres = { postgres_open, postgres_close, postgres_begin, postgres_begin, postgres_begin_alone,
+	postgres_error, postgres_exec, postgres_query, postgres_row, postgres_octets, postgres_number, postgres_done,
+	" FOR NO KEY UPDATE", " FOR NO KEY UPDATE SKIP LOCKED", postgres_problems };

@@ -91,6 +91,11 @@ static void refuse(struct lite *l, const char *path, char *reason, size_t n)
 	(void)snprintf(reason, n, "%s: %s", path, why);
 }
 
+static enum status lite_begin_reading(struct sql *s)
+{
+	return s->driver->exec(s, "BEGIN");
+}
+
 static enum status lite_begin_alone(struct sql *s, bool strangers, char *reason, size_t n)
 {
 	enum status st = lite_exec(s, "BEGIN EXCLUSIVE");
@@ -215,5 +220,5 @@ static const char lite_problems[] = "SELECT integrity_check FROM pragma_integrit
                                     " SELECT 'a row of ' || \"table\" || ' names a row of ' || parent || ' that is not there'"
                                     " FROM pragma_foreign_key_check";
 
-const struct sql_driver sql_sqlite = { lite_open, lite_close, lite_begin, lite_begin_alone, lite_error, lite_exec, lite_query,
-	lite_row, lite_octets, lite_number, lite_done, "", "", lite_problems };
+const struct sql_driver sql_sqlite = { lite_open, lite_close, lite_begin, lite_begin_reading, lite_begin_alone, lite_error,
+	lite_exec, lite_query, lite_row, lite_octets, lite_number, lite_done, "", "", lite_problems };

@@ -79,8 +79,8 @@ static enum status begin(const struct desk *d, const struct keeper_request *q, b
 	return q->how == KEEPER_WRITES ? db_begin(d->db) : alone ? db_begin_reading(d->db) : OK;
 }
 
-/* alone: there is no transaction of anybody's around it. */
-static enum status work(const struct desk *d, const struct keeper_request *q, bool alone, struct bytes in, struct buf *out)
+/* alone: there is no transaction around it. A vector that is not stored as used is not given out. */
+static enum status judged(const struct desk *d, const struct keeper_request *q, bool alone, struct bytes in, struct buf *out)
 {
 	enum status st;
 
@@ -96,6 +96,19 @@ static enum status work(const struct desk *d, const struct keeper_request *q, bo
 	if (st == OK)
 		return db_commit(d->db);
 	return db_rollback(d->db) == OK ? st : ERR_IO;
+}
+
+/* What goes back of a refusal is a sentence; of a failure, nothing. */
+static enum status work(const struct desk *d, const struct keeper_request *q, bool alone, struct bytes in, struct buf *out)
+{
+	const size_t before = out->len;
+	const enum status st = judged(d, q, alone, in, out);
+
+	if (st != OK && st != ERR_DENIED) {
+		secret_clean(out->p + before, out->len - before);
+		out->len = before;
+	}
+	return st;
 }
 
 void keeper_answer(

@@ -50,7 +50,7 @@ struct keeper_request {
 	unsigned roles;
 	size_t max; /* octets of its fields */
 	enum { KEEPER_READS, KEEPER_WRITES } how;
-	/* Not OK: what is in *out then goes back, too. */
+	/* ERR_DENIED: what is in *out goes back, too, as a sentence. Of another failure nothing does. */
 	enum status (*answer)(const struct desk *, struct bytes in, struct buf *out);
 };
 

@@ -101,6 +101,35 @@ START_TEST(what_is_no_question)
 }
 END_TEST
 
+static enum status said_then;
+
+static enum status answer_something(const struct desk *d, struct bytes in, struct buf *answer)
+{
+	(void)d, (void)in;
+	buf_put(answer, BYTES_STR("something"));
+	return said_then;
+}
+
+/* A vector that could not be stored as used is not given out: of a failure nothing goes back, of a refusal its sentence does.
+ */
+START_TEST(of_a_failure_nothing_goes_back)
+{
+	static const struct keeper_request row = { ASK_VECTOR, "something", KEEPER_HSS, 0, KEEPER_WRITES, answer_something };
+	static const struct keeper_request *const rows[] = { &row, NULL };
+	static const uint8_t number[] = { ASK_VECTOR };
+	const struct desk d = { .db = db, .now = NOW, .role = KEEPER_HSS };
+
+	for (int st = OK; st <= STATUS_LAST; st++) {
+		out = BUF_OF(answer_raw);
+		said_then = (enum status)st;
+		keeper_answer(&d, rows, BYTES_OF(number), sizeof number, &out);
+		ck_assert_uint_eq(out.p[0], (unsigned)st);
+		ck_assert_uint_eq(out.len, st == OK || st == ERR_DENIED ? 1 + 9 : 1);
+		ck_assert(out.len > 1 || memcmp(out.p + 1, "something", 9) != 0); /* nor does it stay */
+	}
+}
+END_TEST
+
 static struct bytes permissions_of(const char *iccid)
 {
 	static uint8_t raw[300];
@@ -288,7 +317,7 @@ START_TEST(a_status_arrives_as_it_was)
 }
 END_TEST
 
-/* Who asks for a subscriber and hears a status that is for him alone. */
+/* A subscriber, and the status that each question for it is answered with. */
 struct asker {
 	const char *imsi;
 	enum status expected;
@@ -339,6 +368,7 @@ TCase *tcase_keeper(void)
 	tcase_add_checked_fixture(t, open_desk, close_desk);
 	tcase_add_test(t, a_role_gets_its_own_requests);
 	tcase_add_test(t, what_is_no_question);
+	tcase_add_test(t, of_a_failure_nothing_goes_back);
 	tcase_add_test(t, nothing_for_a_card_that_is_lost);
 	tcase_add_test(t, no_keys_in_anothers_name);
 	tcase_add_test(t, nothing_ends_a_keeper_but_its_server);

@@ -7,57 +7,9 @@ import hmac
 import struct
 import sys
 
-# ---- AES-128 (FIPS 197) and GCM (SP 800-38D) ----
+from aes import encrypt
 
-
-def xtime(a):
-    return (a << 1 ^ (0x1B if a & 0x80 else 0)) & 0xFF
-
-
-def multiply(a, b):
-    r = 0
-    while b:
-        r ^= a if b & 1 else 0
-        a, b = xtime(a), b >> 1
-    return r
-
-
-def sbox_of(a):
-    inverse = next((b for b in range(256) if multiply(a, b) == 1), 0)
-    r = 0x63
-    for i in range(5):
-        r ^= (inverse << i | inverse >> 8 - i) & 0xFF
-    return r
-
-
-SBOX = [sbox_of(a) for a in range(256)]
-
-
-def expand(key):
-    words, rcon = [list(key[i:i + 4]) for i in range(0, 16, 4)], 1
-    for i in range(4, 44):
-        w = words[-1]
-        if i % 4 == 0:
-            w = [SBOX[b] for b in w[1:] + w[:1]]
-            w[0] ^= rcon
-            rcon = xtime(rcon)
-        words.append([a ^ b for a, b in zip(words[i - 4], w)])
-    return [sum(words[i:i + 4], []) for i in range(0, 44, 4)]
-
-
-def encrypt(keys, block):
-    s = [a ^ b for a, b in zip(block, keys[0])]
-    for number, key in enumerate(keys[1:], 1):
-        s = [SBOX[s[(i + 4 * (i % 4)) % 16]] for i in range(16)]
-        if number < 10:
-            t = []
-            for c in range(0, 16, 4):
-                for i in range(4):
-                    a, b, d, e = (s[c + (i + k) % 4] for k in range(4))
-                    t.append(xtime(a) ^ xtime(b) ^ b ^ d ^ e)
-            s = t
-        s = [a ^ b for a, b in zip(s, key)]
-    return bytes(s)
+# ---- GCM (SP 800-38D) ----
 
 
 def ghash(h, data):
@@ -75,16 +27,15 @@ def padded(data):
 
 
 def gcm_open(key, iv, aad, text):
-    keys = expand(key)
-    h, body, tag = encrypt(keys, bytes(16)), text[:-16], text[-16:]
+    h, body, tag = encrypt(key, bytes(16)), text[:-16], text[-16:]
     j0 = ghash(h, padded(iv) + struct.pack(">QQ", 0, 8 * len(iv)))
     mark = ghash(h, padded(aad) + padded(body) + struct.pack(">QQ", 8 * len(aad), 8 * len(body)))
-    if bytes(a ^ b for a, b in zip(mark, encrypt(keys, j0))) != tag:
+    if bytes(a ^ b for a, b in zip(mark, encrypt(key, j0))) != tag:
         sys.exit("the tag is wrong")
     out, counter = b"", int.from_bytes(j0[12:], "big")
     for i in range(0, len(body), 16):
         counter = counter + 1 & 0xFFFFFFFF
-        stream = encrypt(keys, j0[:12] + struct.pack(">I", counter))
+        stream = encrypt(key, j0[:12] + struct.pack(">I", counter))
         out += bytes(a ^ b for a, b in zip(body[i:i + 16], stream))
     return out
 

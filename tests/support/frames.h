@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* frames.h - what functions leave on the stack when they return, in builds with FRAMES=1 (make frames): each function of the
+/* frames.h - what functions leave on the stack when they return, in builds with FRAMES=1 (tests/frames): each function of the
  * product calls a hook then, which looks into its frame for every value that a secret has ever had. */
 #ifndef TESTS_SUPPORT_FRAMES_H
 #define TESTS_SUPPORT_FRAMES_H
@@ -12,5 +12,9 @@
 void frames_learn(const void *octets, size_t n);
 /* Whether a window of what was learned is there. */
 bool frames_found(const void *octets, size_t n);
+/* How many functions have returned and been looked at. */
+size_t frames_returned(void);
+/* A function that leaves this in its frame, or not: the hooks are called as for the product's. */
+void frames_plant(const char secret[static 17], bool wiped);
 
 #endif

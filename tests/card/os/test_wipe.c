@@ -3,9 +3,12 @@
  * a secret are on it, nor in what the card has given back to the heap, nor in what all commands share. */
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "apdu/birth.h"
 #include "apdu/prose.h"
@@ -218,6 +221,41 @@ START_TEST(the_frames_see)
 }
 END_TEST
 
+#ifdef FRAMES
+/* So do the hooks: what is left ends the program, what was wiped does not. */
+START_TEST(the_hooks_see)
+{
+	static const char secret[17] = "0f1e2d3c4b5a6978";
+
+	frames_learn(secret, 16);
+	for (int wiped = 0; wiped < 2; wiped++) {
+		const pid_t pid = fork();
+		int status;
+
+		if (pid == 0) {
+			(void)fclose(stderr);
+			frames_plant(secret, wiped != 0);
+			_exit(0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(wiped != 0 ? WIFEXITED(status) : WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	}
+}
+END_TEST
+
+/* And the product is built so that they are called. */
+START_TEST(the_product_calls_them)
+{
+	const size_t before = frames_returned();
+	struct rig *r = rig_new();
+
+	ck_assert_uint_eq(rig_send(r, "00A4040C07F050524F534501"), 0x9000);
+	ck_assert_uint_gt(frames_returned(), before + 100);
+	rig_free(&r);
+}
+END_TEST
+#endif
+
 /* VERIFY, right and wrong, CHANGE and UNBLOCK: PINs and PUKs. */
 START_TEST(pins)
 {
@@ -405,6 +443,10 @@ Suite *suite_wipe(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, the_oracle_sees);
 	tcase_add_test(t, the_frames_see);
+#ifdef FRAMES
+	tcase_add_test(t, the_hooks_see);
+	tcase_add_test(t, the_product_calls_them);
+#endif
 	tcase_add_test(t, pins);
 	tcase_add_test(t, subscribers);
 	tcase_add_test(t, groups);
